@@ -1,0 +1,1 @@
+"""Turns a service's ZIP in Artifactory into a running service on AKS; see docs/."""

@@ -1,0 +1,67 @@
+"""``python -m sandbox up | down | status | env | deploy``: see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from sandbox import stack
+from sandbox.part import Part, SandboxError
+from sandbox.parts import all_parts
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    up = verbs.add_parser("up", help="bring everything up; what runs already is left as it is")
+    up.add_argument("--only", action="append", help="this part and what it needs (repeatable)")
+    down = verbs.add_parser("down", help="take everything down without a trace")
+    down.add_argument("--only", action="append", help="this part alone (repeatable)")
+    verbs.add_parser("status", help="each part, where it listens and whether it answers")
+    verbs.add_parser("env", help="shell exports: eval \"$(python -m sandbox env)\"")
+    asked = parser.parse_args(words)
+    parts = all_parts()
+    try:
+        if asked.verb == "up":
+            stack.up(_with_needs(parts, asked.only) if asked.only else parts)
+        elif asked.verb == "down":
+            chosen = [part for part in parts if not asked.only or part.name in asked.only]
+            stack.down(chosen)
+        elif asked.verb == "status":
+            return _status(parts)
+        elif asked.verb == "env":
+            for key, value in stack.exports(parts).items():
+                print(f"export {key}={shlex.quote(value)}")
+    except SandboxError as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _with_needs(parts: list[Part], names: list[str]) -> list[Part]:
+    by_name = {part.name: part for part in parts}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise SandboxError(f"no part named {unknown[0]!r}; there are: {', '.join(by_name)}")
+    wanted: set[str] = set()
+    queue = list(names)
+    while queue:
+        name = queue.pop()
+        if name not in wanted:
+            wanted.add(name)
+            queue.extend(by_name[name].needs)
+    return [part for part in parts if part.name in wanted]
+
+
+def _status(parts: list[Part]) -> int:
+    problems = 0
+    for part in parts:
+        problem = part.ready()
+        problems += problem is not None
+        print(f"{part.name:<14} {'ok' if problem is None else 'DOWN':<5} {problem or part.where()}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

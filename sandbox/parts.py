@@ -1,0 +1,36 @@
+"""The list of parts; the order is that of ``status``, the start order follows from their needs."""
+
+from __future__ import annotations
+
+from sandbox.airflow import Airflow
+from sandbox.artifactory import Artifactory
+from sandbox.base_image import BaseImage
+from sandbox.cluster_binary import ClusterBinary
+from sandbox.cluster import Cluster
+from sandbox.containerd import Containerd
+from sandbox.engine import Engine
+from sandbox.gateway import Gateway
+from sandbox.gateway_binary import GatewayBinary
+from sandbox.index import Index
+from sandbox.network import Network
+from sandbox.packages import Packages
+from sandbox.part import Part
+from sandbox.registry import Registry
+
+
+def all_parts() -> list[Part]:
+    return [
+        Packages(),
+        Network(),
+        Engine(),
+        BaseImage(),
+        Registry(),
+        Artifactory(),
+        Index(),
+        ClusterBinary(),
+        GatewayBinary(),
+        Containerd(),
+        Cluster(),
+        Gateway(),
+        Airflow(),
+    ]

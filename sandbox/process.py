@@ -1,0 +1,112 @@
+"""Long-running processes of the sandbox: started in a session of their own, stopped by pid.
+
+A pid file holds the pid and the process's creation time, so that a number that the kernel has
+given to another process meanwhile is never signalled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from sandbox.part import SandboxError
+from sandbox.settings import SETTINGS
+
+_GRACE_SECONDS = 20.0
+
+
+def _pid_file(name: str) -> Path:
+    return SETTINGS.state / "pids" / f"{name}.json"
+
+
+def log_file(name: str) -> Path:
+    return SETTINGS.logs / f"{name}.log"
+
+
+def find(name: str) -> psutil.Process | None:
+    """The running process of that name, or None."""
+    try:
+        record = json.loads(_pid_file(name).read_text())
+        process = psutil.Process(record["pid"])
+        same = abs(process.create_time() - record["created"]) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+
+
+def start(
+    name: str,
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Start ``argv`` unless it runs already; ``env`` is added to this process's environment."""
+    if find(name) is not None:
+        return
+    for folder in (_pid_file(name).parent, SETTINGS.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    with log_file(name).open("ab") as log:
+        process = subprocess.Popen(
+            [str(word) for word in argv],
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    created = psutil.Process(process.pid).create_time()
+    _pid_file(name).write_text(json.dumps({"pid": process.pid, "created": created}))
+
+
+def stop(name: str, grace: float = _GRACE_SECONDS) -> None:
+    """SIGTERM to the process's group, SIGKILL after ``grace`` seconds; also to what it orphaned."""
+    process = find(name)
+    if process is not None:
+        family = [process, *process.children(recursive=True)]
+        _signal_group(process.pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=grace)
+        for member in alive:
+            member.kill()
+        psutil.wait_procs(alive, timeout=5)
+    _pid_file(name).unlink(missing_ok=True)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def require_alive(name: str) -> str | None:
+    """None while it runs, else one sentence with the last line of its log."""
+    if find(name) is not None:
+        return None
+    return f"{name} is not running; its log ends: {last_line(name)}"
+
+
+def last_line(name: str) -> str:
+    try:
+        lines = log_file(name).read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return "(no log)"
+    return lines[-1][:300] if lines else "(empty log)"
+
+
+def run(argv: Sequence[str | Path], *, what: str, **options: object) -> str:
+    """Run a short command; its output, or SandboxError with its last lines."""
+    done = subprocess.run(  # type: ignore[call-overload]
+        [str(word) for word in argv], capture_output=True, text=True, **options
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise SandboxError(f"{what} failed (exit {done.returncode}): {tail}")
+    return str(done.stdout)
