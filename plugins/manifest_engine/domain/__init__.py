@@ -1,0 +1,1 @@
+"""The rules: plain functions and frozen models. No Airflow, no network, no clock."""
