@@ -127,8 +127,8 @@ def load(path: Path | None = None) -> dict[str, Environment]:
         changed = path.stat().st_mtime_ns
     except OSError as error:
         raise ConfigurationError(
-            f"The environments file {path} cannot be read ({error.strerror}); put environments.yaml "
-            f"next to plugins/ in include/, or set {PATH_VARIABLE}."
+            f"The environments file {path} cannot be read ({error.strerror}); put "
+            f"environments.yaml next to plugins/ in include/, or set {PATH_VARIABLE}."
         ) from error
     return _load(path, changed)
 

@@ -151,7 +151,7 @@ class Manifest(Model):
     utils_version: Annotated[str, StringConstraints(pattern=_PEP440_PUBLIC)] | None = Field(
         None,
         title="Version of internal-utils",
-        description="Installs `internal-utils==x.y.z` from the private index; empty: not installed.",
+        description="Installs `internal-utils==x.y.z` from the private index; empty: none.",
         examples=["1.4.2"],
         json_schema_extra={"section": "Where it comes from"},
     )
@@ -166,7 +166,7 @@ class Manifest(Model):
     env: dict[str, str] = Field(
         default_factory=dict,
         title="Environment variables",
-        description='E.g. `{"ENVIRONMENT": "Development"}`. Nothing secret: it is shown in the audit.',
+        description='E.g. `{"ENVIRONMENT": "Development"}`. Nothing secret: the audit shows it.',
         json_schema_extra={"section": "How it runs"},
     )
     secret_env: dict[str, str] = Field(
@@ -193,7 +193,7 @@ class Manifest(Model):
     autoscale: Autoscale | None = Field(
         None,
         title="Autoscale",
-        description='E.g. `{"minReplicas": 2, "maxReplicas": 6, "targetCpuPercent": 70}`; empty: off.',
+        description='`{"minReplicas": 2, "maxReplicas": 6, "targetCpuPercent": 70}`; empty: off.',
         json_schema_extra={"section": "How it runs"},
     )
     health_path: UrlPath = Field(
@@ -298,8 +298,8 @@ class Manifest(Model):
         name = names.object_name(self.component, self.service_name)
         if len(name) > names.LABEL_MAX:
             raise ValueError(
-                f"component and serviceName make {name!r}, {len(name)} characters; Kubernetes takes "
-                f"{names.LABEL_MAX}: shorten one by {len(name) - names.LABEL_MAX}"
+                f"component and serviceName make {name!r}, {len(name)} characters; Kubernetes "
+                f"takes {names.LABEL_MAX}: shorten one by {len(name) - names.LABEL_MAX}"
             )
         if not name[0].isalpha():
             raise ValueError(
@@ -359,18 +359,13 @@ def _sentence(item: ErrorDetails) -> str:
 
 def _unknown_key(place: tuple[int | str, ...]) -> str:
     *parents, key = (str(step) for step in place)
-    model: type[BaseModel] = (
-        {
-            "smokeTest": SmokeTest,
-            "route": Route,
-            "autoscale": Autoscale,
-            "resources": Resources,
-        }.get(parents[0], Manifest)
-        if parents
-        else Manifest
-    )
-    if len(parents) > 1:
-        model = Amounts
+    blocks: dict[str, type[BaseModel]] = {
+        "smokeTest": SmokeTest,
+        "route": Route,
+        "autoscale": Autoscale,
+        "resources": Resources if len(parents) == 1 else Amounts,
+    }
+    model = blocks.get(parents[0], Manifest) if parents else Manifest
     known = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(
         key.lower(), [name.lower() for name in known], n=1, cutoff=0.6

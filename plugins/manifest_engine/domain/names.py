@@ -39,7 +39,7 @@ def object_name(component: str, service_name: str) -> str:
 
 
 def repository(component: str, service_name: str) -> str:
-    """Repository in the registry, without login server: ``datafactory/{component}/{serviceName}``."""
+    """Repository, without login server: ``datafactory/{component}/{serviceName}``."""
     return f"{IMAGE_PREFIX}/{component}/{service_name}"
 
 
@@ -66,6 +66,6 @@ def tag_warning(version: str) -> str | None:
     if not found:
         return None
     return (
-        f"version {version!r} ends in {found[0]!r}: ACR's continuous patching owns tags that end in "
-        "-1 to -999; a dot or a letter before the number avoids the clash"
+        f"version {version!r} ends in {found[0]!r}: ACR's continuous patching owns tags that "
+        "end in -1 to -999; a dot or a letter before the number avoids the clash"
     )

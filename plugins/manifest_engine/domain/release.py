@@ -1,9 +1,11 @@
-"""The release: the plan derived from a manifest, with every name and setting that later steps need."""
+"""The release: the plan derived from a manifest, with all that later steps need."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+
+from pydantic import ConfigDict
 
 from manifest_engine.domain import names
 from manifest_engine.domain.environments import Environment
@@ -13,6 +15,8 @@ from manifest_engine.domain.manifest import Manifest, Model
 
 class Release(Model):
     """One deployment's plan; passed between tasks as one XCom, without secrets."""
+
+    model_config = ConfigDict(validate_by_name=True)
 
     manifest: Manifest
     environment: Environment

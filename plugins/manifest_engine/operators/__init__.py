@@ -1,0 +1,1 @@
+"""One operator per step of the flow: render, call a hook, record."""

@@ -1,0 +1,69 @@
+"""What all steps share: an error is told as a sentence, and tells whether a retry can mend it."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+from manifest_engine.domain.errors import ManifestEngineError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+ERROR_KEY = "error"
+"""XCom key under which a failed step leaves its sentence, for Infra Hub and for people."""
+
+
+@contextmanager
+def told(context: Context, log: logging.Logger) -> Iterator[None]:
+    """Log an error of ours as one line and leave it as XCom ``error``, then let it pass."""
+    try:
+        yield
+    except ManifestEngineError as error:
+        log.error("%s", error)
+        context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
+        raise
+    except Exception as error:
+        sentence = f"{type(error).__name__}: {error}"
+        context["ti"].xcom_push(key=ERROR_KEY, value=sentence)
+        raise
+
+
+class StepOperator(BaseOperator):
+    """A step of the flow. ``run`` does the work; what it returns is the step's XCom."""
+
+    def execute(self, context: Context) -> Any:
+        with told(context, self.log):
+            return self.run(context)
+
+    @abstractmethod
+    def run(self, context: Context) -> Any:
+        """Do the step. Raises ManifestEngineError for everything a person can mend."""
+
+
+class RetryByError(RetryPolicy):
+    """Errors of ours say themselves whether a retry can mend them; all others may be retried."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        if isinstance(exception, ManifestEngineError) and not exception.retryable:
+            return RetryDecision.fail("no retry can mend this")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> RetryByError:
+        return cls()
