@@ -13,7 +13,7 @@ from sandbox import credentials, process
 from sandbox.part import Part, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
 
-REPOSITORIES = ("datafactory-local", "restricted-local")
+REPOSITORIES = ("datafactory", "restricted")
 """The first holds the services; the second can be read by the deploying user alone."""
 
 
