@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import re
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.settings import REPOSITORY
+from sandbox.console import say
+from sandbox.part import SandboxError
+from sandbox.process import run
+from sandbox.settings import REPOSITORY, SETTINGS
 
 _MODULES = (REPOSITORY / "sandbox/cluster/go.mod", REPOSITORY / "sandbox/gateway/go.mod")
 _FETCHES_ITSELF = (1, 21)
 """From this release on a Go can fetch the newer toolchain that a go.mod asks for."""
+_SPEAK_EVERY_SECONDS = 20.0
 
 
 def usable() -> bool:
@@ -33,17 +42,48 @@ def environment() -> dict[str, str]:
     }
 
 
-def version_text() -> str:
-    """The toolchain that builds, as ``go version`` names it."""
-    done = subprocess.run(
-        ["go", "version"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=_MODULES[0].parent,
-        env=environment(),
-    )
-    return done.stdout.strip() or done.stderr.strip()
+def output_folder(module: Path) -> Path:
+    """Where the build of ``module`` belongs: named by what it is made of, so never stale."""
+    digest = hashlib.sha256((run_go(module, "version") if usable() else "").encode())
+    for source in sorted((module / "go.mod", module / "go.sum", *module.rglob("*.go"))):
+        digest.update(f"{source.relative_to(module)}\n".encode() + source.read_bytes())
+    return SETTINGS.cache / f"{module.name}-{digest.hexdigest()[:16]}"
+
+
+def run_go(module: Path, *words: str) -> str:
+    """Run a short ``go`` command in ``module``'s folder."""
+    return run(["go", *words], what=f"go {words[0]}", cwd=module, env=environment())
+
+
+def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who: str) -> None:
+    """Build ``packages`` into the folder ``output``, with a line of progress now and then."""
+    say(who, "downloading Go modules")
+    run_go(module, "mod", "download")
+    total = len(set(run_go(module, "list", "-deps", *packages).split()))
+    words = ["go", "build", "-v", "-buildvcs=false", "-trimpath", "-mod=readonly"]
+    words += ["-ldflags", f"-s -w {ldflags}", "-o", f"{output}/", *packages]
+    spoken = time.monotonic()
+    lines: list[str] = []
+    with subprocess.Popen(
+        words, cwd=module, env=environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # with -v: each package as it is compiled; and errors
+            lines.append(line.rstrip())
+            if time.monotonic() - spoken > _SPEAK_EVERY_SECONDS:
+                spoken = time.monotonic()
+                say(who, f"compiling, {len(lines)} packages of at most {total}")
+    if process.returncode != 0:
+        raise SandboxError(f"go build of {module.name} failed: " + "\n".join(lines[-8:]))
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two builds side by side are no faster on two cores, and the linkers take 2 GiB each."""
+    SETTINGS.cache.mkdir(parents=True, exist_ok=True)
+    with (SETTINGS.cache / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _version() -> tuple[int, ...] | None:
