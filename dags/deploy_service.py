@@ -1,0 +1,90 @@
+"""``deploy_service``: one run is one deployment, from a ZIP in Artifactory to a URL that answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, chain
+from manifest_engine.domain import environments, form
+from manifest_engine.operators.apply_deployment import ApplyDeployment
+from manifest_engine.operators.build_image import BuildImage
+from manifest_engine.operators.download_artifact import DownloadArtifact
+from manifest_engine.operators.publish_route import PublishRoute
+from manifest_engine.operators.push_image import PushImage
+from manifest_engine.operators.record_release import RecordRelease
+from manifest_engine.operators.smoke_test import SmokeTest
+from manifest_engine.operators.step import RetryByError
+from manifest_engine.operators.validate_manifest import ValidateManifest
+
+GUIDE = """
+### Deploy a service
+
+The service's ZIP in Artifactory becomes an image in the registry and runs behind
+`/datafactory/{component}/{serviceName}`.
+
+**Fill in** component, service name, version and environment; all else has a default. The ZIP is
+looked for at `{repository}/{component}/{serviceName}/{version}/{serviceName}-{version}.zip` unless
+*Artifact* names another one. It is built with its own `scripts/Dockerfile`, or with the standard
+one if it has none.
+
+**What happens**: `validate` plans the release, `download_artifact` fetches and checks the ZIP,
+`build_image` and `push_image` make the image, `smoke_test` starts it in a pod and calls it,
+`apply_deployment` rolls it out without taking the running version away, `publish_route` makes it
+public and calls the URL, `record_release` writes it down.
+
+**When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
+`error`). What ran before goes on running.
+"""
+
+
+def manifest_params() -> dict[str, Param]:
+    """The manifest's fields as the DAG's params; the required ones have no default."""
+    return {
+        field.name: Param(**field.schema)
+        if field.required
+        else Param(default=field.default, **field.schema)
+        for field in form.form_fields(environments.load())
+    }
+
+
+with DAG(
+    dag_id="deploy_service",
+    dag_display_name="Deploy a service",
+    description="A service's ZIP in Artifactory becomes a running, reachable service on AKS",
+    doc_md=GUIDE,
+    schedule=None,
+    params=manifest_params(),
+    tags=["manifest-engine"],
+    max_active_runs=32,  # other services' deployments need not wait for one another
+    dagrun_timeout=timedelta(hours=2),
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=1),
+        "retry_policy": RetryByError(),
+    },
+):
+    validate = ValidateManifest(task_id="validate")
+    release = validate.output
+    download = DownloadArtifact(task_id="download_artifact", release=release)
+    build = BuildImage(task_id="build_image", release=release, artifact=download.output)
+    push = PushImage(task_id="push_image", release=release, build=build.output)
+    smoke = SmokeTest(task_id="smoke_test", release=release, push=push.output)
+    deploy = ApplyDeployment(
+        task_id="apply_deployment",
+        release=release,
+        artifact=download.output,
+        push=push.output,
+        verdict=smoke.output,
+    )
+    publish = PublishRoute(task_id="publish_route", release=release)
+    record = RecordRelease(
+        task_id="record_release",
+        release=release,
+        artifact=download.output,
+        push=push.output,
+        deployment=deploy.output,
+        route=publish.output,
+    )
+    chain(validate, download, build, push, smoke, deploy, publish, record)

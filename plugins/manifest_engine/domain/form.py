@@ -1,0 +1,68 @@
+"""The run form: each field of the manifest as a JSON Schema that Airflow's form understands.
+
+The form knows ``type: [T, "null"]`` for an optional field but not the ``anyOf`` that pydantic
+writes, and no ``$ref``. Objects are a JSON editor there, so their inner rules are left to the step
+``validate``, whose errors suggest the right key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.manifest import Manifest
+
+_KEPT = ("section", "format", "minimum", "maximum", "maxLength")
+_REQUIRED_TEXT = {"minLength": 1}
+
+
+class FormField(NamedTuple):
+    """One parameter of the DAG. ``required`` ones have no default."""
+
+    name: str
+    required: bool
+    default: Any
+    schema: dict[str, Any]
+
+
+def form_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields in the manifest's order; ``environment`` offers the configured ones."""
+    properties: dict[str, Any] = Manifest.model_json_schema(by_alias=True)["properties"]
+    return [
+        _field(name, properties[field.alias or name], environments, required=field.is_required())
+        for name, field in Manifest.model_fields.items()
+    ]
+
+
+def _field(
+    name: str, schema: dict[str, Any], environments: dict[str, Environment], *, required: bool
+) -> FormField:
+    field = Manifest.model_fields[name]
+    alias = field.alias or name
+    kind, rules = _flatten(schema)
+    made: dict[str, Any] = {key: rules[key] for key in _KEPT if key in rules}
+    made |= {"type": kind, "title": field.title, "description_md": field.description}
+    if alias == "environment":
+        made["enum"] = sorted(environments)
+        made["values_display"] = {
+            key: f"{key}: {value.description}" if value.description else key
+            for key, value in environments.items()
+        }
+    elif required:
+        made |= _REQUIRED_TEXT
+    default = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    if required:
+        default = None
+    elif hasattr(default, "model_dump"):
+        default = default.model_dump(by_alias=True, mode="json")
+    return FormField(alias, required, default, made)
+
+
+def _flatten(schema: dict[str, Any]) -> tuple[str | list[str], dict[str, Any]]:
+    """Type and rules with ``anyOf [T, null]`` and ``$ref`` folded in."""
+    branches = schema.get("anyOf", [schema])
+    inner = next(branch for branch in branches if branch.get("type") != "null")
+    kind = inner.get("type", "object")
+    rules = {**inner, **{key: value for key, value in schema.items() if key != "anyOf"}}
+    optional = any(branch.get("type") == "null" for branch in branches)
+    return ([kind, "null"] if optional else kind), rules

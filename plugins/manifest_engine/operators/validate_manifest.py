@@ -1,0 +1,91 @@
+"""Step ``validate``: the run conf becomes a release, or one sentence says what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from manifest_engine.domain import environments, manifest, names, release
+from manifest_engine.domain.errors import ConfigurationError, ManifestError
+from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environments import Environment
+    from manifest_engine.domain.manifest import Manifest
+
+
+class ValidateManifest(StepOperator):
+    """Check the manifest and the installation, and plan the release.
+
+    XCom: the release (:class:`manifest_engine.domain.release.Release` as JSON).
+    """
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ManifestError: when the manifest is wrong.
+        :raises ConfigurationError: when the environment names a connection that does not exist.
+        """
+        dag_run = context["dag_run"]
+        asked = manifest.parse(dag_run.conf or {})
+        environment = environments.find(asked.environment, environments.load())
+        _require_index(asked, environment)
+        for connection, kind in _connections(asked, environment):
+            _require_connection(asked.environment, connection, kind)
+        planned = release.plan(
+            asked,
+            environment,
+            login_server=AcrHook(environment.registry.connection).login_server,
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+        )
+        if warning := names.tag_warning(asked.version):
+            self.log.warning("%s", warning)
+        self.log.info(
+            "Release %s %s for %s, asked for by %s: %s becomes %s, public at %s",
+            planned.name,
+            asked.version,
+            asked.environment,
+            planned.requested_by,
+            planned.artifact,
+            planned.image,
+            planned.url,
+        )
+        return planned.dump()
+
+
+def _require_index(asked: Manifest, environment: Environment) -> None:
+    if asked.utils_version and environment.package_index is None:
+        raise ManifestError(
+            f"utilsVersion {asked.utils_version} needs the private package index, and the "
+            f"environment {asked.environment!r} has none: add packageIndex to it in "
+            "environments.yaml, or leave utilsVersion out."
+        )
+
+
+def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, str]]:
+    found = [
+        (environment.artifactory.connection, "artifactory"),
+        *((builder, "docker") for builder in environment.builders),
+        (environment.registry.connection, "acr"),
+        (environment.cluster.connection, "kubernetes or aks"),
+    ]
+    if asked.utils_version and environment.package_index:
+        found.append((environment.package_index.connection, "http"))
+    return found
+
+
+def _require_connection(environment: str, connection: str, kind: str) -> None:
+    try:
+        BaseHook.get_connection(connection)
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"The environment {environment!r} names the Airflow Connection {connection!r}, which "
+            f"does not exist; add it (type {kind}) under Admin, Connections, or by "
+            f"'airflow connections add {connection}'."
+        ) from None
