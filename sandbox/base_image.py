@@ -13,7 +13,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from sandbox import docker_cli, packages
+from sandbox import docker_cli, mounts, packages
 from sandbox.console import say
 from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError
@@ -80,7 +80,7 @@ def load(host: str | None) -> None:
 
 def archive() -> Path:
     """The cached image of today's recipe on this machine's certificate authorities."""
-    ingredients = inspect.getsource(_fill) + inspect.getsource(_settings)
+    ingredients = inspect.getsource(_fill) + inspect.getsource(_settings) + repr(_EXCLUDED)
     key = hashlib.sha256(ingredients.encode() + _BUNDLE.read_bytes()).hexdigest()[:16]
     return SETTINGS.cache / f"base-image-{key}.tar"
 
@@ -103,13 +103,17 @@ def _fill(root: Path) -> None:
         marker.unlink()
     # pip in a build must trust what pip on this machine trusts.
     shutil.copyfile(_BUNDLE, root / "etc/ssl/certs/ca-certificates.crt")
-    # Both name the mirror that this machine uses, which is nobody else's business.
-    (root / "var/log/bootstrap.log").unlink()
+    # It names the mirror that this machine uses, as do the logs, which are left out as well.
     (root / "etc/apt/sources.list").write_text("")
-    # What differs from one making to the next, or is of no use in an image.
-    for folder in ("var/cache/apt", "var/lib/apt/lists", "var/log", "dev", "proc", "sys", "tmp"):
-        for content in (root / folder).iterdir():
-            shutil.rmtree(content) if content.is_dir() else content.unlink()
+
+
+_EXCLUDED = (
+    *("./dev/*", "./proc/*", "./sys/*", "./tmp/*", "./run/*"),
+    *("./var/cache/*/*", "./var/lib/apt/lists/*", "./var/log/*"),
+    # debootstrap copies these two from the machine.
+    *("./etc/resolv.conf", "./etc/hostname"),
+)
+"""Of no use in an image, or different each time that one is made."""
 
 
 def _settings() -> dict[str, object]:
@@ -131,11 +135,9 @@ def _make(target: Path) -> None:
     try:
         _fill(work / "root")
         layer = work / "layer.tar"
-        same_each_time = ["--sort=name", "--mtime=@0", "--numeric-owner"]
-        run(
-            ["tar", "-C", work / "root", *same_each_time, "-cf", layer, "."],
-            what="packing the image",
-        )
+        options = ["--sort=name", "--mtime=@0", "--numeric-owner", "--anchored", "--wildcards"]
+        options += [f"--exclude={pattern}" for pattern in _EXCLUDED]
+        run(["tar", "-C", work / "root", *options, "-cf", layer, "."], what="packing the image")
         with layer.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         configuration = {
@@ -154,4 +156,5 @@ def _make(target: Path) -> None:
                 image.add(work / name, name)
         (work / "image.tar").replace(target)
     finally:
+        mounts.unmount_below(work)
         shutil.rmtree(work, ignore_errors=True)

@@ -6,7 +6,6 @@ import ipaddress
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from sandbox import docker_cli, pki, process
+from sandbox import docker_cli, mounts, pki, process
 from sandbox.part import wait_until
 from sandbox.settings import SETTINGS
 
@@ -66,7 +65,7 @@ class Daemon:
         process.stop(self.name)
         process.stop(self._containerd_name)
         self._kill_shims()
-        self._unmount()
+        mounts.unmount_below(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         for shared in (
             "/run/containerd/s",
@@ -160,16 +159,6 @@ class Daemon:
 
     def _under(self, words: list[str]) -> bool:
         return any(word.startswith(f"{self.folder}/") for word in words)
-
-    def _unmount(self) -> None:
-        for point in sorted(self._mounts(), key=len, reverse=True):
-            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
-
-    def _mounts(self) -> Iterator[str]:
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            point = line.split()[1].encode().decode("unicode_escape")
-            if point.startswith(f"{self.folder}/"):
-                yield point
 
 
 def _children(parent: psutil.Process) -> list[psutil.Process]:
