@@ -36,7 +36,7 @@ var commands = map[string]func() int{
 	"kube-scheduler":          component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kube-proxy":              component(proxy.NewProxyCommand),
 	"kubelet": component(func() *cobra.Command {
-		return kubelet.NewKubeletCommand(genericapiserver.SetupSignalContext())
+		return kubelet.NewKubeletCommand(context.Background()) // it waits for signals itself
 	}),
 	"kubectl": runKubectl,
 }

@@ -1,0 +1,157 @@
+"""A Kubernetes cluster of one node: the real components, as processes of the machine.
+
+``SANDBOX_KUBECONFIG`` names an existing cluster instead; then nothing is started here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from sandbox import cluster_binary, cluster_config, containerd, mounts, process, sysctl
+from sandbox.kube import Kube, condition, kubeconfig
+from sandbox.part import Part, SandboxError, wait_until
+from sandbox.settings import SETTINGS
+
+_COMPONENTS = {
+    "etcd": cluster_config.etcd,
+    "kube-apiserver": cluster_config.apiserver,
+    "kubelet": cluster_config.kubelet,
+    "kube-controller-manager": cluster_config.controller_manager,
+    "kube-scheduler": cluster_config.scheduler,
+    "kube-proxy": cluster_config.proxy,
+}
+_BEFORE_THE_REST = ("etcd", "kube-apiserver", "kubelet")
+"""kubelet retries until the API server answers; the others give up."""
+_SYSCTLS = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
+"""kubelet sets these."""
+_TABLES = ("ip kube-proxy", "ip6 kube-proxy")
+_READY_SECONDS = 90
+"""It takes 8 s on an idle machine and several times that beside a build."""
+
+
+class Cluster(Part):
+    """etcd, API server, controller manager, scheduler, kubelet, kube-proxy."""
+
+    name = "cluster"
+    needs = ("cluster-binary", "containerd", "network")
+
+    def where(self) -> str:
+        return f"kubeconfig {kubeconfig()}, namespace {SETTINGS.namespace}"
+
+    def exports(self) -> dict[str, str]:
+        variables = {"KUBECONFIG": str(kubeconfig()), "NAMESPACE": SETTINGS.namespace}
+        if not shutil.which("kubectl"):
+            variables["PATH"] = f"{_KUBECTL.parent}:{os.environ['PATH']}"
+        return variables
+
+    def ready(self) -> str | None:
+        if not kubeconfig().exists():
+            return f"there is no {kubeconfig()}"
+        if not SETTINGS.kubeconfig:
+            for component in _COMPONENTS:
+                if problem := process.require_alive(component):
+                    return problem
+        return _answers() or _usable()
+
+    def start(self) -> None:
+        if SETTINGS.kubeconfig:
+            _check_given()
+        else:
+            self._start_own()
+        namespace = {"apiVersion": "v1", "kind": "Namespace"}
+        path = f"/api/v1/namespaces/{SETTINGS.namespace}"
+        Kube().apply(path, {**namespace, "metadata": {"name": SETTINGS.namespace}})
+        wait_until(_usable, _READY_SECONDS, self.name)
+
+    def _start_own(self) -> None:
+        for name in _SYSCTLS:
+            sysctl.remember(name)
+        cluster_config.HOME.mkdir(parents=True, exist_ok=True)
+        cluster_config.write_kubeconfig(kubeconfig(), "admin", "system:masters")
+        binary = cluster_binary.folder() / "cluster"
+        _KUBECTL.parent.mkdir(exist_ok=True)
+        _KUBECTL.unlink(missing_ok=True)
+        _KUBECTL.symlink_to(binary)
+        for name in _BEFORE_THE_REST:
+            process.start(name, [binary, *_COMPONENTS[name]()])
+        wait_until(_first_answer, _READY_SECONDS, "kube-apiserver")
+        for name, words in _COMPONENTS.items():
+            process.start(name, [binary, *words()])
+
+    def stop(self) -> None:
+        if SETTINGS.kubeconfig:
+            return  # what was deployed there stays: it is not our cluster
+        for name in reversed(_COMPONENTS):
+            process.stop(name)
+        containerd.kill_pods()
+        mounts.remove(cluster_config.HOME)
+        for table in _TABLES if shutil.which("nft") else ():
+            subprocess.run(
+                ["nft", "delete", "table", *table.split()], capture_output=True, check=False
+            )
+        _remove_log_links()
+        _remove_cgroups()
+        for name in _SYSCTLS:
+            sysctl.restore(name)
+        kubeconfig().unlink(missing_ok=True)
+        _KUBECTL.unlink(missing_ok=True)
+
+
+_KUBECTL = SETTINGS.state / "bin/kubectl"
+
+
+def _check_given() -> None:
+    if not kubeconfig().exists():
+        raise SandboxError(f"SANDBOX_KUBECONFIG names {kubeconfig()}, which does not exist")
+    if problem := _answers():
+        raise SandboxError(f"the cluster of SANDBOX_KUBECONFIG={kubeconfig()}: {problem}")
+
+
+def _first_answer() -> str | None:
+    for name in _BEFORE_THE_REST:
+        if problem := process.require_alive(name):
+            raise SandboxError(problem)
+    return _answers()
+
+
+def _answers() -> str | None:
+    try:
+        Kube().text("/readyz")
+    except SandboxError as error:
+        return f"the API server does not answer: {error}"
+    return None
+
+
+def _usable() -> str | None:
+    """Whether a pod created now would run."""
+    kube = Kube()
+    if not SETTINGS.kubeconfig:
+        node = kube.get(f"/api/v1/nodes/{cluster_config.NODE}")
+        if condition(node, "Ready") != "True":
+            return "the node is not Ready yet"
+    account = f"/api/v1/namespaces/{SETTINGS.namespace}/serviceaccounts/default"
+    if kube.get(account) is None:
+        return f"namespace {SETTINGS.namespace} has no default ServiceAccount yet"
+    return None
+
+
+def _remove_log_links() -> None:
+    """kubelet's links to container logs, at a place that cannot be configured."""
+    folder = Path("/var/log/containers")
+    for link in folder.glob("*"):
+        if link.is_symlink() and cluster_config.HOME in link.readlink().parents:
+            link.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _remove_cgroups() -> None:
+    for root in Path("/sys/fs/cgroup").glob("**/kubepods"):
+        for group in sorted(root.glob("**/"), reverse=True):
+            try:
+                group.rmdir()
+            except OSError:  # another kubelet's, with processes in it
+                continue
