@@ -35,6 +35,9 @@ ROLES = {
     "Owner": {"pull", "push", "delete", "*"},
 }
 _ACCESS_SECONDS = 300
+_UNAUTHORIZED = (
+    "authentication required, visit https://aka.ms/acr/authorization for more information."
+)
 
 
 class RefusedError(Exception):
@@ -134,7 +137,7 @@ class TokenService:
             return self.by_refresh_token(password)
         right = secrets.compare_digest(password.encode(), self._config.password.encode())
         if user != self._config.user or not right:
-            raise RefusedError("authentication required")
+            raise RefusedError(_UNAUTHORIZED)
         return Caller(user, frozenset(ROLES["Owner"]))
 
     def access_token(self, caller: Caller, parameters: dict[str, str], scopes: list[str]) -> str:
@@ -214,11 +217,11 @@ def make_app(config: Config) -> FastAPI:
 def _basic(header: str) -> tuple[str, str]:
     kind, _, value = header.partition(" ")
     if kind.lower() != "basic":
-        raise RefusedError("authentication required")
+        raise RefusedError(_UNAUTHORIZED)
     try:
         user, _, password = base64.b64decode(value).decode().partition(":")
     except ValueError as error:
-        raise RefusedError("authentication required") from error
+        raise RefusedError(_UNAUTHORIZED) from error
     return user, password
 
 
