@@ -1,4 +1,4 @@
-"""``deploy_service``: one run is one deployment, from a ZIP in Artifactory to a URL that answers."""
+"""``deploy_service``: one run is one deployment, from the artifact to a URL that answers."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
-from sandbox import stack
+from sandbox import deploy, stack
 from sandbox.part import Part, SandboxError
 from sandbox.parts import all_parts
 
@@ -19,7 +20,11 @@ def main(words: list[str] | None = None) -> int:
     down = verbs.add_parser("down", help="take everything down without a trace")
     down.add_argument("--only", action="append", help="this part alone (repeatable)")
     verbs.add_parser("status", help="each part, where it listens and whether it answers")
-    verbs.add_parser("env", help="shell exports: eval \"$(python -m sandbox env)\"")
+    verbs.add_parser("env", help='shell exports: eval "$(python -m sandbox env)"')
+    run = verbs.add_parser("deploy", help="upload a ZIP, trigger the DAG, follow it to the URL")
+    run.add_argument("--zip", type=Path, required=True, help="the ZIP, or a folder to zip")
+    run.add_argument("--manifest", type=Path, required=True, help="JSON file, see include/examples")
+    run.add_argument("--json", action="store_true", help="print one JSON object at the end")
     asked = parser.parse_args(words)
     parts = all_parts()
     try:
@@ -30,6 +35,8 @@ def main(words: list[str] | None = None) -> int:
             stack.down(chosen)
         elif asked.verb == "status":
             return _status(parts)
+        elif asked.verb == "deploy":
+            return deploy.main(asked.zip, asked.manifest, as_json=asked.json)
         elif asked.verb == "env":
             for key, value in stack.exports(parts).items():
                 print(f"export {key}={shlex.quote(value)}")

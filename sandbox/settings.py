@@ -48,7 +48,6 @@ class Settings:
     kubeconfig: str = ""
     """An existing cluster's kubeconfig (``SANDBOX_KUBECONFIG``); empty: the sandbox's own."""
 
-
     @classmethod
     def from_environment(cls) -> Settings:
         """Read ``SANDBOX_*``; raises ValueError naming the variable when a port is no number."""
@@ -59,7 +58,9 @@ class Settings:
             if text is None:
                 continue
             if item.type == "int" and not text.isdigit():
-                raise ValueError(f"{variable}={text!r} is no port number; unset it or give a number")
+                raise ValueError(
+                    f"{variable}={text!r} is no port number; unset it or give a number"
+                )
             given[item.name] = (
                 int(text) if item.type == "int" else Path(text) if item.type == "Path" else text
             )

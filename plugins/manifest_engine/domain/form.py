@@ -50,7 +50,7 @@ def _field(
         }
     elif required:
         made |= _REQUIRED_TEXT
-    default = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    default = field.get_default(call_default_factory=True)
     if required:
         default = None
     elif hasattr(default, "model_dump"):

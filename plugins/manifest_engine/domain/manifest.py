@@ -232,7 +232,7 @@ class Manifest(Model):
     @field_validator("component", "service_name")
     @classmethod
     def _is_label(cls, text: str) -> str:
-        if not re.match(names.DNS_LABEL, text):
+        if not re.fullmatch(names.DNS_LABEL, text):
             nearest = names.suggest_dns_label(text)
             hint = f"; did you mean {nearest!r}?" if nearest else ""
             raise ValueError(
@@ -246,7 +246,7 @@ class Manifest(Model):
     def _is_version(cls, text: str) -> str:
         if text == names.CACHE_TAG:
             raise ValueError(f"{text!r} is the tag of the build cache; choose another version")
-        if not re.match(names.VERSION, text):
+        if not re.fullmatch(names.VERSION, text):
             raise ValueError(
                 f"{text!r} is no valid version: letters, digits, '.', '_' and '-', beginning and "
                 f"ending with a letter or digit, at most {names.LABEL_MAX} characters"
@@ -275,7 +275,7 @@ class Manifest(Model):
     @classmethod
     def _are_variables(cls, variables: dict[str, str]) -> dict[str, str]:
         for name in variables:
-            if not _ENV_NAME.match(name):
+            if not _ENV_NAME.fullmatch(name):
                 raise ValueError(
                     f"{name!r} is no name of an environment variable (letters, digits and '_', "
                     "not beginning with a digit)"
@@ -286,7 +286,7 @@ class Manifest(Model):
     @classmethod
     def _are_secret_keys(cls, variables: dict[str, str]) -> dict[str, str]:
         for name, target in variables.items():
-            if not _SECRET_KEY.match(target):
+            if not _SECRET_KEY.fullmatch(target):
                 raise ValueError(
                     f"{name} must name a key of a Kubernetes Secret as secret-name/key; "
                     "the value that stands there is not repeated here, in case it is the secret"
@@ -383,3 +383,11 @@ def schema() -> dict[str, Any]:
         **made,
         "title": "Manifest of a deployment",
     }
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    json.dump(schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")

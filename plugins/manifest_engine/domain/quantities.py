@@ -14,7 +14,7 @@ _DECIMAL = {"m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 def parse(text: str) -> Decimal:
     """The quantity as a number of its unit (cores, bytes). Raises ValueError on another form."""
-    found = _QUANTITY.match(text)
+    found = _QUANTITY.fullmatch(text)
     if not found:
         raise ValueError(f"{text!r} is no Kubernetes quantity such as 100m, 1 or 256Mi")
     number, suffix = Decimal(found[1]), found[2] or ""

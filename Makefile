@@ -1,0 +1,42 @@
+# Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
+# Each sets up what it needs; `make down` takes everything away again.
+.DEFAULT_GOAL := help
+.PHONY: help venv up demo status down lint test test-unit test-integration test-e2e schema
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+venv: ## the Python environment, kept outside the checkout under a key of what it is made of
+	@sandbox/venv.sh
+
+up: venv ## the whole sandbox: engine, registry, Artifactory, cluster, gateway, Airflow
+	@$(PY) -m sandbox up
+
+demo: up ## deploy the sample service for real and print the URL that answers
+	@url=$$($(PY) -m sandbox deploy --zip include/examples/services/quote-service --manifest include/examples/quote-service.json) \
+	  && echo "GET $$url/echo" && curl --fail --silent --show-error "$$url/echo" && echo "$$url/"
+
+status: venv ## each part, where it listens and whether it answers
+	@$(PY) -m sandbox status
+
+down: venv ## stop all of it: no process, container, mount, bridge or firewall rule is left
+	@$(PY) -m sandbox down
+
+lint: venv ## ruff, mypy, import contracts
+	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
+
+test: lint test-unit test-integration test-e2e ## everything, on the real parts
+
+test-unit: venv ## rules and edges without the sandbox (under 20 s)
+	@.venv/bin/pytest -q -n 2 tests/unit
+
+test-integration: up ## each piece against the real engine, registry, cluster and gateway
+	@.venv/bin/pytest -q tests/integration
+
+test-e2e: up ## whole deployments through the real Airflow
+	@.venv/bin/pytest -q tests/e2e
+
+schema: venv ## write include/manifest.schema.json anew from the model
+	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest > include/manifest.schema.json

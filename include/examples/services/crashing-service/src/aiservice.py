@@ -1,0 +1,8 @@
+"""A service that crashes at start, as one does whose configuration is missing."""
+
+import os
+
+from flask import Flask
+
+app = Flask(__name__)
+DATABASE = os.environ["DATABASE_URL"]  # not set: KeyError, and the process ends

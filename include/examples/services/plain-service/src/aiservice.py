@@ -1,0 +1,11 @@
+"""A service without a Dockerfile: the standard one builds it."""
+
+from flask import Flask, jsonify
+
+app = Flask(__name__)
+
+
+@app.get("/")
+@app.get("/health")
+def health():
+    return jsonify(status="ok", service="plain-service")

@@ -1,0 +1,179 @@
+"""``python -m sandbox deploy``, as Infra Hub does it: upload, trigger over REST, follow the steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.airflow import Airflow
+from sandbox.archives import zip_folder
+from sandbox.artifactory import Artifactory
+from sandbox.console import say
+from sandbox.part import SandboxError
+
+_STEPS = (
+    "validate",
+    "download_artifact",
+    "build_image",
+    "push_image",
+    "smoke_test",
+    "apply_deployment",
+    "publish_route",
+    "record_release",
+)
+_OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
+_POLL_SECONDS = 0.3
+
+
+@dataclass
+class Outcome:
+    """How a deployment went; what ``--json`` prints."""
+
+    run_id: str
+    state: str = "queued"
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    digest: str | None = None
+    url: str | None = None
+    failed_step: str | None = None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.state == "success"
+
+
+class AirflowApi:
+    """Airflow's REST API as a client such as Infra Hub sees it."""
+
+    def __init__(self, airflow: Airflow) -> None:
+        self.base = f"{airflow.url}/api/v2"
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {airflow.token()}"
+
+    def get(self, path: str) -> Any:
+        answer = self.session.get(f"{self.base}/{path}", timeout=30)
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return answer.json()
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
+        """Start a run. Raises SandboxError with the API's own words when it refuses."""
+        answer = self.session.post(
+            f"{self.base}/dags/{dag_id}/dagRuns",
+            json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
+            timeout=30,
+        )
+        if answer.status_code >= 400:
+            detail = answer.json().get("detail", answer.text)
+            raise SandboxError(
+                f"Airflow refused the manifest (HTTP {answer.status_code}): {detail}"
+            )
+
+    def xcom(self, run: str, task: str, key: str = "return_value") -> Any:
+        entry = self.get(f"{run}/taskInstances/{task}/xcomEntries/{key}?deserialize=true")
+        return entry["value"] if entry else None
+
+
+def upload(archive: bytes, path: str) -> None:
+    """Deploy the ZIP to Artifactory at ``repo/path/file.zip``."""
+    exports = Artifactory().exports()
+    answer = requests.put(
+        f"{exports['ARTIFACTORY_URL']}/{path}",
+        data=archive,
+        headers={"Authorization": f"Bearer {exports['ARTIFACTORY_TOKEN']}"},
+        timeout=600,
+    )
+    if answer.status_code != 201:
+        raise SandboxError(f"Artifactory refused {path}: HTTP {answer.status_code} {answer.text}")
+
+
+def deploy(archive: bytes | None, manifest: dict[str, Any], *, quiet: bool = False) -> Outcome:
+    """Upload the ZIP where the manifest says (or convention does), trigger, follow to the end."""
+    if archive is not None:
+        upload(archive, _artifact_path(manifest))
+    api = AirflowApi(Airflow())
+    run_id = f"sandbox-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    api.trigger("deploy_service", manifest, run_id)
+    if not quiet:
+        say("deploy", f"run {run_id} of deploy_service")
+    return follow(api, run_id, quiet=quiet)
+
+
+def follow(api: AirflowApi, run_id: str, *, quiet: bool = False) -> Outcome:
+    """Show the steps as they go, and collect how the run ended."""
+    run = f"dags/deploy_service/dagRuns/{run_id}"
+    outcome = Outcome(run_id)
+    begin = time.monotonic()
+    told: set[tuple[str, str, int]] = set()
+    while outcome.state not in ("success", "failed"):
+        time.sleep(_POLL_SECONDS)
+        outcome.state = api.get(run)["state"]
+        for item in api.get(f"{run}/taskInstances?limit=100")["task_instances"]:
+            _note(outcome, item, told, quiet=quiet)
+    outcome.seconds = round(time.monotonic() - begin, 1)
+    outcome.digest = (api.xcom(run, "push_image") or {}).get("digest")
+    if outcome.ok:
+        outcome.url = (api.xcom(run, "record_release") or {}).get("url")
+    else:
+        failed = [name for name in _STEPS if outcome.steps.get(name, {}).get("state") == "failed"]
+        outcome.failed_step = failed[0] if failed else None
+        if outcome.failed_step:
+            outcome.error = api.xcom(run, outcome.failed_step, "error")
+    return outcome
+
+
+def _note(
+    outcome: Outcome, item: dict[str, Any], told: set[tuple[str, str, int]], *, quiet: bool
+) -> None:
+    name, state = item["task_id"], item["state"] or "waiting"
+    seconds = round(item["duration"], 1) if item["duration"] is not None else None
+    outcome.steps[name] = {"state": state, "seconds": seconds, "tries": item["try_number"]}
+    event = (name, state, item["try_number"])
+    if quiet or event in told or state in ("waiting", "scheduled", "queued"):
+        return
+    told.add(event)
+    took = f" in {seconds} s" if state in _OVER and seconds is not None else ""
+    say("deploy", f"{name:<18} {state}{took}")
+
+
+def _artifact_path(manifest: dict[str, Any]) -> str:
+    if manifest.get("artifact"):
+        return str(manifest["artifact"])
+    try:
+        name, version = manifest["serviceName"], manifest["version"]
+        return f"datafactory/{manifest['component']}/{name}/{version}/{name}-{version}.zip"
+    except KeyError as error:
+        raise SandboxError(
+            f"the manifest has no {error.args[0]}, so there is no place to upload the ZIP to"
+        ) from None
+
+
+def main(zip_file: Path, manifest_file: Path, *, as_json: bool) -> int:
+    """The verb ``deploy``: exit status 0 when the service is live, else 1."""
+    for path in (zip_file, manifest_file):
+        if not path.exists():
+            raise SandboxError(f"there is no file {path}")
+    try:
+        manifest = json.loads(manifest_file.read_text())
+    except ValueError as error:
+        raise SandboxError(f"{manifest_file} is not valid JSON: {error}") from None
+    archive = zip_folder(zip_file) if zip_file.is_dir() else zip_file.read_bytes()
+    outcome = deploy(archive, manifest, quiet=as_json)
+    if as_json:
+        print(json.dumps(asdict(outcome), indent=2))
+    elif outcome.ok:
+        say("deploy", f"live in {outcome.seconds} s, image {outcome.digest}")
+        print(outcome.url)
+    else:
+        say("deploy", f"failed at {outcome.failed_step}: {outcome.error}")
+    sys.stdout.flush()
+    return 0 if outcome.ok else 1

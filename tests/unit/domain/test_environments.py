@@ -1,0 +1,66 @@
+"""environments.yaml: its own manual, and strict."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from manifest_engine.domain import environments
+from manifest_engine.domain.errors import ConfigurationError, ManifestError
+
+SHIPPED = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Writes the shipped file with one change and loads it."""
+
+    def load(change):
+        content = yaml.safe_load(yaml.safe_dump(SHIPPED))
+        change(content["environments"]["dev"])
+        path = tmp_path / "environments.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return environments.load(path)
+
+    return load
+
+
+def test_the_shipped_file_is_valid():
+    assert environments.load(environments.INCLUDE / "environments.yaml")["dev"].builders
+
+
+def test_an_unknown_key_is_refused_with_its_path(changed):
+    with pytest.raises(ConfigurationError, match=r"environments\.dev\.cluster\.nameSpace"):
+        changed(lambda dev: dev["cluster"].update(nameSpace="x"))
+
+
+def test_the_block_of_the_routing_api_must_be_there(changed):
+    with pytest.raises(ConfigurationError, match="the block 'ingress' must be given"):
+        changed(lambda dev: dev["routing"].update(api="ingress"))
+
+
+def test_at_least_one_builder_is_needed(changed):
+    with pytest.raises(ConfigurationError, match="builders"):
+        changed(lambda dev: dev.update(builders=[]))
+
+
+def test_a_missing_file_is_named_with_the_variable_that_moves_it():
+    with pytest.raises(ConfigurationError, match="MANIFEST_ENGINE_ENVIRONMENTS"):
+        environments.load(Path("/nowhere/environments.yaml"))
+
+
+def test_broken_yaml_is_named(tmp_path):
+    path = tmp_path / "e.yaml"
+    path.write_text("a: [")
+    with pytest.raises(ConfigurationError, match="not valid YAML"):
+        environments.load(path)
+
+
+def test_an_edited_file_is_read_anew(tmp_path, changed):
+    assert changed(lambda dev: None)["dev"].description == "Development"
+    assert changed(lambda dev: dev.update(description="New"))["dev"].description == "New"
+
+
+def test_an_unknown_environment_lists_the_configured_and_the_nearest(changed):
+    configured = changed(lambda dev: None)
+    with pytest.raises(ManifestError, match=r"did you mean 'dev'\? configured: dev"):
+        environments.find("dve", configured)
