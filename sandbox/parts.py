@@ -9,6 +9,7 @@ from sandbox.cluster_binary import ClusterBinary
 from sandbox.cluster import Cluster
 from sandbox.containerd import Containerd
 from sandbox.engine import Engine
+from sandbox.entra import Entra
 from sandbox.gateway import Gateway
 from sandbox.gateway_binary import GatewayBinary
 from sandbox.index import Index
@@ -24,6 +25,7 @@ def all_parts() -> list[Part]:
         Network(),
         Engine(),
         BaseImage(),
+        Entra(),
         Registry(),
         Artifactory(),
         Index(),

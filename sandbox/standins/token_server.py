@@ -172,6 +172,7 @@ class TokenService:
                 key,
                 algorithms=["RS256"],
                 audience=ACR_AUDIENCE,
+                issuer=f"https://sts.windows.net/{self._config.tenant}/",
                 options={"require": ["exp", "aud", "tid", "appid", "oid"]},
             )
         except jwt.PyJWTError as error:

@@ -1,0 +1,106 @@
+"""Client assertions: an application proves itself by its certificate, or by another issuer's token.
+
+The second is workload identity: a Kubernetes service account's token, of an issuer and a subject
+that the application trusts ("federated credential").
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+_LONGEST_SECONDS = 24 * 3600
+
+
+class AssertionRefusedError(Exception):
+    """With the AADSTS number of the refusal."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def check(assertion: str, client: Mapping[str, Any], endpoint: str) -> None:
+    """Accept the assertion for this client at this token endpoint, or raise the refusal."""
+    try:
+        header = jwt.get_unverified_header(assertion)
+        claims = jwt.decode(assertion, options={"verify_signature": False})
+    except jwt.InvalidTokenError as error:
+        raise AssertionRefusedError(50027, "JWT token is invalid or malformed") from error
+    if claims.get("iss") == client["client_id"]:
+        _check_certificate(assertion, header, client, endpoint)
+    else:
+        _check_federated(assertion, claims, client)
+
+
+def _check_certificate(
+    assertion: str, header: Mapping[str, Any], client: Mapping[str, Any], endpoint: str
+) -> None:
+    certificate = x509.load_pem_x509_certificate(client["certificate"].encode())
+    prints = {"x5t": hashes.SHA1(), "x5t#S256": hashes.SHA256()}
+    named = {name: header[name] for name in prints if name in header}
+    if not named:
+        raise AssertionRefusedError(700027, "The assertion's header names no certificate")
+    for name, thumbprint in named.items():
+        if thumbprint.rstrip("=") != _base64(certificate.fingerprint(prints[name])):
+            message = f"The certificate with identifier {thumbprint} is not registered"
+            raise AssertionRefusedError(700027, message)
+    if certificate.not_valid_after_utc.timestamp() < time.time():
+        raise AssertionRefusedError(700027, "The certificate has expired")
+    key = certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    claims = _verified(assertion, key, ["RS256", "PS256"], endpoint)
+    if claims.get("sub") != client["client_id"]:
+        raise AssertionRefusedError(700021, "Client assertion's subject is not the application id")
+    if claims["exp"] - time.time() > _LONGEST_SECONDS:
+        raise AssertionRefusedError(700024, "Client assertion lives too long")
+
+
+def _check_federated(assertion: str, claims: Mapping[str, Any], client: Mapping[str, Any]) -> None:
+    """The real one fetches the issuer's keys; here the credential names a file with its key."""
+    of_issuer = [known for known in client["federated"] if known["issuer"] == claims.get("iss")]
+    if not of_issuer:
+        message = f"No matching federated identity record for issuer '{claims.get('iss')}'"
+        raise AssertionRefusedError(700211, message)
+    matching = [known for known in of_issuer if known["subject"] == claims.get("sub")]
+    if not matching:
+        message = f"No matching federated identity record for subject '{claims.get('sub')}'"
+        raise AssertionRefusedError(700213, message)
+    key = Path(matching[0]["public_key_file"]).read_bytes()
+    _verified(assertion, key, ["RS256", "ES256"], matching[0]["audience"])
+
+
+def _verified(
+    assertion: str, key: rsa.RSAPublicKey | bytes, algorithms: list[str], audience: str
+) -> dict[str, Any]:
+    try:
+        return dict(
+            jwt.decode(
+                assertion,
+                key,
+                algorithms=algorithms,
+                audience=audience,
+                options={"require": ["exp", "aud", "iss", "sub"]},
+            )
+        )
+    except jwt.InvalidAudienceError as error:
+        message = f"Assertion audience does not match: {audience} is expected"
+        raise AssertionRefusedError(700212, message) from error
+    except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError) as error:
+        message = "Client assertion is not within its valid time range"
+        raise AssertionRefusedError(700024, message) from error
+    except jwt.InvalidTokenError as error:
+        message = f"Client assertion failed signature validation: {error}"
+        raise AssertionRefusedError(700027, message) from error
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
