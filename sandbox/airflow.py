@@ -35,7 +35,7 @@ class Airflow(Part):
     """Scheduler, DAG processor, triggerer and API server in one process group."""
 
     name = "airflow"
-    needs = ("engine", "base-image", "registry", "artifactory", "index", "cluster", "gateway")
+    needs = ("base-image", "artifactory", "index", "gateway", "pull-secret")
 
     def __init__(self) -> None:
         self.home = SETTINGS.state / "airflow"
@@ -168,7 +168,9 @@ class Airflow(Part):
         }
 
     def _environment(self) -> dict[str, str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        from sandbox.engine import Engine
+
+        path = f"{Path(sys.executable).parent}{os.pathsep}{Engine().exports()['PATH']}"
         return {"AIRFLOW_HOME": str(self.home), "PATH": path, **self._configuration()}
 
 
@@ -186,6 +188,7 @@ def _connections() -> dict[str, dict[str, object]]:
     from sandbox.registry import Registry
 
     artifactory = Artifactory().exports()
+    engine = Engine().exports()
     registry = Registry().exports()
     index = Index().exports()
     return {
@@ -194,7 +197,10 @@ def _connections() -> dict[str, dict[str, object]]:
             "host": artifactory["ARTIFACTORY_URL"],
             "password": artifactory["ARTIFACTORY_TOKEN"],
         },
-        "docker_default": {"conn_type": "docker", "host": Engine().exports()["DOCKER_HOST"]},
+        "docker_default": {
+            "conn_type": "docker",
+            "host": engine.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        },
         "package_index_default": {
             "conn_type": "http",
             "host": index["INDEX_URL"],
@@ -217,12 +223,13 @@ def _connections() -> dict[str, dict[str, object]]:
 def _environments() -> dict[str, object]:
     """``include/environments.yaml`` with the sandbox's own addresses."""
     from sandbox.gateway import Gateway
+    from sandbox.pull_secret import NAME
 
     content = yaml.safe_load((REPOSITORY / "include/environments.yaml").read_text())
     dev = content["environments"]["dev"]
     dev["description"] = "Sandbox on this machine"
     dev["cluster"]["namespace"] = SETTINGS.namespace
-    dev["cluster"]["imagePullSecrets"] = ["registry"]
+    dev["cluster"]["imagePullSecrets"] = [NAME]
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
     del dev["routing"]["host"]
     return content

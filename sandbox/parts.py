@@ -5,8 +5,8 @@ from __future__ import annotations
 from sandbox.airflow import Airflow
 from sandbox.artifactory import Artifactory
 from sandbox.base_image import BaseImage
-from sandbox.cluster_binary import ClusterBinary
 from sandbox.cluster import Cluster
+from sandbox.cluster_binary import ClusterBinary
 from sandbox.containerd import Containerd
 from sandbox.engine import Engine
 from sandbox.entra import Entra
@@ -16,6 +16,7 @@ from sandbox.index import Index
 from sandbox.network import Network
 from sandbox.packages import Packages
 from sandbox.part import Part
+from sandbox.pull_secret import PullSecret
 from sandbox.registry import Registry
 
 
@@ -34,5 +35,6 @@ def all_parts() -> list[Part]:
         Containerd(),
         Cluster(),
         Gateway(),
+        PullSecret(),
         Airflow(),
     ]

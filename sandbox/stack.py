@@ -1,7 +1,8 @@
-"""The parts of the sandbox and the order that their needs give: up side by side, down in reverse."""
+"""The parts and the order that their needs give: up side by side, down in reverse."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -61,5 +62,14 @@ def down(parts: list[Part]) -> None:
 
 
 def exports(parts: list[Part]) -> dict[str, str]:
-    """All parts' variables for a shell that works beside the sandbox."""
-    return {key: value for part in parts for key, value in part.exports().items()}
+    """All parts' variables for a shell that works beside the sandbox; their PATHs are joined."""
+    found: dict[str, str] = {}
+    folders: dict[str, None] = {}  # an ordered set
+    for part in parts:
+        variables = part.exports()
+        folders |= dict.fromkeys(variables.pop("PATH", "").split(os.pathsep))
+        found |= variables
+    folders.pop("", None)
+    own = os.environ["PATH"].split(os.pathsep)
+    first = [folder for folder in folders if folder not in own]
+    return found | ({"PATH": os.pathsep.join([*first, *own])} if first else {})

@@ -1,0 +1,59 @@
+"""The Secret with which pods pull from the sandbox's registry, as AKS would by its own identity."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from sandbox.cluster import Cluster
+from sandbox.kube import Kube
+from sandbox.part import Part, SandboxError
+from sandbox.registry import Registry
+from sandbox.settings import SETTINGS
+
+NAME = "registry"
+_PATH = f"/api/v1/namespaces/{SETTINGS.namespace}/secrets/{NAME}"
+
+
+class PullSecret(Part):
+    """A Secret of type dockerconfigjson in the namespace; it goes when the cluster goes."""
+
+    name = "pull-secret"
+    needs = ("cluster", "registry")
+
+    def where(self) -> str:
+        return f"secret {NAME} in namespace {SETTINGS.namespace}"
+
+    def ready(self) -> str | None:
+        if problem := Cluster().ready():
+            return problem
+        try:
+            secret = Kube().get(_PATH)
+        except SandboxError as error:
+            return str(error)
+        if secret is None or secret["data"][".dockerconfigjson"] != _content():
+            return f"there is no current {self.where()}"
+        return None
+
+    def start(self) -> None:
+        Kube().apply(
+            _PATH,
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": NAME},
+                "type": "kubernetes.io/dockerconfigjson",
+                "data": {".dockerconfigjson": _content()},
+            },
+        )
+
+    def stop(self) -> None:
+        """Nothing: the cluster takes it along; in a cluster of someone else's it does no harm."""
+
+
+def _content() -> str:
+    registry = Registry().exports()
+    login = f"{registry['REGISTRY_USER']}:{registry['REGISTRY_PASSWORD']}"
+    auth = base64.b64encode(login.encode()).decode()
+    auths = {"auths": {registry["REGISTRY"]: {"auth": auth}}}
+    return base64.b64encode(json.dumps(auths).encode()).decode()
