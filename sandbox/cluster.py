@@ -28,6 +28,9 @@ _BEFORE_THE_REST = ("etcd", "kube-apiserver", "kubelet")
 _SYSCTLS = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
 """kubelet sets these."""
 _TABLES = ("ip kube-proxy", "ip6 kube-proxy")
+_LOG_LINKS = Path("/var/log/containers")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+_KUBECTL = SETTINGS.state / "bin/kubectl"
 _READY_SECONDS = 90
 """It takes 8 s on an idle machine and several times that beside a build."""
 
@@ -71,15 +74,14 @@ class Cluster(Part):
             sysctl.remember(name)
         cluster_config.HOME.mkdir(parents=True, exist_ok=True)
         cluster_config.write_kubeconfig(kubeconfig(), "admin", "system:masters")
-        binary = cluster_binary.folder() / "cluster"
         _KUBECTL.parent.mkdir(exist_ok=True)
         _KUBECTL.unlink(missing_ok=True)
-        _KUBECTL.symlink_to(binary)
+        _KUBECTL.symlink_to(cluster_binary.folder() / "cluster")
         for name in _BEFORE_THE_REST:
-            process.start(name, [binary, *_COMPONENTS[name]()])
+            _start_component(name)
         wait_until(_first_answer, _READY_SECONDS, "kube-apiserver")
-        for name, words in _COMPONENTS.items():
-            process.start(name, [binary, *words()])
+        for name in _COMPONENTS:
+            _start_component(name)
 
     def stop(self) -> None:
         if SETTINGS.kubeconfig:
@@ -92,7 +94,7 @@ class Cluster(Part):
             subprocess.run(
                 ["nft", "delete", "table", *table.split()], capture_output=True, check=False
             )
-        _remove_log_links()
+        _remove_fixed_places()
         _remove_cgroups()
         for name in _SYSCTLS:
             sysctl.restore(name)
@@ -100,7 +102,9 @@ class Cluster(Part):
         _KUBECTL.unlink(missing_ok=True)
 
 
-_KUBECTL = SETTINGS.state / "bin/kubectl"
+def _start_component(name: str) -> None:
+    if process.find(name) is None:  # kube-proxy ends when its configuration is written anew
+        process.start(name, [cluster_binary.folder() / "cluster", *_COMPONENTS[name]()])
 
 
 def _check_given() -> None:
@@ -138,14 +142,15 @@ def _usable() -> str | None:
     return None
 
 
-def _remove_log_links() -> None:
-    """kubelet's links to container logs, at a place that cannot be configured."""
-    folder = Path("/var/log/containers")
-    for link in folder.glob("*"):
+def _remove_fixed_places() -> None:
+    """What kubelet keeps at places that cannot be configured."""
+    for link in _LOG_LINKS.glob("*"):
         if link.is_symlink() and cluster_config.HOME in link.readlink().parents:
             link.unlink()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    mounts.remove_if_empty(_LOG_LINKS)
+    (_DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)
+    for folder in (_DEVICE_PLUGINS, _DEVICE_PLUGINS.parent):
+        mounts.remove_if_empty(folder)
 
 
 def _remove_cgroups() -> None:

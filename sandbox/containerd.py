@@ -67,7 +67,7 @@ class Containerd(Part):
         mounts.remove(HOME)
         _forget_pod_networks()
         for folder in ("s", "fifo", ""):  # made by shims, in a place that is not configurable
-            _remove_if_empty(Path("/run/containerd") / folder)
+            mounts.remove_if_empty(Path("/run/containerd") / folder)
 
 
 def ctr(*words: str) -> subprocess.CompletedProcess[str]:
@@ -101,9 +101,11 @@ def kill_pods() -> None:
 def _forget_pod_networks() -> None:
     """Delete CNI's notes; the namespaces themselves go with the mounts below the state folder."""
     for note in _RESULTS.glob(f"{_NETWORK}-*"):
+        pod = note.name.removeprefix(f"{_NETWORK}-").removesuffix("-eth0")
         note.unlink()
+        (_RESULTS / f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
     for folder in (_RESULTS, _RESULTS.parent):
-        _remove_if_empty(folder)
+        mounts.remove_if_empty(folder)
 
 
 def _shim_sockets() -> list[Path]:
@@ -111,13 +113,6 @@ def _shim_sockets() -> list[Path]:
     folder = Path("/run/containerd/s")
     listening = Path("/proc/net/unix").read_text()
     return [socket for socket in folder.glob("*") if str(socket) not in listening]
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # not there, or somebody else's things are in it
-        return
 
 
 def _write_network() -> None:
@@ -175,6 +170,7 @@ state = "{HOME}/state"
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
+      Root = "{HOME}/runc"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{HOME}/cni"

@@ -25,3 +25,11 @@ def remove(folder: Path) -> None:
     if left := below(folder.resolve()):  # never delete through a mount
         raise OSError(f"{left[0]} could not be unmounted, so {folder} stays")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Delete a folder in a place shared with others, unless others' things are in it."""
+    try:
+        folder.rmdir()
+    except OSError:  # not there, or not empty
+        return
