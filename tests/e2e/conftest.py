@@ -1,0 +1,111 @@
+"""End to end: the sandbox as it stands, driven as Infra Hub and people drive it.
+
+A part that does not answer fails every test here, with the command that mends it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from sandbox import stack
+from sandbox.airflow import Airflow
+from sandbox.archives import zip_folder
+from sandbox.deploy import AirflowApi, Outcome, deploy
+from sandbox.parts import all_parts
+
+EXAMPLES = Path(__file__).parents[2] / "include/examples"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> dict[str, str]:
+    """The sandbox's variables, once every part answers."""
+    parts = all_parts()
+    down = {part.name: problem for part in parts if (problem := part.ready())}
+    if down:
+        pytest.fail(f"The sandbox is not up, run `make up`: {down}", pytrace=False)
+    return stack.exports(parts)
+
+
+@pytest.fixture(scope="session")
+def api() -> AirflowApi:
+    return AirflowApi(Airflow())
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: dict[str, str]) -> client.ApiClient:
+    return config.new_client_from_config(environment["KUBECONFIG"])
+
+
+@pytest.fixture
+def apps(cluster: client.ApiClient) -> client.AppsV1Api:
+    return client.AppsV1Api(cluster)
+
+
+class Service:
+    """A sample service under a name of its own, so that tests do not meet each other's objects."""
+
+    def __init__(self, sample: str, name: str) -> None:
+        self.folder = EXAMPLES / "services" / sample
+        self.manifest: dict[str, Any] = {
+            **json.loads((EXAMPLES / f"{sample}.json").read_text()),
+            "component": "e2e",
+            "serviceName": name,
+        }
+
+    @property
+    def object_name(self) -> str:
+        return f"e2e-{self.manifest['serviceName']}"
+
+    def zip(self, changes: dict[str, bytes] | None = None) -> bytes:
+        return zip_folder(self.folder, changes)
+
+    def source(self, old: str, new: str) -> dict[str, bytes]:
+        """The service's module with one text replaced."""
+        text = (self.folder / "src/aiservice.py").read_text()
+        assert old in text
+        return {"src/aiservice.py": text.replace(old, new).encode()}
+
+    def deploy(
+        self, changes: dict[str, bytes] | None = None, archive: bytes | None = None, **manifest: Any
+    ) -> Outcome:
+        """Upload and deploy; ``manifest`` changes its fields for this and later deployments."""
+        self.manifest |= manifest
+        return deploy(archive or self.zip(changes), self.manifest, quiet=True)
+
+
+@pytest.fixture
+def service(
+    request: pytest.FixtureRequest, cluster: client.ApiClient, environment: dict[str, str]
+) -> Iterator[Callable[[str], Service]]:
+    """Makes a service from a sample; what it left in the cluster is deleted after the test."""
+    made: list[Service] = []
+
+    def make(sample: str = "quote-service") -> Service:
+        name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:40]
+        made.append(Service(sample, f"{name.strip('-')}-{len(made)}"))
+        return made[-1]
+
+    yield make
+    namespace = environment["NAMESPACE"]
+    for item in made:
+        remove(cluster, namespace, item.object_name)
+
+
+def remove(cluster: client.ApiClient, namespace: str, name: str) -> None:
+    """Delete every object of a service."""
+    selector = f"app.kubernetes.io/instance={name}"
+    apps, core = client.AppsV1Api(cluster), client.CoreV1Api(cluster)
+    client.CustomObjectsApi(cluster).delete_collection_namespaced_custom_object(
+        "gateway.networking.k8s.io", "v1", namespace, "httproutes", label_selector=selector
+    )
+    apps.delete_collection_namespaced_deployment(namespace, label_selector=selector)
+    core.delete_collection_namespaced_service(namespace, label_selector=selector)
+    client.PolicyV1Api(cluster).delete_collection_namespaced_pod_disruption_budget(
+        namespace, label_selector=selector
+    )
