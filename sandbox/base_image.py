@@ -130,7 +130,7 @@ def _settings() -> dict[str, object]:
 def _make(target: Path) -> None:
     """Fill a folder, pack it as a layer, and put it with its configuration into an archive."""
     work = target.with_suffix(".work")
-    shutil.rmtree(work, ignore_errors=True)
+    mounts.remove(work)  # of an earlier attempt that was killed
     work.mkdir(parents=True)
     try:
         _fill(work / "root")
@@ -156,5 +156,4 @@ def _make(target: Path) -> None:
                 image.add(work / name, name)
         (work / "image.tar").replace(target)
     finally:
-        mounts.unmount_below(work)
-        shutil.rmtree(work, ignore_errors=True)
+        mounts.remove(work)

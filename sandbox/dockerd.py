@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,10 +46,14 @@ class Daemon:
     def start(self) -> None:
         """Start it and return when it answers; raises SandboxError with the log's last line."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        pki.authority()
         socket = self._start_containerd()
         configuration = self.folder / "daemon.json"
         configuration.write_text(json.dumps(self._configuration(socket), indent=2))
-        process.start(self.name, ["dockerd", "--config-file", configuration])
+        # /etc/docker/certs.d speaks for the registry's own address. With containerd's image store
+        # that is not enough: the token server beside it must be trusted, too.
+        trust = {"SSL_CERT_FILE": str(SETTINGS.ca_bundle)}
+        process.start(self.name, ["dockerd", "--config-file", configuration], env=trust)
         wait_until(self.ready, 40, f"dockerd ({self.name})")
 
     def ready(self) -> str | None:
@@ -65,16 +68,14 @@ class Daemon:
         process.stop(self.name)
         process.stop(self._containerd_name)
         self._kill_shims()
-        mounts.unmount_below(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        mounts.remove(self.folder)
         for shared in (
             "/run/containerd/s",
             "/run/containerd",
             "/run/docker/plugins",
             "/run/docker",
         ):
-            with suppress(OSError):  # not there, or another engine's files are in it
-                Path(shared).rmdir()
+            mounts.remove_if_empty(Path(shared))
 
     @property
     def _containerd_name(self) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
-from sandbox import docker_cli, pki, process
+from sandbox import docker_cli, mounts, pki, process
 from sandbox.dockerd import Daemon
 from sandbox.part import Part, SandboxError
 from sandbox.settings import SETTINGS
@@ -84,5 +83,4 @@ class Engine(Part):
     def _distrust_registry(self) -> None:
         self._trust_file.unlink(missing_ok=True)
         for folder in (self._trust_file.parent, _TRUST, _TRUST.parent):
-            with suppress(OSError):  # there is more in it
-                folder.rmdir()
+            mounts.remove_if_empty(folder)
