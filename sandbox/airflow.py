@@ -35,7 +35,8 @@ class Airflow(Part):
     """Scheduler, DAG processor, triggerer and API server in one process group."""
 
     name = "airflow"
-    needs = ("base-image", "artifactory", "index", "gateway", "pull-secret")
+    needs = ("engine", "registry", "artifactory", "index")
+    """Those whose credentials its connections hold; it starts beside the cluster."""
 
     def __init__(self) -> None:
         self.home = SETTINGS.state / "airflow"
