@@ -1,0 +1,77 @@
+"""The build context: a tar stream that depends on names, contents and executable bits alone.
+
+Order, owners, modes and times are normalised, so the same service gives the same bytes, and with
+them the same image, whoever packed the ZIP, when, and with what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+SOURCE_DATE_EPOCH = 315_532_800
+"""1980-01-01T00:00:00Z, the first moment that a ZIP (so a wheel, too) can express: the time of all
+files and of the image (https://reproducible-builds.org/specs/source-date-epoch/)."""
+
+_BLOCK = tarfile.BLOCKSIZE
+_GATHERED = 1 << 20
+_FOLDER_MODE = 0o755
+_FILE_MODE = 0o644
+_EXECUTABLE_MODE = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One file of the context; ``blocks`` must yield exactly ``size`` bytes."""
+
+    path: str
+    size: int
+    executable: bool
+    blocks: Iterable[bytes]
+
+
+def tar_stream(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
+    """Yield the tar in blocks of about 1 MiB: first all folders, then all files, each sorted.
+
+    PAX format (POSIX.1-2001): any length, any size, names in UTF-8.
+    """
+    return _gathered(_tar(folders, files))
+
+
+def context_digest(blocks: Iterable[bytes]) -> str:
+    """The digest of a context, ``sha256:<hex>``; reads the stream to its end."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _tar(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
+    for folder in sorted(folders):
+        yield _header(folder + "/", tarfile.DIRTYPE, _FOLDER_MODE, 0)
+    for file in sorted(files, key=lambda item: item.path):
+        mode = _EXECUTABLE_MODE if file.executable else _FILE_MODE
+        yield _header(file.path, tarfile.REGTYPE, mode, file.size)
+        yield from file.blocks
+        yield bytes(-file.size % _BLOCK)
+    yield bytes(2 * _BLOCK)
+
+
+def _header(name: str, kind: bytes, mode: int, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.size, info.mtime = kind, mode, size, SOURCE_DATE_EPOCH
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer, larger blocks: a small file costs a copy, not a system call."""
+    waiting = bytearray()
+    for block in blocks:
+        waiting += block
+        if len(waiting) >= _GATHERED:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
