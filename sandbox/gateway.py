@@ -32,6 +32,8 @@ _OFFSET = 8000
 _XDS, _HEALTH, _METRICS, _DEBUG, _STATS, _ENVOY_ADMIN = range(
     SETTINGS.gateway_port + 1, SETTINGS.gateway_port + 7
 )
+_GRACE_SECONDS = 0.5
+"""Nothing that they hold is kept."""
 _READY_SECONDS = 60
 """It takes 2 s on an idle machine and several times that beside a build."""
 
@@ -71,7 +73,7 @@ class Gateway(Part):
     def stop(self) -> None:
         """The objects in the cluster go with the cluster."""
         for name in ("envoy", "contour"):
-            process.stop(name)
+            process.stop(name, grace=_GRACE_SECONDS)
         mounts.remove(_HOME)
 
 
