@@ -1,0 +1,75 @@
+"""Read what ``docker buildx build --progress plain`` prints, as it comes.
+
+Lines are ``#7 [stage-0 4/7] RUN …`` (a step begins), ``#7 CACHED``, ``#7 1.35 text`` (output, with
+the seconds since the step's begin) and ``#7 ERROR: …``; after a failure ``scripts/Dockerfile:13``,
+an excerpt whose failing lines begin with ``>>>``, and ``ERROR: failed to solve: …``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+TAIL_LINES = 20
+_LINE = re.compile(r"^#(\d+) (.*)$")
+_STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d+/\d+\] (.*)$")
+_OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
+_PLACE = re.compile(r"^(\S+):(\d+)$")
+_PROCESS = re.compile(r'^(.*)process ".*" (did not complete successfully: .*)$')
+"""The command's text is cut out: what it might have said is no sign of what went wrong."""
+_EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
+
+
+@dataclass
+class BuildOutput:
+    """What is kept of the output: little, however long it is."""
+
+    place: tuple[str, int] | None = None
+    """Dockerfile and line of the failure."""
+    instruction: str = ""
+    """The failing instruction's first line."""
+    error: str = ""
+    """buildx's own last word."""
+    _steps: dict[str, str] = field(default_factory=dict)
+    _cached: set[str] = field(default_factory=set)
+    _tails: dict[str, deque[str]] = field(default_factory=dict)
+    _failed: str = ""
+
+    def take(self, line: str) -> None:
+        """Read the next line."""
+        if found := _LINE.match(line):
+            self._take_step(found[1], found[2])
+        elif line.startswith("ERROR: "):
+            self.error = _PROCESS.sub(r"\1process \2", line.removeprefix("ERROR: "))
+        elif found := _PLACE.match(line):
+            self.place = (found[1], int(found[2]))
+        elif (found := _EXCERPT.match(line)) and not self.instruction:
+            self.instruction = found[1].strip()
+
+    @property
+    def steps(self) -> int:
+        """Steps of the Dockerfile seen so far."""
+        return len(self._steps)
+
+    @property
+    def cached_steps(self) -> int:
+        """Steps that were not run, since their result was there."""
+        return len(self._cached)
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines that the failing step printed."""
+        return list(self._tails.get(self._failed, ()))
+
+    def _take_step(self, number: str, text: str) -> None:
+        if found := _STEP.match(text):
+            self._steps[number] = found[1]
+        elif text == "CACHED" and number in self._steps:
+            self._cached.add(number)
+        elif text.startswith("ERROR: "):
+            self._failed = number
+        elif text.startswith("DONE "):
+            self._tails.pop(number, None)
+        elif (found := _OUTPUT.match(text)) and found[1].strip():
+            self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])

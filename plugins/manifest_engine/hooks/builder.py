@@ -1,0 +1,235 @@
+"""A builder: the Docker engine of an Airflow Docker Connection, and BuildKit in it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from manifest_engine.domain.errors import BuildError, RegistryError
+from manifest_engine.hooks import build_failure, buildx, push_events
+from manifest_engine.hooks.build_output import BuildOutput
+from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
+from manifest_engine.hooks.engine_address import EngineAddress, engine_address
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_ANSWER_SECONDS = 60
+"""For one answer of the engine, and between two events of a push."""
+_PING_SECONDS = 5
+
+
+class BuildCancelled(BuildError):
+    """:meth:`BuilderHook.cancel` was called."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build."""
+
+    image_id: str
+    """``sha256:…``: the digest of the configuration, or of the manifest in containerd's store."""
+    steps: int
+    cached_steps: int
+    seconds: float
+
+
+class BuilderHook(BaseHook):
+    """Build, inspect, tag and push on one engine. A context manager: its files go with it.
+
+    :param docker_conn_id: Airflow Connection of type ``docker``: host ``unix:///…`` or
+        ``tcp://host:2376``; TLS by ``tls_ca_cert``, ``tls_client_cert``, ``tls_client_key`` in the
+        extra, as PEM text or path.
+    """
+
+    conn_name_attr = "docker_conn_id"
+    default_conn_name = "docker_default"
+    conn_type = "docker"
+    hook_name = "Docker"
+
+    def __init__(self, docker_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.docker_conn_id = docker_conn_id
+        self._resources = ExitStack()
+        self._child: Child | None = None
+        self._cancelled = False
+        self._address: EngineAddress | None = None
+        self._client: APIClient | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> BuilderHook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client = self._folder = None
+        self._resources.close()
+
+    @property
+    def address(self) -> EngineAddress:
+        """Where the engine is."""
+        if self._address is None:
+            connection = self.get_connection(self.docker_conn_id)
+            self._address = engine_address(
+                self.docker_conn_id, connection.host, connection.port, connection.extra_dejson
+            )
+        return self._address
+
+    def ping(self) -> None:
+        """:raises BuildError: retryable, when the engine does not answer."""
+        try:
+            self._api().ping()
+        except Exception as error:
+            raise BuildError(
+                f"The builder {self.docker_conn_id!r} at {self.address.url} does not answer "
+                f"({_reason(error)}); start its Docker engine, or correct the Connection.",
+                retryable=True,
+            ) from error
+
+    def build(
+        self,
+        build: buildx.Build,
+        context: Iterable[bytes],
+        *,
+        logins: Mapping[str, buildx.Login],
+        deadline_seconds: float,
+        dockerfile: str,
+        on_line: Callable[[str], None],
+    ) -> Built:
+        """Build an image and keep it in the engine under ``build.tag``.
+
+        :param context: the build context, a tar in chunks.
+        :param logins: by registry; for the base image and the cache.
+        :param dockerfile: how to call the Dockerfile in errors.
+        :param on_line: takes each line of output as it comes.
+        :raises BuildError: with the failing line and the last lines of its output.
+        """
+        plugin = buildx.find_plugin()
+        begin = time.monotonic()
+        output = BuildOutput()
+
+        def take(line: str) -> None:
+            output.take(line)
+            if line:
+                on_line(line)
+
+        with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
+            config = Path(name)  # mode 0700
+            _write_private(config / "config.json", buildx.client_config(logins))
+            iid_file = config / "image-id"
+            variables = self.address.variables(self._files())
+            self._child = Child()
+            if self._cancelled:
+                self._child.cancel()
+            try:
+                status = self._child.run(
+                    buildx.argv(plugin, build, iid_file),
+                    env=buildx.environment(build, variables, config, os.environ),
+                    stream=context,
+                    on_line=take,
+                    deadline_seconds=deadline_seconds,
+                )
+            except DeadlineExceeded:
+                raise BuildError(
+                    f"The image was not built within {deadline_seconds:.0f} s on the builder "
+                    f"{self.docker_conn_id!r}; the build was ended. See its log for the slow step.",
+                    retryable=True,
+                ) from None
+            except Cancelled:
+                raise BuildCancelled("The build was cancelled.", retryable=True) from None
+            if status != 0:
+                raise build_failure.failure(
+                    output, builder=self.docker_conn_id, dockerfile=dockerfile
+                )
+            image_id = iid_file.read_text().strip()
+        return Built(image_id, output.steps, output.cached_steps, time.monotonic() - begin)
+
+    def cancel(self) -> None:
+        """End a build that runs, also on the engine; may be called from a signal handler."""
+        self._cancelled = True
+        if self._child:
+            self._child.cancel()
+
+    def image_id(self, reference: str) -> str | None:
+        """The id of a local image, None if the engine has none of that name."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str(self._api().inspect_image(reference)["Id"])
+        except ImageNotFound:
+            return None
+
+    def tag(self, image_id: str, image: str) -> None:
+        """Give a local image a name ``host/repository:tag``."""
+        repository, _, tag = image.rpartition(":")
+        self._api().tag(image_id, repository, tag)
+
+    def push(self, image: str, login: buildx.Login, *, deadline_seconds: float) -> str:
+        """Push ``host/repository:tag``.
+
+        :return: the manifest's digest, as the engine says.
+        :raises RegistryError: for the event that says why.
+        """
+        repository, _, tag = image.rpartition(":")
+        auth = {"username": login.username, "password": login.password}
+        try:
+            events = self._api().push(repository, tag, stream=True, decode=True, auth_config=auth)
+            return push_events.digest(events, image, deadline_seconds=deadline_seconds)
+        except RegistryError:
+            raise
+        except Exception as error:
+            raise RegistryError(
+                f"The push of {image} was cut off on the builder {self.docker_conn_id!r} "
+                f"({_reason(error)}).",
+                retryable=True,
+            ) from error
+
+    def _api(self) -> APIClient:
+        if self._client is None:
+            from docker import APIClient
+            from docker.tls import TLSConfig
+
+            options: dict[str, Any] = {}
+            if self.address.tls:
+                files = self._files()
+                options["tls"] = TLSConfig(
+                    client_cert=(str(files / "cert.pem"), str(files / "key.pem")),
+                    ca_cert=str(files / "ca.pem"),
+                    verify=True,
+                )
+            self._client = APIClient(
+                self.address.url, version="auto", timeout=_ANSWER_SECONDS, **options
+            )
+            self._resources.callback(self._client.close)
+        return self._client
+
+    def _files(self) -> Path:
+        """A private folder with the TLS material, for as long as the hook is open."""
+        if self._folder is None:
+            folder = tempfile.TemporaryDirectory(prefix="manifest-engine-tls-")
+            self._folder = Path(self._resources.enter_context(folder))
+            for name, text in self.address.tls.items():
+                _write_private(self._folder / name, text)
+        return self._folder
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost words of requests' and urllib3's chains."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    return str(error) or type(error).__name__

@@ -1,0 +1,137 @@
+"""``docker buildx build`` as data: the command line and the environment of one build.
+
+The plugin is run by itself (``docker-buildx build`` is what ``docker buildx build`` hands over to):
+one process instead of two to start and to end. Nothing secret stands on the command line.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manifest_engine.domain.errors import ConfigurationError
+
+_PLUGIN = "docker-buildx"
+_PLUGIN_FOLDERS = (
+    "~/.docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+"""Where the docker client looks for plugins (docker/cli, cli-plugins/manager)."""
+_SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
+_KEPT_VARIABLES = (
+    *("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
+)
+"""Of the worker's environment: buildx itself asks the registry for tokens. The rest, with Airflow's
+own secrets in it, is none of its business."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """User and password for a registry."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build. The fields are the flags of ``docker buildx build``."""
+
+    tag: str
+    file: str
+    """Path of the Dockerfile in the context."""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Text by secret id."""
+    cache_from: str | None = None
+    """Reference of an image with inline cache."""
+    inline_cache: bool = False
+    """Write inline cache into the image: for the cache tag alone, it makes digests unstable."""
+
+
+def argv(plugin: Path, build: Build, iid_file: Path) -> list[str]:
+    """The command line; the context is a tar on standard input."""
+    words = [str(plugin), "build", "--builder", "default", "--progress", "plain", "--load"]
+    # An attestation would make an index of the image and hold times: its digest would change.
+    words += ["--provenance=false", "--sbom=false"]
+    words += ["--tag", build.tag, "--file", build.file, "--iidfile", str(iid_file)]
+    arguments = dict(build.build_args)
+    if build.inline_cache:
+        arguments["BUILDKIT_INLINE_CACHE"] = "1"
+    for name, value in sorted(arguments.items()):
+        words += ["--build-arg", f"{name}={value}"]
+    for name, value in sorted(build.labels.items()):
+        words += ["--label", f"{name}={value}"]
+    for position, secret in enumerate(sorted(build.secrets)):
+        words += ["--secret", f"id={secret},env={_SECRET_VARIABLE}{position}"]
+    if build.cache_from:
+        words += ["--cache-from", f"type=registry,ref={build.cache_from}"]
+    return [*words, "-"]
+
+
+def environment(
+    build: Build, engine: Mapping[str, str], config: Path, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of the process.
+
+    :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
+    :param config: private folder with ``config.json`` (:func:`client_config`).
+    :param inherited: the worker's own environment.
+    """
+    secrets = {
+        f"{_SECRET_VARIABLE}{position}": build.secrets[secret]
+        for position, secret in enumerate(sorted(build.secrets))
+    }
+    kept = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
+    return {
+        **kept,
+        **engine,
+        **secrets,
+        "DOCKER_CONFIG": str(config),
+        "BUILDX_CONFIG": str(config / "buildx"),
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    }
+
+
+def client_config(logins: Mapping[str, Login]) -> str:
+    """The text of ``config.json`` with the logins, by registry host."""
+    auths = {
+        registry: {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
+        for registry, login in logins.items()
+    }
+    return json.dumps({"auths": auths})
+
+
+def find_plugin(variables: Mapping[str, str] | None = None) -> Path:
+    """The first buildx plugin, in the docker client's own order and then on PATH.
+
+    :raises ConfigurationError: saying what to install.
+    """
+    variables = os.environ if variables is None else variables
+    for candidate in _candidates(variables):
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    raise ConfigurationError(
+        "This worker has no docker-buildx, which builds the images: install Docker's "
+        "docker-buildx-plugin (Debian: docker-buildx), or put docker-buildx on PATH."
+    )
+
+
+def _candidates(variables: Mapping[str, str]) -> Iterator[Path]:
+    config = variables.get("DOCKER_CONFIG")
+    folders = [f"{config}/cli-plugins"] if config else []
+    for folder in (*folders, *_PLUGIN_FOLDERS):
+        yield Path(folder).expanduser() / _PLUGIN
+    found = shutil.which(_PLUGIN, path=variables.get("PATH"))
+    if found:
+        yield Path(found)

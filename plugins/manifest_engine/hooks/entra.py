@@ -1,0 +1,95 @@
+"""An Entra ID identity from a Connection's fields, by azure-identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from manifest_engine.domain.errors import ConfigurationError, RegistryError
+
+WAYS = ("service_principal", "managed_identity", "workload_identity")
+
+
+def entra_token(
+    conn_id: str,
+    scope: str,
+    *,
+    login: str | None,
+    password: str | None,
+    extra: Mapping[str, Any],
+) -> Callable[[], str]:
+    """A function that gives a current access token; azure-identity caches it and renews it.
+
+    :param login: client id.
+    :param password: client secret, unless ``certificate`` is in the extra.
+    :param extra: ``auth`` (one of :data:`WAYS`), ``tenant_id``, ``client_id``, ``certificate`` (PEM
+        text or path, with its key), ``authority`` (default: public cloud, or AZURE_AUTHORITY_HOST).
+    :raises ConfigurationError: naming the field that is missing.
+    """
+    way = extra.get("auth")
+    if way not in WAYS:
+        raise ConfigurationError(
+            f"'auth' in the extra of the Connection {conn_id!r} is {way!r}; it can be "
+            f"{', '.join(WAYS)}, or be left out for login and password."
+        )
+    client = str(extra.get("client_id") or login or "") or None
+    credential = _credential(conn_id, way, client, password, extra)
+
+    def token() -> str:
+        from azure.core.exceptions import ClientAuthenticationError
+
+        try:
+            return str(credential.get_token(scope).token)
+        except ClientAuthenticationError as error:
+            words = " ".join(str(error).split())
+            raise RegistryError(
+                f"Entra ID gave the identity of the Connection {conn_id!r} no token for {scope}: "
+                f"{words[:500]}"
+            ) from error
+
+    return token
+
+
+def _credential(
+    conn_id: str, way: str, client: str | None, secret: str | None, extra: Mapping[str, Any]
+) -> Any:
+    from azure import identity
+
+    where: dict[str, Any] = {}
+    if extra.get("authority"):
+        where["authority"] = str(extra["authority"])
+    if extra.get("disable_instance_discovery"):
+        where["disable_instance_discovery"] = True
+    if way == "managed_identity":
+        return identity.ManagedIdentityCredential(client_id=client)
+    tenant = extra.get("tenant_id")
+    if way == "workload_identity":
+        return identity.WorkloadIdentityCredential(tenant_id=tenant, client_id=client, **where)
+    if not tenant or not client:
+        raise ConfigurationError(
+            f"The Connection {conn_id!r} needs tenant_id in its extra, and the client id as its "
+            "login, to be a service principal."
+        )
+    if certificate := extra.get("certificate"):
+        return identity.CertificateCredential(
+            tenant, client, certificate_data=_pem(conn_id, str(certificate)), **where
+        )
+    if not secret:
+        raise ConfigurationError(
+            f"The Connection {conn_id!r} needs the client secret as its password, or a certificate "
+            "with its key in its extra."
+        )
+    return identity.ClientSecretCredential(tenant, client, secret, **where)
+
+
+def _pem(conn_id: str, value: str) -> bytes:
+    if "-----BEGIN" in value:
+        return value.encode()
+    try:
+        return Path(value).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"'certificate' in the extra of the Connection {conn_id!r} is neither PEM text nor a "
+            f"file that can be read ({error.strerror})."
+        ) from None

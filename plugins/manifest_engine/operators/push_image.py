@@ -1,0 +1,140 @@
+"""Step ``push_image``: the image goes to the registry, and its digest comes back from there."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain import release as releases
+from manifest_engine.domain.errors import BuildError, RegistryError, StateError
+from manifest_engine.operators.released_tag import released
+from manifest_engine.operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.acr import AcrHook
+    from manifest_engine.hooks.builder import BuilderHook
+    from manifest_engine.hooks.registry_api import RemoteImage
+
+_REPLICATION_SECONDS = 30
+"""How long a pushed tag may be unknown: replicas learn of it a little later (ACR)."""
+
+
+class PushImage(StepOperator):
+    """Push the release's image and its build cache.
+
+    XCom: ``digest`` (``sha256:…`` as the registry names it), ``image`` (reference by digest),
+    ``pushed`` (False when it was there), ``seconds``.
+
+    :param release: XCom of ``validate``.
+    :param build: XCom of ``build_image``.
+    :param deadline_seconds: for each of the two pushes.
+    """
+
+    template_fields = ("release", "build")
+
+    def __init__(
+        self, *, release: Any, build: Any, deadline_seconds: float = 900, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+        self.build = build
+        self.deadline_seconds = deadline_seconds
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises RegistryError: when the registry does not take the image.
+        :raises BuildError: when the builder no longer has it.
+        """
+        from manifest_engine.hooks.acr import AcrHook
+
+        release = releases.load(self.release)
+        if not self.build:
+            raise StateError("No image was handed over by the task build_image; clear it.")
+        begin = time.monotonic()
+        acr = AcrHook(release.environment.registry.connection)
+        found = released(acr.api, release, self.build["input"])
+        if found:
+            self.log.info("%s is in the registry: %s", release.image, found.digest)
+            return _result(release, found.digest, pushed=False, begin=begin)
+        if self.build["reused"]:
+            raise BuildError(
+                f"{release.image} was in the registry when build_image looked, and is gone; clear "
+                "build_image to build it again."
+            )
+        digest = self._push(release, acr)
+        return _result(release, digest, pushed=True, begin=begin)
+
+    def _push(self, release: Release, acr: AcrHook) -> str:
+        from manifest_engine.hooks.builder import BuilderHook
+
+        with BuilderHook(self.build["builder"]) as builder:
+            builder.ping()
+            self._tag(builder, release)
+            begin = time.monotonic()
+            told = builder.push(
+                release.image, acr.docker_login(), deadline_seconds=self.deadline_seconds
+            )
+            found = acr.api.wait_for(release.repository, release.tag, seconds=_REPLICATION_SECONDS)
+            digest = _proven(release, self.build["image_id"], told, found)
+            self.log.info(
+                "Pushed %s in %.1f s: %s", release.image, time.monotonic() - begin, digest
+            )
+            self._push_cache(builder, release, acr)
+        return digest
+
+    def _tag(self, builder: BuilderHook, release: Release) -> None:
+        """Another run may have given the tag to its own image meanwhile."""
+        image_id = self.build["image_id"]
+        if builder.image_id(image_id) is None:
+            raise BuildError(
+                f"The builder {self.build['builder']!r} no longer has the image {image_id[:19]} "
+                "(removed since the build); clear build_image to build it again."
+            )
+        builder.tag(image_id, release.image)
+
+    def _push_cache(self, builder: BuilderHook, release: Release, acr: AcrHook) -> None:
+        image_id = self.build.get("cache_image_id")
+        if image_id is None:
+            return
+        begin = time.monotonic()
+        try:
+            builder.tag(image_id, release.cache_image)
+            builder.push(
+                release.cache_image, acr.docker_login(), deadline_seconds=self.deadline_seconds
+            )
+        except Exception as error:
+            self.log.warning(
+                "The build cache was not pushed, so another builder starts without it: %s",
+                error,
+            )
+        else:
+            self.log.info("Pushed the build cache in %.1f s", time.monotonic() - begin)
+
+
+def _proven(release: Release, image_id: str, told: str, found: RemoteImage | None) -> str:
+    """The digest that the registry names, if it is that of the image that was built."""
+    if found is None:
+        raise RegistryError(
+            f"The registry took {release.image} and does not know it {_REPLICATION_SECONDS} s "
+            "later; see whether the tag was deleted, or the registry's replication is behind.",
+            retryable=True,
+        )
+    ours = image_id in (found.config_digest, found.manifest_digest, found.digest)
+    if not ours or told not in (found.digest, found.manifest_digest):
+        raise RegistryError(
+            f"{release.image} names {found.digest} in the registry, which is not the image that "
+            f"was pushed ({told}): another push has taken the tag; give this content a new version."
+        )
+    return found.digest
+
+
+def _result(release: Release, digest: str, *, pushed: bool, begin: float) -> dict[str, Any]:
+    return {
+        "digest": digest,
+        "image": release.image_at(digest),
+        "pushed": pushed,
+        "seconds": round(time.monotonic() - begin, 2),
+    }

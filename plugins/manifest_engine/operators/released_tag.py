@@ -1,0 +1,30 @@
+"""A tag is released once: what it names already is used again or refused, never overwritten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain.errors import RegistryError
+from manifest_engine.domain.recipe import ARTIFACT_SHA256_LABEL, INPUT_LABEL
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.registry_api import RegistryApi, RemoteImage
+
+
+def released(api: RegistryApi, release: Release, key: str) -> RemoteImage | None:
+    """The image that the release's tag names, if it was built from the same input.
+
+    :param key: the input key.
+    :return: None when the tag is free.
+    :raises RegistryError: when the tag names something else.
+    """
+    found = api.find(release.repository, release.tag)
+    if found is None or found.labels.get(INPUT_LABEL) == key:
+        return found
+    other = found.labels.get(ARTIFACT_SHA256_LABEL)
+    origin = f"artifact sha256 {other[:12]}…" if other else f"digest {found.digest[:19]}…"
+    raise RegistryError(
+        f"{release.image} is in the registry already, built from other content ({origin}); a "
+        "released version is not overwritten: give the new content a new version."
+    )
