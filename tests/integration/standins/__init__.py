@@ -1,0 +1,1 @@
+"""A package, so that its modules may bear the names of others."""
