@@ -1,0 +1,167 @@
+"""Why a pod or a rollout does not come up, in one sentence, from what the cluster shows.
+
+Objects are those of the API, as JSON gives them. ``Finding.final`` says that waiting longer will
+not mend it, so that nobody waits for a deadline in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+
+LINES = 8
+"""Last log lines that an error repeats; the rest stands in the task's log."""
+CRASHES = 2
+"""Restarts after which a crash counts as final: three starts have failed alike."""
+_TRANSIENT_PULL = (
+    "429", "too many requests", "rate limit", "qps exceeded", "timeout", "timed out", "refused",
+    "temporarily", "500 ", "502", "503", "504", "bad gateway", "service unavailable",
+    "reset by peer",
+    "not found",  # replication to another region may lag behind the push
+)  # fmt: skip
+_PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIGURATION = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why it does not come up."""
+
+    sentence: str
+    final: bool = False
+    """Waiting longer will not mend it."""
+    retryable: bool = False
+    """A new try, later, may succeed: the cluster or the registry is at fault, not the service."""
+    rank: int = 0
+    """The higher, the closer to the cause."""
+
+
+def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
+    """The most telling finding on some pods; None when they look well or have just begun."""
+    events = list(events)
+    found = [finding for pod in pods if (finding := of_pod(pod, events))]
+    return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+
+
+def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
+    """What is wrong with one pod."""
+    status = pod.get("status") or {}
+    name = pod["metadata"]["name"]
+    containers = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    found = [finding for item in containers if (finding := of_container(item))]
+    if status.get("reason") == "Evicted":
+        sentence = f"pod {name} was evicted: {_flat(status.get('message'))}"
+        found.append(Finding(sentence, final=True, retryable=True, rank=9))
+    if not containers and (unscheduled := _unscheduled(status)):
+        found.append(unscheduled)
+    mine = [event for event in events if (event.get("involvedObject") or {}).get("name") == name]
+    if probed := _probe(mine, containers):
+        found.append(probed)
+    if not found and (stuck := _stuck(mine)):
+        found.append(stuck)
+    return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+
+
+def of_container(status: Json) -> Finding | None:
+    """What is wrong with one container, from its entry in the pod's status."""
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    reason, message = waiting.get("reason", ""), _flat(waiting.get("message"))
+    if reason in _PULLING:
+        return _pull(status.get("image", ""), reason, message)
+    ended = state.get("terminated") or last.get("terminated")
+    if ended and ended.get("exitCode", 0) != 0:
+        return _ended(status, ended)
+    if ended and state.get("terminated") is None and status.get("restartCount", 0) > 0:
+        sentence = "the service ended by itself with exit code 0; a service must keep running"
+        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
+    if reason in _CONFIGURATION:
+        return Finding(f"the container cannot be made: {message or reason}", final=True, rank=8)
+    return None
+
+
+def _crashed(status: Json) -> bool:
+    return int(status.get("restartCount", 0)) >= CRASHES
+
+
+def _pull(image: str, reason: str, message: str) -> Finding:
+    transient = any(sign in message.lower() for sign in _TRANSIENT_PULL)
+    return Finding(
+        f"the image {image} cannot be pulled: {message or reason}",
+        final=reason != "ErrImagePull",
+        retryable=transient,
+        rank=8,
+    )
+
+
+def _ended(status: Json, ended: Json) -> Finding:
+    code, reason = ended.get("exitCode"), ended.get("reason", "")
+    if reason == "OOMKilled":
+        sentence = "the service was killed because it used more memory than its limit allows"
+        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
+    if reason in ("StartError", "ContainerCannotRun"):
+        sentence = f"the container cannot be started: {_flat(ended.get('message'))}"
+        return Finding(sentence, final=True, rank=8)
+    sentence = f"the service crashed with exit code {code}"
+    if code == 137:
+        sentence = "the service was killed (exit code 137)"
+    return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
+
+
+def _unscheduled(status: Json) -> Finding | None:
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            text = _flat(condition.get("message"))
+            return Finding(f"no node fits the pod: {text}", retryable=True, rank=6)
+    return None
+
+
+def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
+    """A container runs but does not get ready; the event tells what the probe was answered."""
+    if all(item.get("ready") for item in containers):
+        return None
+    failing = [event for event in events if event.get("reason") == "Unhealthy"]
+    if not failing:
+        return None
+    last = max(failing, key=lambda event: str(event.get("lastTimestamp") or ""))
+    text = _flat(last.get("message"))
+    return Finding(f"the service does not become ready: {text}", rank=5)
+
+
+def _stuck(events: list[Json]) -> Finding | None:
+    """E.g. FailedMount, FailedCreatePodSandBox."""
+    warnings = [event for event in events if event.get("type") == "Warning"]
+    if not warnings:
+        return None
+    last = max(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))
+    return Finding(f"the pod does not start: {_flat(last.get('message'))}", retryable=True, rank=3)
+
+
+def of_creation(deployment: Json) -> Finding | None:
+    """Why not even pods were made: quota, admission, a ServiceAccount that is missing."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            text = _flat(condition.get("message"))
+            if "exceeded quota" in text:
+                return Finding(f"the namespace's quota is used up: {text}", retryable=True, rank=9)
+            final = "denied" in text or "violates PodSecurity" in text
+            return Finding(f"the cluster refuses the pods: {text}", final=final, rank=9)
+    return None
+
+
+def tail(text: str | None, lines: int = LINES) -> str:
+    """The last lines of a log, to be put behind a sentence; empty when there are none."""
+    kept = [line.rstrip() for line in (text or "").splitlines() if line.strip()][-lines:]
+    return "; its last log lines:\n" + "\n".join(kept) if kept else ""
+
+
+def _flat(text: Any) -> str:
+    return " ".join(str(text or "").split())[:600]

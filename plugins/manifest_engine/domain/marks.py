@@ -1,0 +1,131 @@
+"""What our objects in the cluster bear: labels to find them by, annotations that tell their story.
+
+Labels follow Kubernetes' recommended set. Annotations stand on the Deployment alone, never on its
+pods, so that a note about a run does not restart anything; Kubernetes copies them to the
+ReplicaSets, which thereby become the history.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain.release import Release
+
+MANAGER = "manifest-engine"
+"""Our field manager in server-side apply, and the value of ``app.kubernetes.io/managed-by``."""
+PART_OF = "datafactory"
+_APP = "app.kubernetes.io/"
+_OURS = "manifest-engine.io/"
+
+MANAGED_BY = _APP + "managed-by"
+INSTANCE = _APP + "instance"
+SMOKE_TEST_OF = _OURS + "smoke-test-of"
+"""On smoke pods, instead of the labels that the Service selects by: they must get no traffic."""
+
+MANIFEST = _OURS + "manifest"
+DIGEST = _OURS + "digest"
+ARTIFACT = _OURS + "artifact"
+ARTIFACT_SHA256 = _OURS + "artifact-sha256"
+RELEASE_HASH = _OURS + "release-hash"
+RUN_ID = _OURS + "run-id"
+REQUESTED_BY = _OURS + "requested-by"
+REQUESTED_AT = _OURS + "requested-at"
+OBJECTS = _OURS + "objects"
+"""The release's own objects, packed: what a later rollback applies again."""
+LAST_GOOD = _OURS + "last-good"
+"""The packed objects of the release to return to if this one fails."""
+FIRST = _OURS + "first-release"
+"""On a release before which there was nothing: if it fails, what it added goes away."""
+
+ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT)
+"""Left as they are when a run changes nothing else, so that it changes nothing at all."""
+
+TOTAL_ANNOTATIONS_MAX = 256 * 1024
+"""apimachinery, ``validation.TotalAnnotationSizeLimitB``: keys and values of one object."""
+
+
+def labels(release: Release) -> dict[str, str]:
+    """The labels of every object of a release."""
+    return {
+        **selector(release),
+        INSTANCE: release.name,
+        _APP + "version": release.manifest.version,
+        _APP + "part-of": PART_OF,
+        MANAGED_BY: MANAGER,
+    }
+
+
+def selector(release: Release) -> dict[str, str]:
+    """What Deployment and Service select pods by. Immutable, so nothing that ever changes."""
+    return {
+        _APP + "name": release.manifest.service_name,
+        _APP + "component": release.manifest.component,
+    }
+
+
+def label_selector(wanted: Mapping[str, str]) -> str:
+    """In the form that the API takes."""
+    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+
+
+def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations that follow from manifest, artifact and image."""
+    manifest = release.manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found = {
+        MANIFEST: json.dumps(manifest, ensure_ascii=False, separators=(",", ":")),
+        DIGEST: digest,
+        ARTIFACT: release.artifact,
+    }
+    if artifact.get("sha256"):
+        found[ARTIFACT_SHA256] = str(artifact["sha256"])
+    return found
+
+
+def of_run(release: Release) -> dict[str, str]:
+    """Annotations that tell who asked for it, when, in which run."""
+    return {
+        RUN_ID: release.run_id,
+        REQUESTED_BY: release.requested_by,
+        REQUESTED_AT: release.requested_at.isoformat(),
+    }
+
+
+def release_hash(objects: list[dict[str, Any]]) -> str:
+    """Equal for two runs that want the same in the cluster."""
+    text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def pack(objects: list[dict[str, Any]]) -> str:
+    """Objects as one annotation value, the same for the same objects."""
+    text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpack(text: str | None) -> list[dict[str, Any]] | None:
+    """The objects of an annotation value; None when there is none or it is damaged."""
+    if not text:
+        return None
+    try:
+        found = json.loads(gzip.decompress(base64.b64decode(text, validate=True)))
+    except (binascii.Error, OSError, EOFError, ValueError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+def noted(an_object: Mapping[str, Any] | None) -> dict[str, str]:
+    """The annotations of an object as the API gives it; empty when it has none or is not there."""
+    metadata = (an_object or {}).get("metadata") or {}
+    return dict(metadata.get("annotations") or {})
+
+
+def is_ours(an_object: Mapping[str, Any]) -> bool:
+    """Whether a release put it there."""
+    metadata = an_object.get("metadata") or {}
+    return (metadata.get("labels") or {}).get(MANAGED_BY) == MANAGER

@@ -1,0 +1,199 @@
+"""The Kubernetes objects of a release, as the API takes them. The route stands in ``routes``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain import marks
+from manifest_engine.domain.errors import ManifestError
+from manifest_engine.domain.pod import pod_spec
+from manifest_engine.domain.release import Release
+
+SERVICE_PORT = 80
+HISTORY_LIMIT = 5
+"""Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
+
+
+def workload(release: Release, digest: str, artifact: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
+
+    The Deployment comes first and is annotated with the release, the run, a hash of all that is
+    wanted, and the objects themselves for a later rollback.
+
+    :param digest: of the image, ``sha256:<hex>``.
+    :param artifact: what ``download_artifact`` found; ``sha256`` is recorded.
+    :raises ManifestError: when the manifest is too large to be recorded.
+    """
+    deployment = _deployment(release, digest)
+    deployment["metadata"]["annotations"] = marks.of_release(release, digest, artifact)
+    objects = [deployment, _service(release)]
+    if smallest_scale(release) > 1:
+        objects.append(_disruption_budget(release))
+    if release.manifest.autoscale:
+        objects.append(_autoscaler(release))
+    written = deployment["metadata"]["annotations"]
+    written[marks.RELEASE_HASH] = marks.release_hash(objects)
+    written.update(marks.of_run(release))
+    return _recorded(objects)
+
+
+def continued(
+    objects: list[dict[str, Any]], live: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """The same objects with what the live Deployment's annotations hand on.
+
+    When it is the same release already, the run that brought it stays on record, so that applying
+    changes nothing. Otherwise the release to return to is noted: the live one, if its rollout was
+    ever completed, else the one that the live one would have returned to.
+    """
+    old = marks.noted(live)
+    made = copy.deepcopy(objects)
+    mine = made[0]["metadata"]["annotations"]
+    if old.get(marks.RELEASE_HASH) == mine[marks.RELEASE_HASH]:
+        kept = (*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST)
+        mine.update({key: old[key] for key in kept if key in old})
+        return made
+    if live is None or (marks.FIRST in old and not completed(live)):
+        mine[marks.FIRST] = "true"
+        return made
+    last_good = old.get(marks.OBJECTS) if completed(live) else old.get(marks.LAST_GOOD)
+    if last_good:
+        mine[marks.LAST_GOOD] = last_good
+        _fits(made[0])
+    return made
+
+
+def completed(live: Mapping[str, Any] | None) -> bool:
+    """Whether the live Deployment's rollout was completed, be it now or earlier.
+
+    The controller sets this reason when the new ReplicaSet is available and leaves it there until
+    the next rollout, also when pods fail later.
+    """
+    live = live or {}
+    status = live.get("status") or {}
+    if status.get("observedGeneration", 0) < live.get("metadata", {}).get("generation", 0):
+        return False
+    return any(
+        condition.get("type") == "Progressing"
+        and condition.get("reason") == "NewReplicaSetAvailable"
+        for condition in status.get("conditions") or []
+    )
+
+
+def restored(packed: str | None) -> list[dict[str, Any]] | None:
+    """The objects of an earlier release as they were applied; None when there is no record."""
+    objects = marks.unpack(packed)
+    return _recorded(objects) if objects else None
+
+
+def smallest_scale(release: Release) -> int:
+    """How many pods there are at least."""
+    autoscale = release.manifest.autoscale
+    return autoscale.min_replicas if autoscale else release.manifest.replicas
+
+
+def progress_deadline(release: Release) -> int:
+    """Seconds without progress after which a rollout counts as failed.
+
+    Twice the time that the manifest allows the service to come up, and a minute to get a node and
+    the image.
+    """
+    return 60 + 2 * release.manifest.smoke_test.timeout_seconds
+
+
+def key(an_object: Mapping[str, Any]) -> tuple[str, str, str]:
+    """API version, kind and name."""
+    return an_object["apiVersion"], an_object["kind"], an_object["metadata"]["name"]
+
+
+def _recorded(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    made = copy.deepcopy(objects)
+    made[0]["metadata"]["annotations"][marks.OBJECTS] = marks.pack(objects)
+    _fits(made[0])
+    return made
+
+
+def _fits(deployment: dict[str, Any]) -> None:
+    written = marks.noted(deployment)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in written.items())
+    if size > marks.TOTAL_ANNOTATIONS_MAX:
+        raise ManifestError(
+            f"The manifest is too large to be recorded on the Deployment ({size} bytes; "
+            f"Kubernetes takes {marks.TOTAL_ANNOTATIONS_MAX}): move large values of env into "
+            "a Secret (secretEnv) or into the image."
+        )
+
+
+def _metadata(release: Release) -> dict[str, Any]:
+    return {
+        "name": release.name,
+        "namespace": release.environment.cluster.namespace,
+        "labels": marks.labels(release),
+    }
+
+
+def _deployment(release: Release, digest: str) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "revisionHistoryLimit": HISTORY_LIMIT,
+        "progressDeadlineSeconds": progress_deadline(release),
+        "selector": {"matchLabels": marks.selector(release)},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+        },
+        "template": {
+            "metadata": {"labels": marks.labels(release)},
+            "spec": pod_spec(release, digest),
+        },
+    }
+    if release.manifest.autoscale is None:
+        spec["replicas"] = release.manifest.replicas
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(release),
+        "spec": spec,
+    }
+
+
+def _service(release: Release) -> dict[str, Any]:
+    port = {"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(release),
+        "spec": {"type": "ClusterIP", "selector": marks.selector(release), "ports": [port]},
+    }
+
+
+def _disruption_budget(release: Release) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(release),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": marks.selector(release)},
+            # A pod that is not ready anyway must not keep a node from being drained.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def _autoscaler(release: Release) -> dict[str, Any]:
+    autoscale = release.manifest.autoscale
+    assert autoscale is not None  # noqa: S101
+    target = {"type": "Utilization", "averageUtilization": autoscale.target_cpu_percent}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": _metadata(release),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": release.name},
+            "minReplicas": autoscale.min_replicas,
+            "maxReplicas": autoscale.max_replicas,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+    }

@@ -1,0 +1,60 @@
+"""Whether a rollout is done, by kubectl's own rules and in its order.
+
+Source: kubernetes/kubectl, ``pkg/polymorphichelpers/rollout_status.go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not there yet; ``text`` says what is still missing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """All replicas are updated and available, and no old one is left."""
+
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The deadline for progress is over. It takes no action by itself."""
+
+    reason: str
+
+
+Status = Waiting | Done | Failed
+
+
+def status(deployment: Mapping[str, Any]) -> Status:
+    """Judge a Deployment as the API gives it."""
+    metadata, spec = deployment["metadata"], deployment.get("spec") or {}
+    seen = deployment.get("status") or {}
+    if metadata.get("generation", 0) > seen.get("observedGeneration", 0):
+        return Waiting("the controller has not seen the new release yet")
+    for condition in seen.get("conditions") or []:
+        if (
+            condition.get("type") == "Progressing"
+            and condition.get("reason") == "ProgressDeadlineExceeded"
+        ):
+            seconds = spec.get("progressDeadlineSeconds", 600)
+            return Failed(f"no progress for {seconds} s (progressDeadlineSeconds)")
+    wanted = spec.get("replicas", 1)
+    updated = seen.get("updatedReplicas", 0)
+    if updated < wanted:
+        return Waiting(f"{updated} of {wanted} new pods have been made")
+    existing = seen.get("replicas", 0)
+    if existing > updated:
+        return Waiting(f"{existing - updated} old pods have yet to go")
+    available = seen.get("availableReplicas", 0)
+    if available < updated:
+        return Waiting(f"{available} of {updated} new pods are available")
+    return Done(updated)

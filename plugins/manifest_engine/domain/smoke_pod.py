@@ -1,0 +1,80 @@
+"""The pod of a smoke test: the service as native sidecar, and a prober that calls it.
+
+Both run the same digest, so that no further image is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from manifest_engine.domain import marks, pod
+from manifest_engine.domain.release import Release
+
+PROBER = "prober"
+START_SECONDS = 300
+"""For a node, the image and the container's start, before the service's own time begins."""
+_PROBER_RESOURCES = {
+    "requests": {"cpu": "10m", "memory": "32Mi"},
+    "limits": {"cpu": "500m", "memory": "128Mi"},
+}
+
+
+def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
+    """The pod without a name; its prober leaves the verdict as its termination message.
+
+    :param script: source of ``operators/prober.py``.
+    """
+    manifest = release.manifest
+    asked = {
+        "digest": digest,
+        "runId": release.run_id,
+        "port": manifest.port,
+        "path": manifest.smoke_path,
+        "expectStatus": manifest.smoke_test.expect_status,
+        "expectBody": manifest.smoke_test.expect_body,
+        "timeoutSeconds": manifest.smoke_test.timeout_seconds,
+    }
+    # No startup probe: the prober asks as soon as it runs, and again every 50 ms.
+    service = pod.container(release, digest) | {"restartPolicy": "Always"}
+    prober = {
+        "name": PROBER,
+        "image": release.image_at(digest),
+        "imagePullPolicy": "IfNotPresent",
+        # Isolated from what the image sets for Python: the standard library is enough.
+        "command": ["python3", "-I", "-S", "-c", script, json.dumps(asked)],
+        "resources": _PROBER_RESOURCES,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": pod.security(),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": release.environment.cluster.namespace,
+            "labels": labels(release),
+        },
+        "spec": {
+            "initContainers": [service],
+            "containers": [prober],
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": deadline(release),
+            "terminationGracePeriodSeconds": 1,
+            "shareProcessNamespace": True,
+            **pod.placement(release),
+        },
+    }
+
+
+def labels(release: Release) -> dict[str, str]:
+    """Labels that neither the Service nor another service's Service selects."""
+    return {
+        marks.SMOKE_TEST_OF: release.name,
+        "app.kubernetes.io/part-of": marks.PART_OF,
+        marks.MANAGED_BY: marks.MANAGER,
+    }
+
+
+def deadline(release: Release) -> int:
+    """Seconds after which Kubernetes ends the pod by itself."""
+    return START_SECONDS + release.manifest.smoke_test.timeout_seconds + 30
