@@ -1,0 +1,238 @@
+"""One service's objects in a cluster: apply them, follow the rollout, return to the last good."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from manifest_engine.domain import diagnosis, marks, resources, rollout
+from manifest_engine.domain.diagnosis import Finding
+from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks.cluster import ClusterHook, Conflict
+
+Json = dict[str, Any]
+
+LOOK_SECONDS = 3.0
+"""A rollout that is not done by then is looked at more closely, and again each time."""
+SETTLE_SECONDS = 60.0
+"""How long a rollback may take; its pods are there already, or nearly."""
+_SEEDER = "manifest-engine-autoscale"
+"""Owns ``replicas`` on behalf of the autoscaler, until that sets it for the first time."""
+_SCALERS = frozenset({_SEEDER, "kube-controller-manager"})
+_REPLICAS = ".spec.replicas"
+
+
+class Workload:
+    """The objects of one service.
+
+    :param force: take over fields that another manager owns.
+    """
+
+    def __init__(
+        self,
+        hook: ClusterHook,
+        namespace: str,
+        name: str,
+        *,
+        force: bool = False,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.hook = hook
+        self.namespace = namespace
+        self.name = name
+        self.force = force
+        self.log = log or logging.getLogger(__name__)
+
+    def live(self) -> Json | None:
+        """The Deployment as it is, None when there is none."""
+        return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+
+    def apply(self, objects: list[Json], live: Json | None) -> Json:
+        """Apply a release's objects, prune what the live one has besides; the Deployment then.
+
+        :param objects: those of ``resources.continued``, the Deployment first.
+        :raises ClusterError: when the cluster refuses one of them.
+        """
+        before = marks.unpack(marks.noted(live).get(marks.OBJECTS)) or []
+        self._refuse_foreign(objects, live, before)
+        self._hand_replicas_over(objects[0], live)
+        deployment: Json = {}
+        for an_object in objects:
+            applied = self._apply(an_object)
+            deployment = deployment or applied
+        if live is None and "replicas" not in objects[0]["spec"]:
+            self._seed_replicas(_smallest(objects))
+        self.remove([item for item in before if not _among(item, objects)])
+        return deployment
+
+    def remove(self, objects: list[Json]) -> list[str]:
+        """Delete objects that a release of ours put there, the last first; what was deleted."""
+        gone = []
+        for an_object in reversed(objects):
+            api_version, kind, name = resources.key(an_object)
+            live = self.hook.get(api_version, kind, name, self.namespace)
+            if live is None or not marks.is_ours(live):
+                continue
+            if self.hook.delete(api_version, kind, name, self.namespace):
+                self.log.info("%s %s is removed", kind, name)
+                gone.append(f"{kind} {name}")
+        return gone
+
+    def follow(self, generation: int, seconds: float) -> rollout.Status:
+        """Watch the rollout for so long; what can be said at the end of it.
+
+        A rollout whose pods will never come up counts as failed before its deadline.
+        """
+        end = time.monotonic() + seconds
+        status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        told = ""
+        while (left := end - time.monotonic()) > 0:
+            seen: Json | None = None
+            for kind, seen in self.hook.watch(
+                "apps/v1", "Deployment", self.name, self.namespace, seconds=min(left, LOOK_SECONDS)
+            ):
+                if kind == "DELETED":
+                    return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+                status = judge(seen, generation)
+                if not isinstance(status, rollout.Waiting):
+                    return status
+                if status.text != told:
+                    told = status.text
+                    self.log.info("Rollout of %s: %s", self.name, told)
+            if seen is None:
+                return self.look(generation)
+            if finding := self.finding(seen):
+                self.log.info("Rollout of %s: %s", self.name, finding.sentence)
+                if finding.final:
+                    return rollout.Failed(finding.sentence)
+        return status
+
+    def look(self, generation: int) -> rollout.Status:
+        """What can be said right now."""
+        seen = self.live()
+        if seen is None:
+            return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+        status = judge(seen, generation)
+        if isinstance(status, rollout.Waiting):
+            finding = self.finding(seen)
+            if finding and finding.final:
+                return rollout.Failed(finding.sentence)
+        return status
+
+    def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
+        """What keeps the newest pods from coming up.
+
+        :param events: also read the events, which tell what probes were answered.
+        """
+        if refused := diagnosis.of_creation(deployment):
+            return refused
+        labels = marks.label_selector(deployment["spec"]["selector"]["matchLabels"])
+        revision = marks.noted(deployment).get("deployment.kubernetes.io/revision")
+        newest = {
+            item["metadata"]["uid"]
+            for item in self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
+            if marks.noted(item).get("deployment.kubernetes.io/revision") == revision
+        }
+        pods = [
+            pod
+            for pod in self.hook.pods(self.namespace, labels)
+            if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
+        ]
+        happened = self.hook.events(self.namespace, "involvedObject.kind=Pod") if events else []
+        return diagnosis.of_pods(pods, happened)
+
+    def roll_back(self, failed: list[Json]) -> str:
+        """Return to the last good release, or remove what a first one added; what was done.
+
+        :param failed: the objects of the release that failed.
+        """
+        live = self.live()
+        notes = marks.noted(live)
+        good = resources.restored(notes.get(marks.LAST_GOOD))
+        if good:
+            applied = [self._apply(an_object) for an_object in good]
+            self.remove([item for item in failed if not _among(item, good)])
+            version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
+            status = self.follow(applied[0]["metadata"]["generation"], SETTLE_SECONDS)
+            if isinstance(status, rollout.Done):
+                return f"Rolled back to version {version}, which is serving."
+            text = status.text if isinstance(status, rollout.Waiting) else status.reason
+            return f"Rolled back to version {version}, whose rollout is not done: {text}."
+        if marks.FIRST in notes:
+            gone = self.remove(failed)
+            return f"It was the first release, so {', '.join(gone) or 'nothing'} was removed again."
+        return (
+            "There is no record of an earlier release, so the pods that run are left as they are."
+        )
+
+    def _apply(self, an_object: Json) -> Json:
+        try:
+            return self.hook.apply(an_object, force=self.force)
+        except Conflict as conflict:
+            scaled_only = all(
+                field == _REPLICAS and manager in _SCALERS for manager, field in conflict.owned
+            )
+            if not scaled_only:
+                raise
+            # The autoscaler that set it goes with the former release.
+            return self.hook.apply(an_object, force=True)
+
+    def _refuse_foreign(self, objects: list[Json], live: Json | None, before: list[Json]) -> None:
+        """Never adopt an object that somebody else made under our name, unless told to."""
+        if self.force:
+            return
+        for an_object in objects:
+            api_version, kind, name = resources.key(an_object)
+            if kind == "Deployment":
+                found = live
+            elif _among(an_object, before):
+                continue
+            else:
+                found = self.hook.get(api_version, kind, name, self.namespace)
+            if found is not None and not marks.is_ours(found):
+                owner = (found["metadata"].get("labels") or {}).get(marks.MANAGED_BY, "somebody")
+                raise ClusterError(
+                    f"{kind} {name!r} exists in namespace {self.namespace!r} already and was made "
+                    f"by {owner}, not by a release: remove or rename it, or set "
+                    "cluster.forceConflicts for this environment to take it over."
+                )
+
+    def _hand_replicas_over(self, wanted: Json, live: Json | None) -> None:
+        """Before ``replicas`` is left out: a field that nobody owns any more falls back to 1."""
+        if live is not None and "replicas" not in wanted["spec"] and _owns_replicas(live):
+            self._seed_replicas(int(live["spec"]["replicas"]))
+
+    def _seed_replicas(self, count: int) -> None:
+        identity = {"name": self.name, "namespace": self.namespace}
+        seed = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": identity,
+            "spec": {"replicas": count},
+        }
+        self.hook.apply(seed, force=True, manager=_SEEDER)
+
+
+def judge(deployment: Json, generation: int) -> rollout.Status:
+    """The rollout's status, for the state that was applied or a later one."""
+    if deployment["metadata"].get("generation", 0) < generation:
+        return rollout.Waiting("the API server shows an older state")
+    return rollout.status(deployment)
+
+
+def _among(an_object: Json, objects: list[Json]) -> bool:
+    return resources.key(an_object) in {resources.key(item) for item in objects}
+
+
+def _smallest(objects: list[Json]) -> int:
+    scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
+    return int(scalers[0]["spec"]["minReplicas"]) if scalers else 1
+
+
+def _owns_replicas(live: Json) -> bool:
+    return any(
+        entry.get("manager") == marks.MANAGER
+        and "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        for entry in live["metadata"].get("managedFields") or []
+    )
