@@ -1,0 +1,77 @@
+"""Waits for a rollout in the triggerer, where waiting holds no worker slot.
+
+Nothing but names stands in the trigger, so it survives a restart and holds no secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+POLL_SECONDS = 2.0
+
+
+class RolloutTrigger(BaseTrigger):
+    """Fires when the rollout is done or has failed, or when its time is over.
+
+    The event only wakes the task, which judges anew what the cluster then shows.
+
+    :param conn_id: Airflow Connection of the cluster.
+    :param namespace: of the Deployment.
+    :param name: of the Deployment.
+    :param generation: the one that was applied.
+    :param deadline: seconds since the epoch after which the wait is over.
+    """
+
+    def __init__(
+        self, *, conn_id: str, namespace: str, name: str, generation: int, deadline: float
+    ) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self.namespace = namespace
+        self.name = name
+        self.generation = generation
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as Airflow stores them."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "conn_id": self.conn_id,
+                "namespace": self.namespace,
+                "name": self.name,
+                "generation": self.generation,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look every two seconds; an API server that is away for a while is waited for."""
+        from manifest_engine.domain.errors import ClusterError
+        from manifest_engine.domain.rollout import Waiting
+        from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.workload import Workload
+
+        connection = await BaseHook.aget_connection(self.conn_id)
+        hook = ClusterHook(self.conn_id, connection=connection)
+        workload = Workload(hook, self.namespace, self.name)
+        while time.time() < self.deadline:
+            try:
+                status = await asyncio.to_thread(workload.look, self.generation)
+            except ClusterError as error:
+                if not error.retryable:
+                    yield TriggerEvent({"state": "refused", "text": str(error)})
+                    return
+                self.log.warning("%s", error)
+            else:
+                if not isinstance(status, Waiting):
+                    yield TriggerEvent({"state": "settled"})
+                    return
+            await asyncio.sleep(POLL_SECONDS)
+        yield TriggerEvent({"state": "time is over"})
