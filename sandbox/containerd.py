@@ -144,7 +144,8 @@ def _write_registry() -> None:
     folder = HOME / "certs.d" / SETTINGS.registry
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hosts.toml").write_text(
-        f'server = "https://{SETTINGS.registry}"\nca = "{SETTINGS.ca}"\n'
+        # containerd 1.7 heeds a "ca" in a host's section only, not one of the server's
+        f'[host."https://{SETTINGS.registry}"]\nca = "{SETTINGS.ca}"\n'
     )
 
 
