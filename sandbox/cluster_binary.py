@@ -34,7 +34,7 @@ class ClusterBinary(Part):
             target = folder()
             if target.exists():  # built by another call while this one waited
                 return
-            unfinished = target.with_suffix(".unfinished")
+            unfinished = target.with_name(f"{target.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             golang.build(_MODULE, unfinished, [".", "./pause"], _version_flags(), self.name)
             unfinished.rename(target)

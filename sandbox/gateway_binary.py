@@ -40,7 +40,7 @@ class GatewayBinary(Part):
             target = folder()
             if target.exists():  # built by another call while this one waited
                 return
-            unfinished = target.with_suffix(".unfinished")
+            unfinished = target.with_name(f"{target.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             say(self.name, f"downloading {_ENVOY}")
