@@ -114,6 +114,11 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
                 f"{cause.sentence(found)}.",
                 retryable=cause.retryable,
             )
+    if not output.steps and not output.place:
+        why = output.error or "buildx ended without saying why"
+        return BuildError(
+            f"The image could not be built on the builder {builder!r}: {why}.", retryable=True
+        )
     where = dockerfile
     if output.place:
         where += f", line {output.place[1]}"

@@ -123,14 +123,14 @@ class BuilderHook(BaseHook):
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             config = Path(name)  # mode 0700
             _write_private(config / "config.json", buildx.client_config(logins))
-            iid_file = config / "image-id"
+            metadata = config / "metadata.json"
             variables = self.address.variables(self._files())
             self._child = Child()
             if self._cancelled:
                 self._child.cancel()
             try:
                 status = self._child.run(
-                    buildx.argv(plugin, build, iid_file),
+                    buildx.argv(plugin, build, metadata),
                     env=buildx.environment(build, variables, config, os.environ),
                     stream=context,
                     on_line=take,
@@ -148,7 +148,7 @@ class BuilderHook(BaseHook):
                 raise build_failure.failure(
                     output, builder=self.docker_conn_id, dockerfile=dockerfile
                 )
-            image_id = iid_file.read_text().strip()
+            image_id = buildx.image_id(metadata.read_text())
         return Built(image_id, output.steps, output.cached_steps, time.monotonic() - begin)
 
     def cancel(self) -> None:

@@ -1,7 +1,7 @@
 """``docker buildx build`` as data: the command line and the environment of one build.
 
-The plugin is run by itself (``docker-buildx build`` is what ``docker buildx build`` hands over to):
-one process instead of two to start and to end. Nothing secret stands on the command line.
+The plugin is run as the docker client runs it, without the client: one process instead of two to
+start and to end. Nothing secret stands on the command line.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _PLUGIN_FOLDERS = (
     "/usr/libexec/docker/cli-plugins",
 )
 """Where the docker client looks for plugins (docker/cli, cli-plugins/manager)."""
+_AS_PLUGIN = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": "docker"}
+"""By this the plugin knows that it is called as one (docker/cli, ReexecEnvvar); only then does it
+read from the environment how to speak TLS."""
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
 _KEPT_VARIABLES = (
     *("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -59,12 +62,25 @@ class Build:
     """Write inline cache into the image: for the cache tag alone, it makes digests unstable."""
 
 
-def argv(plugin: Path, build: Build, iid_file: Path) -> list[str]:
-    """The command line; the context is a tar on standard input."""
-    words = [str(plugin), "build", "--builder", "default", "--progress", "plain", "--load"]
+def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
+    """The command line; the context is a tar on standard input.
+
+    :param metadata: file that buildx writes; :func:`image_id` reads it.
+    """
+    words = [
+        str(plugin),
+        "buildx",
+        "build",
+        "--builder",
+        "default",
+        "--progress",
+        "plain",
+        "--load",
+    ]
     # An attestation would make an index of the image and hold times: its digest would change.
     words += ["--provenance=false", "--sbom=false"]
-    words += ["--tag", build.tag, "--file", build.file, "--iidfile", str(iid_file)]
+    words += ["--tag", build.tag, "--file", build.file]
+    words += ["--metadata-file", str(metadata)]
     arguments = dict(build.build_args)
     if build.inline_cache:
         arguments["BUILDKIT_INLINE_CACHE"] = "1"
@@ -77,6 +93,13 @@ def argv(plugin: Path, build: Build, iid_file: Path) -> list[str]:
     if build.cache_from:
         words += ["--cache-from", f"type=registry,ref={build.cache_from}"]
     return [*words, "-"]
+
+
+def image_id(metadata: str) -> str:
+    """The engine's id of the image: the digest of its configuration, or in containerd's image store
+    that of its manifest.
+    """
+    return str(json.loads(metadata)["containerimage.digest"])
 
 
 def environment(
@@ -95,6 +118,7 @@ def environment(
     kept = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
     return {
         **kept,
+        **_AS_PLUGIN,
         **engine,
         **secrets,
         "DOCKER_CONFIG": str(config),

@@ -10,6 +10,8 @@ from typing import Any
 from manifest_engine.domain.errors import RegistryError
 
 _RETRY = re.compile(r"Retrying in (\d+) second")
+_DONE = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+$")
+"""The last status. Engines with Docker's own image store say it in ``aux`` besides."""
 _PATIENCE_SECONDS = 10
 """The engine retries a layer after 5, 10, 15, 20 and 25 s and occupies one of its five upload slots
 all the while: two tries are given to a hiccup, then the slot is worth more to other pushes."""
@@ -26,8 +28,11 @@ def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: fl
         for event in events:
             if "error" in event:
                 raise refusal(image, str(event["error"]))
+            status = str(event.get("status", ""))
+            if done := _DONE.match(status):
+                found = done[1]
             found = (event.get("aux") or {}).get("Digest", found)
-            waiting = _RETRY.match(str(event.get("status", "")))
+            waiting = _RETRY.match(status)
             if waiting and int(waiting[1]) > _PATIENCE_SECONDS:
                 raise RegistryError(
                     f"The registry does not take {image}: uploads fail again and again (the "
