@@ -10,7 +10,9 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -35,7 +37,7 @@ def find(name: str) -> psutil.Process | None:
         record = json.loads(_pid_file(name).read_text())
         process = psutil.Process(record["pid"])
         same = abs(process.create_time() - record["created"]) < 1.0
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and _alive(process) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
 
@@ -72,11 +74,28 @@ def stop(name: str, grace: float = _GRACE_SECONDS) -> None:
     if process is not None:
         family = [process, *process.children(recursive=True)]
         _signal_group(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=grace)
-        for member in alive:
-            member.kill()
-        psutil.wait_procs(alive, timeout=5)
+        for member in _still_alive(family, grace):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        _still_alive(family, seconds=5)
     _pid_file(name).unlink(missing_ok=True)
+
+
+def _still_alive(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that run after ``seconds`` at most; a zombie that nobody has reaped yet does not."""
+    deadline = time.monotonic() + seconds
+    while alive := [member for member in family if _alive(member)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return alive
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
