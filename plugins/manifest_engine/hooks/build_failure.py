@@ -49,7 +49,7 @@ _ENGINE_CAUSES = (
 _NETWORK = (
     r"temporary failure in name resolution|name or service not known|no such host|i/o timeout"
     r"|read timed out|tls handshake timeout|connection refused|connection broken"
-    r"|network is unreachable|toomanyrequests|too many requests|"
+    r"|network is unreachable|toomanyrequests|too many requests"
     r"|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
 )
 

@@ -1,0 +1,95 @@
+"""What people are told when a build fails, from output that buildx 0.13 and Engine 26 printed."""
+
+from pathlib import Path
+
+import pytest
+from manifest_engine.domain.errors import BuildError
+from manifest_engine.hooks.build_failure import failure
+from manifest_engine.hooks.build_output import TAIL_LINES, BuildOutput
+
+OUTPUTS = Path(__file__).parent / "build_outputs"
+STANDARD = "the standard Dockerfile"
+
+
+def read(name: str) -> BuildOutput:
+    output = BuildOutput()
+    for line in (OUTPUTS / f"{name}.txt").read_text().splitlines():
+        output.take(line)
+    return output
+
+
+def told(name: str) -> BuildError:
+    return failure(read(name), builder="docker_default", dockerfile=STANDARD)
+
+
+def test_steps_and_cached_steps_are_counted() -> None:
+    fresh, again, code = read("success"), read("all_cached"), read("code_change")
+    assert (fresh.steps, fresh.cached_steps) == (7, 1)
+    assert (again.steps, again.cached_steps) == (7, 6)
+    assert (code.steps, code.cached_steps) == (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no_such_package", "line 13 (RUN pip install --no-cache-dir --disable-pip-version-check "),
+        ("no_such_package", "pip finds no package no-such-package-xyzzy==9.9"),
+        ("conflicting_packages", "(line 1) and werkzeug==2.0.0 together: loosen or align"),
+        ("invalid_requirement", "the requirement 'flask=3.1.3' (from line 1 of lib/requirements"),
+        ("wheel_not_built", "cannot build the package pycairo from source"),
+        ("unknown_instruction", "line 2 (RUNN x): unknown instruction: RUNN (did you mean RUN?)"),
+        ("command_failed", "it ended with exit code 3"),
+        ("file_missing", "line 2 (COPY nothere /x): /nothere is not in the ZIP"),
+        ("requirements_missing", "/lib/requirements.txt is not in the ZIP"),
+        ("required_secret_missing", "set packageIndex in environments.yaml"),
+        ("utils_without_secret", "set packageIndex in environments.yaml"),
+        ("index_refuses", "pip finds no package internal-utils==1.4.2"),
+        ("killed", "most likely for want of memory"),
+    ],
+)
+def test_a_fault_of_the_service_is_named_and_not_tried_again(name: str, sentence: str) -> None:
+    error = told(name)
+    assert sentence in str(error)
+    assert str(error).startswith(f"The image could not be built: {STANDARD}, line ")
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("disk_full", "on the builder 'docker_default': its disk is full"),
+        ("engine_gone", "on the builder 'docker_default': the engine went away"),
+        ("index_unreachable", "a server that it needs could not be reached"),
+        ("base_unreachable", "the registry of the base image nosuch.invalid/base:1 cannot be"),
+    ],
+)
+def test_a_fault_that_may_pass_is_tried_again(name: str, sentence: str) -> None:
+    error = told(name)
+    assert sentence in str(error)
+    assert error.retryable
+
+
+def test_the_last_lines_of_the_failing_step_are_shown() -> None:
+    lines = str(told("command_failed")).splitlines()[1:]
+    assert len(lines) == TAIL_LINES
+    assert lines[0] == "  line 12"
+    assert lines[-1] == "  line 30"
+
+
+def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
+    output = BuildOutput()
+    output.take('ERROR: failed to solve: process "/bin/sh -c echo no space left on device; false" '
+                "did not complete successfully: exit code: 1")  # fmt: skip
+    output.take("scripts/Dockerfile:2")
+    error = failure(output, builder="b", dockerfile=STANDARD)
+    assert "exit code 1" in str(error)
+    assert not error.retryable
+
+
+def test_memory_stays_small_however_long_the_output_is() -> None:
+    output = BuildOutput()
+    output.take("#5 [2/2] RUN make")
+    for number in range(10_000):
+        output.take(f"#5 0.1 line {number}")
+    output.take("#5 ERROR: it failed")
+    assert len(output.tail) == TAIL_LINES

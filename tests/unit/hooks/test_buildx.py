@@ -1,0 +1,92 @@
+"""The command of a build, as data."""
+
+import base64
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.hooks import buildx
+
+PLUGIN = Path("/plugins/docker-buildx")
+METADATA = Path("/private/metadata.json")
+SECRET = "[global]\nextra-index-url = https://user:hunter2@index.example.com/simple\n"
+BUILD = buildx.Build(
+    tag="registry.example.com/datafactory/a/b:1",
+    file="scripts/Dockerfile",
+    build_args={"SOURCE_DATE_EPOCH": "315532800", "UTILS_VERSION": "1.4.2"},
+    labels={"io.manifest-engine.input": "abc"},
+    secrets={"pip_conf": SECRET},
+    cache_from="registry.example.com/datafactory/a/b:cache",
+)
+ENGINE = {"DOCKER_HOST": "tcp://builder:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}
+
+
+def test_the_command_line_in_full() -> None:
+    assert buildx.argv(PLUGIN, BUILD, METADATA) == [
+        *("/plugins/docker-buildx", "buildx", "build", "--builder", "default"),
+        *("--progress", "plain", "--load", "--provenance=false", "--sbom=false"),
+        *("--tag", "registry.example.com/datafactory/a/b:1", "--file", "scripts/Dockerfile"),
+        *("--metadata-file", "/private/metadata.json"),
+        *("--build-arg", "SOURCE_DATE_EPOCH=315532800", "--build-arg", "UTILS_VERSION=1.4.2"),
+        *("--label", "io.manifest-engine.input=abc"),
+        *("--secret", "id=pip_conf,env=MANIFEST_ENGINE_SECRET_0"),
+        *("--cache-from", "type=registry,ref=registry.example.com/datafactory/a/b:cache"),
+        "-",
+    ]
+
+
+def test_only_a_build_for_the_cache_writes_inline_cache() -> None:
+    cache = buildx.Build(tag="a/b:cache", file="Dockerfile", inline_cache=True)
+    assert "BUILDKIT_INLINE_CACHE=1" in buildx.argv(PLUGIN, cache, METADATA)
+    assert "BUILDKIT_INLINE_CACHE=1" not in buildx.argv(PLUGIN, BUILD, METADATA)
+
+
+def test_a_secret_stands_in_the_environment_and_nowhere_else() -> None:
+    words = buildx.argv(PLUGIN, BUILD, METADATA)
+    variables = buildx.environment(BUILD, ENGINE, Path("/private"), {})
+    assert not any("hunter2" in word for word in words)
+    assert variables["MANIFEST_ENGINE_SECRET_0"] == SECRET
+    assert "hunter2" not in repr(BUILD)
+
+
+def test_the_worker_s_environment_stays_out() -> None:
+    inherited = {
+        "PATH": "/bin",
+        "SSL_CERT_FILE": "/ca.pem",
+        "AIRFLOW__CORE__FERNET_KEY": "k",
+        "DOCKER_HOST": "unix:///elsewhere.sock",
+        "DOCKER_CONTEXT": "elsewhere",
+        "BUILDX_BUILDER": "elsewhere",
+    }
+    variables = buildx.environment(BUILD, ENGINE, Path("/private"), inherited)
+    assert variables["PATH"] == "/bin"
+    assert variables["SSL_CERT_FILE"] == "/ca.pem"
+    assert variables["DOCKER_HOST"] == "tcp://builder:2376"
+    assert variables["DOCKER_CONFIG"] == "/private"
+    assert not variables.keys() & {"AIRFLOW__CORE__FERNET_KEY", "DOCKER_CONTEXT", "BUILDX_BUILDER"}
+
+
+def test_logins_are_written_as_docker_login_writes_them() -> None:
+    login = buildx.Login("user", "hunter2")
+    config = json.loads(buildx.client_config({"registry.example.com:5000": login}))
+    auth = base64.b64encode(b"user:hunter2").decode()
+    assert config == {"auths": {"registry.example.com:5000": {"auth": auth}}}
+    assert "hunter2" not in repr(login)
+
+
+def test_the_plugin_is_found_where_the_docker_client_looks(tmp_path: Path) -> None:
+    plugin = tmp_path / "cli-plugins/docker-buildx"
+    plugin.parent.mkdir()
+    plugin.touch()
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    assert buildx.find_plugin({"DOCKER_CONFIG": str(tmp_path)}) == plugin
+
+
+def test_a_worker_without_the_plugin_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(buildx, "_PLUGIN_FOLDERS", ())
+    with pytest.raises(ConfigurationError, match="install Docker's docker-buildx-plugin"):
+        buildx.find_plugin({"PATH": ""})
