@@ -1,0 +1,170 @@
+"""What the integration tests share: the real parts of the sandbox, found by its own ``env``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MEND = "Bring the sandbox up: .venv/bin/python -m sandbox up"
+
+# Before Airflow is imported for the first time.
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> dict[str, str]:
+    """The variables that ``python -m sandbox env`` prints, also put into this process."""
+    said = subprocess.run(
+        [sys.executable, "-m", "sandbox", "env"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if said.returncode:
+        pytest.fail(f"{said.stderr.strip()} {MEND}")
+    found = {}
+    for line in said.stdout.splitlines():
+        key, _, value = line.removeprefix("export ").partition("=")
+        found[key] = "".join(shlex.split(value))
+    os.environ.update(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def kube(sandbox: dict[str, str]) -> Callable[..., str]:
+    """``kubectl`` against the sandbox's cluster, as another person beside us uses it."""
+
+    def run(*words: str, given: str | None = None, check: bool = True) -> str:
+        done = subprocess.run(
+            ["kubectl", *words], input=given, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        if check and done.returncode:
+            pytest.fail(f"kubectl {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    kubeconfig = sandbox.get("KUBECONFIG")
+    if not kubeconfig:
+        pytest.fail(f"There is no cluster. {MEND} --only gateway --only pull-secret")
+    if "ok" not in run("get", "--raw", "/readyz", "--request-timeout=5s", check=False):
+        pytest.fail(f"The cluster does not answer. {MEND} --only gateway --only pull-secret")
+    os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"] = json.dumps(
+        {"conn_type": "kubernetes", "extra": {"kube_config_path": kubeconfig}}
+    )
+    return run
+
+
+@pytest.fixture(scope="session")
+def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str]:
+    """A namespace of this test run's own, with the secret that pulls from the registry."""
+    name = f"tests-{uuid4().hex[:8]}"
+    kube("create", "namespace", name)
+    try:
+        secret = kube("get", "secret", "registry", "-n", sandbox["NAMESPACE"], "-o", "json")
+        copied = json.loads(secret)
+        copied["metadata"] = {"name": "registry", "namespace": name}
+        kube("apply", "-f", "-", given=json.dumps(copied))
+        yield name
+    finally:
+        kube("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def digest(sandbox: dict[str, str]) -> str:
+    """Digest of the test service, pushed to ``datafactory/tests/service``."""
+    image = f"{sandbox['REGISTRY']}/datafactory/tests/service:1"
+    folder = Path(__file__).with_name("service")
+
+    def docker(*words: str) -> str:
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, text=True, timeout=180, check=False
+        )
+        if done.returncode:
+            pytest.fail(f"docker {' '.join(words)}: {done.stderr} {MEND} --only registry")
+        return done.stdout
+
+    docker("buildx", "build", "-q", "--provenance=false", "--load", "-t", image, str(folder))
+    docker("push", "-q", image)
+    told = docker("image", "inspect", "--format", "{{json .RepoDigests}}", image)
+    repository = image.rpartition(":")[0]
+    return next(item.split("@")[1] for item in json.loads(told) if item.startswith(repository))
+
+
+@pytest.fixture
+def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable[..., Any]:
+    """Plans a release of the test service; keyword arguments are manifest fields."""
+    from manifest_engine.domain import manifest, release
+    from manifest_engine.domain.environments import Environment
+
+    given = {
+        "artifactory": {"connection": "artifactory_default", "repository": "datafactory"},
+        "builders": ["docker_default"],
+        "registry": {"connection": "acr_default"},
+        "cluster": {
+            "connection": "kubernetes_default",
+            "namespace": namespace,
+            "imagePullSecrets": ["registry"],
+        },
+        "routing": {
+            "url": sandbox["GATEWAY_URL"],
+            "gateway": {"name": "datafactory-gateway", "namespace": "gateway-system"},
+        },
+    }
+
+    def make(
+        *, run_id: str = "", cluster: dict[str, Any] | None = None, **fields: Any
+    ) -> release.Release:
+        environment = given | {"cluster": given["cluster"] | (cluster or {})}  # type: ignore[operator]
+        asked = {"component": "tests", "serviceName": "service", "version": "1", "replicas": 1}
+        asked |= {"environment": "dev", "smokeTest": {"timeoutSeconds": 20}}
+        return release.plan(
+            manifest.parse(asked | fields),
+            Environment.model_validate(environment, strict=False),
+            login_server=sandbox["REGISTRY"],
+            run_id=run_id or f"run-{uuid4().hex[:8]}",
+            requested_at=datetime.now(UTC),
+            requested_by="tester",
+        )
+
+    return make
+
+
+def _push_into(pushed: dict[str, Any]) -> Callable[..., None]:
+    def xcom_push(key: str, value: Any) -> None:
+        pushed[key] = value
+
+    return xcom_push
+
+
+@pytest.fixture
+def context() -> Callable[..., Any]:
+    """The part of a task's context that our operators use; XComs land in ``pushed``."""
+
+    def make(run_id: str, *, task_id: str = "task", try_number: int = 1) -> dict[str, Any]:
+        pushed: dict[str, Any] = {}
+        ti = SimpleNamespace(
+            dag_id="deploy_service",
+            task_id=task_id,
+            run_id=run_id,
+            try_number=try_number,
+            map_index=-1,
+            xcom_push=_push_into(pushed),
+        )
+        return {"ti": ti, "run_id": run_id, "dag": SimpleNamespace(), "pushed": pushed}
+
+    return make

@@ -1,0 +1,42 @@
+"""A service whose behaviour the tests choose by environment variables; standard library alone."""
+
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODE = os.environ.get("MODE", "good")
+TEXT = os.environ.get("TEXT", "hello")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        status = 200 if path in ("/", "/health") else 404
+        if MODE == "unhealthy" and path == "/health":
+            status = 418
+        if MODE == "starting" and path == "/health":
+            status = 503
+        prefix = self.headers.get("X-Forwarded-Prefix", "")
+        body = f"{TEXT} from {path} behind [{prefix}]".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+print(f"starting in mode {MODE}", flush=True)
+if MODE == "crash":
+    print("cannot open the price list", file=sys.stderr, flush=True)
+    sys.exit(3)
+if MODE == "leave":
+    sys.exit(0)
+if MODE == "crash-later":
+    time.sleep(float(os.environ.get("AFTER", "4")))
+    print("lost the price list", file=sys.stderr, flush=True)
+    sys.exit(4)
+if MODE == "greedy":
+    hoard = [bytearray(8 << 20) for _ in range(1000)]
+ThreadingHTTPServer(("", int(os.environ.get("PORT", "8002"))), Handler).serve_forever()

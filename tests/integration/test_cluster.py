@@ -1,0 +1,232 @@
+"""A release in the real cluster: applied twice, in conflict, good, bad, rolled back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
+
+
+@pytest.fixture
+def apply(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the step with a good verdict, and waits in the task if it would defer."""
+    from airflow.sdk.exceptions import TaskDeferred
+    from manifest_engine.operators.apply_deployment import ApplyDeployment
+
+    def run(release: Any, *, digest: str = digest, **changes: Any) -> dict[str, Any]:
+        good = {
+            "digest": digest,
+            "runId": release.run_id,
+            "asked": "/health",
+            "status": 200,
+            "ok": True,
+            "seconds": 0.1,
+        }
+        task = ApplyDeployment(
+            task_id="apply_deployment",
+            release=release.dump(),
+            artifact={"sha256": "a" * 64},
+            push={"digest": digest},
+            verdict=changes.get("verdict", good),
+        )
+        made = context(release.run_id)
+        try:
+            return task.execute(made)
+        except TaskDeferred as deferred:
+            return _resume(task, made, deferred)
+
+    return run
+
+
+def _resume(task: Any, made: Any, deferred: Any) -> dict[str, Any]:
+    import asyncio
+
+    async def first() -> Any:
+        async for event in deferred.trigger.run():
+            return event.payload
+        return None
+
+    event = asyncio.run(first())
+    return task.execute_complete(made, event, **deferred.kwargs)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(kube: Any, namespace: str) -> Any:
+    yield
+    kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers,httproutes"
+    kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
+
+
+@pytest.fixture
+def get(kube: Any, namespace: str) -> Callable[[str], Any]:
+    def read(what: str) -> Any:
+        said = kube("get", what, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(said) if said.strip() else None
+
+    return read
+
+
+def test_a_release_becomes_available_and_is_run_by_digest(apply, make_release, get, digest):
+    begin = time.monotonic()
+
+    done = apply(make_release(replicas=2))
+
+    print(f"first release of two replicas took {time.monotonic() - begin:.2f} s")
+    assert done["changed"] is True
+    assert done["replicas"] == 2
+    deployment = get("deployment/tests-service")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith("@" + digest)
+    assert get("service/tests-service")
+    assert get("poddisruptionbudget/tests-service")
+
+
+def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get):
+    kinds = "deployment,service,poddisruptionbudget"
+    apply(make_release(replicas=2))
+    time.sleep(1)
+    before = {item["kind"]: item["metadata"]["resourceVersion"] for item in get(kinds)["items"]}
+    begin = time.monotonic()
+
+    done = apply(make_release(replicas=2))
+
+    print(f"the same again took {time.monotonic() - begin:.2f} s")
+    after = {item["kind"]: item["metadata"]["resourceVersion"] for item in get(kinds)["items"]}
+    assert done["changed"] is False
+    assert after == before
+
+
+def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
+    apply(make_release(replicas=2))
+    begin = time.monotonic()
+
+    done = apply(make_release(replicas=2, version="2", env={"TEXT": "second"}))
+
+    print(f"redeploy of two replicas took {time.monotonic() - begin:.2f} s")
+    assert done["changed"] is True
+    assert get("deployment/tests-service")["metadata"]["generation"] == 2
+
+
+def test_an_owner_of_a_field_is_named_and_nothing_is_overwritten(
+    apply, make_release, get, kube, namespace
+):
+    apply(make_release())
+    kube("scale", "deployment/tests-service", "--replicas=2", "-n", namespace)
+
+    with pytest.raises(ClusterError) as raised:
+        apply(make_release(version="2"))
+
+    assert "'kubectl' owns .spec.replicas" in str(raised.value)
+    assert "forceConflicts" in str(raised.value)
+    assert get("deployment/tests-service")["spec"]["replicas"] == 2
+
+
+def test_force_takes_the_fields_over(apply, make_release, get, kube, namespace):
+    apply(make_release())
+    kube("scale", "deployment/tests-service", "--replicas=2", "-n", namespace)
+
+    apply(make_release(version="2", cluster={"forceConflicts": True}))
+
+    assert get("deployment/tests-service")["spec"]["replicas"] == 1
+
+
+def test_an_object_made_by_somebody_else_is_not_adopted(apply, make_release, kube, namespace):
+    kube("create", "service", "clusterip", "tests-service", "--tcp=80:80", "-n", namespace)
+
+    with pytest.raises(ClusterError, match=r"Service 'tests-service' exists .* already"):
+        apply(make_release())
+
+    left = kube("get", "deployments", "-n", namespace, "-o", "name")
+    assert left.strip() == ""
+
+
+def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, get):
+    apply(make_release(replicas=2))
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(replicas=2, version="2", env={"MODE": "crash"}))
+
+    assert "exit code 3" in str(raised.value)
+    assert "cannot open the price list" in str(raised.value)
+    assert "Rolled back to version 1" in str(raised.value)
+    deployment = get("deployment/tests-service")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert container.get("env", []) == []
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
+    assert deployment["status"]["availableReplicas"] == 2
+
+
+def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added(
+    apply, make_release, get
+):
+    apply(make_release(replicas=1, env={"TEXT": "first"}))
+    scale = {"minReplicas": 2, "maxReplicas": 3}
+
+    with pytest.raises(RolloutFailed):
+        apply(make_release(version="2", autoscale=scale, env={"MODE": "crash"}))
+
+    deployment = get("deployment/tests-service")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "TEXT", "value": "first"}
+    ]
+    assert get("poddisruptionbudget/tests-service") is None
+    assert get("horizontalpodautoscaler/tests-service") is None
+
+
+def test_a_failed_first_release_is_removed_again(apply, make_release, kube, namespace):
+    with pytest.raises(RolloutFailed, match="first release"):
+        apply(make_release(replicas=2, env={"MODE": "crash"}))
+
+    kinds = "deployments,services,poddisruptionbudgets"
+    assert kube("get", kinds, "-n", namespace, "-o", "name").strip() == ""
+
+
+def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, make_release):
+    quick = {"timeoutSeconds": 3}
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(env={"MODE": "unhealthy"}, smokeTest=quick))
+
+    assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)
+
+
+def test_without_a_verdict_nothing_is_applied(apply, make_release, kube, namespace):
+    with pytest.raises(StateError, match="No verdict"):
+        apply(make_release(), verdict=None)
+
+    assert kube("get", "deployments", "-n", namespace, "-o", "name").strip() == ""
+
+
+def test_a_run_older_than_what_is_live_is_refused_as_superseded(apply, make_release):
+    newer = make_release()
+    older = make_release(version="2").model_copy(
+        update={"requested_at": newer.requested_at - timedelta(minutes=1)}
+    )
+    apply(newer)
+
+    with pytest.raises(StateError, match="superseded"):
+        apply(older)
+
+
+def test_turning_the_autoscaler_on_keeps_the_pods_that_run(apply, make_release, get):
+    apply(make_release(replicas=3))
+
+    apply(make_release(version="2", autoscale={"minReplicas": 2, "maxReplicas": 4}))
+
+    assert get("deployment/tests-service")["spec"]["replicas"] == 3
+    assert get("horizontalpodautoscaler/tests-service")
+
+
+def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, make_release, get):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+
+    apply(make_release(version="2", replicas=1))
+
+    assert get("deployment/tests-service")["spec"]["replicas"] == 1
+    assert get("horizontalpodautoscaler/tests-service") is None
+    assert get("poddisruptionbudget/tests-service") is None

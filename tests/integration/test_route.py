@@ -1,0 +1,131 @@
+"""The public route through the real gateway: published, refused, told apart."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from manifest_engine.domain import resources, routes
+from manifest_engine.domain.errors import RouteConflict
+
+
+@pytest.fixture
+def running(kube: Any, namespace: str, make_release: Any, digest: str) -> Callable[..., Any]:
+    """Applies a release's workload and waits until it is there, by kubectl."""
+
+    def start(**fields: Any) -> Any:
+        release = make_release(**fields)
+        for an_object in resources.workload(release, digest, {}):
+            words = ("--server-side", "--field-manager=manifest-engine", "--force-conflicts")
+            kube("apply", *words, "-f", "-", given=json.dumps(an_object))
+        name = f"deployment/{release.name}"
+        kube("rollout", "status", name, "-n", namespace, "--timeout=60s")
+        return release
+
+    return start
+
+
+@pytest.fixture
+def publish(context: Callable[..., Any]) -> Callable[..., Any]:
+    from manifest_engine.operators.publish_route import PublishRoute
+
+    def run(release: Any) -> dict[str, Any]:
+        task = PublishRoute(task_id="publish_route", release=release.dump())
+        return task.execute(context(release.run_id))
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(kube: Any, namespace: str) -> Any:
+    yield
+    kube("delete", "httproutes", "--all", "-n", namespace, "--wait=true")
+
+
+def test_the_url_answers_through_the_gateway_with_the_prefix_stripped_and_told(running, publish):
+    release = running()
+
+    done = publish(release)
+
+    print(f"published in {done['seconds']} s")
+    assert done["url"] == release.url
+    assert done["status"] == 200
+    with urllib.request.urlopen(release.url + "/health") as answer:
+        assert answer.read() == b"hello from /health behind [/datafactory/tests/service]"
+
+
+def test_publishing_again_changes_nothing(running, publish, kube, namespace):
+    def version() -> str:
+        path = "jsonpath={.metadata.resourceVersion}"
+        return kube("get", "httproute", "tests-service", "-n", namespace, "-o", path)
+
+    release = running()
+    publish(release)
+    before = version()
+
+    done = publish(release)
+
+    print(f"published again in {done['seconds']} s")
+    assert version() == before
+
+
+def test_a_path_that_another_route_owns_is_refused_naming_its_owner(
+    running, publish, kube, namespace
+):
+    release = running()
+    other = routes.route(release)
+    other["metadata"] = {"name": "older", "namespace": namespace}
+    kube("apply", "-f", "-", given=json.dumps(other))
+
+    with pytest.raises(RouteConflict, match=f"owned by HTTPRoute {namespace}/older"):
+        publish(release)
+
+
+def test_a_route_under_our_name_that_somebody_else_made_is_not_taken_over(
+    running, publish, kube, namespace
+):
+    release = running()
+    other = routes.route(release)
+    other["metadata"] = {"name": release.name, "namespace": namespace}
+    kube("apply", "-f", "-", given=json.dumps(other))
+
+    with pytest.raises(RouteConflict, match="was not made by a release"):
+        publish(release)
+
+
+def test_a_404_of_the_service_is_told_as_its_own(running, publish, monkeypatch):
+    from manifest_engine.operators import publish_route
+
+    monkeypatch.setattr(publish_route, "ANSWER_SECONDS", 2.0)
+    release = running(smokeTest={"path": "/nowhere", "timeoutSeconds": 5})
+
+    with pytest.raises(RouteConflict, match="the service itself answers 404"):
+        publish(release)
+
+
+def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypatch):
+    from manifest_engine.operators import publish_route
+
+    monkeypatch.setattr(publish_route, "ANSWER_SECONDS", 2.0)
+    release = running()
+    routing = release.environment.routing.model_copy(update={"host": "elsewhere.example"})
+    environment = release.environment.model_copy(update={"routing": routing})
+
+    with pytest.raises(RouteConflict, match="the gateway answers 404 itself"):
+        publish(release.model_copy(update={"environment": environment}))
+
+
+def test_a_gateway_that_does_not_exist_is_told(running, publish, monkeypatch):
+    from manifest_engine.operators import publish_route
+
+    monkeypatch.setattr(publish_route, "ACCEPT_SECONDS", 2.0)
+    release = running()
+    gateway = release.environment.routing.gateway.model_copy(update={"name": "absent"})
+    routing = release.environment.routing.model_copy(update={"gateway": gateway})
+    environment = release.environment.model_copy(update={"routing": routing})
+
+    with pytest.raises(RouteConflict, match="gateway-system/absent has not answered"):
+        publish(release.model_copy(update={"environment": environment}))
