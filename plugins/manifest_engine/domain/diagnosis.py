@@ -6,6 +6,7 @@ not mend it, so that nobody waits for a deadline in vain.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,17 @@ LINES = 8
 """Last log lines that an error repeats; the rest stands in the task's log."""
 CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
+_KILLED = (137, 143)
+"""128 + SIGKILL, 128 + SIGTERM."""
 _TRANSIENT_PULL = (
     "429", "too many requests", "rate limit", "qps exceeded", "timeout", "timed out", "refused",
     "temporarily", "500 ", "502", "503", "504", "bad gateway", "service unavailable",
     "reset by peer",
     "not found",  # replication to another region may lag behind the push
 )  # fmt: skip
+_WRAPPED = re.compile(
+    r'failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
+)
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -94,6 +100,7 @@ def _crashed(status: Json) -> bool:
 
 def _pull(image: str, reason: str, message: str) -> Finding:
     transient = any(sign in message.lower() for sign in _TRANSIENT_PULL)
+    message = _WRAPPED.sub("", message)  # each layer of containerd repeats the whole reference
     return Finding(
         f"the image {image} cannot be pulled: {message or reason}",
         final=reason != "ErrImagePull",
@@ -110,9 +117,11 @@ def _ended(status: Json, ended: Json) -> Finding:
     if reason in ("StartError", "ContainerCannotRun"):
         sentence = f"the container cannot be started: {_flat(ended.get('message'))}"
         return Finding(sentence, final=True, rank=8)
+    if code in _KILLED:
+        # Most likely by the kubelet, since a probe failed: an event that says so ranks higher.
+        sentence = f"the service was stopped by a signal (exit code {code})"
+        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=4)
     sentence = f"the service crashed with exit code {code}"
-    if code == 137:
-        sentence = "the service was killed (exit code 137)"
     return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
 
 
@@ -132,8 +141,9 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
     if not failing:
         return None
     last = max(failing, key=lambda event: str(event.get("lastTimestamp") or ""))
-    text = _flat(last.get("message"))
-    return Finding(f"the service does not become ready: {text}", rank=5)
+    sentence = f"the service does not become ready: {_flat(last.get('message'))}"
+    given_up = any(_crashed(item) for item in containers)
+    return Finding(sentence, final=given_up, rank=5)
 
 
 def _stuck(events: list[Json]) -> Finding | None:
@@ -160,7 +170,7 @@ def of_creation(deployment: Json) -> Finding | None:
 def tail(text: str | None, lines: int = LINES) -> str:
     """The last lines of a log, to be put behind a sentence; empty when there are none."""
     kept = [line.rstrip() for line in (text or "").splitlines() if line.strip()][-lines:]
-    return "; its last log lines:\n" + "\n".join(kept) if kept else ""
+    return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""
 
 
 def _flat(text: Any) -> str:

@@ -103,7 +103,9 @@ class Workload:
             if seen is None:
                 return self.look(generation)
             if finding := self.finding(seen):
-                self.log.info("Rollout of %s: %s", self.name, finding.sentence)
+                if finding.sentence != told:
+                    told = finding.sentence
+                    self.log.info("Rollout of %s: %s", self.name, told)
                 if finding.final:
                     return rollout.Failed(finding.sentence)
         return status
@@ -161,7 +163,7 @@ class Workload:
             return f"Rolled back to version {version}, whose rollout is not done: {text}."
         if marks.FIRST in notes:
             gone = self.remove(failed)
-            return f"It was the first release, so {', '.join(gone) or 'nothing'} was removed again."
+            return f"It was the first release; removed again: {', '.join(gone) or 'nothing'}."
         return (
             "There is no record of an earlier release, so the pods that run are left as they are."
         )

@@ -12,6 +12,8 @@ import time
 from typing import Any
 
 PAUSE_SECONDS = 0.05
+ANSWERED_PAUSE_SECONDS = 0.5
+"""Once it answers, though wrongly: its log is for people to read."""
 SETTLE_SECONDS = 5.0
 """A wrong answer may still become right for so long; `not yet` answers have the whole time."""
 NOT_YET = (429, 502, 503, 504)
@@ -71,7 +73,7 @@ def probe(wanted: Any) -> Any:
                 "ok": not problem,
                 "seconds": round(now - begin, 3),
             }
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS if status is None else ANSWERED_PAUSE_SECONDS)
 
 
 if __name__ == "__main__":

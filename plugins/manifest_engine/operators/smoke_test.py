@@ -60,6 +60,7 @@ class SmokeTest(KubernetesPodOperator):
         self.release = release
         self.push = push
         self._seen: dict[str, Any] = {}
+        self._service_output: str | None = None
 
     @cached_property
     def hook(self) -> ClusterHook:
@@ -201,10 +202,10 @@ class SmokeTest(KubernetesPodOperator):
         if found is None:
             raise self._no_verdict(ended)
         if not found.ok:
-            answer = f" Its answer began: {found.body.strip()[:200]!r}." if found.body else ""
+            answer = f"; its answer began {found.body.strip()[:200]!r}" if found.body else ""
             raise SmokeTestFailed(
                 f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
-                f"{found.seconds:.0f} s.{answer} Nothing was applied{self._log_tail()}"
+                f"{found.seconds:.0f} s{answer}{self._log_tail()}"
             )
         return verdict.check(found.dump(), digest=self._digest, run_id=self._planned.run_id)
 
@@ -253,12 +254,14 @@ class SmokeTest(KubernetesPodOperator):
         )
 
     def _service_log(self) -> str:
-        status = self._container(APP)
-        previous = status.get("restartCount", 0) > 0
-        metadata = self._seen["metadata"]
-        where = metadata["namespace"], metadata["name"], APP
-        text = self.hook.logs(*where, lines=LOG_LINES, previous=previous)
-        return text.rstrip()
+        """The end of the service's log; read once, while the pod is there."""
+        if self._service_output is None:
+            previous = self._container(APP).get("restartCount", 0) > 0
+            metadata = self._seen["metadata"]
+            where = metadata["namespace"], metadata["name"], APP
+            text = self.hook.logs(*where, lines=LOG_LINES, previous=previous)
+            self._service_output = text.rstrip()
+        return self._service_output
 
     def _log_tail(self) -> str:
         return diagnosis.tail(self._service_log()) if self._seen else ""
