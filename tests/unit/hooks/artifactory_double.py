@@ -1,0 +1,135 @@
+"""A small Artifactory over a real socket, as strict as the real one, with faults to order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+TOKEN = "token-of-the-reader"
+PATH = "datafactory/pricing/quote-service/1.4.0/quote-service-1.4.0.zip"
+
+Fault = Callable[["Handler"], bool]
+"""Handles a request wrongly and answers True, or leaves it alone and answers False."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET of file info and files; every request is noted as it came."""
+
+    protocol_version = "HTTP/1.1"
+    double: Double
+
+    def do_GET(self) -> None:
+        self.double.requests.append((self.path, dict(self.headers)))
+        for fault in self.double.faults:
+            if fault(self):
+                return
+        path = unquote(urlsplit(self.path).path)
+        if self.headers.get("Authorization") not in self.double.accepted:
+            self.refuse(401, "Bad credentials")
+        elif path == "/artifactory/api/system/ping":
+            self.answer(200, b"OK", {})
+        elif path == f"/artifactory/api/storage/{PATH}":
+            self.answer(200, json.dumps(self.double.info).encode(), {})
+        elif path == f"/artifactory/{PATH}":
+            self.send_file(self.double.content)
+        else:
+            self.refuse(404, "Unable to find item")
+
+    def send_file(self, content: bytes, cut: int | None = None) -> None:
+        """Whole or in part, as RFC 9110 has it; after ``cut`` bytes the connection ends."""
+        etag = f'"{hashlib.sha1(content).hexdigest()}"'
+        headers = {
+            "ETag": etag,
+            "Accept-Ranges": "bytes",
+            "X-Checksum-Sha256": hashlib.sha256(content).hexdigest(),
+        }
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if wanted and self.headers.get("If-Range", etag) == etag:
+            start = int(wanted[1])
+            if start >= len(content):
+                self.refuse(416, "Requested Range Not Satisfiable")
+                return
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            self.answer(206, content[start:], headers, cut)
+        else:
+            self.answer(200, content, headers, cut)
+
+    def refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        document = {"errors": [{"status": status, "message": message}]}
+        self.answer(status, json.dumps(document).encode(), headers or {})
+
+    def answer(
+        self, status: int, body: bytes, headers: dict[str, str], cut: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut])
+        if cut is not None and cut < len(body):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+class Double:
+    """What the server holds, and what it was asked."""
+
+    def __init__(self, port: int, content: bytes) -> None:
+        self.url = f"http://127.0.0.1:{port}/artifactory"
+        self.port = port
+        self.content = content
+        self.accepted = {f"Bearer {TOKEN}"}
+        self.faults: list[Fault] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.info: dict[str, Any] = {
+            "size": str(len(content)),  # a string, as the real one sends it
+            "checksums": {"sha256": hashlib.sha256(content).hexdigest()},
+        }
+
+    @property
+    def downloads(self) -> list[dict[str, str]]:
+        """The headers of all requests for the file itself."""
+        return [headers for path, headers in self.requests if "/api/" not in path]
+
+    def times(self, count: int, fault: Callable[[Handler], None], *, api: bool = False) -> None:
+        """Do that with the next ``count`` requests, for the file itself or for file info."""
+        left = count
+
+        def misbehave(handler: Handler) -> bool:
+            nonlocal left
+            if left <= 0 or ("/api/" in handler.path) != api:
+                return False
+            left -= 1
+            fault(handler)
+            return True
+
+        self.faults.append(misbehave)
+
+
+@contextmanager
+def artifactory(content: bytes) -> Iterator[Double]:
+    """Serve until the block ends."""
+    handler = type("Bound", (Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    # A client that closes a connection in its middle is what some tests are about.
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    handler.double = Double(server.server_port, content)  # type: ignore[attr-defined]
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
+    thread.start()
+    try:
+        yield handler.double  # type: ignore[attr-defined]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
