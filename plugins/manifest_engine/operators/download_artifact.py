@@ -1,0 +1,94 @@
+"""Step ``download_artifact``: the ZIP from Artifactory, verified, where all workers can read it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain import release
+from manifest_engine.domain.archive import open_archive
+from manifest_engine.domain.errors import ArtifactError
+from manifest_engine.hooks.artifact_store import ArtifactStore
+from manifest_engine.hooks.artifactory import ArtifactInfo, ArtifactoryHook
+from manifest_engine.operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environments import Limits
+    from manifest_engine.domain.manifest import Manifest
+
+
+class DownloadArtifact(StepOperator):
+    """Bring the release's artifact into the artifact store, unless it is there.
+
+    XCom: ``sha256``, ``size`` (bytes), ``uri`` (in Artifactory), ``path`` (in the store), and
+    ``reused``, whether the store had it already.
+
+    :param release: what the step ``validate`` has planned. (templated)
+    """
+
+    template_fields = ("release",)
+
+    def __init__(self, *, release: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ArtifactError: when the ZIP cannot be had, is not the one that the manifest's
+            checksum names, or is unsafe.
+        """
+        planned = release.load(self.release)
+        hook = ArtifactoryHook(planned.environment.artifactory.connection)
+        info = hook.file_info(planned.artifact)
+        _require_expected(planned.manifest, info)
+        store = ArtifactStore()
+        reused = store.has(info.sha256, info.size)
+        if reused:
+            self.log.info("%s is in the artifact store already; no download", info.uri)
+        else:
+            self._download(hook, info, store)
+        self._inspect(store, info, planned.environment.limits)
+        return {
+            "sha256": info.sha256,
+            "size": info.size,
+            "uri": info.uri,
+            "path": store.url(info.sha256),
+            "reused": reused,
+        }
+
+    def _download(self, hook: ArtifactoryHook, info: ArtifactInfo, store: ArtifactStore) -> None:
+        self.log.info("Downloading %s, %s", info.uri, _amount(info.size))
+        started = time.monotonic()
+        store.put(hook.download(info), info.sha256)
+        seconds = max(time.monotonic() - started, 0.001)
+        self.log.info(
+            "Downloaded %s in %.2f s (%s/s), sha256 %s as announced",
+            _amount(info.size),
+            seconds,
+            _amount(info.size / seconds),
+            info.sha256,
+        )
+
+    def _inspect(self, store: ArtifactStore, info: ArtifactInfo, limits: Limits) -> None:
+        """Refuse what its directory shows to be unsafe; the rest shows when it is unpacked."""
+        with store.open(info.sha256) as file:
+            archive = open_archive(file, limits)
+        self.log.info(
+            "The ZIP has %d files, %s unpacked", len(archive.members), _amount(archive.size)
+        )
+
+
+def _require_expected(manifest: Manifest, info: ArtifactInfo) -> None:
+    expected = manifest.artifact_sha256
+    if expected and expected != info.sha256:
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
+            f"{expected}: another file was published under that name, or the manifest is that of "
+            "another version; correct one of them."
+        )
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
