@@ -1,8 +1,9 @@
 """The run form: each field of the manifest as a JSON Schema that Airflow's form understands.
 
-The form knows ``type: [T, "null"]`` for an optional field but not the ``anyOf`` that pydantic
-writes, and no ``$ref``. Objects are a JSON editor there, so their inner rules are left to the step
-``validate``, whose errors suggest the right key.
+The form knows ``type: [T, "null"]`` for a field that may stay empty, but neither the ``anyOf`` that
+pydantic writes nor ``$ref``. Fields without a ``section`` stand in the one that is open at first.
+Objects are a JSON editor there, so their inner rules are left to the step ``validate``, whose
+errors suggest the right key.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ def _field(
     alias = field.alias or name
     kind, rules = _flatten(schema)
     made: dict[str, Any] = {key: rules[key] for key in _KEPT if key in rules}
-    made |= {"type": kind, "title": field.title, "description_md": field.description}
+    made |= {
+        "type": kind if required else [kind, "null"],
+        "title": field.title,
+        "description_md": field.description,
+    }
     if alias == "environment":
         made["enum"] = sorted(environments)
         made["values_display"] = {
@@ -58,11 +63,9 @@ def _field(
     return FormField(alias, required, default, made)
 
 
-def _flatten(schema: dict[str, Any]) -> tuple[str | list[str], dict[str, Any]]:
+def _flatten(schema: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Type and rules with ``anyOf [T, null]`` and ``$ref`` folded in."""
     branches = schema.get("anyOf", [schema])
     inner = next(branch for branch in branches if branch.get("type") != "null")
-    kind = inner.get("type", "object")
     rules = {**inner, **{key: value for key, value in schema.items() if key != "anyOf"}}
-    optional = any(branch.get("type") == "null" for branch in branches)
-    return ([kind, "null"] if optional else kind), rules
+    return inner.get("type", "object"), rules

@@ -78,8 +78,8 @@ class Resources(Model):
 class Autoscale(Model):
     """A HorizontalPodAutoscaler on CPU use; `replicas` is then not applied."""
 
-    min_replicas: int = Field(2, ge=1, le=100)
-    max_replicas: int = Field(4, ge=1, le=100)
+    min_replicas: int = Field(ge=1, le=100)
+    max_replicas: int = Field(ge=1, le=100)
     target_cpu_percent: int = Field(70, ge=1, le=100)
 
     @model_validator(mode="after")
@@ -115,25 +115,21 @@ class Manifest(Model):
         title="Component",
         description="The group of services it belongs to, e.g. `pricing`. Lower case, digits, `-`.",
         examples=["pricing"],
-        json_schema_extra={"section": "What"},
     )
     service_name: str = Field(
         title="Service name",
         description="E.g. `quote-service`. Lower case, digits, `-`.",
         examples=["quote-service"],
-        json_schema_extra={"section": "What"},
     )
     version: str = Field(
         title="Version",
         description="Becomes the image's tag, e.g. `1.4.0`.",
         examples=["1.4.0"],
-        json_schema_extra={"section": "What"},
     )
     environment: str = Field(
         title="Environment",
         description="Where it shall run; one of `environments.yaml`.",
         examples=["dev"],
-        json_schema_extra={"section": "What"},
     )
     artifact: str | None = Field(
         None,

@@ -24,23 +24,25 @@ def test_the_environments_are_a_dropdown_with_their_descriptions():
     assert schema["values_display"] == {"dev": "dev: Development"}
 
 
-@pytest.mark.parametrize("name", ["artifact", "artifactSha256", "utilsVersion", "owner", "notes"])
-def test_optional_text_is_really_optional(name):
-    assert FIELDS[name].schema["type"] == ["string", "null"]
-    assert FIELDS[name].default is None
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if not field.required])
+def test_what_has_a_default_may_stay_empty(name):
+    assert FIELDS[name].schema["type"][1] == "null"
 
 
 def test_notes_are_multiline_and_objects_have_an_editor():
     assert FIELDS["notes"].schema["format"] == "multiline"
-    assert FIELDS["env"].schema["type"] == "object"
-    assert FIELDS["autoscale"].schema["type"] == ["object", "null"]
+    assert FIELDS["env"].schema["type"] == ["object", "null"]
 
 
-def test_every_field_has_title_description_and_section():
+def test_every_field_has_title_and_description():
     for field in FIELDS.values():
         assert field.schema["title"]
         assert field.schema["description_md"]
-        assert field.schema["section"]
+
+
+def test_what_must_be_filled_in_stands_in_the_section_that_is_open_at_first():
+    for field in FIELDS.values():
+        assert field.required != ("section" in field.schema)
 
 
 def test_the_forms_defaults_are_the_models():

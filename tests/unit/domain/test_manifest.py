@@ -139,6 +139,10 @@ def test_replicas_of_the_autoscaler_must_be_in_order():
     assert "more than maxReplicas" in refusal(autoscale={"minReplicas": 5, "maxReplicas": 2})
 
 
+def test_an_empty_autoscaler_says_what_it_lacks():
+    assert "autoscale.minReplicas is missing" in refusal(autoscale={})
+
+
 @pytest.mark.parametrize("digest", ["abc", "A" * 64, "z" * 64])
 def test_a_checksum_is_64_hexadecimal_digits(digest):
     assert "64 lower-case hexadecimal digits" in refusal(artifactSha256=digest)
