@@ -1,0 +1,49 @@
+"""kubectl's rules for the status of a rollout, in kubectl's order."""
+
+import pytest
+from manifest_engine.domain.rollout import Done, Failed, Waiting, status
+
+
+def deployment(*, generation=2, observed=2, wanted=2, reason="ReplicaSetUpdated", **counts):
+    condition = {"type": "Progressing", "status": "True", "reason": reason}
+    names = {"updated": "updatedReplicas", "existing": "replicas", "available": "availableReplicas"}
+    return {
+        "metadata": {"generation": generation},
+        "spec": {"replicas": wanted, "progressDeadlineSeconds": 90},
+        "status": {"observedGeneration": observed, "conditions": [condition]}
+        | {names[key]: value for key, value in counts.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"observed": 1, "updated": 2, "existing": 2, "available": 2}, "has not seen"),
+        ({"updated": 1, "existing": 3, "available": 2}, "1 of 2 new pods have been made"),
+        ({"updated": 2, "existing": 3, "available": 3}, "1 old pods have yet to go"),
+        ({"updated": 2, "existing": 2, "available": 1}, "1 of 2 new pods are available"),
+        ({}, "0 of 2 new pods have been made"),
+    ],
+)
+def test_it_waits_for_what_is_still_missing(given, text):
+    found = status(deployment(**given))
+    assert isinstance(found, Waiting)
+    assert text in found.text
+
+
+def test_it_is_done_when_all_pods_are_new_and_available():
+    assert status(deployment(updated=2, existing=2, available=2)) == Done(2)
+
+
+def test_the_deadline_for_progress_counts_before_the_numbers():
+    given = deployment(reason="ProgressDeadlineExceeded", updated=2, existing=2, available=2)
+    assert status(given) == Failed("no progress for 90 s (progressDeadlineSeconds)")
+
+
+def test_a_deadline_of_an_earlier_state_does_not_count():
+    found = status(deployment(observed=1, reason="ProgressDeadlineExceeded"))
+    assert isinstance(found, Waiting)
+
+
+def test_no_replicas_wanted_is_done_at_once():
+    assert status(deployment(wanted=0)) == Done(0)

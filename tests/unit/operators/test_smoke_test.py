@@ -1,0 +1,134 @@
+"""The smoke pod as the pod operator would create it, and what is made of a pod's end."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain.errors import SmokeTestFailed, StateError
+from manifest_engine.operators.smoke_test import SmokeTest
+
+from tests.unit.domain.releases import DIGEST, make_release
+
+
+def task(**fields):
+    release = make_release(**fields)
+    return SmokeTest(task_id="smoke_test", release=release.dump(), push={"digest": DIGEST})
+
+
+def pod(**fields):
+    made = task(**fields).build_pod_request_obj(dry_run=True)
+    from kubernetes.client import ApiClient
+
+    return ApiClient().sanitize_for_serialization(made)
+
+
+def seen(**prober):
+    """A task that has seen its pod with the prober's container in this state."""
+    made = task()
+    status = {"containerStatuses": [{"name": "prober", "state": prober}]}
+    made._seen = {"metadata": {"name": "p", "namespace": "apps"}, "status": status}
+    made._service_output = "line 1\nline 2"
+    made.pod = SimpleNamespace(metadata=SimpleNamespace(name="p", namespace="apps"))
+    return made
+
+
+def verdict(**changes):
+    given = {"digest": DIGEST, "runId": "run-1", "asked": "/health", "status": 200, "ok": True}
+    return json.dumps(given | {"seconds": 0.5, "problem": "", "body": ""} | changes)
+
+
+def test_the_service_is_a_native_sidecar_without_a_startup_probe():
+    (service,) = pod()["spec"]["initContainers"]
+    assert service["restartPolicy"] == "Always"
+    assert service["image"].endswith("@" + DIGEST)
+    assert "startupProbe" not in service
+
+
+def test_the_prober_runs_the_same_digest_so_that_no_other_image_is_needed():
+    (prober,) = pod()["spec"]["containers"]
+    assert prober["image"].endswith("@" + DIGEST)
+    assert prober["command"][:4] == ["python3", "-I", "-S", "-c"]
+    compile(prober["command"][4], "prober", "exec")
+
+
+def test_the_prober_is_told_what_to_ask_and_what_to_expect():
+    asked = {"path": "/x", "expectStatus": 201, "expectBody": "b", "timeoutSeconds": 9}
+    told = json.loads(pod(port=9000, smokeTest=asked)["spec"]["containers"][0]["command"][5])
+    assert told == {
+        "digest": DIGEST,
+        "runId": "run-1",
+        "port": 9000,
+        "path": "/x",
+        "expectStatus": 201,
+        "expectBody": "b",
+        "timeoutSeconds": 9,
+    }
+
+
+def test_the_service_has_what_it_will_have_in_the_deployment():
+    from manifest_engine.domain import resources
+
+    fields = {"env": {"A": "b"}, "secretEnv": {"S": "s/k"}, "cluster": {"nodeSelector": {"n": "m"}}}
+    smoke = pod(**fields)["spec"]
+    deployed = resources.workload(make_release(**fields), DIGEST, {})[0]["spec"]["template"]["spec"]
+    for field in ("env", "resources", "securityContext", "ports", "image"):
+        assert smoke["initContainers"][0][field] == deployed["containers"][0][field]
+    assert smoke["nodeSelector"] == deployed["nodeSelector"]
+    assert smoke["securityContext"] == deployed["securityContext"]
+
+
+def test_the_pod_ends_by_itself_and_quickly():
+    spec = pod(smokeTest={"timeoutSeconds": 60})["spec"]
+    assert spec["activeDeadlineSeconds"] == 390
+    assert spec["terminationGracePeriodSeconds"] == 1
+    assert spec["restartPolicy"] == "Never"
+
+
+def test_the_pod_is_named_after_the_service_and_found_by_it():
+    metadata = pod()["metadata"]
+    assert metadata["name"].startswith("pricing-quotes-smoke-")
+    assert metadata["namespace"] == "apps"
+    assert metadata["labels"]["manifest-engine.io/smoke-test-of"] == "pricing-quotes"
+
+
+def test_a_long_name_still_makes_a_valid_pod_name():
+    made = pod(component="a" * 31, serviceName="b" * 31)
+    assert len(made["metadata"]["name"]) <= 63
+
+
+def test_without_a_digest_nothing_is_started():
+    made = SmokeTest(task_id="smoke_test", release=make_release().dump(), push=None)
+    with pytest.raises(StateError, match="push_image"):
+        made.build_pod_request_obj(dry_run=True)
+
+
+def test_the_verdict_is_the_probers_termination_message():
+    assert seen(terminated={"exitCode": 0, "message": verdict()})._verdict().ok
+
+
+def test_a_pod_that_was_killed_has_no_verdict_and_so_fails():
+    with pytest.raises(SmokeTestFailed, match="deleted before it gave a verdict") as raised:
+        seen(running={})._verdict()
+    assert raised.value.retryable
+
+
+def test_a_bad_verdict_tells_question_answer_and_the_services_last_lines():
+    bad = verdict(ok=False, problem="answered 500 instead of 200", body="oops")
+    with pytest.raises(SmokeTestFailed) as raised:
+        seen(terminated={"exitCode": 0, "message": bad})._verdict()
+    assert "GET /health answered 500 instead of 200" in str(raised.value)
+    assert "'oops'" in str(raised.value)
+    assert str(raised.value).endswith("line 1\nline 2")
+    assert raised.value.retryable is False
+
+
+def test_an_image_without_python_is_told_what_it_lacks():
+    message = 'exec: "python3": executable file not found in $PATH'
+    with pytest.raises(SmokeTestFailed, match="needs python3 in the image"):
+        seen(terminated={"exitCode": 128, "message": message})._verdict()
+
+
+def test_a_verdict_of_another_run_does_not_count():
+    other = verdict(runId="run-2")
+    with pytest.raises(StateError):
+        seen(terminated={"exitCode": 0, "message": other})._verdict()
