@@ -1,7 +1,8 @@
 """The Kubernetes cluster of an environment: server-side apply, reading, watching, and its errors.
 
 Built on the provider's hook, so every form of its ``kubernetes`` connection works, and the pod
-operator of the smoke test can use this hook too.
+operator of the smoke test can use this hook too. A connection of type ``aks`` leads to its cluster
+by way of :mod:`manifest_engine.hooks.aks`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Json = dict[str, Any]
 class ClusterHook(KubernetesHook):
     """One cluster, by its Airflow Connection.
 
-    :param conn_id: a connection of type ``kubernetes``.
+    :param conn_id: a connection of type ``kubernetes`` or ``aks``.
     :param connection: the connection itself, where it has been read already (in the triggerer).
     """
 
@@ -41,20 +42,32 @@ class ClusterHook(KubernetesHook):
 
     def __init__(self, conn_id: str, *, connection: Connection | None = None) -> None:
         super().__init__(conn_id=conn_id)
-        self._connection = connection
+        self._given = connection
+
+    @cached_property
+    def _connection(self) -> Any:
+        return self._given or self.get_connection(cast("str", self.conn_id))
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow Connection; read once."""
+        return self._connection or self.get_connection(cast("str", self.conn_id))
 
     @cached_property
     def conn_extras(self) -> Any:
         """The connection's extra fields."""
-        if self._connection is not None:
-            return self._connection.extra_dejson
-        return self.get_connection(cast("str", self.conn_id)).extra_dejson
+        return self.connection.extra_dejson
 
     def get_conn(self) -> Any:
         """An authenticated ``kubernetes.client.ApiClient``.
 
         :raises ConfigurationError: when the connection does not lead to a cluster.
         """
+        if self.connection.conn_type == "aks":
+            from manifest_engine.hooks.aks import AksHook
+
+            self._is_in_cluster = False
+            return AksHook(cast("str", self.conn_id), connection=self.connection).get_conn()
         from kubernetes.config import ConfigException
 
         try:
