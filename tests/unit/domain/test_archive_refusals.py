@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import zlib
 
 import pytest
 from manifest_engine.domain.archive import Archive, open_archive
@@ -190,6 +191,18 @@ def test_bytes_after_the_compressed_data_are_refused() -> None:
 
 def test_bytes_after_the_compressed_data_are_refused_also_in_a_later_block() -> None:
     hidden = Part("app.py", b"12345", deflate=True, tail=bytes(3 << 20))
+
+    assert "after the end of its compressed data" in late_refusal(hidden)
+
+
+def test_bytes_after_the_compressed_data_are_refused_also_where_a_read_ends_between_them() -> None:
+    lengths = [0xFFFF] * 15 + [(1 << 20) - 15 * (0xFFFF + 5) - 5]
+    packed = b"".join(  # stored blocks (RFC 1951, 3.2.4), in all exactly one read
+        struct.pack("<BHH", number == 15, length, length ^ 0xFFFF) + bytes(length)
+        for number, length in enumerate(lengths)
+    )
+    size = sum(lengths)
+    hidden = Part("a", packed, method=8, size=size, crc=zlib.crc32(bytes(size)), tail=b"hidden")
 
     assert "after the end of its compressed data" in late_refusal(hidden)
 

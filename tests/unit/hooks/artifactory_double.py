@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,8 +85,8 @@ class Handler(BaseHTTPRequestHandler):
 class Double:
     """What the server holds, and what it was asked."""
 
-    def __init__(self, port: int, content: bytes) -> None:
-        self.url = f"http://127.0.0.1:{port}/artifactory"
+    def __init__(self, port: int, content: bytes, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{port}/artifactory"
         self.port = port
         self.content = content
         self.accepted = {f"Bearer {TOKEN}"}
@@ -117,14 +118,16 @@ class Double:
 
 
 @contextmanager
-def artifactory(content: bytes) -> Iterator[Double]:
+def artifactory(content: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Double]:
     """Serve until the block ends."""
     handler = type("Bound", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     # A client that closes a connection in its middle is what some tests are about.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    handler.double = Double(server.server_port, content)  # type: ignore[attr-defined]
+    handler.double = Double(server.server_port, content, "https" if tls else "http")  # type: ignore[attr-defined]
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
     thread.start()
     try:
