@@ -45,6 +45,27 @@ class PackageIndexHook(BaseHook):
             self._url(connection), connection.login or "", connection.password or ""
         )
 
+    def require_login(self) -> None:
+        """For a failure to be told well: pip calls a package that it may not see "not found".
+
+        :raises ConfigurationError: when the index refuses the login; any other trouble is not ours
+            to tell, since the builder may reach what this worker does not.
+        """
+        import requests
+
+        connection = self.get_connection(self.package_index_conn_id)
+        auth = (connection.login or "", connection.password or "")
+        url = self._url(connection)
+        try:
+            answer = requests.get(f"{url.rstrip('/')}/internal-utils/", auth=auth, timeout=5)
+        except requests.RequestException:
+            return
+        if answer.status_code in (401, 403):
+            raise ConfigurationError(
+                f"The package index of the Connection {self.package_index_conn_id!r} ({url}) "
+                f"refused the login (HTTP {answer.status_code}); correct its login and password."
+            )
+
     def _url(self, connection: Any) -> str:
         host = connection.host or ""
         if not host:

@@ -146,7 +146,12 @@ class _Work:
         self._log.info(
             "Building %s on %s with %s", self._release.image, builder.docker_conn_id, self._which
         )
-        built = self._run(builder, self._command(self._release.image, inline_cache=False))
+        try:
+            built = self._run(builder, self._command(self._release.image, inline_cache=False))
+        except BuildError as error:
+            if "internal-utils" in str(error):
+                self._require_index_login()
+            raise
         self._log.info(
             "Built %s in %.1f s, %d of %d steps from the cache: %s",
             self._release.image,
@@ -196,6 +201,13 @@ class _Work:
             cache_from=self._cache_from,
             inline_cache=inline_cache,
         )
+
+    def _require_index_login(self) -> None:
+        from manifest_engine.hooks.package_index import PackageIndexHook
+
+        index = self._release.environment.package_index
+        if index and self._secrets:
+            PackageIndexHook(index.connection).require_login()
 
     @cached_property
     def _logins(self) -> dict[str, Login]:

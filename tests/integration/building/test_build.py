@@ -1,0 +1,176 @@
+"""Building and pushing for real: what is built, what is used again, what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from manifest_engine.domain.errors import (
+    ArtifactError,
+    BuildError,
+    ConfigurationError,
+    RegistryError,
+)
+from manifest_engine.hooks.acr import AcrHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.building.conftest import Service
+
+
+def test_a_zip_becomes_an_image_in_the_registry(service: Service) -> None:
+    built, pushed = service.ship(service.zip())
+    found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
+    assert found is not None
+    assert found.digest == pushed["digest"]
+    assert found.config_digest == built["image_id"]
+    assert pushed["pushed"]
+    assert pushed["image"].endswith(f"/datafactory/tests/{service.name}@{found.digest}")
+    assert found.labels["io.manifest-engine.input"] == built["input"]
+
+
+def test_what_the_registry_has_is_neither_built_nor_pushed_again(service: Service) -> None:
+    artifact = service.zip()
+    _, first = service.ship(artifact)
+    built, second = service.ship(artifact)
+    assert built["reused"]
+    assert not second["pushed"]
+    assert built["digest"] == second["digest"] == first["digest"]
+
+
+def test_a_released_version_is_not_overwritten(service: Service) -> None:
+    _, first = service.ship(service.zip())
+    with pytest.raises(RegistryError, match="give the new content a new version") as caught:
+        service.build(service.zip(**{"src/extra.py": "changed = True\n"}))
+    assert not caught.value.retryable
+    found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
+    assert found is not None
+    assert found.digest == first["digest"]
+
+
+def test_a_change_of_code_does_not_run_pip_again(service: Service) -> None:
+    service.ship(service.zip())
+    assert service.ran_pip
+    built, _ = service.ship(service.zip(**{"src/extra.py": "x = 1\n"}), version="1.0.1")
+    assert not service.ran_pip
+    assert built["steps"] - built["cached_steps"] <= 2, "FROM is not always called cached"
+
+
+def test_an_empty_engine_does_not_run_pip_again(service: Service, empty_engine: str) -> None:
+    service.ship(service.zip())
+    code = service.zip(**{"src/extra.py": "x = 1\n"})
+    built, pushed = service.ship(code, version="1.0.1", builder=empty_engine)
+    assert built["builder"] == "second"
+    assert not service.ran_pip
+    assert pushed["pushed"]
+
+
+def test_the_same_input_gives_the_same_digest_on_another_engine(
+    service: Service, empty_engine: str
+) -> None:
+    artifact = service.zip()
+    built, pushed = service.ship(artifact)
+    service.forget("1.0.0")
+    again, pushed_again = service.ship(artifact, builder=empty_engine)
+    assert not again["reused"]
+    assert again["image_id"] == built["image_id"]
+    assert pushed_again["digest"] == pushed["digest"]
+
+
+def test_an_engine_with_containerd_s_image_store_works_over_tls(
+    service: Service, modern_engine: str
+) -> None:
+    service.ship(service.zip())
+    code = service.zip(**{"src/extra.py": "x = 1\n"})
+    built, pushed = service.ship(code, version="1.0.1", builder=modern_engine)
+    assert not service.ran_pip
+    assert built["image_id"] == pushed["digest"]
+    third = service.zip(**{"src/extra.py": "x = 2\n"})
+    service.ship(third, version="1.0.2")
+    assert not service.ran_pip, "what the modern engine pushed as cache serves the other one"
+
+
+def test_the_next_builder_builds_when_one_is_down(
+    service: Service, connections: Callable[..., None]
+) -> None:
+    connections("down", conn_type="docker", host="unix:///nowhere/docker.sock")
+    built = service.build(service.zip(), builder="docker_default,down")
+    assert built["builder"] == "docker_default"
+
+
+def test_no_builder_at_all_is_worth_another_try(
+    service: Service, connections: Callable[..., None]
+) -> None:
+    connections("down", conn_type="docker", host="unix:///nowhere/docker.sock")
+    with pytest.raises(BuildError, match=r"'down' at unix:///nowhere/docker\.sock does not") as it:
+        service.build(service.zip(), builder="down")
+    assert it.value.retryable
+
+
+def test_the_zip_s_own_dockerfile_wins(service: Service) -> None:
+    own = 'FROM python:3.11\nLABEL own="yes"\nCOPY . /srv\n'
+    service.ship(service.zip(**{"scripts/Dockerfile": own}))
+    found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
+    assert found is not None
+    assert found.labels["own"] == "yes"
+
+
+def test_a_dockerfile_error_names_the_line(service: Service) -> None:
+    own = "FROM python:3.11\nRUN echo before && false\n"
+    with pytest.raises(BuildError) as caught:
+        service.build(service.zip(**{"scripts/Dockerfile": own}))
+    assert "scripts/Dockerfile of the artifact, line 2 (RUN echo before && false)" in str(
+        caught.value
+    )
+    assert str(caught.value).splitlines()[-1] == "  before"
+    assert not caught.value.retryable
+
+
+def test_advice_on_a_dockerfile_is_logged_and_no_failure(service: Service) -> None:
+    service.build(service.zip(**{"scripts/Dockerfile": "FROM python:3.11\nRUN cd /tmp\n"}))
+    assert any("line 2: DL3003" in line for line in service.log)
+
+
+def test_a_zip_that_breaks_in_the_midst_builds_nothing(service: Service, docker_host: str) -> None:
+    import io
+    import zipfile
+
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as target:
+        target.writestr("scripts/Dockerfile", "FROM python:3.11\nCOPY . /srv\n")
+        target.writestr("data", b"x" * 5_000_000)
+    content = bytearray(made.getvalue())
+    content[2_000_000] ^= 1
+    with pytest.raises(ArtifactError, match="checksum"):
+        service.build(service.keep(bytes(content)))
+
+
+def test_utils_version_without_an_index_says_what_to_set(service: Service) -> None:
+    with pytest.raises(ConfigurationError, match=r"set packageIndex in environments\.yaml"):
+        service.build(service.zip(), utilsVersion="1.4.2", environment={"package_index": None})
+
+
+def test_an_index_that_refuses_the_login_is_named(
+    service: Service, connections: Callable[..., None], sandbox: dict[str, str]
+) -> None:
+    connections(
+        "package_index_default",
+        conn_type="http",
+        host=sandbox["INDEX_URL"],
+        login=sandbox["INDEX_USER"],
+        password="wrong",
+    )
+    with pytest.raises(ConfigurationError, match=r"'package_index_default'.* refused the login"):
+        service.build(service.zip(), utilsVersion="1.5.0")
+
+
+def test_a_version_that_the_index_does_not_have_is_named(service: Service) -> None:
+    with pytest.raises(BuildError, match=r"pip finds no package internal-utils==9\.9\.9"):
+        service.build(service.zip(), utilsVersion="9.9.9")
+
+
+def test_internal_utils_come_from_the_private_index(service: Service, run: Any) -> None:
+    service.ship(service.zip(), utilsVersion="1.4.2")
+    image = service.plan().image
+    assert run(image, "python", "-c", "import internal_utils; print('there')") == "there\n"
