@@ -27,14 +27,7 @@ def entra_token(
         text or path, with its key), ``authority`` (default: public cloud, or AZURE_AUTHORITY_HOST).
     :raises ConfigurationError: naming the field that is missing.
     """
-    way = extra.get("auth")
-    if way not in WAYS:
-        raise ConfigurationError(
-            f"'auth' in the extra of the Connection {conn_id!r} is {way!r}; it can be "
-            f"{', '.join(WAYS)}, or be left out for login and password."
-        )
-    client = str(extra.get("client_id") or login or "") or None
-    credential = _credential(conn_id, way, client, password, extra)
+    credential = entra_credential(conn_id, login=login, password=password, extra=extra)
 
     def token() -> str:
         from azure.core.exceptions import ClientAuthenticationError
@@ -51,18 +44,47 @@ def entra_token(
     return token
 
 
+def entra_credential(
+    conn_id: str,
+    *,
+    login: str | None,
+    password: str | None,
+    extra: Mapping[str, Any],
+    **transport: Any,
+) -> Any:
+    """The ``TokenCredential`` behind :func:`entra_token`, for clients that take one.
+
+    :param transport: keyword arguments of azure-core's transport, such as ``connection_verify``.
+    :raises ConfigurationError: naming the field that is missing.
+    """
+    way = extra.get("auth")
+    if way not in WAYS:
+        raise ConfigurationError(
+            f"'auth' in the extra of the Connection {conn_id!r} is {way!r}; it can be "
+            f"{', '.join(WAYS)}, or be left out for login and password."
+        )
+    client = str(extra.get("client_id") or login or "") or None
+    return _credential(conn_id, way, client, password, extra=extra, transport=transport)
+
+
 def _credential(
-    conn_id: str, way: str, client: str | None, secret: str | None, extra: Mapping[str, Any]
+    conn_id: str,
+    way: str,
+    client: str | None,
+    secret: str | None,
+    *,
+    extra: Mapping[str, Any],
+    transport: Mapping[str, Any],
 ) -> Any:
     from azure import identity
 
-    where: dict[str, Any] = {}
+    where: dict[str, Any] = dict(transport)
     if extra.get("authority"):
         where["authority"] = str(extra["authority"])
     if extra.get("disable_instance_discovery"):
         where["disable_instance_discovery"] = True
     if way == "managed_identity":
-        return identity.ManagedIdentityCredential(client_id=client)
+        return identity.ManagedIdentityCredential(client_id=client, **transport)
     tenant = extra.get("tenant_id")
     if way == "workload_identity":
         return identity.WorkloadIdentityCredential(tenant_id=tenant, client_id=client, **where)
