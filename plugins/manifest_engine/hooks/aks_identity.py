@@ -1,0 +1,138 @@
+"""The identity of a Connection of type ``aks``: tokens of Entra ID, renewed when they are due."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks.entra import entra_credential
+
+TRANSPORT = {"connection_timeout": 10, "read_timeout": 60, "retry_total": 3}
+"""Seconds, and tries; azure-core's own are 300 s and 10, too long for a person who waits."""
+_LINKS = re.compile(r"(See the troubleshooting guide[^:]*:|To (troubleshoot|mitigate)[^:]*) \S+ ?")
+_NO_TENANT = "Unable to get authority configuration"
+"""MSAL does not pass on what Entra ID said."""
+_DISTRUST = "CERTIFICATE_VERIFY_FAILED"
+_ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\s+Trace ID|\s*$)")
+
+
+class AksIdentity:
+    """azure-identity caches tokens in the credential, and renews them 5 minutes before their end.
+
+    :param conn_id: the Connection, for errors.
+    :param login: client id, or None.
+    :param password: client secret, or None.
+    :param extra: the Connection's extra, see :func:`~manifest_engine.hooks.entra.entra_token`.
+    :param verify: file of certificate authorities, or True for the usual ones.
+    """
+
+    def __init__(
+        self,
+        conn_id: str,
+        *,
+        login: str | None,
+        password: str | None,
+        extra: Mapping[str, Any],
+        verify: bool | str = True,
+    ) -> None:
+        self.conn_id = conn_id
+        self.tenant = extra.get("tenant_id")
+        self.client = extra.get("client_id") or login
+        self._way = extra.get("auth")
+        self._given: dict[str, Any] = {"login": login, "password": password, "extra": extra}
+        self._transport: dict[str, Any] = {**TRANSPORT, "connection_verify": verify}
+        self._credential: Any = None
+
+    def __str__(self) -> str:
+        """As errors call it: which Connection, and who that is."""
+        who = [f"client {self.client}" if self.client else str(self._way).replace("_", " ")]
+        if self.tenant:
+            who.append(f"tenant {self.tenant}")
+        return f"the identity of the Connection {self.conn_id!r} ({', '.join(who)})"
+
+    @property
+    def credential(self) -> Any:
+        """The ``TokenCredential``.
+
+        :raises ConfigurationError: naming the field that is missing.
+        """
+        if self._credential is None:
+            _quieten()
+            self._credential = entra_credential(self.conn_id, **self._given, **self._transport)
+        return self._credential
+
+    def token(self, scope: str) -> str:
+        """A token that is valid for some minutes at least.
+
+        :param scope: ``<resource>/.default``.
+        :raises ClusterError: in Entra ID's own words, the first sentence.
+        """
+        with self._explained(scope):
+            return str(self.credential.get_token(scope).token)
+
+    def renew(self) -> None:
+        """Forget all tokens: one was refused although its time was not over."""
+        self._credential = None
+
+    @contextmanager
+    def _explained(self, scope: str) -> Iterator[None]:
+        from azure.core.exceptions import AzureError
+
+        try:
+            yield
+        except AzureError as error:
+            said = _words(error)
+            if _NO_TENANT in said:
+                said = "there is no such tenant at its authority; correct tenant_id"
+            raise ClusterError(
+                f"Entra ID gives {self} no token for {scope.removesuffix('/.default')}: {said}.",
+                retryable=_passing(error),
+            ) from error
+        except ValueError as error:  # what azure-identity itself refuses, such as a tenant id
+            raise ClusterError(
+                f"Entra ID cannot be asked for a token for {self}: {_words(error)}."
+            ) from error
+
+
+def first_sentence(error: BaseException) -> str:
+    """What Azure says, without the hints and trace ids after it, and without a last period."""
+    text = " ".join(str(error).split())
+    return text.partition(". ")[0][:500].rstrip(". ")
+
+
+def _words(error: BaseException) -> str:
+    """Entra ID's first sentence; of azure-identity's own all but the links."""
+    text = " ".join(str(error).split())
+    if found := _ENTRA_ERROR.search(text):
+        return found.group()[:500].rstrip(". ")
+    return _LINKS.sub("", text)[:500].rstrip(". ")
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same request can succeed later; azure-identity wraps what the network raised."""
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    if _DISTRUST in str(error):
+        return False
+    response = getattr(error, "response", None)
+    if response is not None:
+        return response.status_code == 429 or response.status_code >= 500
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ServiceRequestError | ServiceResponseError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _quieten() -> None:
+    """Azure's loggers tell each request and each token at level INFO."""
+    logger = logging.getLogger("azure")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+    # It logs a failure with its traceback, and we raise it as a sentence.
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)
