@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import secrets
@@ -162,6 +163,7 @@ class Airflow(Part):
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",  # the button Test in a Connection's form
             "MANIFEST_ENGINE_ENVIRONMENTS": str(self.home / "environments.yaml"),
             "MANIFEST_ENGINE_STORE": f"file://{self.home / 'artifacts'}",
             "REQUESTS_CA_BUNDLE": str(SETTINGS.ca_bundle),
@@ -181,7 +183,8 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _connections() -> dict[str, dict[str, object]]:
-    """The Airflow Connections of the environment ``dev``, in Airflow's JSON form."""
+    """The Airflow Connections of the environments, in Airflow's JSON form."""
+    from sandbox import arm
     from sandbox.artifactory import Artifactory
     from sandbox.cluster import Cluster
     from sandbox.engine import Engine
@@ -218,6 +221,7 @@ def _connections() -> dict[str, dict[str, object]]:
             "conn_type": "kubernetes",
             "extra": {"kube_config_path": Cluster().exports()["KUBECONFIG"]},
         },
+        "aks_default": arm.connection(),
     }
 
 
@@ -233,4 +237,11 @@ def _environments() -> dict[str, object]:
     dev["cluster"]["imagePullSecrets"] = [NAME]
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
     del dev["routing"]["host"]
+    if SETTINGS.kubeconfig:
+        return content  # a cluster that is given knows nothing of our tenant
+    # The same cluster by way of ARM and Entra ID, with the rights of include/rbac.yaml and no more.
+    aks = copy.deepcopy(dev)
+    aks["description"] = "Sandbox as an AKS cluster"
+    aks["cluster"]["connection"] = "aks_default"
+    content["environments"]["aks"] = aks
     return content

@@ -7,14 +7,15 @@ import ipaddress
 import json
 from pathlib import Path
 
-from sandbox import containerd, pki
+from sandbox import containerd, entra, pki
 from sandbox.settings import SETTINGS
+from sandbox.standins import kubeconfigs
 
 HOME = SETTINGS.state / "cluster"
 KUBELET = HOME / "kubelet"
 NODE = "manifest-engine"
 _ADDRESS = SETTINGS.pod_gateway
-_SERVER = f"https://{_ADDRESS}:{SETTINGS.apiserver_port}"
+SERVER = f"https://{_ADDRESS}:{SETTINGS.apiserver_port}"
 _ETCD = f"http://127.0.0.1:{SETTINGS.etcd_port}"
 _PEER = f"http://127.0.0.1:{SETTINGS.etcd_port + 1}"
 
@@ -34,7 +35,7 @@ def write_kubeconfig(path: Path, user: str, organization: str | None = None) -> 
             {
                 "name": NODE,
                 "cluster": {
-                    "server": _SERVER,
+                    "server": SERVER,
                     "certificate-authority-data": inline(pki.authority().certificate),
                 },
             }
@@ -87,6 +88,7 @@ def apiserver() -> list[str]:
         f"--tls-cert-file={server.certificate}",
         f"--tls-private-key-file={server.key}",
         f"--client-ca-file={ca}",
+        f"--authentication-config={authentication()}",
         f"--cert-dir={HOME}/apiserver",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
@@ -108,6 +110,33 @@ def apiserver() -> list[str]:
         f"--proxy-client-cert-file={front.certificate}",
         f"--proxy-client-key-file={front.key}",
     ]
+
+
+def authentication() -> Path:
+    """Takes tokens of the Entra ID stand-in as AKS does: those for its server application, with
+    object ids as the names of users and groups. The API server reads the file anew by itself."""
+    tenant = entra.identity()["tenant"]
+    issuer = {
+        "url": f"https://sts.windows.net/{tenant}/",
+        "discoveryURL": f"{entra.authority()}/{tenant}/.well-known/openid-configuration",
+        "certificateAuthority": pki.authority().certificate.read_text(),
+        "audiences": [kubeconfigs.SERVER_APPLICATION],
+    }
+    config = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": [
+            {
+                "issuer": issuer,
+                "claimValidationRules": [{"claim": "tid", "requiredValue": tenant}],
+                "claimMappings": {
+                    "username": {"claim": "oid", "prefix": ""},
+                    "groups": {"claim": "groups", "prefix": ""},
+                },
+            }
+        ],
+    }
+    return _write("authentication.json", config)
 
 
 def controller_manager() -> list[str]:

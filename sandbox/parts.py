@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.airflow import Airflow
+from sandbox.arm import Arm
 from sandbox.artifactory import Artifactory
 from sandbox.base_image import BaseImage
 from sandbox.cluster import Cluster
@@ -17,7 +18,9 @@ from sandbox.network import Network
 from sandbox.packages import Packages
 from sandbox.part import Part
 from sandbox.pull_secret import PullSecret
+from sandbox.rbac import Rbac
 from sandbox.registry import Registry
+from sandbox.settings import SETTINGS
 
 
 def all_parts() -> list[Part]:
@@ -36,5 +39,11 @@ def all_parts() -> list[Part]:
         Cluster(),
         Gateway(),
         PullSecret(),
+        *_azure(),
         Airflow(),
     ]
+
+
+def _azure() -> list[Part]:
+    """The way of the environment ``aks``; a cluster that is given knows nothing of our tenant."""
+    return [] if SETTINGS.kubeconfig else [Arm(), Rbac()]

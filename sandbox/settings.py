@@ -40,6 +40,7 @@ class Settings:
     registry_port: int = 5443
     token_port: int = 5444
     entra_port: int = 5445
+    arm_port: int = 5446
     apiserver_port: int = 6443
     etcd_port: int = 12379
 
