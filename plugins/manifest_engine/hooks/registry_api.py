@@ -79,6 +79,7 @@ class RegistryApi:
         challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
         if challenge is None:
             challenge = Challenge(f"{self._url}/oauth2/token", self.host, "")
+        self._require_safe(challenge)
         return self._identity.login(challenge, self._send_for_token)
 
     def find(self, repository: str, reference: str) -> RemoteImage | None:
