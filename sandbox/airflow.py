@@ -60,23 +60,32 @@ class Airflow(Part):
             return problem
         if (self.home / "checkout").read_text() != str(REPOSITORY):
             return f"it serves another checkout, {(self.home / 'checkout').read_text()}"
-        return self._health() or self._dags_known()
+        try:
+            return self._health() or self._dags_known()
+        except SandboxError as error:
+            return str(error)
 
     def start(self) -> None:
         self.stop()
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "checkout").write_text(str(REPOSITORY))
         self._write_configuration()
-        environment = self._environment()
         process.run(
             [sys.executable, "-m", "sandbox.airflow_setup", self.home / "connections.json"],
             what="making Airflow's database and connections",
-            env={**os.environ, **environment},
+            env={**os.environ, **self._environment()},
             cwd=REPOSITORY,
         )
-        process.start(
-            self.name, [Path(sys.executable).parent / "airflow", "standalone"], env=environment
-        )
+        self._run()
+
+    def restart(self) -> None:
+        """Stop and start the processes; runs, connections and logs are kept."""
+        process.stop(self.name)
+        self._run()
+
+    def _run(self) -> None:
+        airflow = Path(sys.executable).parent / "airflow"
+        process.start(self.name, [airflow, "standalone"], env=self._environment())
         wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
         requests.get(f"{self.url}/execution/health", timeout=30)
@@ -119,7 +128,7 @@ class Airflow(Part):
         if broken["total_entries"]:
             first = broken["import_errors"][0]
             last = first["stack_trace"].strip().splitlines()[-1]
-            return f"the DAG file {first['filename']} cannot be imported: {last}"
+            raise SandboxError(f"the DAG file {first['filename']} cannot be imported: {last}")
         for dag in _DAGS:
             answer = requests.get(f"{self.url}/api/v2/dags/{dag}", headers=headers, timeout=10)
             if answer.status_code != 200:
@@ -174,7 +183,14 @@ class Airflow(Part):
         from sandbox.engine import Engine
 
         path = f"{Path(sys.executable).parent}{os.pathsep}{Engine().exports()['PATH']}"
-        return {"AIRFLOW_HOME": str(self.home), "PATH": path, **self._configuration()}
+        # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
+        plugins = str(REPOSITORY / "plugins")
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "PATH": path,
+            "PYTHONPATH": plugins,
+            **self._configuration(),
+        }
 
 
 def _write_private(path: Path, text: str) -> None:

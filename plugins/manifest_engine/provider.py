@@ -1,7 +1,7 @@
 """What Airflow shows of this package: the types of its Connections and the fields of their forms.
 
-Found by the entry point in ``plugins/manifest_engine-*.dist-info``. Every component of Airflow
-loads this file when it starts, so it imports nothing.
+Found by the entry point in ``plugins/manifest_engine-*.dist-info``, where PYTHONPATH has the folder
+``plugins``. Every component of Airflow loads this file when it starts, so it imports nothing.
 """
 
 from __future__ import annotations
