@@ -166,7 +166,8 @@ def make_app(tenant: Tenant) -> FastAPI:
         endpoint = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
         how = _authenticate(client, given, endpoint)
         audience = tenant.resource(given.get("scope", ""))
-        seconds = int(tenant.known["token_seconds"])
+        # A token can be refused before its time is over; then the two differ.
+        seconds = int(tenant.known.get("announced_seconds") or tenant.known["token_seconds"])
         return {
             "token_type": "Bearer",
             "expires_in": seconds,
