@@ -17,6 +17,10 @@ _PATIENCE_SECONDS = 10
 all the while: two tries are given to a hiccup, then the slot is worth more to other pushes."""
 
 
+class Unauthorized(RegistryError):
+    """The registry did not know the login, or it may not push: the engine does not say which."""
+
+
 def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: float) -> str:
     """Read all events; the digest of the pushed manifest.
 
@@ -102,7 +106,8 @@ def refusal(image: str, reason: str) -> RegistryError:
         ),
         ("a later try may succeed", True),
     )
-    return RegistryError(
+    kind = Unauthorized if sentence.startswith("it does not accept") else RegistryError
+    return kind(
         f"The registry {server} did not take {repository} ({reason.strip()}): {sentence}.",
         retryable=retryable,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -108,6 +109,20 @@ class RegistryApi:
     def exists(self, repository: str, reference: str) -> bool:
         """Whether there is an image of that tag or digest."""
         return self._manifest(repository, reference, method="HEAD") is not None
+
+    def may_push(self, repository: str) -> bool:
+        """Whether we may push there right now: an upload is begun and given up."""
+        scope = f"repository:{repository}:pull,push"
+        try:
+            begun = self._ask("POST", f"/v2/{repository}/blobs/uploads/", scope, "begin an upload")
+        except RegistryError as error:
+            if error.retryable:
+                raise
+            return False
+        location = urlsplit(urljoin(self._url, begun.headers.get("Location", "")))
+        with contextlib.suppress(RegistryError):  # the registry purges what was given up
+            self._ask("DELETE", f"{location.path}?{location.query}", scope, "give an upload up")
+        return True
 
     def wait_for(self, repository: str, reference: str, *, seconds: float) -> RemoteImage | None:
         """As :meth:`find`, for an image just pushed: other replicas may know it a little later."""

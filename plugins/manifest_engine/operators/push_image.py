@@ -74,9 +74,7 @@ class PushImage(StepOperator):
             builder.ping()
             self._tag(builder, release)
             begin = time.monotonic()
-            told = builder.push(
-                release.image, acr.docker_login(), deadline_seconds=self.deadline_seconds
-            )
+            told = self._send(builder, release, acr)
             found = acr.api.wait_for(release.repository, release.tag, seconds=_REPLICATION_SECONDS)
             digest = _proven(release, self.build["image_id"], told, found)
             self.log.info(
@@ -84,6 +82,22 @@ class PushImage(StepOperator):
             )
             self._push_cache(builder, release, acr)
         return digest
+
+    def _send(self, builder: BuilderHook, release: Release, acr: AcrHook) -> str:
+        """Push the release's tag; the digest that the engine tells."""
+        from manifest_engine.hooks.push_events import Unauthorized
+
+        login = acr.docker_login()
+        try:
+            return builder.push(release.image, login, deadline_seconds=self.deadline_seconds)
+        except Unauthorized as error:
+            if not acr.api.may_push(release.repository):
+                raise
+            raise RegistryError(
+                f"{error} It accepts the login and lets it push when asked again, so a later try "
+                "may succeed.",
+                retryable=True,
+            ) from error
 
     def _tag(self, builder: BuilderHook, release: Release) -> None:
         """Another run may have given the tag to its own image meanwhile."""
