@@ -1,0 +1,54 @@
+"""What Airflow is told of this package agrees with the package."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import jsonschema
+import pytest
+from airflow.providers_manager import _create_provider_info_schema_validator
+from airflow.sdk._shared.module_loading import import_string
+from manifest_engine.provider import get_provider_info
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPES = {item["connection-type"]: item for item in get_provider_info()["connection-types"]}
+
+
+def described() -> metadata.Distribution:
+    (folder,) = (ROOT / "plugins").glob("*.dist-info")
+    return metadata.PathDistribution(folder)
+
+
+def test_the_folder_beside_the_package_carries_its_name_and_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (folder,) = (ROOT / "plugins").glob("*.dist-info")
+    assert described().metadata["Name"] == project["name"]
+    assert described().version == project["version"]
+    assert folder.name == f"manifest_engine-{project['version']}.dist-info"
+
+
+def test_its_entry_point_leads_to_what_airflow_can_read():
+    (point,) = described().entry_points
+    assert point.group == "apache_airflow_provider"
+    told = point.load()()
+    assert told["package-name"] == described().metadata["Name"]
+    _create_provider_info_schema_validator().validate(told)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_each_type_is_that_of_its_hook(kind: str):
+    hook = import_string(TYPES[kind]["hook-class-name"])
+    assert hook.conn_type == kind
+    assert hook.hook_name == TYPES[kind]["hook-name"]
+    assert callable(hook.test_connection)
+    hook(**{hook.conn_name_attr: "some_connection"})
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_each_field_of_a_form_is_one_that_the_hook_reads(kind: str):
+    for name, field in TYPES[kind]["conn-fields"].items():
+        jsonschema.Draft202012Validator.check_schema(field["schema"])
+        sources = [*(ROOT / "plugins/manifest_engine/hooks").glob("*.py")]
+        assert any(f'"{name}"' in source.read_text() for source in sources), name
