@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import configparser
 import copy
+import io
 import json
 import os
 import secrets
@@ -51,9 +54,8 @@ class Airflow(Part):
             "AIRFLOW_URL": self.url,
             "AIRFLOW_USER": "admin",
             "AIRFLOW_PASSWORD": self._password(),
-            "AIRFLOW_HOME": str(self.home),
         }
-        return found | self._configuration()
+        return found | self._variables()
 
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
@@ -148,31 +150,50 @@ class Airflow(Part):
         _write_private(self._password_file(), json.dumps({"admin": secrets.token_urlsafe(12)}))
         _write_private(self.home / "connections.json", json.dumps(_connections()))
         (self.home / "environments.yaml").write_text(yaml.safe_dump(_environments()))
+        configuration = configparser.RawConfigParser()
+        configuration.read_dict(self._configuration())
+        text = io.StringIO()
+        configuration.write(text)
+        _write_private(self.home / "airflow.cfg", text.getvalue())
         (self.home / "config").mkdir(exist_ok=True)
         (self.home / "config/airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
 
-    def _configuration(self) -> dict[str, str]:
+    def _configuration(self) -> dict[str, dict[str, str]]:
+        """The settings of ``airflow.cfg``; the keys are the same for every process and restart."""
         return {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__PARALLELISM": "8",  # workers are forked up front, 60 MiB each
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file()),
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            # A worker that was killed is noticed after 15 s instead of 300.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(SETTINGS.airflow_port),
-            "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",  # the button Test in a Connection's form
+            "core": {
+                "dags_folder": str(REPOSITORY / "dags"),
+                "plugins_folder": str(REPOSITORY / "plugins"),
+                "load_examples": "False",
+                "executor": "LocalExecutor",
+                "parallelism": "8",  # workers are forked up front, 60 MiB each
+                "dags_are_paused_at_creation": "False",
+                "simple_auth_manager_users": "admin:admin",
+                "simple_auth_manager_passwords_file": str(self._password_file()),
+                "execution_api_server_url": f"{self.url}/execution/",
+                "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            },
+            "scheduler": {
+                "scheduler_idle_sleep_time": "0.1",
+                # A worker that was killed is noticed after 15 s instead of 300.
+                "task_instance_heartbeat_timeout": "15",
+                "task_instance_heartbeat_timeout_detection_interval": "3",
+            },
+            "workers": {"min_heartbeat_interval": "1"},
+            "dag_processor": {"refresh_interval": "10"},
+            "api": {
+                "host": "127.0.0.1",
+                "port": str(SETTINGS.airflow_port),
+                "base_url": self.url,
+                "secret_key": secrets.token_urlsafe(32),
+            },
+            "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
+            "usage_data_collection": {"enabled": "False"},
+        }
+
+    def _variables(self) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self.home),
             "MANIFEST_ENGINE_ENVIRONMENTS": str(self.home / "environments.yaml"),
             "MANIFEST_ENGINE_STORE": f"file://{self.home / 'artifacts'}",
             "REQUESTS_CA_BUNDLE": str(SETTINGS.ca_bundle),
@@ -184,13 +205,7 @@ class Airflow(Part):
 
         path = f"{Path(sys.executable).parent}{os.pathsep}{Engine().exports()['PATH']}"
         # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
-        plugins = str(REPOSITORY / "plugins")
-        return {
-            "AIRFLOW_HOME": str(self.home),
-            "PATH": path,
-            "PYTHONPATH": plugins,
-            **self._configuration(),
-        }
+        return {"PATH": path, "PYTHONPATH": str(REPOSITORY / "plugins"), **self._variables()}
 
 
 def _write_private(path: Path, text: str) -> None:

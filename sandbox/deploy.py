@@ -1,4 +1,4 @@
-"""``python -m sandbox deploy``, as Infra Hub does it: upload, trigger over REST, follow the steps."""
+"""``python -m sandbox deploy``, as Infra Hub does it: upload, trigger over REST, follow."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from sandbox.airflow import Airflow
 from sandbox.archives import zip_folder
@@ -30,6 +31,7 @@ _STEPS = (
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.3
+_AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
 @dataclass
@@ -54,12 +56,26 @@ class AirflowApi:
     """Airflow's REST API as a client such as Infra Hub sees it."""
 
     def __init__(self, airflow: Airflow) -> None:
+        self.airflow = airflow
         self.base = f"{airflow.url}/api/v2"
         self.session = requests.Session()
-        self.session.headers["Authorization"] = f"Bearer {airflow.token()}"
+        self._log_in()
 
+    def _log_in(self) -> None:
+        self.session.headers["Authorization"] = f"Bearer {self.airflow.token()}"
+
+    @retry(
+        retry=retry_if_exception_type(requests.ConnectionError),
+        stop=stop_after_delay(_AWAY_SECONDS),
+        wait=wait_fixed(1),
+        reraise=True,
+    )
     def get(self, path: str) -> Any:
+        """The answer's JSON, None for 404; an API server that restarts is waited for."""
         answer = self.session.get(f"{self.base}/{path}", timeout=30)
+        if answer.status_code in (401, 403):  # a token of before a restart
+            self._log_in()
+            answer = self.session.get(f"{self.base}/{path}", timeout=30)
         if answer.status_code == 404:
             return None
         answer.raise_for_status()

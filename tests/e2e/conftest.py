@@ -6,6 +6,7 @@ A part that does not answer fails every test here, with the command that mends i
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from sandbox.archives import zip_folder
 from sandbox.deploy import AirflowApi, Outcome, deploy
 from sandbox.parts import all_parts
 
+SESSION = uuid.uuid4().hex[:6]
+"""Part of every service's name: what an earlier session pushed must not spare this one a build."""
 EXAMPLES = Path(__file__).parents[2] / "include/examples"
 
 
@@ -88,7 +91,7 @@ def service(
 
     def make(sample: str = "quote-service") -> Service:
         name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:40]
-        made.append(Service(sample, f"{name.strip('-')}-{len(made)}"))
+        made.append(Service(sample, f"{name.strip('-')}-{len(made)}-{SESSION}"))
         return made[-1]
 
     yield make
