@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -36,9 +37,14 @@ def apply(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
         )
         made = context(release.run_id)
         try:
-            return task.execute(made)
+            done = task.execute(made)
         except TaskDeferred as deferred:
-            return _resume(task, made, deferred)
+            if not changes.get("wait", True):
+                raise
+            done = _resume(task, made, deferred)
+        if not changes.get("keep_lease"):
+            task.on_kill()  # as publish_route does when it is done
+        return done
 
     return run
 
@@ -46,19 +52,14 @@ def apply(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
 def _resume(task: Any, made: Any, deferred: Any) -> dict[str, Any]:
     import asyncio
 
-    async def first() -> Any:
-        async for event in deferred.trigger.run():
-            return event.payload
-        return None
-
-    event = asyncio.run(first())
-    return task.execute_complete(made, event, **deferred.kwargs)
+    event = asyncio.run(anext(deferred.trigger.run())).payload
+    return getattr(task, deferred.method_name)(made, event, **(deferred.kwargs or {}))
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(kube: Any, namespace: str) -> Any:
     yield
-    kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers,httproutes"
+    kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers,httproutes,leases"
     kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
 
 
@@ -230,3 +231,73 @@ def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, mak
     assert get("deployment/tests-service")["spec"]["replicas"] == 1
     assert get("horizontalpodautoscaler/tests-service") is None
     assert get("poddisruptionbudget/tests-service") is None
+
+
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {{name: tests-service, namespace: {namespace}}}
+spec: {{holderIdentity: another-run, leaseDurationSeconds: 60, renewTime: "{renewed}"}}
+"""
+
+
+def hold(kube, namespace, renewed):
+    text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    kube("apply", "-f", "-", given=LEASE.format(namespace=namespace, renewed=text))
+
+
+def test_a_run_waits_for_another_ones_deployment_without_a_worker(
+    apply, make_release, kube, namespace, get
+):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    hold(kube, namespace, datetime.now(UTC))
+
+    with pytest.raises(TaskDeferred) as deferred:
+        apply(make_release(), wait=False)
+
+    assert deferred.value.method_name == "execute_with_lease"
+    assert get("deployment/tests-service") is None
+
+
+def test_it_goes_on_once_the_lease_is_given_back(apply, make_release, kube, namespace):
+    hold(kube, namespace, datetime.now(UTC))
+    give_back = Timer(3, kube, ("delete", "lease", "tests-service", "-n", namespace))
+    give_back.start()
+
+    assert apply(make_release())["changed"] is True
+
+
+def test_the_lease_of_a_dead_holder_expires(apply, make_release, kube, namespace, get):
+    hold(kube, namespace, datetime.now(UTC) - timedelta(seconds=90))
+    release = make_release()
+
+    apply(release, wait=False, keep_lease=True)
+
+    assert get("lease/tests-service")["spec"]["holderIdentity"] == release.run_id
+
+
+def test_another_try_of_the_same_run_holds_it_already(apply, make_release):
+    release = make_release()
+    apply(release, wait=False, keep_lease=True)
+
+    assert apply(release, wait=False)["changed"] is False
+
+
+def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
+    with pytest.raises(RolloutFailed):
+        apply(make_release(env={"MODE": "crash"}))
+
+    assert get("lease/tests-service") is None
+
+
+def test_a_rollout_that_takes_long_is_waited_for_in_the_triggerer(apply, make_release, monkeypatch):
+    from manifest_engine.operators import apply_deployment
+
+    monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 1.0)
+    slow = {"MODE": "slow", "AFTER": "6"}
+
+    done = apply(make_release(env=slow))
+
+    assert done["replicas"] == 1
+    assert done["seconds"] > 6

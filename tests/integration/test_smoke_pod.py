@@ -78,7 +78,7 @@ def test_a_wrong_status_is_told_with_what_was_asked_and_answered(smoke, make_rel
 
     assert "GET /health answered 418 instead of 200" in str(raised.value)
     assert "hello from /health" in str(raised.value)
-    assert "starting in mode unhealthy" in str(raised.value)
+    assert str(raised.value).endswith('"GET /health HTTP/1.1" 418 -')
     assert time.monotonic() - begin < 15
 
 
@@ -116,10 +116,9 @@ def test_too_little_memory_is_told_as_such(smoke, make_release):
 def test_an_image_that_is_not_there_is_noticed_on_the_sidecar(smoke, make_release):
     begin = time.monotonic()
 
-    with pytest.raises(SmokeTestFailed, match="cannot be pulled") as raised:
+    with pytest.raises(SmokeTestFailed, match="cannot be pulled"):
         smoke(make_release(), digest="sha256:" + "0" * 64)
 
-    assert raised.value.retryable is True
     assert time.monotonic() - begin < 40
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from manifest_engine.domain import diagnosis, marks, resources, rollout
@@ -43,6 +44,8 @@ class Workload:
         self.name = name
         self.force = force
         self.log = log or logging.getLogger(__name__)
+        self.on_look: Callable[[], None] = _nothing
+        """Called every few seconds while a rollout is followed."""
 
     def live(self) -> Json | None:
         """The Deployment as it is, None when there is none."""
@@ -88,6 +91,7 @@ class Workload:
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
         told = ""
         while (left := end - time.monotonic()) > 0:
+            self.on_look()
             seen: Json | None = None
             for kind, seen in self.hook.watch(
                 "apps/v1", "Deployment", self.name, self.namespace, seconds=min(left, LOOK_SECONDS)
@@ -221,6 +225,10 @@ def judge(deployment: Json, generation: int) -> rollout.Status:
     if deployment["metadata"].get("generation", 0) < generation:
         return rollout.Waiting("the API server shows an older state")
     return rollout.status(deployment)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _among(an_object: Json, objects: list[Json]) -> bool:

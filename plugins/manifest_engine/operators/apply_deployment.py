@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from manifest_engine.domain import marks, resources, rollout, verdict
+from manifest_engine.domain import marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
+from manifest_engine.operators.lease_trigger import LeaseTrigger
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
 from manifest_engine.operators.step import StepOperator, told
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from manifest_engine.domain.lease import Holder
     from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.service_lease import ServiceLease
     from manifest_engine.hooks.workload import Workload
 
 WATCH_SECONDS = 15.0
 """Most rollouts are done by then; a deferral and its return cost 2 to 3 s."""
 _PER_REPLICA_SECONDS = 60.0
+_LEASE_SECONDS = 3600.0
+"""After which the task looks for itself again; the run's own timeout ends the wait for good."""
 
 
 class ApplyDeployment(StepOperator):
@@ -48,6 +53,7 @@ class ApplyDeployment(StepOperator):
         self.artifact = artifact
         self.push = push
         self.verdict = verdict
+        self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Apply and follow.
@@ -56,53 +62,69 @@ class ApplyDeployment(StepOperator):
         :raises ClusterError: when the cluster refuses an object.
         :raises RolloutFailed: after the roll back, saying why it did not come up.
         """
-        begin = time.time()
         release = releases.load(self.release)
-        workload = self._workload(release)
         wanted = self._objects(release)
-        live = workload.live()
-        _refuse_superseded(release, live)
-        objects = resources.continued(wanted, live)
-        deployment = self._apply(workload, objects, live)
-        changed = _differs(live, deployment)
-        generation = deployment["metadata"]["generation"]
-        self.log.info(
-            "Deployment %s %s (generation %s)",
-            release.name,
-            "is applied" if changed else "was so already",
-            generation,
-        )
-        begun = {"began": begin, "generation": generation, "changed": changed}
-        status = workload.follow(generation, WATCH_SECONDS)
-        if isinstance(status, rollout.Waiting):
-            self._defer(release, begun)
-        return self._settle(release, workload, status, begun)
+        workload, lease = self._workload(release)
+        if holder := lease.take():
+            self._await_lease(release, holder)
+        with _given_back_on_failure(lease):
+            begin = time.time()
+            live = workload.live()
+            superseded.refuse(release, live)
+            objects = resources.continued(wanted, live)
+            deployment = self._apply(workload, objects, live)
+            changed = _differs(live, deployment)
+            generation = deployment["metadata"]["generation"]
+            self.log.info(
+                "Deployment %s %s (generation %s)",
+                release.name,
+                "is applied" if changed else "was so already",
+                generation,
+            )
+            begun = {"began": begin, "generation": generation, "changed": changed}
+            status = workload.follow(generation, WATCH_SECONDS)
+            if isinstance(status, rollout.Waiting):
+                self._await_rollout(release, begun)
+            return self._settle(release, workload, status, begun)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], begun: dict[str, Any]
     ) -> dict[str, Any]:
-        """After the wait in the triggerer: judge anew."""
+        """After the wait for the rollout in the triggerer: judge anew."""
         with told(context, self.log):
             release = releases.load(self.release)
-            workload = self._workload(release)
-            status = workload.look(begun["generation"])
-            if isinstance(status, rollout.Waiting):
-                text = event.get("text") or f"it took too long ({status.text})"
-                status = rollout.Failed(text)
-            return self._settle(release, workload, status, begun)
+            workload, lease = self._workload(release)
+            with _given_back_on_failure(lease):
+                status = workload.look(begun["generation"])
+                if isinstance(status, rollout.Waiting):
+                    text = event.get("text") or f"it took too long ({status.text})"
+                    status = rollout.Failed(text)
+                return self._settle(release, workload, status, begun)
 
-    def _workload(self, release: Release) -> Workload:
+    def execute_with_lease(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """After the wait for the lease in the triggerer: try again."""
+        with told(context, self.log):
+            return self.run(context)
+
+    def on_kill(self) -> None:
+        """Let others go on; the rollout itself goes on, too, or stops where it is."""
+        if self._lease is not None:
+            self._lease.give_back()
+
+    def _workload(self, release: Release) -> tuple[Workload, ServiceLease]:
         from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.service_lease import ServiceLease
         from manifest_engine.hooks.workload import Workload
 
         cluster = release.environment.cluster
-        return Workload(
-            ClusterHook(cluster.connection),
-            cluster.namespace,
-            release.name,
-            force=cluster.force_conflicts,
-            log=self.log,
+        hook = ClusterHook(cluster.connection)
+        where = hook, cluster.namespace, release.name
+        workload = Workload(*where, force=cluster.force_conflicts, log=self.log)
+        self._lease = ServiceLease(
+            *where, run_id=release.run_id, requested_by=release.requested_by, log=self.log
         )
+        workload.on_look = self._lease.renew
+        return workload, self._lease
 
     def _objects(self, release: Release) -> list[dict[str, Any]]:
         digest = (self.push or {}).get("digest")
@@ -122,10 +144,25 @@ class ApplyDeployment(StepOperator):
             mine = objects[0]["metadata"]["annotations"][marks.RUN_ID]
             if not error.retryable and marks.noted(workload.live()).get(marks.RUN_ID) == mine:
                 # Half of it was taken: nothing may stay half applied.
-                raise ClusterError(f"{error} {workload.roll_back(objects)}") from error
+                done, _ = _rolled_back(workload, objects)
+                raise ClusterError(f"{error} {done}") from error
             raise
 
-    def _defer(self, release: Release, begun: dict[str, Any]) -> NoReturn:
+    def _await_lease(self, release: Release, holder: Holder) -> NoReturn:
+        self.log.info("Waiting for another deployment of %s: %s", release.name, holder)
+        cluster = release.environment.cluster
+        self.defer(
+            trigger=LeaseTrigger(
+                conn_id=cluster.connection,
+                namespace=cluster.namespace,
+                name=release.name,
+                deadline=time.time() + _LEASE_SECONDS,
+            ),
+            method_name="execute_with_lease",
+        )
+        raise AssertionError("defer() always raises")
+
+    def _await_rollout(self, release: Release, begun: dict[str, Any]) -> NoReturn:
         cluster = release.environment.cluster
         allowed = resources.progress_deadline(release) + _PER_REPLICA_SECONDS * (
             resources.smallest_scale(release)
@@ -138,6 +175,8 @@ class ApplyDeployment(StepOperator):
                 name=release.name,
                 generation=begun["generation"],
                 deadline=time.time() + allowed,
+                run_id=release.run_id,
+                requested_by=release.requested_by,
             ),
             method_name="execute_complete",
             kwargs={"begun": begun},
@@ -178,24 +217,30 @@ class ApplyDeployment(StepOperator):
         ):
             why = f"{reason}: {why}"
         self.log.error("The rollout failed: %s", why)
-        done = workload.roll_back(self._objects(release))
+        done, complete = _rolled_back(workload, self._objects(release))
         raise RolloutFailed(
             f"{release.name} {release.manifest.version} did not become available: {why}\n{done}",
-            retryable=bool(finding and finding.retryable),
+            # A retry applies it again, sees it fail again, and then rolls back what is left.
+            retryable=bool(finding and finding.retryable) or not complete,
         )
 
 
-def _refuse_superseded(release: Release, live: dict[str, Any] | None) -> None:
-    """A run must not overwrite a release that was asked for later than itself."""
-    notes = marks.noted(live)
-    run_id, asked = notes.get(marks.RUN_ID), notes.get(marks.REQUESTED_AT)
-    if not asked or run_id == release.run_id:
-        return
-    if datetime.fromisoformat(asked) > release.requested_at:
-        raise StateError(
-            f"This run is superseded: {run_id}, asked for later ({asked}), has been applied "
-            "already. Start a new run to deploy this version nevertheless."
-        )
+def _rolled_back(workload: Workload, objects: list[dict[str, Any]]) -> tuple[str, bool]:
+    """What was done, and whether all of it could be."""
+    try:
+        return workload.roll_back(objects), True
+    except ClusterError as error:
+        return f"It could not be rolled back: {error}", False
+
+
+@contextmanager
+def _given_back_on_failure(lease: ServiceLease) -> Iterator[None]:
+    """The lease is kept for the steps that follow, and over a deferral (a BaseException)."""
+    try:
+        yield
+    except Exception:
+        lease.give_back()
+        raise
 
 
 def _differs(live: dict[str, Any] | None, applied: dict[str, Any]) -> bool:

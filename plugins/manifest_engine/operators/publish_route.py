@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import marks, route_owners, routes
+from manifest_engine.domain import marks, route_owners, routes, superseded
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ClusterError, RouteConflict
+from manifest_engine.domain.errors import ClusterError, RouteConflict, StateError
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from manifest_engine.domain.release import Release
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.public_url import Answer
+    from manifest_engine.hooks.service_lease import ServiceLease
 
 ACCEPT_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
@@ -39,6 +40,7 @@ class PublishRoute(StepOperator):
     def __init__(self, *, release: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.release = release
+        self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Publish and verify.
@@ -46,10 +48,39 @@ class PublishRoute(StepOperator):
         :raises RouteConflict: naming who owns the path, or what the public URL answers instead.
         """
         from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.service_lease import ServiceLease
 
-        begin = time.monotonic()
         release = releases.load(self.release)
-        hook = ClusterHook(release.environment.cluster.connection)
+        cluster = release.environment.cluster
+        hook = ClusterHook(cluster.connection)
+        self._lease = ServiceLease(
+            hook,
+            cluster.namespace,
+            release.name,
+            run_id=release.run_id,
+            requested_by=release.requested_by,
+            log=self.log,
+        )
+        if holder := self._lease.take():
+            raise StateError(
+                f"The route is left alone: another deployment of {release.name} goes on ({holder})."
+            )
+        try:
+            return self._publish(hook, release)
+        finally:
+            self._lease.give_back()
+
+    def on_kill(self) -> None:
+        """Let others go on."""
+        if self._lease is not None:
+            self._lease.give_back()
+
+    def _publish(self, hook: ClusterHook, release: Release) -> dict[str, Any]:
+        begin = time.monotonic()
+        live = hook.get(
+            "apps/v1", "Deployment", release.name, release.environment.cluster.namespace
+        )
+        superseded.refuse(release, live)
         wanted = routes.route(release)
         self._refuse_conflicts(hook, release, wanted)
         applied = hook.apply(wanted, force=release.environment.cluster.force_conflicts)

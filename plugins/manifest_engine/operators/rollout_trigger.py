@@ -6,12 +6,16 @@ Nothing but names stands in the trigger, so it survives a restart and holds no s
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.service_lease import ServiceLease
 
 POLL_SECONDS = 2.0
 
@@ -26,10 +30,20 @@ class RolloutTrigger(BaseTrigger):
     :param name: of the Deployment.
     :param generation: the one that was applied.
     :param deadline: seconds since the epoch after which the wait is over.
+    :param run_id: in whose name the service's lease is renewed meanwhile.
+    :param requested_by: who is shown as the lease's holder.
     """
 
     def __init__(
-        self, *, conn_id: str, namespace: str, name: str, generation: int, deadline: float
+        self,
+        *,
+        conn_id: str,
+        namespace: str,
+        name: str,
+        generation: int,
+        deadline: float,
+        run_id: str,
+        requested_by: str,
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
@@ -37,6 +51,14 @@ class RolloutTrigger(BaseTrigger):
         self.name = name
         self.generation = generation
         self.deadline = deadline
+        self.run_id = run_id
+        self.requested_by = requested_by
+        self._lease: ServiceLease | None = None
+
+    async def on_kill(self) -> None:
+        """The run was cancelled while it waited: let others go on."""
+        if self._lease is not None:
+            await asyncio.to_thread(self._lease.give_back)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow stores them."""
@@ -48,6 +70,8 @@ class RolloutTrigger(BaseTrigger):
                 "name": self.name,
                 "generation": self.generation,
                 "deadline": self.deadline,
+                "run_id": self.run_id,
+                "requested_by": self.requested_by,
             },
         )
 
@@ -56,13 +80,23 @@ class RolloutTrigger(BaseTrigger):
         from manifest_engine.domain.errors import ClusterError
         from manifest_engine.domain.rollout import Waiting
         from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.service_lease import ServiceLease
         from manifest_engine.hooks.workload import Workload
 
         connection = await BaseHook.aget_connection(self.conn_id)
         hook = ClusterHook(self.conn_id, connection=connection)
         workload = Workload(hook, self.namespace, self.name)
+        lease = self._lease = ServiceLease(
+            hook,
+            self.namespace,
+            self.name,
+            run_id=self.run_id,
+            requested_by=self.requested_by,
+            log=logging.getLogger(__name__),
+        )
         while time.time() < self.deadline:
             try:
+                await asyncio.to_thread(lease.renew)
                 status = await asyncio.to_thread(workload.look, self.generation)
             except ClusterError as error:
                 if not error.retryable:

@@ -31,6 +31,8 @@ print(f"starting in mode {MODE}", flush=True)
 if MODE == "crash":
     print("cannot open the price list", file=sys.stderr, flush=True)
     sys.exit(3)
+if MODE == "slow":
+    time.sleep(float(os.environ.get("AFTER", "4")))
 if MODE == "leave":
     sys.exit(0)
 if MODE == "crash-later":

@@ -1,0 +1,86 @@
+"""Takes, renews and gives back the ``Lease`` of one service in one namespace."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from manifest_engine.domain import lease as leases
+from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.lease import Holder
+from manifest_engine.hooks.cluster import ClusterHook, Exists
+
+_WHAT = ("coordination.k8s.io/v1", "Lease")
+
+
+class ServiceLease:
+    """The lease of a service, in the name of a run."""
+
+    def __init__(
+        self,
+        hook: ClusterHook,
+        namespace: str,
+        name: str,
+        *,
+        run_id: str,
+        requested_by: str,
+        log: logging.Logger,
+    ) -> None:
+        self.hook = hook
+        self.name = name
+        self.namespace = namespace
+        self.run_id = run_id
+        self.requested_by = requested_by
+        self.log = log
+        self._renewed = 0.0
+
+    def take(self) -> Holder | None:
+        """Take it or renew it; None when it is ours now, else who has it.
+
+        Two that try at once cannot both succeed: creation fails if it exists, an update if it was
+        changed since it was read.
+        """
+        wanted = leases.wanted(
+            self.name, self.namespace, self.run_id, self.requested_by, datetime.now(UTC)
+        )
+        try:
+            try:
+                self.hook.create(wanted)
+            except Exists:
+                found = self.hook.get(*_WHAT, self.name, self.namespace)
+                if found is None:
+                    return self.take()
+                holder = leases.holder(found)
+                if holder.run_id == self.run_id:
+                    wanted["spec"]["acquireTime"] = found["spec"]["acquireTime"]
+                elif not leases.is_free(found, datetime.now(UTC)):
+                    return holder
+                elif holder.run_id:
+                    self.log.warning("The lease of %s has expired: %s", self.name, holder)
+                version = found["metadata"]["resourceVersion"]
+                wanted["metadata"]["resourceVersion"] = version
+                self.hook.replace(wanted)
+        except Exists:
+            return self.take()  # somebody was quicker
+        self._renewed = time.monotonic()
+        return None
+
+    def renew(self) -> None:
+        """Renew it when it is time; a cluster that is away for a moment is no reason to fail."""
+        if time.monotonic() - self._renewed < leases.RENEW_SECONDS:
+            return
+        try:
+            if taken := self.take():
+                self.log.warning("The lease of %s was taken by %s", self.name, taken)
+        except ClusterError as error:
+            self.log.warning("The lease of %s is not renewed: %s", self.name, error)
+
+    def give_back(self) -> None:
+        """Let the next one go on. What cannot be given back expires."""
+        try:
+            found = self.hook.get(*_WHAT, self.name, self.namespace)
+            if found and leases.holder(found).run_id == self.run_id:
+                self.hook.delete(*_WHAT, self.name, self.namespace)
+        except ClusterError as error:
+            self.log.warning("The lease of %s is left to expire: %s", self.name, error)
