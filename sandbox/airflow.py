@@ -75,7 +75,7 @@ class Airflow(Part):
         process.run(
             [sys.executable, "-m", "sandbox.airflow_setup", self.home / "connections.json"],
             what="making Airflow's database and connections",
-            env={**os.environ, **self._environment()},
+            env=self._environment(),
             cwd=REPOSITORY,
         )
         self._run()
@@ -87,7 +87,7 @@ class Airflow(Part):
 
     def _run(self) -> None:
         airflow = Path(sys.executable).parent / "airflow"
-        process.start(self.name, [airflow, "standalone"], env=self._environment())
+        process.start(self.name, [airflow, "standalone"], env=self._environment(), inherit=False)
         wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
         requests.get(f"{self.url}/execution/health", timeout=30)
@@ -171,6 +171,7 @@ class Airflow(Part):
                 "simple_auth_manager_users": "admin:admin",
                 "simple_auth_manager_passwords_file": str(self._password_file()),
                 "execution_api_server_url": f"{self.url}/execution/",
+                "test_connection": "Enabled",  # the button Test in a Connection's form
                 "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             },
             "scheduler": {
@@ -201,11 +202,14 @@ class Airflow(Part):
         }
 
     def _environment(self) -> dict[str, str]:
+        """This process's environment without settings for an Airflow of someone else's."""
         from sandbox.engine import Engine
 
         path = f"{Path(sys.executable).parent}{os.pathsep}{Engine().exports()['PATH']}"
         # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
-        return {"PATH": path, "PYTHONPATH": str(REPOSITORY / "plugins"), **self._variables()}
+        own = {"PATH": path, "PYTHONPATH": str(REPOSITORY / "plugins"), **self._variables()}
+        rest = {key: text for key, text in os.environ.items() if not key.startswith("AIRFLOW")}
+        return rest | own
 
 
 def _write_private(path: Path, text: str) -> None:

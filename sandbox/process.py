@@ -48,8 +48,12 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    inherit: bool = True,
 ) -> None:
-    """Start ``argv`` unless it runs already; ``env`` is added to this process's environment."""
+    """Start ``argv`` unless it runs already.
+
+    ``env`` is added to this process's environment, or is all of it without ``inherit``.
+    """
     if find(name) is not None:
         return
     for folder in (_pid_file(name).parent, SETTINGS.logs):
@@ -57,7 +61,7 @@ def start(
     with log_file(name).open("ab") as log:
         process = subprocess.Popen(
             [str(word) for word in argv],
-            env={**os.environ, **(env or {})},
+            env={**(os.environ if inherit else {}), **(env or {})},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -99,10 +103,8 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def require_alive(name: str) -> str | None:
