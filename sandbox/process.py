@@ -125,7 +125,7 @@ def last_line(name: str) -> str:
 def run(argv: Sequence[str | Path], *, what: str, **options: object) -> str:
     """Run a short command; its output, or SandboxError with its last lines."""
     done = subprocess.run(  # type: ignore[call-overload]
-        [str(word) for word in argv], capture_output=True, text=True, **options
+        [str(word) for word in argv], check=False, capture_output=True, text=True, **options
     )
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
