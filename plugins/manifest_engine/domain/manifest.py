@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -17,9 +16,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
-from manifest_engine.domain import names, quantities
+from manifest_engine.domain import names, problems, quantities
 from manifest_engine.domain.errors import ManifestError
 
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -321,54 +319,8 @@ def parse(conf: Mapping[str, Any]) -> Manifest:
     try:
         return Manifest.model_validate(given)
     except ValidationError as error:
-        problems = [_sentence(item) for item in error.errors(include_url=False)]
-        raise ManifestError("The manifest is not valid: " + "; ".join(problems) + ".") from None
-
-
-_KINDS: dict[str, str] = {
-    "string_type": "must be text (in JSON: in double quotes)",
-    "int_type": "must be a whole number (in JSON: without quotes)",
-    "bool_type": "must be true or false",
-    "dict_type": "must be an object of keys and values",
-    "model_type": "must be an object of keys and values",
-}
-
-
-def _sentence(item: ErrorDetails) -> str:
-    place = ".".join(str(step) for step in item["loc"])
-    kind = item["type"]
-    if kind == "extra_forbidden":
-        return _unknown_key(item["loc"])
-    if kind == "missing":
-        return f"{place} is missing"
-    if kind == "value_error":
-        text = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
-        return f"{place}: {text}" if place else text
-    if kind == "string_pattern_mismatch" and place == "artifactSha256":
-        return "artifactSha256 must be 64 lower-case hexadecimal digits"
-    if kind == "string_pattern_mismatch" and place == "utilsVersion":
-        return "utilsVersion must be a version such as 1.4.2"
-    if kind == "string_pattern_mismatch":
-        return f"{place} must be a path that begins with '/'"
-    return f"{place} {_KINDS.get(kind, item['msg'][0].lower() + item['msg'][1:])}"
-
-
-def _unknown_key(place: tuple[int | str, ...]) -> str:
-    *parents, key = (str(step) for step in place)
-    blocks: dict[str, type[BaseModel]] = {
-        "smokeTest": SmokeTest,
-        "route": Route,
-        "autoscale": Autoscale,
-        "resources": Resources if len(parents) == 1 else Amounts,
-    }
-    model = blocks.get(parents[0], Manifest) if parents else Manifest
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    close = difflib.get_close_matches(
-        key.lower(), [name.lower() for name in known], n=1, cutoff=0.6
-    )
-    nearest = next((name for name in known if close and name.lower() == close[0]), None)
-    hint = f"did you mean {nearest!r}?" if nearest else f"known keys: {', '.join(known)}"
-    return f"unknown key {'.'.join([*parents, key])!r} ({hint})"
+        found = [problems.sentence(item, Manifest) for item in error.errors(include_url=False)]
+        raise ManifestError(f"The manifest is not valid: {'; '.join(found)}.") from None
 
 
 def schema() -> dict[str, Any]:
