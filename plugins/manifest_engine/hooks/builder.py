@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
+from manifest_engine.domain.build_cache import Layers, Step
 from manifest_engine.domain.errors import BuildError, RegistryError
 from manifest_engine.hooks import build_failure, buildx, push_events
 from manifest_engine.hooks.build_output import BuildOutput
@@ -165,6 +166,12 @@ class BuilderHook(BaseHook):
             return str(self._api().inspect_image(reference)["Id"])
         except ImageNotFound:
             return None
+
+    def layers(self, image_id: str) -> Layers:
+        """History and layers of a local image."""
+        told = self._api().inspect_image(image_id)["RootFS"].get("Layers") or []
+        history = reversed(self._api().history(image_id))
+        return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(told))
 
     def tag(self, image_id: str, image: str) -> None:
         """Give a local image a name ``host/repository:tag``."""

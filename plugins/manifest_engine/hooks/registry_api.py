@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from manifest_engine.domain.build_cache import Layers, Step
 from manifest_engine.domain.errors import RegistryError
 from manifest_engine.hooks.buildx import Login
 from manifest_engine.hooks.registry_auth import Challenge, Identity
@@ -44,7 +45,7 @@ class RemoteImage:
     labels: dict[str, str]
     size: int
     """Bytes of all layers, packed."""
-    layers: tuple[str, ...] = ()
+    layers: Layers
 
 
 class RegistryApi:
@@ -103,12 +104,8 @@ class RegistryApi:
             config_digest=manifest["config"]["digest"],
             labels=(config.get("config") or {}).get("Labels") or {},
             size=sum(layer["size"] for layer in manifest["layers"]),
-            layers=tuple(layer["digest"] for layer in manifest["layers"]),
+            layers=_layers(config),
         )
-
-    def exists(self, repository: str, reference: str) -> bool:
-        """Whether there is an image of that tag or digest."""
-        return self._manifest(repository, reference, method="HEAD") is not None
 
     def may_push(self, repository: str) -> bool:
         """Whether we may push there right now: an upload is begun and given up."""
@@ -133,9 +130,9 @@ class RegistryApi:
             pause = min(2 * pause, 2.0)
         return found
 
-    def _manifest(self, repository: str, reference: str, *, method: str = "GET") -> bytes | None:
+    def _manifest(self, repository: str, reference: str) -> bytes | None:
         answer = self._ask(
-            method,
+            "GET",
             f"/v2/{repository}/manifests/{reference}",
             f"repository:{repository}:pull",
             f"read {repository}:{reference}",
@@ -233,6 +230,14 @@ class RegistryApi:
             f"({_words(answer)}); {advice}.",
             retryable=retryable,
         )
+
+
+def _layers(config: dict[str, Any]) -> Layers:
+    history = (
+        Step(entry.get("created_by", ""), not entry.get("empty_layer"))
+        for entry in config.get("history") or []
+    )
+    return Layers(tuple(history), tuple(config.get("rootfs", {}).get("diff_ids") or []))
 
 
 def _platform(index: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import archive, builders, environments, recipe
+from manifest_engine.domain import archive, build_cache, builders, environments, names, recipe
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import BuildError, ConfigurationError, StateError
 from manifest_engine.domain.member_paths import DOCKERFILE
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.acr import AcrHook
     from manifest_engine.hooks.builder import BuilderHook, Built
     from manifest_engine.hooks.buildx import Build, Login
+    from manifest_engine.hooks.registry_api import RemoteImage
 
 STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 
@@ -33,7 +34,8 @@ class BuildImage(StepOperator):
 
     XCom: ``image`` (reference with tag), ``input`` (input key), ``builder`` (Docker connection
     id), ``reused``; with ``reused`` also ``digest``, else ``image_id``, ``cache_image_id`` (None
-    when the cache could not be written), ``steps``, ``cached_steps``, ``seconds``.
+    when the registry's cache serves as it is, or no new one could be made), ``steps``,
+    ``cached_steps``, ``seconds``.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
@@ -113,14 +115,18 @@ class _Work:
             "builder": builder.docker_conn_id,
             "reused": False,
             "image_id": built.image_id,
-            "cache_image_id": self._build_cache(builder),
+            "cache_image_id": self._build_cache(builder, built),
             "steps": built.steps,
             "cached_steps": built.cached_steps,
             "seconds": round(built.seconds, 2),
         }
 
     def _advise(self) -> None:
+        """Lint the service's own Dockerfile; the standard one is linted when it is changed."""
         from manifest_engine.hooks import dockerfile_lint
+
+        if self._which != archive.FROM_ARTIFACT:
+            return
 
         for line in dockerfile_lint.advice(self._dockerfile):
             self._log.warning("Advice on %s, %s", self._which, line)
@@ -162,10 +168,12 @@ class _Work:
         )
         return built
 
-    def _build_cache(self, builder: BuilderHook) -> str | None:
+    def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
         """The same once more, all from the cache, with the cache written into the image."""
         from manifest_engine.hooks.builder import BuildCancelled
 
+        if self._cached and build_cache.serves(self._cached.layers, builder.layers(built.image_id)):
+            return None
         try:
             command = self._command(self._release.cache_image, inline_cache=True)
             return self._run(builder, command, quiet=True).image_id
@@ -198,7 +206,7 @@ class _Work:
             build_args=self._recipe.build_args,
             labels=self._recipe.labels,
             secrets=self._secrets,
-            cache_from=self._cache_from,
+            cache_from=self._release.cache_image if self._cached else None,
             inline_cache=inline_cache,
         )
 
@@ -214,10 +222,9 @@ class _Work:
         return {self._release.login_server: self._acr.docker_login()}
 
     @cached_property
-    def _cache_from(self) -> str | None:
-        tag = self._release.cache_image.rpartition(":")[2]
-        known = self._acr.api.exists(self._release.repository, tag)
-        return self._release.cache_image if known else None
+    def _cached(self) -> RemoteImage | None:
+        """The build cache in the registry."""
+        return self._acr.api.find(self._release.repository, names.CACHE_TAG)
 
     @cached_property
     def _secrets(self) -> dict[str, str]:

@@ -1,0 +1,130 @@
+"""Run ours and the script by hand, and watch time and memory of their whole process trees."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_HERE = Path(__file__).parent
+_SAMPLE_SECONDS = 0.02
+MIB = 1 << 20
+
+
+@dataclass
+class Figures:
+    """All measurements of one case."""
+
+    ours_s: list[float] = field(default_factory=list)
+    script_s: list[float] = field(default_factory=list)
+    ours_mib: list[float] = field(default_factory=list)
+    script_mib: list[float] = field(default_factory=list)
+    ours_pushed: list[int] = field(default_factory=list)
+    script_pushed: list[int] = field(default_factory=list)
+
+    def summary(self) -> dict[str, float]:
+        """Medians of times and bytes, maxima of memory."""
+        ours, script = statistics.median(self.ours_s), statistics.median(self.script_s)
+        return {
+            "ours_s": round(ours, 2),
+            "script_s": round(script, 2),
+            "ratio": round(ours / script, 2),
+            "ours_mib": round(max(self.ours_mib)),
+            "script_mib": round(max(self.script_mib)),
+            "ours_pushed_kib": round(statistics.median(self.ours_pushed) / 1024),
+            "script_pushed_kib": round(statistics.median(self.script_pushed) / 1024),
+        }
+
+
+class Watch(threading.Thread):
+    """The highest memory of a process and all that it starts, in MiB, above what it had."""
+
+    def __init__(self, process: psutil.Process, *, from_zero: bool) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._start = 0.0 if from_zero else _tree(process)
+        self._done = threading.Event()
+        self._highest = 0.0
+
+    def run(self) -> None:
+        while not self._done.wait(_SAMPLE_SECONDS):
+            self._highest = max(self._highest, _tree(self._process))
+
+    def end(self) -> float:
+        self._done.set()
+        self.join()
+        return max(0.0, self._highest - self._start)
+
+
+def _tree(process: psutil.Process) -> float:
+    total = 0
+    with suppress(psutil.Error):
+        for member in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total / MIB
+
+
+class Task:
+    """A task's process."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, _HERE / "task.py"],
+            env={**os.environ, **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._errors: list[str] = []
+        threading.Thread(target=self._keep_errors, daemon=True).start()
+        self._answer()
+
+    def run(self, asked: dict[str, Any]) -> tuple[float, float]:
+        """Seconds and MiB of one deployment."""
+        watch = Watch(psutil.Process(self._process.pid), from_zero=False)
+        watch.start()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        seconds = self._answer()
+        return seconds, watch.end()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _answer(self) -> float:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("ours failed:\n" + "".join(self._errors[-20:]))
+        return float(json.loads(line)["seconds"])
+
+    def _keep_errors(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._errors.append(line)
+
+
+def by_hand(env: dict[str, str], *words: str) -> tuple[float, float]:
+    """Seconds and MiB of the script."""
+    begin = time.monotonic()
+    process = subprocess.Popen([_HERE / "by_hand.sh", *words], env={**os.environ, **env})
+    watch = Watch(psutil.Process(process.pid), from_zero=True)
+    watch.start()
+    if process.wait():
+        raise RuntimeError("the script by hand failed")
+    seconds = time.monotonic() - begin
+    return seconds, watch.end()
