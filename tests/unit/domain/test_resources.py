@@ -69,9 +69,10 @@ def test_with_autoscale_replicas_is_left_to_the_autoscaler():
     assert kinds(autoscale=scale) == ["Deployment", "Service", "HorizontalPodAutoscaler"]
 
 
-def test_no_pod_goes_before_its_successor_is_there():
-    strategy = deployment()["spec"]["strategy"]["rollingUpdate"]
-    assert strategy == {"maxUnavailable": 0, "maxSurge": 1}
+@pytest.mark.parametrize(("replicas", "surge"), [(1, "100%"), (3, "100%"), (4, "25%")])
+def test_no_pod_goes_before_its_successor_is_there_and_few_come_side_by_side(replicas, surge):
+    strategy = deployment(replicas=replicas)["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxUnavailable": 0, "maxSurge": surge}
 
 
 def test_a_pod_answers_while_it_drains_and_still_has_time_left():

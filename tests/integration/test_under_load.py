@@ -1,0 +1,120 @@
+"""What the public sees while releases come, fail and go: nothing, as long as one was good."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from manifest_engine.domain.errors import RolloutFailed
+
+CLIENTS, PAUSE = 4, 0.02
+"""About 150 requests a second: enough to meet every gap, and bearable beside everything else."""
+
+
+@pytest.fixture
+def deploy(
+    digest: str, context: Callable[..., Any], kube: Any, namespace: str, monkeypatch: Any
+) -> Iterator[Any]:
+    """Applies and publishes, as the two steps of the DAG do."""
+    from manifest_engine.operators import apply_deployment
+    from manifest_engine.operators.apply_deployment import ApplyDeployment
+    from manifest_engine.operators.publish_route import PublishRoute
+
+    monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 120.0)  # no triggerer here
+
+    def run(release: Any) -> None:
+        verdict = {
+            "digest": digest,
+            "runId": release.run_id,
+            "asked": "/health",
+            "status": 200,
+            "ok": True,
+            "seconds": 0.1,
+        }
+        apply = ApplyDeployment(
+            task_id="apply_deployment",
+            release=release.dump(),
+            artifact={},
+            push={"digest": digest},
+            verdict=verdict,
+        )
+        apply.execute(context(release.run_id))
+        publish = PublishRoute(task_id="publish_route", release=release.dump())
+        publish.execute(context(release.run_id))
+
+    yield run
+    kinds = "httproutes,deployments,services,poddisruptionbudgets,leases"
+    kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
+
+
+@contextmanager
+def load(url: str) -> Iterator[dict[str, Any]]:
+    """Requests to the URL meanwhile; the counts stand in the dict afterwards."""
+    words = [
+        sys.executable,
+        str(Path(__file__).with_name("load.py")),
+        url,
+        str(CLIENTS),
+        str(PAUSE),
+    ]
+    found: dict[str, Any] = {}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield found
+        finally:
+            said, _ = child.communicate(timeout=60)
+            found.update(json.loads(said))
+
+
+def told(case: str, found: dict[str, Any]) -> None:
+    print(f"{case}: {found['sent']} requests, {found['failed']} failed {found['first']}")
+
+
+def test_three_good_updates_in_a_row_fail_no_request(deploy, make_release):
+    deploy(make_release(replicas=2, version="1"))
+
+    with load(make_release().url + "/health") as found:
+        for version in ("2", "3", "4"):
+            deploy(make_release(replicas=2, version=version, env={"TEXT": version}))
+
+    told("good to good, three times", found)
+    assert found["sent"] > 100
+    assert found["failed"] == 0
+
+
+def test_a_single_replica_is_updated_without_a_failed_request(deploy, make_release):
+    deploy(make_release(replicas=1, version="1"))
+
+    with load(make_release().url + "/health") as found:
+        deploy(make_release(replicas=1, version="2", env={"TEXT": "2"}))
+
+    told("good to good, one replica", found)
+    assert found["failed"] == 0
+
+
+@pytest.mark.parametrize("mode", ["crash", "unhealthy", "greedy"])
+def test_a_bad_update_and_its_rollback_fail_no_request(deploy, make_release, mode):
+    deploy(make_release(replicas=2, version="1"))
+
+    with load(make_release().url + "/health") as found:
+        small = {"cpu": "500m", "memory": "64Mi"}
+        with pytest.raises(RolloutFailed):
+            deploy(
+                make_release(
+                    replicas=2,
+                    version="2",
+                    env={"MODE": mode},
+                    smokeTest={"timeoutSeconds": 4},
+                    resources={"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": small},
+                )
+            )
+        deploy(make_release(replicas=2, version="3"))
+
+    told(f"good to {mode} to good", found)
+    assert found["failed"] == 0
