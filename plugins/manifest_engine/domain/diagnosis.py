@@ -140,7 +140,14 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if not failing:
         return None
-    last = max(failing, key=lambda event: str(event.get("lastTimestamp") or ""))
+    # Every container refuses connections while it starts: an answer, though wrong, tells more.
+    last = max(
+        failing,
+        key=lambda event: (
+            "connection refused" not in str(event.get("message")),
+            str(event.get("lastTimestamp") or ""),
+        ),
+    )
     sentence = f"the service does not become ready: {_flat(last.get('message'))}"
     given_up = any(_crashed(item) for item in containers)
     return Finding(sentence, final=given_up, rank=5)

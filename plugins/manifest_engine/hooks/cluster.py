@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,9 @@ from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from manifest_engine.domain import refusals
 from manifest_engine.domain.errors import ClusterError, ConfigurationError
 from manifest_engine.domain.marks import MANAGER
+from manifest_engine.hooks import cluster_errors
 from manifest_engine.hooks.api_kinds import KnownKinds, rbac_name
+from manifest_engine.hooks.cluster_errors import NotFound
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -280,55 +282,9 @@ class ClusterHook(KubernetesHook):
         resource = self.dynamic.resources.get(api_version=api_version, kind=kind)
         return str(resource.path(name=name, namespace=namespace))
 
-    @contextmanager
-    def explained(self, attempt: refusals.Attempt) -> Iterator[None]:
-        """Turn what the client raises into an error that a person can use."""
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            yield
-        except ApiException as error:
-            refusal = refusals.explain(error.status or 0, error.body, attempt)
-            if error.status == 404 and refusal.reason == "NotFound":
-                raise NotFound(refusal.sentence) from error
-            if refusal.reason == "FieldManagerConflict":
-                owned = refusals.conflicts(refusals.read_status(error.body))
-                raise Conflict(refusal.sentence, owned) from error
-            if error.status == 409 and refusal.reason in ("AlreadyExists", "Conflict"):
-                raise Exists(refusal.sentence, retryable=True) from error
-            raise ClusterError(refusal.sentence, retryable=refusal.retryable) from error
-        except HTTPError as error:
-            raise ClusterError(
-                f"The API server {self.server} could not be reached to {attempt} "
-                f"({_innermost(error)}); check that the cluster runs and that this worker may "
-                "reach it.",
-                retryable=True,
-            ) from error
-
-
-class NotFound(ClusterError):
-    """There is no such object."""
-
-
-class Exists(ClusterError):
-    """Somebody else has made or changed the object meanwhile."""
-
-
-class Conflict(ClusterError):
-    """Other field managers own fields that were to be applied.
-
-    :param owned: manager and field of each.
-    """
-
-    def __init__(self, sentence: str, owned: list[tuple[str, str]]) -> None:
-        super().__init__(sentence, retryable=False)
-        self.owned = owned
-
-
-def _innermost(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else error)
+    def explained(self, attempt: refusals.Attempt) -> AbstractContextManager[None]:
+        """Turn what the client raises meanwhile into an error that a person can use."""
+        return cluster_errors.explained(self.server, attempt)
 
 
 def _lines(answer: Any) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from manifest_engine.domain import lease as leases
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.lease import Holder
-from manifest_engine.hooks.cluster import ClusterHook, Exists
+from manifest_engine.hooks.cluster import ClusterHook
+from manifest_engine.hooks.cluster_errors import Exists
 
 _WHAT = ("coordination.k8s.io/v1", "Lease")
 

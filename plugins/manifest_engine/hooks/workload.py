@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from typing import Any
 
-from manifest_engine.domain import diagnosis, marks, resources, rollout
-from manifest_engine.domain.diagnosis import Finding
+from manifest_engine.domain import history, marks, resources, rollout
 from manifest_engine.domain.errors import ClusterError
-from manifest_engine.hooks.cluster import ClusterHook, Conflict
+from manifest_engine.hooks.cluster import ClusterHook
+from manifest_engine.hooks.cluster_errors import Conflict
+from manifest_engine.hooks.rollout_watch import RolloutWatch
 
 Json = dict[str, Any]
 
-LOOK_SECONDS = 3.0
-"""A rollout that is not done by then is looked at more closely, and again each time."""
 SETTLE_SECONDS = 60.0
 """How long a rollback may take; its pods are there already, or nearly."""
 _SEEDER = "manifest-engine-autoscale"
@@ -44,8 +41,7 @@ class Workload:
         self.name = name
         self.force = force
         self.log = log or logging.getLogger(__name__)
-        self.on_look: Callable[[], None] = _nothing
-        """Called every few seconds while a rollout is followed."""
+        self.rollout = RolloutWatch(hook, namespace, name, self.log)
 
     def live(self) -> Json | None:
         """The Deployment as it is, None when there is none."""
@@ -54,7 +50,7 @@ class Workload:
     def apply(self, objects: list[Json], live: Json | None) -> Json:
         """Apply a release's objects, prune what the live one has besides; the Deployment then.
 
-        :param objects: those of ``resources.continued``, the Deployment first.
+        :param objects: those of ``history.continued``, the Deployment first.
         :raises ClusterError: when the cluster refuses one of them.
         """
         before = marks.unpack(marks.noted(live).get(marks.OBJECTS)) or []
@@ -82,72 +78,6 @@ class Workload:
                 gone.append(f"{kind} {name}")
         return gone
 
-    def follow(self, generation: int, seconds: float) -> rollout.Status:
-        """Watch the rollout for so long; what can be said at the end of it.
-
-        A rollout whose pods will never come up counts as failed before its deadline.
-        """
-        end = time.monotonic() + seconds
-        status: rollout.Status = rollout.Waiting("the rollout has not begun")
-        told = ""
-        while (left := end - time.monotonic()) > 0:
-            self.on_look()
-            seen: Json | None = None
-            for kind, seen in self.hook.watch(
-                "apps/v1", "Deployment", self.name, self.namespace, seconds=min(left, LOOK_SECONDS)
-            ):
-                if kind == "DELETED":
-                    return rollout.Failed("the Deployment was deleted by somebody meanwhile")
-                status = judge(seen, generation)
-                if not isinstance(status, rollout.Waiting):
-                    return status
-                if status.text != told:
-                    told = status.text
-                    self.log.info("Rollout of %s: %s", self.name, told)
-            if seen is None:
-                return self.look(generation)
-            if finding := self.finding(seen):
-                if finding.sentence != told:
-                    told = finding.sentence
-                    self.log.info("Rollout of %s: %s", self.name, told)
-                if finding.final:
-                    return rollout.Failed(finding.sentence)
-        return status
-
-    def look(self, generation: int) -> rollout.Status:
-        """What can be said right now."""
-        seen = self.live()
-        if seen is None:
-            return rollout.Failed("the Deployment was deleted by somebody meanwhile")
-        status = judge(seen, generation)
-        if isinstance(status, rollout.Waiting):
-            finding = self.finding(seen)
-            if finding and finding.final:
-                return rollout.Failed(finding.sentence)
-        return status
-
-    def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
-        """What keeps the newest pods from coming up.
-
-        :param events: also read the events, which tell what probes were answered.
-        """
-        if refused := diagnosis.of_creation(deployment):
-            return refused
-        labels = marks.label_selector(deployment["spec"]["selector"]["matchLabels"])
-        revision = marks.noted(deployment).get("deployment.kubernetes.io/revision")
-        newest = {
-            item["metadata"]["uid"]
-            for item in self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
-            if marks.noted(item).get("deployment.kubernetes.io/revision") == revision
-        }
-        pods = [
-            pod
-            for pod in self.hook.pods(self.namespace, labels)
-            if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
-        ]
-        happened = self.hook.events(self.namespace, "involvedObject.kind=Pod") if events else []
-        return diagnosis.of_pods(pods, happened)
-
     def roll_back(self, failed: list[Json]) -> str:
         """Return to the last good release, or remove what a first one added; what was done.
 
@@ -155,12 +85,12 @@ class Workload:
         """
         live = self.live()
         notes = marks.noted(live)
-        good = resources.restored(notes.get(marks.LAST_GOOD))
+        good = history.restored(notes.get(marks.LAST_GOOD))
         if good:
             applied = [self._apply(an_object) for an_object in good]
             self.remove([item for item in failed if not _among(item, good)])
             version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
-            status = self.follow(applied[0]["metadata"]["generation"], SETTLE_SECONDS)
+            status = self.rollout.follow(applied[0]["metadata"]["generation"], SETTLE_SECONDS)
             if isinstance(status, rollout.Done):
                 return f"Rolled back to version {version}, which is serving."
             text = status.text if isinstance(status, rollout.Waiting) else status.reason
@@ -218,17 +148,6 @@ class Workload:
             "spec": {"replicas": count},
         }
         self.hook.apply(seed, force=True, manager=_SEEDER)
-
-
-def judge(deployment: Json, generation: int) -> rollout.Status:
-    """The rollout's status, for the state that was applied or a later one."""
-    if deployment["metadata"].get("generation", 0) < generation:
-        return rollout.Waiting("the API server shows an older state")
-    return rollout.status(deployment)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _among(an_object: Json, objects: list[Json]) -> bool:

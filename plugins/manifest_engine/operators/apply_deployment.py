@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from manifest_engine.domain import marks, resources, rollout, superseded, verdict
+from manifest_engine.domain import history, marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
 from manifest_engine.operators.lease_trigger import LeaseTrigger
@@ -71,7 +71,7 @@ class ApplyDeployment(StepOperator):
             begin = time.time()
             live = workload.live()
             superseded.refuse(release, live)
-            objects = resources.continued(wanted, live)
+            objects = history.continued(wanted, live)
             deployment = self._apply(workload, objects, live)
             changed = _differs(live, deployment)
             generation = deployment["metadata"]["generation"]
@@ -82,7 +82,7 @@ class ApplyDeployment(StepOperator):
                 generation,
             )
             begun = {"began": begin, "generation": generation, "changed": changed}
-            status = workload.follow(generation, WATCH_SECONDS)
+            status = workload.rollout.follow(generation, WATCH_SECONDS)
             if isinstance(status, rollout.Waiting):
                 self._await_rollout(release, begun)
             return self._settle(release, workload, status, begun)
@@ -95,7 +95,7 @@ class ApplyDeployment(StepOperator):
             release = releases.load(self.release)
             workload, lease = self._workload(release)
             with _given_back_on_failure(lease):
-                status = workload.look(begun["generation"])
+                status = workload.rollout.look(begun["generation"])
                 if isinstance(status, rollout.Waiting):
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
@@ -123,7 +123,7 @@ class ApplyDeployment(StepOperator):
         self._lease = ServiceLease(
             *where, run_id=release.run_id, requested_by=release.requested_by, log=self.log
         )
-        workload.on_look = self._lease.renew
+        workload.rollout.on_look = self._lease.renew
         return workload, self._lease
 
     def _objects(self, release: Release) -> list[dict[str, Any]]:
@@ -207,7 +207,7 @@ class ApplyDeployment(StepOperator):
     ) -> NoReturn:
         reason = status.text if isinstance(status, rollout.Waiting) else status.reason
         live = workload.live()
-        finding = workload.finding(live, events=True) if live else None
+        finding = workload.rollout.finding(live, events=True) if live else None
         why = finding.sentence if finding else reason
         if (
             finding

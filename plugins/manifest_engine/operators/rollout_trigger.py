@@ -80,12 +80,12 @@ class RolloutTrigger(BaseTrigger):
         from manifest_engine.domain.errors import ClusterError
         from manifest_engine.domain.rollout import Waiting
         from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.rollout_watch import RolloutWatch
         from manifest_engine.hooks.service_lease import ServiceLease
-        from manifest_engine.hooks.workload import Workload
 
         connection = await BaseHook.aget_connection(self.conn_id)
         hook = ClusterHook(self.conn_id, connection=connection)
-        workload = Workload(hook, self.namespace, self.name)
+        watch = RolloutWatch(hook, self.namespace, self.name, logging.getLogger(__name__))
         lease = self._lease = ServiceLease(
             hook,
             self.namespace,
@@ -97,7 +97,7 @@ class RolloutTrigger(BaseTrigger):
         while time.time() < self.deadline:
             try:
                 await asyncio.to_thread(lease.renew)
-                status = await asyncio.to_thread(workload.look, self.generation)
+                status = await asyncio.to_thread(watch.look, self.generation)
             except ClusterError as error:
                 if not error.retryable:
                     yield TriggerEvent({"state": "refused", "text": str(error)})

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
-from manifest_engine.domain import diagnosis, marks, refusals, smoke_pod, verdict
+from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import SmokeTestFailed, StateError
+from manifest_engine.domain.errors import StateError
 from manifest_engine.domain.pod import APP
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.operators.step import told
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kubernetes.client import V1Pod
 
     from manifest_engine.domain.release import Release
+    from manifest_engine.domain.verdict import Verdict
 
 PROBER_SCRIPT = Path(__file__).with_name("prober.py")
 LOG_LINES = 40
@@ -139,14 +140,15 @@ class SmokeTest(KubernetesPodOperator):
                 "v1", "Pod", name, namespace, seconds=min(left, _WATCH_SECONDS)
             ):
                 begun, self._seen = True, seen
-                if self._prober_ended():
+                if smoke_outcome.prober_end(seen):
                     return
                 if kind == "DELETED":
-                    raise self._gone(name)
-                self._raise_if_hopeless()
+                    raise smoke_outcome.gone(name)
+                if finding := smoke_outcome.hopeless(seen):
+                    raise smoke_outcome.failed(finding, self._service_log())
             if not begun and self.hook.get("v1", "Pod", name, namespace) is None:
-                raise self._gone(name)
-        raise self._never_started(namespace)
+                raise smoke_outcome.gone(name)
+        raise smoke_outcome.never_started(self._seen, self.hook.events(namespace))
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:
         """True makes the pod operator judge the prober alone, not wait for the sidecar's end."""
@@ -174,103 +176,22 @@ class SmokeTest(KubernetesPodOperator):
             same_task = all(
                 labels.get(key) == mine.get(key) for key in ("dag_id", "task_id", "run_id")
             )
-            if same_task or _is_over(pod):
+            if same_task or smoke_outcome.is_over(pod, datetime.now(UTC)):
                 self.log.info("Sweeping pod %s, left over by an earlier try", metadata["name"])
                 self.hook.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
 
-    def _container(self, name: str) -> dict[str, Any]:
-        status = self._seen.get("status") or {}
-        listed = [
-            *(status.get("initContainerStatuses") or []),
-            *(status.get("containerStatuses") or []),
-        ]
-        return next((item for item in listed if item["name"] == name), {})
-
-    def _prober_ended(self) -> dict[str, Any] | None:
-        state = self._container(smoke_pod.PROBER).get("state") or {}
-        return state.get("terminated")
-
-    def _verdict(self) -> verdict.Verdict:
-        """The prober's, if it is a good one on this image in this run.
-
-        A pod that was killed has left none: then this fails, however the pod operator took it.
-        """
-        ended = self._prober_ended()
-        if ended is None:
-            raise self._gone(self.pod.metadata.name if self.pod else "of the smoke test")
-        found = verdict.read(ended.get("message") or "")
-        if found is None:
-            raise self._no_verdict(ended)
-        if not found.ok:
-            answer = f"; its answer began {found.body.strip()[:200]!r}" if found.body else ""
-            raise SmokeTestFailed(
-                f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
-                f"{found.seconds:.0f} s{answer}{self._log_tail()}"
-            )
+    def _verdict(self) -> Verdict:
+        """A good one on this image in this run, or SmokeTestFailed."""
+        log = self._service_log() if self._seen else ""
+        found = smoke_outcome.judge(self._seen, log)
         return verdict.check(found.dump(), digest=self._digest, run_id=self._planned.run_id)
-
-    def _no_verdict(self, ended: dict[str, Any]) -> SmokeTestFailed:
-        text = " ".join((ended.get("message") or ended.get("reason") or "").split())
-        if "python3" in text and ("not found" in text or "no such file" in text):
-            return SmokeTestFailed(
-                "The smoke test needs python3 in the image and there is none on its PATH; base the "
-                "image on python:3.11."
-            )
-        return SmokeTestFailed(
-            f"The smoke test's prober ended with exit code {ended.get('exitCode')} and without a "
-            f"verdict ({text[:500]}).",
-            retryable=True,
-        )
-
-    def _raise_if_hopeless(self) -> None:
-        """Fail early when waiting is in vain: the service crashed, the image cannot be pulled."""
-        for name in (APP, smoke_pod.PROBER):
-            finding = diagnosis.of_container(self._container(name))
-            if finding is None or (finding.retryable and not finding.final):
-                continue
-            lines = "" if "\n" in finding.sentence else self._log_tail()
-            raise SmokeTestFailed(
-                f"The image does not pass its smoke test: {finding.sentence}{lines}",
-                retryable=finding.retryable,
-            )
-        status = self._seen.get("status") or {}
-        if status.get("phase") == "Failed":
-            reason = status.get("message") or status.get("reason") or "no reason given"
-            raise SmokeTestFailed(f"The smoke test's pod failed: {reason}.", retryable=True)
-
-    def _gone(self, name: str) -> SmokeTestFailed:
-        return SmokeTestFailed(
-            f"Pod {name} was deleted before it gave a verdict, so nothing was applied.",
-            retryable=True,
-        )
-
-    def _never_started(self, namespace: str) -> SmokeTestFailed:
-        events = self.hook.events(namespace) if self._seen else []
-        finding = diagnosis.of_pod(self._seen, events) if self._seen else None
-        why = finding.sentence if finding else "it gave no reason"
-        return SmokeTestFailed(
-            f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
-            retryable=True,
-        )
 
     def _service_log(self) -> str:
         """The end of the service's log; read once, while the pod is there."""
         if self._service_output is None:
-            previous = self._container(APP).get("restartCount", 0) > 0
+            previous = smoke_outcome.container(self._seen, APP).get("restartCount", 0) > 0
             metadata = self._seen["metadata"]
             where = metadata["namespace"], metadata["name"], APP
             text = self.hook.logs(*where, lines=LOG_LINES, previous=previous)
             self._service_output = text.rstrip()
         return self._service_output
-
-    def _log_tail(self) -> str:
-        return diagnosis.tail(self._service_log()) if self._seen else ""
-
-
-def _is_over(pod: dict[str, Any]) -> bool:
-    """Whether a pod has ended, or outlived the deadline that Kubernetes should have ended it by."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return True
-    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"].replace("Z", "+00:00"))
-    allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
-    return datetime.now(UTC) - made > timedelta(seconds=allowed + 60)

@@ -106,6 +106,14 @@ def test_a_failing_probe_is_told_with_what_it_was_answered():
     )
 
 
+def test_what_a_probe_was_answered_tells_more_than_a_refused_connection_after_a_restart():
+    events = [
+        event("Unhealthy", "statuscode: 418", at="2026-01-01T00:00:01Z"),
+        event("Unhealthy", "connect: connection refused", at="2026-01-01T00:00:09Z"),
+    ]
+    assert "418" in diagnosis.of_pod(pod(container()), events).sentence
+
+
 def test_a_container_stopped_for_its_probe_has_not_crashed():
     stopped = container(last=ended(143), restarts=2)
     found = diagnosis.of_pod(pod(stopped), [event("Unhealthy", "statuscode: 418")])

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from manifest_engine.domain import marks, resources
+from manifest_engine.domain import history, marks
 from manifest_engine.domain.errors import ManifestError
-from manifest_engine.domain.resources import continued, workload
+from manifest_engine.domain.history import continued
+from manifest_engine.domain.resources import workload
 
 from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
 
@@ -165,7 +166,7 @@ def test_the_release_to_return_to_is_the_live_one_once_it_was_available():
     first = objects(version="1.0")
     second = continued(objects(version="2.0"), live(first))
     packed = second[0]["metadata"]["annotations"][marks.LAST_GOOD]
-    assert resources.restored(packed) == first
+    assert history.restored(packed) == first
 
 
 def test_a_release_that_never_came_up_is_not_returned_to():
@@ -173,7 +174,7 @@ def test_a_release_that_never_came_up_is_not_returned_to():
     bad = continued(objects(version="2.0"), live(good))
     third = continued(objects(version="3.0"), live(bad, reason="ReplicaSetUpdated"))
     packed = third[0]["metadata"]["annotations"][marks.LAST_GOOD]
-    assert resources.restored(packed) == good
+    assert history.restored(packed) == good
 
 
 def test_a_retry_of_the_same_release_keeps_what_it_would_return_to():
@@ -186,7 +187,7 @@ def test_a_retry_of_the_same_release_keeps_what_it_would_return_to():
 def test_a_state_that_the_controller_has_not_seen_counts_for_nothing():
     shown = live(objects())
     shown["metadata"]["generation"] = 2
-    assert resources.completed(shown) is False
+    assert history.completed(shown) is False
 
 
 def test_a_first_release_is_marked_until_one_has_come_up():
@@ -198,8 +199,8 @@ def test_a_first_release_is_marked_until_one_has_come_up():
 
 
 def test_a_damaged_record_is_no_record():
-    assert resources.restored("H4sIAAAA") is None
-    assert resources.restored(None) is None
+    assert history.restored("H4sIAAAA") is None
+    assert history.restored(None) is None
 
 
 def test_a_manifest_too_large_to_be_recorded_is_refused():

@@ -1,0 +1,81 @@
+"""What a Deployment's annotations hand on from one release to the next, and back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain import marks
+from manifest_engine.domain.errors import ManifestError
+
+
+def continued(
+    objects: list[dict[str, Any]], live: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """The same objects with what the live Deployment's annotations hand on.
+
+    When it is the same release already, the run that brought it stays on record, so that applying
+    changes nothing. Otherwise the release to return to is noted: the live one, if its rollout was
+    ever completed, else the one that the live one would have returned to.
+    """
+    old = marks.noted(live)
+    made = copy.deepcopy(objects)
+    mine = made[0]["metadata"]["annotations"]
+    if old.get(marks.RELEASE_HASH) == mine[marks.RELEASE_HASH]:
+        kept = (*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST)
+        mine.update({key: old[key] for key in kept if key in old})
+        return made
+    if live is None or (marks.FIRST in old and not completed(live)):
+        mine[marks.FIRST] = "true"
+        return made
+    last_good = old.get(marks.OBJECTS) if completed(live) else old.get(marks.LAST_GOOD)
+    if last_good:
+        mine[marks.LAST_GOOD] = last_good
+        _fits(made[0])
+    return made
+
+
+def completed(live: Mapping[str, Any] | None) -> bool:
+    """Whether the live Deployment's rollout was completed, be it now or earlier.
+
+    The controller sets this reason when the new ReplicaSet is available and leaves it there until
+    the next rollout, also when pods fail later.
+    """
+    live = live or {}
+    status = live.get("status") or {}
+    if status.get("observedGeneration", 0) < live.get("metadata", {}).get("generation", 0):
+        return False
+    return any(
+        condition.get("type") == "Progressing"
+        and condition.get("reason") == "NewReplicaSetAvailable"
+        for condition in status.get("conditions") or []
+    )
+
+
+def restored(packed: str | None) -> list[dict[str, Any]] | None:
+    """The objects of an earlier release as they were applied; None when there is no record."""
+    objects = marks.unpack(packed)
+    return recorded(objects) if objects else None
+
+
+def recorded(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same objects, with themselves packed on the Deployment.
+
+    :raises ManifestError: when they are too large for that.
+    """
+    made = copy.deepcopy(objects)
+    made[0]["metadata"]["annotations"][marks.OBJECTS] = marks.pack(objects)
+    _fits(made[0])
+    return made
+
+
+def _fits(deployment: dict[str, Any]) -> None:
+    written = marks.noted(deployment)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in written.items())
+    if size > marks.TOTAL_ANNOTATIONS_MAX:
+        raise ManifestError(
+            f"The manifest is too large to be recorded on the Deployment ({size} bytes; "
+            f"Kubernetes takes {marks.TOTAL_ANNOTATIONS_MAX}): move large values of env into "
+            "a Secret (secretEnv) or into the image."
+        )

@@ -1,0 +1,118 @@
+"""What is made of a smoke pod: a verdict, or an error that says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from manifest_engine.domain import diagnosis, smoke_pod, verdict
+from manifest_engine.domain.errors import SmokeTestFailed
+from manifest_engine.domain.pod import APP
+from manifest_engine.domain.verdict import Verdict
+
+Json = Mapping[str, Any]
+
+_LATE = timedelta(seconds=60)
+
+
+def container(pod: Json, name: str) -> dict[str, Any]:
+    """A container's entry in the pod's status, be it sidecar or not; empty when there is none."""
+    status = pod.get("status") or {}
+    listed = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    return next((item for item in listed if item["name"] == name), {})
+
+
+def prober_end(pod: Json) -> dict[str, Any] | None:
+    """The prober's ``terminated`` state; None while it has not ended."""
+    state = container(pod, smoke_pod.PROBER).get("state") or {}
+    return state.get("terminated")
+
+
+def judge(pod: Json, log: str) -> Verdict:
+    """The prober's verdict, if it is a good one. To be bound to digest and run by ``check``.
+
+    A pod that was killed has left none: then this fails, however the task took it.
+
+    :param pod: as it was last seen.
+    :param log: the end of the service's log.
+    """
+    ended = prober_end(pod)
+    if ended is None:
+        raise gone((pod.get("metadata") or {}).get("name", "of the smoke test"))
+    found = verdict.read(ended.get("message") or "")
+    if found is None:
+        raise _no_verdict(ended)
+    if not found.ok:
+        answer = f"; its answer began {found.body.strip()[:200]!r}" if found.body else ""
+        raise SmokeTestFailed(
+            f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
+            f"{found.seconds:.0f} s{answer}{diagnosis.tail(log)}"
+        )
+    return found
+
+
+def hopeless(pod: Json) -> diagnosis.Finding | None:
+    """Why waiting is in vain: the service crashed, the image cannot be pulled."""
+    for name in (APP, smoke_pod.PROBER):
+        finding = diagnosis.of_container(container(pod, name))
+        if finding and (finding.final or not finding.retryable):
+            return finding
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        reason = status.get("message") or status.get("reason") or "no reason given"
+        return diagnosis.Finding(f"its pod failed: {reason}", final=True, retryable=True)
+    return None
+
+
+def failed(finding: diagnosis.Finding, log: str) -> SmokeTestFailed:
+    """The error for a finding, with the service's last lines if it does not tell them itself."""
+    lines = "" if "\n" in finding.sentence else diagnosis.tail(log)
+    return SmokeTestFailed(
+        f"The image does not pass its smoke test: {finding.sentence}{lines}",
+        retryable=finding.retryable,
+    )
+
+
+def gone(name: str) -> SmokeTestFailed:
+    """The error when the pod is not there any more."""
+    return SmokeTestFailed(
+        f"Pod {name} was deleted before it gave a verdict, so nothing was applied.",
+        retryable=True,
+    )
+
+
+def never_started(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
+    """The error when time was over before the prober could run."""
+    finding = diagnosis.of_pod(pod, events) if pod else None
+    why = finding.sentence if finding else "it gave no reason"
+    return SmokeTestFailed(
+        f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
+        retryable=True,
+    )
+
+
+def is_over(pod: Json, now: datetime) -> bool:
+    """Whether a pod has ended, or outlived the deadline that Kubernetes should have ended it by."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
+    return now - made > timedelta(seconds=allowed) + _LATE
+
+
+def _no_verdict(ended: Json) -> SmokeTestFailed:
+    text = " ".join((ended.get("message") or ended.get("reason") or "").split())
+    if "python3" in text and ("not found" in text or "no such file" in text):
+        return SmokeTestFailed(
+            "The smoke test needs python3 in the image and there is none on its PATH; base the "
+            "image on python:3.11."
+        )
+    return SmokeTestFailed(
+        f"The smoke test's prober ended with exit code {ended.get('exitCode')} and without a "
+        f"verdict ({text[:500]}).",
+        retryable=True,
+    )

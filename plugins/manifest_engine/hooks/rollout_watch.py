@@ -1,0 +1,106 @@
+"""Follows a Deployment's rollout, and finds out why it does not get on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from manifest_engine.domain import diagnosis, marks, rollout
+from manifest_engine.domain.diagnosis import Finding
+from manifest_engine.hooks.cluster import ClusterHook
+
+Json = dict[str, Any]
+
+LOOK_SECONDS = 3.0
+"""A rollout that is not done by then is looked at more closely, and again each time."""
+
+
+class RolloutWatch:
+    """The rollout of one Deployment."""
+
+    def __init__(self, hook: ClusterHook, namespace: str, name: str, log: logging.Logger) -> None:
+        self.hook = hook
+        self.namespace = namespace
+        self.name = name
+        self.log = log
+        self.on_look: Callable[[], None] = _nothing
+        """Called every few seconds while a rollout is followed."""
+
+    def follow(self, generation: int, seconds: float) -> rollout.Status:
+        """Watch the rollout for so long; what can be said at the end of it.
+
+        A rollout whose pods will never come up counts as failed before its deadline.
+        """
+        end = time.monotonic() + seconds
+        status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        told = ""
+        while (left := end - time.monotonic()) > 0:
+            self.on_look()
+            seen: Json | None = None
+            for kind, seen in self.hook.watch(
+                "apps/v1", "Deployment", self.name, self.namespace, seconds=min(left, LOOK_SECONDS)
+            ):
+                if kind == "DELETED":
+                    return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+                status = judge(seen, generation)
+                if not isinstance(status, rollout.Waiting):
+                    return status
+                if status.text != told:
+                    told = status.text
+                    self.log.info("Rollout of %s: %s", self.name, told)
+            if seen is None:
+                return self.look(generation)
+            if finding := self.finding(seen):
+                if finding.sentence != told:
+                    told = finding.sentence
+                    self.log.info("Rollout of %s: %s", self.name, told)
+                if finding.final:
+                    return rollout.Failed(finding.sentence)
+        return status
+
+    def look(self, generation: int) -> rollout.Status:
+        """What can be said right now."""
+        seen = self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+        if seen is None:
+            return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+        status = judge(seen, generation)
+        if isinstance(status, rollout.Waiting):
+            finding = self.finding(seen)
+            if finding and finding.final:
+                return rollout.Failed(finding.sentence)
+        return status
+
+    def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
+        """What keeps the newest pods from coming up.
+
+        :param events: also read the events, which tell what probes were answered.
+        """
+        if refused := diagnosis.of_creation(deployment):
+            return refused
+        labels = marks.label_selector(deployment["spec"]["selector"]["matchLabels"])
+        revision = marks.noted(deployment).get("deployment.kubernetes.io/revision")
+        newest = {
+            item["metadata"]["uid"]
+            for item in self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
+            if marks.noted(item).get("deployment.kubernetes.io/revision") == revision
+        }
+        pods = [
+            pod
+            for pod in self.hook.pods(self.namespace, labels)
+            if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
+        ]
+        happened = self.hook.events(self.namespace, "involvedObject.kind=Pod") if events else []
+        return diagnosis.of_pods(pods, happened)
+
+
+def judge(deployment: Json, generation: int) -> rollout.Status:
+    """The rollout's status, for the state that was applied or a later one."""
+    if deployment["metadata"].get("generation", 0) < generation:
+        return rollout.Waiting("the API server shows an older state")
+    return rollout.status(deployment)
+
+
+def _nothing() -> None:
+    pass
