@@ -1,0 +1,126 @@
+"""With the roles of ``include/rbac.yaml`` everything works; what is missing is named."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from manifest_engine.domain.errors import ClusterError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROLES = [
+    role for role in yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()) if role
+]
+
+
+@pytest.fixture
+def account(
+    kube: Callable[..., str], namespace: str, sandbox: dict[str, str]
+) -> Iterator[Callable[..., None]]:
+    """Makes the connection that of a ServiceAccount with our roles, less one verb if asked."""
+    kube("create", "serviceaccount", "engine", "-n", namespace)
+    made = []
+
+    def become(*, without: tuple[str, str] | None = None) -> None:
+        for role in ROLES:
+            rules = json.loads(json.dumps(role["rules"]))
+            for rule in rules:
+                if without and without[1] in rule["resources"]:
+                    rule["verbs"] = [verb for verb in rule["verbs"] if verb != without[0]]
+            name = f"{role['metadata']['name']}-{namespace}"
+            wide = "routes" in name
+            changed = role | {"metadata": {"name": name}, "rules": rules}
+            kube("apply", "-f", "-", given=json.dumps(changed))
+            kind = "clusterrolebinding" if wide else "rolebinding"
+            words = () if wide else ("-n", namespace)
+            subject = f"--serviceaccount={namespace}:engine"
+            kube("create", kind, name, f"--clusterrole={name}", subject, *words)
+            made.append(name)
+        token = kube("create", "token", "engine", "-n", namespace).strip()
+        config = yaml.safe_load(Path(sandbox["KUBECONFIG"]).read_text())
+        config["users"][0]["user"] = {"token": token}
+        os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"] = json.dumps(
+            {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(config)}}
+        )
+
+    before = os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"]
+    yield become
+    os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"] = before
+    for name in made:
+        kube("delete", "clusterrole", name)
+        kube("delete", "clusterrolebinding", name, "--ignore-not-found")
+        kube("delete", "rolebinding", name, "-n", namespace, "--ignore-not-found")
+    kube("delete", "serviceaccount", "engine", "-n", namespace)
+    kinds = "httproutes,deployments,services,poddisruptionbudgets,leases"
+    kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
+
+
+@pytest.fixture
+def deploy(digest: str, context: Callable[..., Any]) -> Callable[..., None]:
+    """Smoke test, apply and publish, as the steps of the DAG do."""
+    from manifest_engine.operators.apply_deployment import ApplyDeployment
+    from manifest_engine.operators.publish_route import PublishRoute
+    from manifest_engine.operators.smoke_test import SmokeTest
+
+    def run(release: Any) -> None:
+        made = context(release.run_id)
+        given = {"release": release.dump()}
+        push = {"digest": digest}
+        verdict = SmokeTest(task_id="smoke_test", **given, push=push).execute(made)
+        ApplyDeployment(
+            task_id="apply_deployment", **given, artifact={}, push=push, verdict=verdict
+        ).execute(made)
+        PublishRoute(task_id="publish_route", **given).execute(made)
+
+    return run
+
+
+def test_a_redeploy_works_with_the_roles_alone_and_asks_the_api_server_little(
+    account, deploy, make_release, monkeypatch
+):
+    from kubernetes.client import ApiClient
+
+    account()
+    deploy(make_release(replicas=2))
+    asked: Counter[str] = Counter()
+    real = ApiClient.request
+
+    def counted(self: Any, method: str, url: str, **kwargs: Any) -> Any:
+        asked[f"{method} {url.partition('?')[0].rpartition('/namespaces/')[2]}"] += 1
+        return real(self, method, url, **kwargs)
+
+    monkeypatch.setattr(ApiClient, "request", counted)
+    deploy(make_release(replicas=2, version="2", env={"TEXT": "second"}))
+
+    print(f"{asked.total()} requests to the API server: {dict(asked)}")
+    assert asked.total() <= 40
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("create", "pods"),
+        ("watch", "pods"),
+        ("get", "deployments.apps"),
+        ("patch", "deployments.apps"),
+        ("patch", "services"),
+        ("create", "leases.coordination.k8s.io"),
+        ("patch", "httproutes.gateway.networking.k8s.io"),
+    ],
+)
+def test_a_verb_that_is_missing_is_named_with_its_resource(
+    account, deploy, make_release, verb, resource
+):
+    account(without=(verb, resource.partition(".")[0]))
+
+    with pytest.raises(ClusterError) as raised:
+        deploy(make_release())
+
+    assert f"may not {verb} {resource} in namespace" in str(raised.value)
+    assert raised.value.retryable is False
