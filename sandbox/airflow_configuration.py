@@ -1,0 +1,159 @@
+"""What Airflow is told: its settings, its Connections and the environments of a manifest."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import copy
+import io
+import json
+import secrets
+from pathlib import Path
+
+import yaml
+
+from sandbox import arm, pull_secret
+from sandbox.artifactory import Artifactory
+from sandbox.cluster import Cluster
+from sandbox.engine import Engine
+from sandbox.gateway import Gateway
+from sandbox.index import Index
+from sandbox.registry import Registry
+from sandbox.settings import REPOSITORY, SETTINGS
+
+# Airflow forks a child per task: what is imported before the fork costs nothing after it.
+_LOCAL_SETTINGS = """\
+import sys
+
+if "scheduler" in sys.argv:
+    import airflow.dag_processing.dagbag
+    import airflow.providers.cncf.kubernetes.operators.pod
+    import airflow.sdk.execution_time.supervisor
+    import docker
+    import kubernetes.dynamic
+"""
+
+
+def write(home: Path, url: str) -> None:
+    """Write all of Airflow's configuration below ``home``; what is secret only for its owner."""
+    home.mkdir(parents=True, exist_ok=True)
+    _write_private(passwords(home), json.dumps({"admin": secrets.token_urlsafe(12)}))
+    _write_private(connections(home), json.dumps(_connections()))
+    environments(home).write_text(yaml.safe_dump(_environments()))
+    settings = configparser.RawConfigParser()
+    settings.read_dict(_settings(home, url))
+    text = io.StringIO()
+    settings.write(text)
+    _write_private(home / "airflow.cfg", text.getvalue())
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config/airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
+
+
+def passwords(home: Path) -> Path:
+    """The file with the password of the user ``admin``."""
+    return home / "passwords.json"
+
+
+def connections(home: Path) -> Path:
+    """The file that ``airflow_setup`` reads into the database."""
+    return home / "connections.json"
+
+
+def environments(home: Path) -> Path:
+    """The sandbox's own ``environments.yaml``."""
+    return home / "environments.yaml"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
+    """The settings of ``airflow.cfg``; the keys are the same for every process and restart."""
+    return {
+        "core": {
+            "dags_folder": str(REPOSITORY / "dags"),
+            "plugins_folder": str(REPOSITORY / "plugins"),
+            "load_examples": "False",
+            "executor": "LocalExecutor",
+            "parallelism": "8",  # workers are forked up front, 60 MiB each
+            "dags_are_paused_at_creation": "False",
+            "simple_auth_manager_users": "admin:admin",
+            "simple_auth_manager_passwords_file": str(passwords(home)),
+            "execution_api_server_url": f"{url}/execution/",
+            "test_connection": "Enabled",  # the button Test in a Connection's form
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        },
+        "scheduler": {
+            "scheduler_idle_sleep_time": "0.1",
+            # A worker that was killed is noticed after 15 s instead of 300.
+            "task_instance_heartbeat_timeout": "15",
+            "task_instance_heartbeat_timeout_detection_interval": "3",
+        },
+        "workers": {"min_heartbeat_interval": "1"},
+        "dag_processor": {"refresh_interval": "10"},
+        "api": {
+            "host": "127.0.0.1",
+            "port": str(SETTINGS.airflow_port),
+            "base_url": url,
+            "secret_key": secrets.token_urlsafe(32),
+        },
+        "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
+        "usage_data_collection": {"enabled": "False"},
+    }
+
+
+def _connections() -> dict[str, dict[str, object]]:
+    """The Airflow Connections of the environments, in Airflow's JSON form."""
+    artifactory = Artifactory().exports()
+    engine = Engine().exports()
+    registry = Registry().exports()
+    index = Index().exports()
+    return {
+        "artifactory_default": {
+            "conn_type": "artifactory",
+            "host": artifactory["ARTIFACTORY_URL"],
+            "password": artifactory["ARTIFACTORY_TOKEN"],
+        },
+        "docker_default": {
+            "conn_type": "docker",
+            "host": engine.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        },
+        "package_index_default": {
+            "conn_type": "http",
+            "host": index["INDEX_URL"],
+            "login": index["INDEX_USER"],
+            "password": index["INDEX_PASSWORD"],
+        },
+        "acr_default": {
+            "conn_type": "acr",
+            "host": registry["REGISTRY"],
+            "login": registry["REGISTRY_USER"],
+            "password": registry["REGISTRY_PASSWORD"],
+        },
+        "kubernetes_default": {
+            "conn_type": "kubernetes",
+            "extra": {"kube_config_path": Cluster().exports()["KUBECONFIG"]},
+        },
+        "aks_default": arm.connection(),
+    }
+
+
+def _environments() -> dict[str, object]:
+    """``include/environments.yaml`` with the sandbox's own addresses."""
+    content = yaml.safe_load((REPOSITORY / "include/environments.yaml").read_text())
+    dev = content["environments"]["dev"]
+    dev["description"] = "Sandbox on this machine"
+    dev["cluster"]["namespace"] = SETTINGS.namespace
+    dev["cluster"]["imagePullSecrets"] = [pull_secret.NAME]
+    dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
+    del dev["routing"]["host"]
+    if SETTINGS.kubeconfig:
+        return content  # a cluster that is given knows nothing of our tenant
+    # The same cluster by way of ARM and Entra ID, with the rights of include/rbac.yaml and no more.
+    aks = copy.deepcopy(dev)
+    aks["description"] = "Sandbox as an AKS cluster"
+    aks["cluster"]["connection"] = "aks_default"
+    content["environments"]["aks"] = aks
+    return content
