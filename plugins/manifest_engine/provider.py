@@ -56,8 +56,8 @@ def _acr() -> dict[str, Any]:
             "placeholders": {"host": "team.azurecr.io"},
         },
         "conn-fields": {
-            **_identity("Empty: user and password of the registry itself."),
-            "authority": _authority(),
+            **_identity({"": "user and password of the registry"}),
+            **_authority(),
             "verify": _ca(),
         },
     }
@@ -80,7 +80,7 @@ def _aks() -> dict[str, Any]:
             "subscription_id": _text("Subscription ID"),
             "resource_group": _text("Resource group"),
             "cluster_name": _text("Cluster name"),
-            **_identity("Empty: service_principal."),
+            **_identity({}),
             "server_application_id": _text(
                 "Server application ID", "Only of a cluster that has an application of its own."
             ),
@@ -94,19 +94,30 @@ def _aks() -> dict[str, Any]:
                 "ARM endpoint", "Of a sovereign cloud; https://management.azure.com when empty."
             ),
             "arm_audience": _text("ARM audience", "Where it differs from the ARM endpoint."),
-            "authority": _authority(),
+            **_authority(),
             "verify": _ca(),
         },
     }
 
 
-def _identity(default: str) -> dict[str, Field]:
-    ways = ["service_principal", "managed_identity", "workload_identity"]
+def _identity(first: dict[str, str]) -> dict[str, Field]:
+    """The ways of ``hooks.entra``, after those of the type itself; the first one is the default."""
+    ways = first | {
+        "service_principal": "service principal",
+        "managed_identity": "managed identity",
+        "workload_identity": "workload identity",
+    }
     return {
         "auth": {
-            "label": "Entra ID identity",
-            "description": f"Who we are. {default}",
-            "schema": {"type": ["string", "null"], "enum": [*ways, None]},
+            "label": "Identity",
+            "description": "Who we are: an identity of Entra ID"
+            + (", or an account of its own." if first else "."),
+            "schema": {
+                "type": ["string", "null"],
+                "enum": list(ways),
+                "values_display": ways,
+                "default": next(iter(ways)),
+            },
         },
         "tenant_id": _text("Tenant ID"),
         "certificate": {
@@ -118,10 +129,18 @@ def _identity(default: str) -> dict[str, Field]:
     }
 
 
-def _authority() -> Field:
-    return _text(
-        "Authority", "Entra ID of a sovereign cloud; https://login.microsoftonline.com when empty."
-    )
+def _authority() -> dict[str, Field]:
+    return {
+        "authority": _text(
+            "Authority",
+            "Entra ID of a sovereign cloud; https://login.microsoftonline.com when empty.",
+        ),
+        "disable_instance_discovery": {
+            "label": "Private authority",
+            "description": "The authority is none that Microsoft's public cloud knows.",
+            "schema": {"type": ["boolean", "null"], "default": False},
+        },
+    }
 
 
 def _ca() -> Field:
