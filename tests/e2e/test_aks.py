@@ -94,7 +94,7 @@ def test_the_form_offers_the_types_of_our_connections_with_their_fields() -> Non
     ("password", "status", "said"),
     [(None, True, "takes this identity"), ("wrong", False, "AADSTS7000215: Invalid client secret")],
 )
-def test_the_button_test_asks_the_cluster_itself(
+def test_what_the_button_test_calls_asks_the_cluster_itself(
     password: str | None, status: bool, said: str
 ) -> None:
     airflow, known = Airflow(), arm.connection()
