@@ -25,6 +25,7 @@ _TRANSIENT_PULL = (
     "reset by peer",
     "not found",  # replication to another region may lag behind the push
 )  # fmt: skip
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WRAPPED = re.compile(
     r'failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
 )
@@ -176,7 +177,8 @@ def of_creation(deployment: Json) -> Finding | None:
 
 def tail(text: str | None, lines: int = LINES) -> str:
     """The last lines of a log, to be put behind a sentence; empty when there are none."""
-    kept = [line.rstrip() for line in (text or "").splitlines() if line.strip()][-lines:]
+    plain = _COLOURS.sub("", text or "")
+    kept = [line.rstrip() for line in plain.splitlines() if line.strip()][-lines:]
     return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""
 
 

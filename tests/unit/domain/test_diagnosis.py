@@ -53,6 +53,10 @@ def test_only_the_last_lines_of_a_log_are_repeated():
     assert text.endswith("\n98\n99")
 
 
+def test_colours_of_a_terminal_do_not_get_into_an_error():
+    assert diagnosis.tail("\x1b[33mGET /\x1b[0m 404").endswith("\nGET / 404")
+
+
 @pytest.mark.parametrize(("restarts", "final"), [(0, False), (1, False), (2, True)])
 def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
     given = container(terminated=ended(1), restarts=restarts)
