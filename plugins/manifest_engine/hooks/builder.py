@@ -6,26 +6,25 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from manifest_engine.domain.build_cache import Layers, Step
-from manifest_engine.domain.errors import BuildError, RegistryError
+from manifest_engine.domain.errors import (
+    BuildError,
+    ConfigurationError,
+    ManifestEngineError,
+    RegistryError,
+)
 from manifest_engine.hooks import build_failure, buildx, push_events
 from manifest_engine.hooks.build_output import BuildOutput
 from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
-from manifest_engine.hooks.engine_address import EngineAddress, engine_address
-
-if TYPE_CHECKING:
-    from docker import APIClient
-
-_ANSWER_SECONDS = 60
-"""For one answer of the engine, and between two events of a push."""
-_PING_SECONDS = 5
+from manifest_engine.hooks.engine_address import engine_address
+from manifest_engine.hooks.engine_client import EngineClient, write_private
 
 
 class BuildCancelled(BuildError):
@@ -59,38 +58,44 @@ class BuilderHook(BaseHook):
     def __init__(self, docker_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.docker_conn_id = docker_conn_id
-        self._resources = ExitStack()
         self._child: Child | None = None
         self._cancelled = False
-        self._address: EngineAddress | None = None
-        self._client: APIClient | None = None
-        self._folder: Path | None = None
 
     def __enter__(self) -> BuilderHook:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client = self._folder = None
-        self._resources.close()
+        if "_engine" in self.__dict__:
+            self._engine.close()
 
-    @property
-    def address(self) -> EngineAddress:
-        """Where the engine is."""
-        if self._address is None:
+    @cached_property
+    def _engine(self) -> EngineClient:
+        try:
             connection = self.get_connection(self.docker_conn_id)
-            self._address = engine_address(
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"The Airflow Connection {self.docker_conn_id!r}, a builder in environments.yaml, "
+                "does not exist; add it (type docker) with the engine's address as host."
+            ) from None
+        return EngineClient(
+            engine_address(
                 self.docker_conn_id, connection.host, connection.port, connection.extra_dejson
             )
-        return self._address
+        )
 
     def ping(self) -> None:
-        """:raises BuildError: retryable, when the engine does not answer."""
+        """
+        :raises BuildError: retryable, when the engine does not answer.
+        :raises ConfigurationError: when the Connection is not there or not complete.
+        """
         try:
-            self._api().ping()
+            self._engine.api.ping()
+        except ManifestEngineError:
+            raise
         except Exception as error:
             raise BuildError(
-                f"The builder {self.docker_conn_id!r} at {self.address.url} does not answer "
-                f"({_reason(error)}); start its Docker engine, or correct the Connection.",
+                f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
+                f"answer ({_reason(error)}); start its Docker engine, or correct the Connection.",
                 retryable=True,
             ) from error
 
@@ -123,9 +128,9 @@ class BuilderHook(BaseHook):
 
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             config = Path(name)  # mode 0700
-            _write_private(config / "config.json", buildx.client_config(logins))
+            write_private(config / "config.json", buildx.client_config(logins))
             metadata = config / "metadata.json"
-            variables = self.address.variables(self._files())
+            variables = self._engine.address.variables(self._engine.folder)
             self._child = Child()
             if self._cancelled:
                 self._child.cancel()
@@ -163,20 +168,20 @@ class BuilderHook(BaseHook):
         from docker.errors import ImageNotFound
 
         try:
-            return str(self._api().inspect_image(reference)["Id"])
+            return str(self._engine.api.inspect_image(reference)["Id"])
         except ImageNotFound:
             return None
 
     def layers(self, image_id: str) -> Layers:
         """History and layers of a local image."""
-        told = self._api().inspect_image(image_id)["RootFS"].get("Layers") or []
-        history = reversed(self._api().history(image_id))
+        told = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
+        history = reversed(self._engine.api.history(image_id))
         return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(told))
 
     def tag(self, image_id: str, image: str) -> None:
         """Give a local image a name ``host/repository:tag``."""
         repository, _, tag = image.rpartition(":")
-        self._api().tag(image_id, repository, tag)
+        self._engine.api.tag(image_id, repository, tag)
 
     def push(self, image: str, login: buildx.Login, *, deadline_seconds: float) -> str:
         """Push ``host/repository:tag``.
@@ -187,7 +192,9 @@ class BuilderHook(BaseHook):
         repository, _, tag = image.rpartition(":")
         auth = {"username": login.username, "password": login.password}
         try:
-            events = self._api().push(repository, tag, stream=True, decode=True, auth_config=auth)
+            events = self._engine.api.push(
+                repository, tag, stream=True, decode=True, auth_config=auth
+            )
             return push_events.digest(events, image, deadline_seconds=deadline_seconds)
         except RegistryError:
             raise
@@ -197,39 +204,6 @@ class BuilderHook(BaseHook):
                 f"({_reason(error)}).",
                 retryable=True,
             ) from error
-
-    def _api(self) -> APIClient:
-        if self._client is None:
-            from docker import APIClient
-            from docker.tls import TLSConfig
-
-            options: dict[str, Any] = {}
-            if self.address.tls:
-                files = self._files()
-                options["tls"] = TLSConfig(
-                    client_cert=(str(files / "cert.pem"), str(files / "key.pem")),
-                    ca_cert=str(files / "ca.pem"),
-                    verify=True,
-                )
-            self._client = APIClient(
-                self.address.url, version="auto", timeout=_ANSWER_SECONDS, **options
-            )
-            self._resources.callback(self._client.close)
-        return self._client
-
-    def _files(self) -> Path:
-        """A private folder with the TLS material, for as long as the hook is open."""
-        if self._folder is None:
-            folder = tempfile.TemporaryDirectory(prefix="manifest-engine-tls-")
-            self._folder = Path(self._resources.enter_context(folder))
-            for name, text in self.address.tls.items():
-                _write_private(self._folder / name, text)
-        return self._folder
-
-
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from manifest_engine.domain.release import Release
     from manifest_engine.hooks.acr import AcrHook
     from manifest_engine.hooks.builder import BuilderHook
-    from manifest_engine.hooks.registry_api import RemoteImage
+    from manifest_engine.hooks.remote_image import RemoteImage
 
 _REPLICATION_SECONDS = 30
 """How long a pushed tag may be unknown: replicas learn of it a little later (ACR)."""

@@ -9,7 +9,8 @@ from manifest_engine.domain.recipe import ARTIFACT_SHA256_LABEL, INPUT_LABEL
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release import Release
-    from manifest_engine.hooks.registry_api import RegistryApi, RemoteImage
+    from manifest_engine.hooks.registry_api import RegistryApi
+    from manifest_engine.hooks.remote_image import RemoteImage
 
 
 def released(api: RegistryApi, release: Release, key: str) -> RemoteImage | None:

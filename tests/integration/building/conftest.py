@@ -154,12 +154,7 @@ class Service:
         repository = f"datafactory/tests/{self.name}"
         found = api.find(repository, reference)
         assert found is not None
-        api._ask(
-            "DELETE",
-            f"/v2/{repository}/manifests/{found.digest}",
-            f"repository:{repository}:delete",
-            "delete",
-        )
+        api.delete(repository, found.digest)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

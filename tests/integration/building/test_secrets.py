@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import pytest
-from manifest_engine.hooks import builder
+from manifest_engine.hooks import builder, engine_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,13 +85,14 @@ def test_the_private_folder_is_gone_after_the_build(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes = []
-    write = builder._write_private
+    write = engine_client.write_private
 
     def spy(path: Path, text: str) -> None:
         write(path, text)
         modes.append((path, path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777))
 
-    monkeypatch.setattr(builder, "_write_private", spy)
+    for module in (builder, engine_client):
+        monkeypatch.setattr(module, "write_private", spy)
     service.ship(service.zip())
     assert modes
     for path, mode, folder_mode in modes:

@@ -20,6 +20,7 @@ from manifest_engine.hooks.registry_auth import (
     PasswordIdentity,
     expiry,
 )
+from manifest_engine.hooks.registry_http import RegistryHttp
 
 from tests.unit.hooks.registry_server import (
     ENTRA_TOKEN,
@@ -250,7 +251,7 @@ def test_a_tag_that_replicas_do_not_know_yet_is_waited_for(
 
 def test_a_login_is_not_sent_from_https_to_http() -> None:
     identity = PasswordIdentity(Login(USER, PASSWORD))
-    api = RegistryApi("https://registry.example.com", identity, verify=True)
+    api = RegistryHttp("https://registry.example.com", identity, verify=True, deadline_seconds=60)
     with pytest.raises(RegistryError, match="which is not https; it is not sent there"):
         api._require_safe(Challenge("http://elsewhere.example.com/token", "", ""))
 

@@ -1,0 +1,230 @@
+"""Build a release's image on one of the builders, or find that the registry has it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain import (
+    archive,
+    build_cache,
+    builders,
+    environments,
+    names,
+    recipe,
+)
+from manifest_engine.domain.errors import BuildError, ConfigurationError
+from manifest_engine.domain.member_paths import DOCKERFILE
+from manifest_engine.operators.released_tag import released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from logging import Logger
+
+    from manifest_engine.domain.recipe import Recipe
+    from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.acr import AcrHook
+    from manifest_engine.hooks.builder import BuilderHook, Built
+    from manifest_engine.hooks.buildx import Build, Login
+    from manifest_engine.hooks.remote_image import RemoteImage
+
+STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
+
+
+class ImageBuild:
+    """One try to build a release's image; a context manager.
+
+    :param sha256: of the artifact, which the artifact store has.
+    :param deadline_seconds: for everything that the builder does.
+    """
+
+    def __init__(
+        self, release: Release, sha256: str, log: Logger, *, deadline_seconds: float
+    ) -> None:
+        from manifest_engine.hooks.acr import AcrHook
+        from manifest_engine.hooks.artifact_store import ArtifactStore
+
+        self._log = log
+        self._release = release
+        self._end = time.monotonic() + deadline_seconds
+        self._builder: BuilderHook | None = None
+        self._cancelled = False
+        self._open = ExitStack()
+        file = self._open.enter_context(ArtifactStore().open(sha256))
+        self._archive = archive.open_archive(file, release.environment.limits)
+        self._dockerfile, self._which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
+        self._recipe: Recipe = recipe.recipe(release, sha256, self._dockerfile)
+        self._acr: AcrHook = AcrHook(release.environment.registry.connection)
+
+    def __enter__(self) -> ImageBuild:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def cancel(self) -> None:
+        """End the build, also on the engine; may be called from a signal handler."""
+        self._cancelled = True
+        if self._builder:
+            self._builder.cancel()
+
+    def do(self) -> dict[str, Any]:
+        """Build, unless the registry has it; the step's XCom."""
+        service = f"{self._release.manifest.component}/{self._release.manifest.service_name}"
+        ranked = builders.ranked(service, self._release.environment.builders)
+        result: dict[str, Any] = {"image": self._release.image, "input": self._recipe.key}
+        found = released(self._acr.api, self._release, self._recipe.key)
+        if found:
+            self._log.info(
+                "%s is in the registry already, built from the same input: %s",
+                self._release.image,
+                found.digest,
+            )
+            return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
+        self._advise()
+        builder = self._choose(ranked)
+        built = self._build(builder)
+        return {
+            **result,
+            "builder": builder.docker_conn_id,
+            "reused": False,
+            "image_id": built.image_id,
+            "cache_image_id": self._build_cache(builder, built),
+            "steps": built.steps,
+            "cached_steps": built.cached_steps,
+            "seconds": round(built.seconds, 2),
+        }
+
+    def _advise(self) -> None:
+        """Lint the service's own Dockerfile; the standard one is linted when it is changed."""
+        from manifest_engine.hooks import dockerfile_lint
+
+        if self._which != archive.FROM_ARTIFACT:
+            return
+
+        for line in dockerfile_lint.advice(self._dockerfile):
+            self._log.warning("Advice on %s, %s", self._which, line)
+
+    def _choose(self, ranked: list[str]) -> BuilderHook:
+        """The first builder that answers."""
+        from manifest_engine.hooks.builder import BuilderHook
+
+        problems = []
+        for conn_id in ranked:
+            builder = self._open.enter_context(BuilderHook(conn_id))
+            try:
+                builder.ping()
+            except BuildError as error:
+                self._log.warning("%s", error)
+                problems.append(str(error))
+            else:
+                self._builder = builder
+                if self._cancelled:
+                    builder.cancel()
+                return builder
+        raise BuildError("No builder answers. " + " ".join(problems), retryable=True)
+
+    def _build(self, builder: BuilderHook) -> Built:
+        self._log.info(
+            "Building %s on %s with %s", self._release.image, builder.docker_conn_id, self._which
+        )
+        try:
+            built = self._run(builder, self._command(self._release.image, inline_cache=False))
+        except BuildError as error:
+            if "internal-utils" in str(error):
+                self._require_index_login()
+            raise
+        self._log.info(
+            "Built %s in %.1f s, %d of %d steps from the cache: %s",
+            self._release.image,
+            built.seconds,
+            built.cached_steps,
+            built.steps,
+            built.image_id,
+        )
+        return built
+
+    def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
+        """The same once more, all from the cache, with the cache written into the image."""
+        from manifest_engine.hooks.builder import BuildCancelled
+
+        if self._cached and build_cache.serves(self._cached.layers, builder.layers(built.image_id)):
+            return None
+        try:
+            command = self._command(self._release.cache_image, inline_cache=True)
+            return self._run(builder, command, quiet=True).image_id
+        except BuildCancelled:
+            raise
+        except BuildError as error:
+            self._log.warning("The build cache could not be written: %s", error)
+            return None
+
+    def _run(self, builder: BuilderHook, command: Build, *, quiet: bool = False) -> Built:
+        return builder.build(
+            command,
+            self._context(),
+            logins=self._logins,
+            deadline_seconds=self._end - time.monotonic(),
+            dockerfile=self._which,
+            on_line=self._log.debug if quiet else self._log.info,
+        )
+
+    def _context(self) -> Iterator[bytes]:
+        own = self._which == archive.FROM_ARTIFACT
+        return self._archive.tar_stream({} if own else {DOCKERFILE: self._dockerfile})
+
+    def _command(self, image: str, *, inline_cache: bool) -> Build:
+        from manifest_engine.hooks.buildx import Build
+
+        return Build(
+            tag=image,
+            file=DOCKERFILE,
+            build_args=self._recipe.build_args,
+            labels=self._recipe.labels,
+            secrets=self._secrets,
+            cache_from=self._release.cache_image if self._cached else None,
+            inline_cache=inline_cache,
+        )
+
+    def _require_index_login(self) -> None:
+        from manifest_engine.hooks.package_index import PackageIndexHook
+
+        index = self._release.environment.package_index
+        if index and self._secrets:
+            PackageIndexHook(index.connection).require_login()
+
+    @cached_property
+    def _logins(self) -> dict[str, Login]:
+        return {self._release.login_server: self._acr.docker_login()}
+
+    @cached_property
+    def _cached(self) -> RemoteImage | None:
+        """The build cache in the registry."""
+        return self._acr.api.find(self._release.repository, names.CACHE_TAG)
+
+    @cached_property
+    def _secrets(self) -> dict[str, str]:
+        """The private index's pip configuration, where the environment has one.
+
+        :raises ConfigurationError: when the manifest needs it and it cannot be had.
+        """
+        from manifest_engine.hooks.package_index import PackageIndexHook
+
+        index, wanted = self._release.environment.package_index, self._release.manifest
+        if index is None:
+            if wanted.utils_version:
+                raise ConfigurationError(
+                    f"utilsVersion {wanted.utils_version} needs the private package index, and "
+                    f"the environment {wanted.environment!r} has none: set packageIndex in "
+                    "environments.yaml, or leave utilsVersion out."
+                )
+            return {}
+        try:
+            return {recipe.PIP_SECRET: PackageIndexHook(index.connection).pip_configuration()}
+        except ConfigurationError as error:
+            if wanted.utils_version:
+                raise
+            self._log.warning("The build goes on without the private package index: %s", error)
+            return {}
