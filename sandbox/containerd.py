@@ -50,7 +50,10 @@ class Containerd(Part):
         _write_registry()
         config = HOME / "config.toml"
         config.write_text(_config())
-        process.start(self.name, ["containerd", "--config", config])
+        # Without the bundle, a tag that the registry lacks reads as a certificate error: containerd
+        # asks the image's default server next, outside of hosts.toml.
+        trust = {"SSL_CERT_FILE": str(SETTINGS.ca_bundle)}
+        process.start(self.name, ["containerd", "--config", config], env=trust)
         wait_until(self._answers, 30, self.name)
         archive = HOME / "pause.tar"
         oci_archive.write(archive, PAUSE, cluster_binary.folder() / "pause")

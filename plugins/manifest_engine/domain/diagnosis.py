@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -25,6 +26,7 @@ _TRANSIENT_PULL = (
     "reset by peer",
     "not found",  # replication to another region may lag behind the push
 )  # fmt: skip
+_TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WRAPPED = re.compile(
     r'failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
@@ -176,9 +178,14 @@ def of_creation(deployment: Json) -> Finding | None:
 
 
 def tail(text: str | None, lines: int = LINES) -> str:
-    """The last lines of a log, to be put behind a sentence; empty when there are none."""
+    """The last lines of a log, to be put behind a sentence; empty when there are none.
+
+    Of lines in a row that differ in their time alone, such as an access log's, the last stands.
+    """
     plain = _COLOURS.sub("", text or "")
-    kept = [line.rstrip() for line in plain.splitlines() if line.strip()][-lines:]
+    written = [line.rstrip() for line in plain.splitlines() if line.strip()]
+    runs = groupby(written, key=lambda line: _TIME_OF_DAY.sub("", line))
+    kept = [list(run)[-1] for _, run in runs][-lines:]
     return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""
 
 

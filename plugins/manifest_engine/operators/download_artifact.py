@@ -74,7 +74,10 @@ class DownloadArtifact(StepOperator):
     def _inspect(self, store: ArtifactStore, info: ArtifactInfo, limits: Limits) -> None:
         """Refuse what its directory shows to be unsafe; the rest shows when it is unpacked."""
         with store.open(info.sha256) as file:
-            archive = open_archive(file, limits)
+            try:
+                archive = open_archive(file, limits)
+            except ArtifactError as error:
+                raise ArtifactError(f"{info.uri}: {error}", retryable=error.retryable) from error
         self.log.info(
             "The ZIP has %d files, %s unpacked", len(archive.members), _amount(archive.size)
         )

@@ -154,3 +154,13 @@ def test_the_closest_cause_among_several_pods_is_told():
     crashed = pod(container(terminated=ended(1), restarts=3), name="a")
     waiting = pod(phase="Pending", conditions=[], name="b")
     assert "exit code 1" in diagnosis.of_pods([waiting, crashed]).sentence
+
+
+def test_lines_in_a_row_that_differ_in_their_time_alone_stand_once():
+    text = "start 1\n10:00:01 GET /x 404\n10:00:02 GET /x 404\n10:00:02 GET /y 404\nstart 2"
+    assert diagnosis.tail(text).splitlines()[1:] == [
+        "start 1",
+        "10:00:02 GET /x 404",
+        "10:00:02 GET /y 404",
+        "start 2",
+    ]
