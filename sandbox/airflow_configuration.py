@@ -29,6 +29,8 @@ if "scheduler" in sys.argv:
     import airflow.dag_processing.dagbag
     import airflow.providers.cncf.kubernetes.operators.pod
     import airflow.sdk.execution_time.supervisor
+    import azure.identity
+    import azure.mgmt.containerservice
     import docker
     import kubernetes.dynamic
 """
