@@ -14,15 +14,14 @@ from sandbox import arm, process, rbac
 from sandbox.airflow import Airflow
 
 
+MEND = "run `.venv/bin/python -m sandbox down --only airflow` and `.venv/bin/python -m sandbox up`"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def configured(api: Any) -> None:
     found = api.get("connections/aks_default")
     if not found or found["login"] != arm.connection()["login"]:
-        pytest.fail(
-            "Airflow has no current connection aks_default: run `.venv/bin/python -m sandbox down "
-            "--only airflow` and `.venv/bin/python -m sandbox up`",
-            pytrace=False,
-        )
+        pytest.fail(f"Airflow has no current connection aks_default: {MEND}", pytrace=False)
 
 
 def asked_of_arm() -> int:
@@ -110,6 +109,7 @@ def test_what_the_button_test_calls_asks_the_cluster_itself(
         json=body,
         headers={"Authorization": f"Bearer {airflow.token()}"},
         timeout=60,
-    ).json()
-    assert answer["status"] is status
-    assert said in answer["message"]
+    )
+    assert answer.ok, f"{answer.text}: {MEND}"
+    assert answer.json()["status"] is status
+    assert said in answer.json()["message"]
