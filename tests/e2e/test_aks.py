@@ -13,7 +13,6 @@ from kubernetes import client
 from sandbox import arm, process, rbac
 from sandbox.airflow import Airflow
 
-
 MEND = "run `.venv/bin/python -m sandbox down --only airflow` and `.venv/bin/python -m sandbox up`"
 
 
