@@ -1,27 +1,36 @@
-"""A run must not overwrite a release that was asked for later than itself."""
+"""A run must not overwrite, nor remove, a release that was asked for later than itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from manifest_engine.domain import marks
 from manifest_engine.domain.errors import StateError
-from manifest_engine.domain.release import Release
 
 
-def refuse(release: Release, live: Mapping[str, Any] | None) -> None:
+class Asked(Protocol):
+    """What a run is to do: a release, or a removal."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def requested_at(self) -> datetime: ...
+
+
+def refuse(asked_for: Asked, live: Mapping[str, Any] | None) -> None:
     """Compare when the run was asked for with what the live Deployment says.
 
     :raises StateError: naming the later run.
     """
     notes = marks.noted(live)
     run_id, asked = notes.get(marks.RUN_ID), notes.get(marks.REQUESTED_AT)
-    if not asked or run_id == release.run_id:
+    if not asked or run_id == asked_for.run_id:
         return
-    if datetime.fromisoformat(asked) > release.requested_at:
+    if datetime.fromisoformat(asked) > asked_for.requested_at:
         raise StateError(
             f"This run is superseded: {run_id}, asked for later ({asked}), has been applied "
-            "already. Start a new run to deploy this version nevertheless."
+            "already. Start a new run to have it done nevertheless."
         )

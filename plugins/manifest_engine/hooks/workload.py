@@ -47,6 +47,11 @@ class Workload:
         """The Deployment as it is, None when there is none."""
         return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
 
+    def replica_sets(self) -> list[Json]:
+        """Those that the Deployment has left of earlier releases, and that of the live one."""
+        labels = marks.label_selector({marks.INSTANCE: self.name})
+        return self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
+
     def apply(self, objects: list[Json], live: Json | None) -> Json:
         """Apply a release's objects, prune what the live one has besides; the Deployment then.
 
@@ -71,7 +76,10 @@ class Workload:
         for an_object in reversed(objects):
             api_version, kind, name = resources.key(an_object)
             live = self.hook.get(api_version, kind, name, self.namespace)
-            if live is None or not marks.is_ours(live):
+            if live is None:
+                continue
+            if not marks.is_ours(live):
+                self.log.info("%s %s was not made by a release and is left alone", kind, name)
                 continue
             if self.hook.delete(api_version, kind, name, self.namespace):
                 self.log.info("%s %s is removed", kind, name)

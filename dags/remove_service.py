@@ -1,0 +1,60 @@
+"""``remove_service``: a service leaves an environment, route first; its images stay."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, chain
+from manifest_engine.domain import environments, removal
+from manifest_engine.operators.remove_service import (
+    RecordRemoval,
+    RemoveRoute,
+    RemoveWorkload,
+    ValidateRemoval,
+)
+from manifest_engine.operators.step import RetryByError
+
+GUIDE = """
+### Remove a service
+
+Takes a service out of one environment: first its public route, so that nobody is sent to pods that
+go, then Deployment, Service, PodDisruptionBudget and autoscaler. Objects that a release did not
+make are left alone, and **images stay in the registry**: deploy the version again to bring it back.
+
+**Fill in** component, service name and environment, and **type `{component}-{serviceName}` into
+*Confirm***. Removing what is not there is fine.
+
+A deployment of the same service that goes on is waited for. If the service was deployed after the
+removal was asked for, the removal is refused.
+"""
+
+with DAG(
+    dag_id="remove_service",
+    dag_display_name="Remove a service",
+    description="Takes a service's route and workload out of an environment; images stay",
+    doc_md=GUIDE,
+    schedule=None,
+    params={
+        field.name: Param(**field.schema) for field in removal.form_fields(environments.load())
+    },
+    tags=["manifest-engine"],
+    dagrun_timeout=timedelta(hours=2),
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=1),
+        "retry_policy": RetryByError(),
+    },
+):
+    validate = ValidateRemoval(task_id="validate_removal")
+    planned = validate.output
+    route = RemoveRoute(task_id="remove_route", removal=planned)
+    workload = RemoveWorkload(task_id="remove_workload", removal=planned)
+    record = RecordRemoval(
+        task_id="record_removal",
+        removal=planned,
+        route=route.output,
+        workload=workload.output,
+    )
+    chain(validate, route, workload, record)

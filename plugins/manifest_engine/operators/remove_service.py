@@ -1,0 +1,179 @@
+"""The steps of ``remove_service``: the route goes first, then the workload; the image stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import Asset
+
+from manifest_engine.domain import environments, removal, superseded
+from manifest_engine.operators.lease_trigger import LeaseTrigger
+from manifest_engine.operators.step import StepOperator, told
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.lease import Holder
+    from manifest_engine.domain.removal import Removal
+    from manifest_engine.hooks.service_lease import ServiceLease
+    from manifest_engine.hooks.workload import Workload
+
+REMOVALS = Asset(name="datafactory-removals", uri="manifest-engine://removals")
+"""Every removal of a service is an event of this asset, with the summary as its extra."""
+_LEASE_SECONDS = 3600.0
+
+
+class ValidateRemoval(StepOperator):
+    """Insist on the confirmation, and plan what goes.
+
+    XCom: the removal (:class:`manifest_engine.domain.removal.Removal` as JSON).
+    """
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """:raises ManifestError: when a field is wrong, saying what to type."""
+        dag_run = context["dag_run"]
+        planned = removal.plan(
+            removal.parse(dag_run.conf or {}),
+            environments.load(),
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+        )
+        self.log.info(
+            "%s is to be removed from %s, asked for by %s",
+            planned.name,
+            planned.environment_name,
+            planned.requested_by,
+        )
+        return planned.dump()
+
+
+class _Removing(StepOperator):
+    """A step that takes objects away while it holds the service's lease.
+
+    XCom: the objects that are gone now, such as ``["HTTPRoute pricing-quotes"]``.
+
+    :param removal: what ``validate_removal`` planned.
+    """
+
+    template_fields: Sequence[str] = ("removal",)
+
+    def __init__(self, *, removal: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.removal = removal
+        self._lease: ServiceLease | None = None
+
+    def run(self, context: Context) -> list[str]:
+        """
+        :raises StateError: when the service was deployed after this removal was asked for.
+        :raises ClusterError: when the cluster refuses.
+        """
+        from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.service_lease import ServiceLease
+        from manifest_engine.hooks.workload import Workload
+
+        planned = removal.load(self.removal)
+        cluster = planned.environment.cluster
+        where = ClusterHook(cluster.connection), cluster.namespace, planned.name
+        workload = Workload(*where, log=self.log)
+        self._lease = ServiceLease(
+            *where, run_id=planned.run_id, requested_by=planned.requested_by, log=self.log
+        )
+        if holder := self._lease.take():
+            self._await_lease(planned, holder)
+        try:
+            superseded.refuse(planned, workload.live())
+            return self.take_away(planned, workload)
+        except Exception:
+            self._lease.give_back()
+            raise
+
+    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
+        """Remove this step's objects; what was removed."""
+        raise NotImplementedError
+
+    def execute_with_lease(self, context: Context, event: dict[str, Any]) -> list[str]:
+        """After the wait for the lease in the triggerer: try again."""
+        with told(context, self.log):
+            return self.run(context)
+
+    def on_kill(self) -> None:
+        """Let others go on."""
+        if self._lease is not None:
+            self._lease.give_back()
+
+    def _await_lease(self, planned: Removal, holder: Holder) -> NoReturn:
+        self.log.info("Waiting for a deployment of %s: %s", planned.name, holder)
+        cluster = planned.environment.cluster
+        self.defer(
+            trigger=LeaseTrigger(
+                conn_id=cluster.connection,
+                namespace=cluster.namespace,
+                name=planned.name,
+                deadline=time.time() + _LEASE_SECONDS,
+            ),
+            method_name="execute_with_lease",
+        )
+        raise AssertionError("defer() always raises")
+
+
+class RemoveRoute(_Removing):
+    """Take the service's HTTPRoute or Ingress away; the lease is kept for the step that follows."""
+
+    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
+        gone = workload.remove([removal.route(planned)])
+        state = "is public no longer" if gone else "had no route of ours"
+        self.log.info("%s %s", planned.url, state)
+        return gone
+
+
+class RemoveWorkload(_Removing):
+    """Take Deployment, Service, disruption budget and autoscaler away, and give the lease back."""
+
+    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
+        gone = workload.remove(removal.workload(planned))
+        if not gone:
+            self.log.info("%s had no objects of ours", planned.name)
+        if self._lease is not None:
+            self._lease.give_back()
+        return gone
+
+
+class RecordRemoval(StepOperator):
+    """Write down what went: the summary as XCom, and as the extra of an asset event.
+
+    :param removal: what ``validate_removal`` planned.
+    :param route: what ``remove_route`` returned.
+    :param workload: what ``remove_workload`` returned.
+    """
+
+    template_fields: Sequence[str] = ("removal", "route", "workload")
+
+    def __init__(self, *, removal: Any, route: Any, workload: Any, **kwargs: Any) -> None:
+        super().__init__(outlets=[REMOVALS], **kwargs)
+        self.removal = removal
+        self.route = route
+        self.workload = workload
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Summarise and record."""
+        planned = removal.load(self.removal)
+        gone = [*(self.route or []), *(self.workload or [])]
+        summary = {
+            "component": planned.component,
+            "serviceName": planned.service_name,
+            "environment": planned.environment_name,
+            "removed": gone,
+            "runId": planned.run_id,
+            "requestedBy": planned.requested_by,
+            "requestedAt": planned.requested_at.isoformat(),
+        }
+        context["outlet_events"][REMOVALS].extra = summary
+        where = f"{planned.name} in {planned.environment_name}"
+        if gone:
+            self.log.info("%s is removed: %s; its images stay", where, ", ".join(gone))
+        else:
+            self.log.info("%s: nothing was there, so nothing had to be removed", where)
+        return summary
