@@ -15,7 +15,7 @@ from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
 
-_DAGS = ("deploy_service", "remove_service")
+_DAGS = ("deploy_service", "remove_service", "rollback_service")
 
 
 class Airflow(Part):

@@ -124,9 +124,11 @@ def deploy(archive: bytes | None, manifest: dict[str, Any], *, quiet: bool = Fal
     return follow(api, run_id, quiet=quiet)
 
 
-def follow(api: AirflowApi, run_id: str, *, quiet: bool = False) -> Outcome:
+def follow(
+    api: AirflowApi, run_id: str, *, dag_id: str = "deploy_service", quiet: bool = False
+) -> Outcome:
     """Show the steps as they go, and collect how the run ended."""
-    run = f"dags/deploy_service/dagRuns/{run_id}"
+    run = f"dags/{dag_id}/dagRuns/{run_id}"
     outcome = Outcome(run_id)
     begin = time.monotonic()
     told: set[tuple[str, str, int]] = set()
@@ -140,7 +142,8 @@ def follow(api: AirflowApi, run_id: str, *, quiet: bool = False) -> Outcome:
     if outcome.ok:
         outcome.url = (api.xcom(run, "record_release") or {}).get("url")
     else:
-        failed = [name for name in _STEPS if outcome.steps.get(name, {}).get("state") == "failed"]
+        names = (*_STEPS, *outcome.steps)
+        failed = [name for name in names if outcome.steps.get(name, {}).get("state") == "failed"]
         outcome.failed_step = failed[0] if failed else None
         if outcome.failed_step:
             outcome.error = api.xcom(run, outcome.failed_step, "error")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.rollback import RollbackRequest
 
 _KEPT = ("section", "format", "minimum", "maximum", "maxLength")
 _REQUIRED_TEXT = {"minLength": 1}
@@ -32,6 +33,21 @@ def form_fields(environments: dict[str, Environment]) -> list[FormField]:
     return [
         _field(name, properties[field.alias or name], environments, required=field.is_required())
         for name, field in Manifest.model_fields.items()
+    ]
+
+
+def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields of a rollback: three of the manifest's, and the release to return to."""
+    shared = {"component", "serviceName", "environment"}
+    version = RollbackRequest.model_fields["version"]
+    rules = {
+        "type": ["string", "null"],
+        "title": version.title,
+        "description_md": version.description,
+    }
+    return [
+        *(field for field in form_fields(environments) if field.name in shared),
+        FormField("version", required=False, default=None, schema=rules),
     ]
 
 

@@ -1,0 +1,74 @@
+"""``rollback_service``: one run returns a service to an earlier release, without a build."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, chain
+from manifest_engine.domain import environments, form
+from manifest_engine.operators.apply_deployment import ApplyDeployment
+from manifest_engine.operators.publish_route import PublishRoute
+from manifest_engine.operators.record_release import RecordRelease
+from manifest_engine.operators.smoke_test import SmokeTest
+from manifest_engine.operators.step import RetryByError
+from manifest_engine.operators.validate_rollback import ARTIFACT, PUSH, ValidateRollback
+
+GUIDE = """
+### Roll a service back
+
+The service returns to an earlier release: the image that was built then, the manifest that was
+recorded then. Nothing is built or pushed; the smoke test, the rollout, the route's check and the
+record are those of a deployment, and it is recorded as a release of its own.
+
+**Fill in** component, service name and environment. *Version* empty means the release before the
+live one (a second rollback returns to where the first one came from); else a version, or the first
+seven digits or more of a digest, of a release that the cluster has kept.
+
+**When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
+`error`). A choice that does not exist is answered with the list of those that do. What ran before
+goes on running.
+"""
+
+with DAG(
+    dag_id="rollback_service",
+    dag_display_name="Roll a service back",
+    description="A service returns to an earlier release, without a build",
+    doc_md=GUIDE,
+    schedule=None,
+    params={
+        field.name: Param(**field.schema)
+        if field.required
+        else Param(default=field.default, **field.schema)
+        for field in form.rollback_fields(environments.load())
+    },
+    tags=["manifest-engine"],
+    max_active_runs=32,  # other services' rollbacks need not wait for one another
+    dagrun_timeout=timedelta(hours=2),
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=1),
+        "retry_policy": RetryByError(),
+    },
+):
+    validate = ValidateRollback(task_id="validate_rollback")
+    release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
+    smoke = SmokeTest(task_id="smoke_test", release=release, push=push)
+    deploy = ApplyDeployment(
+        task_id="apply_deployment",
+        release=release,
+        artifact=artifact,
+        push=push,
+        verdict=smoke.output,
+    )
+    publish = PublishRoute(task_id="publish_route", release=release)
+    record = RecordRelease(
+        task_id="record_release",
+        release=release,
+        artifact=artifact,
+        push=push,
+        deployment=deploy.output,
+        route=publish.output,
+    )
+    chain(validate, smoke, deploy, publish, record)

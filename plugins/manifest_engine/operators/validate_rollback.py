@@ -1,0 +1,101 @@
+"""Step ``validate_rollback``: an earlier release is found in the cluster and planned anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from manifest_engine.domain import environments, release, rollback
+from manifest_engine.domain.errors import ManifestError
+from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environments import Environment
+    from manifest_engine.domain.manifest import Manifest
+    from manifest_engine.domain.release import Release
+    from manifest_engine.domain.rollback import PastRelease, RollbackRequest
+
+PUSH = "push"
+"""XCom key: what ``push_image`` leaves in a deployment."""
+ARTIFACT = "artifact"
+"""XCom key: what ``download_artifact`` leaves in a deployment."""
+
+
+class ValidateRollback(StepOperator):
+    """Find the release to return to, and see that its image is still there.
+
+    XCom: the release, as ``validate`` of a deployment leaves it, with the manifest as it was
+    recorded and the time of this run; ``push`` with the recorded digest and ``artifact`` with the
+    recorded checksum, for the steps that follow.
+    """
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ManifestError: when there is no such release, listing those that there are.
+        """
+        dag_run = context["dag_run"]
+        request = rollback.parse(dag_run.conf or {})
+        environment = environments.find(request.environment, environments.load())
+        target, past = _find(request, environment)
+        registry = AcrHook(environment.registry.connection)
+        planned = release.plan(
+            _manifest(target, request),
+            environment,
+            login_server=registry.login_server,
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+        )
+        if registry.api.find(planned.repository, target.digest) is None:
+            others = [item for item in past if item.digest != target.digest]
+            raise ManifestError(_purged(planned, target, others))
+        self.log.info(
+            "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
+        )
+        image = planned.image_at(target.digest)
+        context["ti"].xcom_push(key=PUSH, value={"digest": target.digest, "image": image})
+        context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
+        return planned.dump()
+
+
+def _find(
+    request: RollbackRequest, environment: Environment
+) -> tuple[PastRelease, list[PastRelease]]:
+    from manifest_engine.hooks.cluster import ClusterHook
+    from manifest_engine.hooks.workload import Workload
+
+    cluster = environment.cluster
+    name = request.object_name
+    workload = Workload(ClusterHook(cluster.connection), cluster.namespace, name)
+    live = workload.live()
+    if live is None:
+        raise ManifestError(
+            f"{name} is not deployed in the environment {request.environment!r} (namespace "
+            f"{cluster.namespace!r}), so there is nothing to roll back; check component and "
+            "serviceName, or deploy it by deploy_service."
+        )
+    past = rollback.past_releases(live, workload.replica_sets())
+    return rollback.choose(request, live, past), past
+
+
+def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:
+    try:
+        return target.manifest_for(request.environment)
+    except ValidationError as error:
+        raise ManifestError(
+            f"The recorded manifest of {target} is not valid any more ({error.error_count()} "
+            "problems); deploy the version by deploy_service."
+        ) from error
+
+
+def _purged(planned: Release, target: PastRelease, others: list[PastRelease]) -> str:
+    return (
+        f"The image of {target} is not in the registry any more "
+        f"({planned.image_at(target.digest)}): it was deleted or purged. Deploy "
+        f"{target.version} by deploy_service, which builds it again, or choose another one. "
+        f"{rollback.available(others)}"
+    )

@@ -1,0 +1,106 @@
+"""Back to an earlier release, through the real Airflow: no build, all the checks."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+from manifest_engine.hooks.buildx import Login
+from manifest_engine.hooks.registry_api import RegistryApi
+from manifest_engine.hooks.registry_auth import PasswordIdentity
+
+from sandbox.deploy import follow
+
+STEPS = ["validate_rollback", "smoke_test", "apply_deployment", "publish_route", "record_release"]
+REQUESTED = "manifest-engine.io/requested-"
+
+
+def roll_back(api, service, version=None):
+    run_id = f"e2e-back-{time.time_ns()}"
+    asked = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
+    api.trigger("rollback_service", asked | {"version": version}, run_id)
+    return follow(api, run_id, dag_id="rollback_service", quiet=True)
+
+
+def release(service, version):
+    return service.deploy(service.source("plain-service", f"answer-{version}"), version=version)
+
+
+def answer(url):
+    return requests.get(url, timeout=10).json()["service"]
+
+
+@pytest.fixture
+def released(service):
+    """Makes a service with these versions deployed one after the other, and their outcomes."""
+
+    def make(*versions):
+        plain = service("plain-service")
+        outcomes = [release(plain, version) for version in versions]
+        assert all(outcome.ok for outcome in outcomes), [outcome.error for outcome in outcomes]
+        return plain, outcomes
+
+    return make
+
+
+def test_the_release_before_answers_again_and_is_recorded_as_a_release_of_its_own(
+    released, api, apps, environment
+):
+    plain, (first, second) = released("1.0", "1.1")
+    assert answer(second.url) == "answer-1.1"
+    outcome = roll_back(api, plain)
+    assert outcome.ok, outcome.error
+    assert sorted(outcome.steps) == sorted(STEPS)
+    assert outcome.url == second.url
+    assert answer(outcome.url) == "answer-1.0"
+
+    run = f"dags/rollback_service/dagRuns/{outcome.run_id}"
+    summary = api.xcom(run, "record_release")
+    assert summary["digest"] == first.digest
+    assert (summary["version"], summary["runId"]) == ("1.0", outcome.run_id)
+    assert summary["changed"]
+    live = apps.read_namespaced_deployment(plain.object_name, environment["NAMESPACE"])
+    notes = live.metadata.annotations
+    assert notes["manifest-engine.io/run-id"] == outcome.run_id
+    assert notes[REQUESTED + "by"] == "admin"
+    assert live.spec.template.spec.containers[0].image.endswith(first.digest)
+
+
+def test_a_release_is_named_by_version_or_digest_and_an_unknown_one_lists_them(released, api):
+    plain, (first, second, third) = released("1.0", "1.1", "1.2")
+    unknown = roll_back(api, plain, "0.9")
+    assert (unknown.state, unknown.failed_step) == ("failed", "validate_rollback")
+    assert unknown.steps["validate_rollback"]["tries"] == 1
+    listed = unknown.error.partition("newest first: ")[2]
+    assert listed.index(f"1.1 ({second.digest[:19]}") < listed.index(f"1.0 ({first.digest[:19]}")
+    assert "by admin" in listed
+
+    named = roll_back(api, plain, "1.0")
+    assert named.ok, named.error
+    assert answer(named.url) == "answer-1.0"
+
+    by_digest = roll_back(api, plain, third.digest[:20])
+    assert by_digest.ok, by_digest.error
+    assert answer(by_digest.url) == "answer-1.2"
+
+
+def test_a_purged_image_is_refused_before_anything_is_started(released, api, environment):
+    plain, (first, second) = released("1.0", "1.1")
+    login = Login(environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"])
+    verify = environment["REQUESTS_CA_BUNDLE"]
+    registry = RegistryApi(
+        f"https://{environment['REGISTRY']}", PasswordIdentity(login), verify=verify
+    )
+    registry.delete(f"datafactory/e2e/{plain.manifest['serviceName']}", first.digest)
+    outcome = roll_back(api, plain, "1.0")
+    assert (outcome.state, outcome.failed_step) == ("failed", "validate_rollback")
+    assert "not in the registry any more" in outcome.error
+    assert "There is no other release to return to" in outcome.error
+    assert answer(second.url) == "answer-1.1"
+
+
+def test_a_service_that_is_not_deployed_cannot_be_rolled_back(service, api):
+    outcome = roll_back(api, service("plain-service"))
+    assert outcome.failed_step == "validate_rollback"
+    assert "is not deployed in the environment 'dev'" in outcome.error
