@@ -210,6 +210,12 @@ class Manifest(Model):
         description="`stripPrefix`: the service does not see the route's prefix.",
         json_schema_extra={"section": "How it is checked"},
     )
+    dry_run: bool = Field(
+        False,
+        title="Dry run",
+        description="Show what would change, and build and apply nothing.",
+        json_schema_extra={"section": "How it is checked"},
+    )
     owner: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None,
         title="Owner",

@@ -76,7 +76,9 @@ def label_selector(wanted: Mapping[str, str]) -> str:
 
 def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> dict[str, str]:
     """Annotations that follow from manifest, artifact and image."""
-    manifest = release.manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
+    manifest = release.manifest.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run"}
+    )
     found = {
         MANIFEST: json.dumps(manifest, ensure_ascii=False, separators=(",", ":")),
         DIGEST: digest,

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import marks, route_owners, routes, superseded
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ClusterError, RouteConflict, StateError
+from manifest_engine.domain import route_owners, routes, superseded
+from manifest_engine.domain.errors import RouteConflict, StateError
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
@@ -76,13 +76,15 @@ class PublishRoute(StepOperator):
             self._lease.give_back()
 
     def _publish(self, hook: ClusterHook, release: Release) -> dict[str, Any]:
+        from manifest_engine.hooks.route_claims import refuse_taken
+
         begin = time.monotonic()
         live = hook.get(
             "apps/v1", "Deployment", release.name, release.environment.cluster.namespace
         )
         superseded.refuse(release, live)
         wanted = routes.route(release)
-        self._refuse_conflicts(hook, release, wanted)
+        refuse_taken(hook, wanted, release.route_path, self.log)
         applied = hook.apply(wanted, force=release.environment.cluster.force_conflicts)
         self.log.info("%s %s is applied", wanted["kind"], release.name)
         if wanted["kind"] == "HTTPRoute":
@@ -93,33 +95,6 @@ class PublishRoute(StepOperator):
             "status": status,
             "seconds": round(time.monotonic() - begin, 3),
         }
-
-    def _refuse_conflicts(self, hook: ClusterHook, release: Release, wanted: Json) -> None:
-        api_version, kind, namespace = wanted["apiVersion"], wanted["kind"], _namespace(wanted)
-        live = hook.get(api_version, kind, release.name, namespace)
-        if live is not None and marks.is_ours(live) and route_owners.same_claim(live, wanted):
-            return  # it was checked when it was made
-        if live is not None and not marks.is_ours(live):
-            raise RouteConflict(
-                f"{kind} {namespace}/{release.name} exists already and was not made by a release; "
-                "remove or rename it."
-            )
-        for claim in route_owners.claims(wanted, self._others(hook, wanted)):
-            if claim.whole:
-                raise RouteConflict(
-                    f"The path {release.route_path} is owned by {claim.owner} already; remove it "
-                    "there, or give this service another component or name."
-                )
-            self.log.warning("%s serves %s, below this service's path", claim.owner, claim.path)
-
-    def _others(self, hook: ClusterHook, wanted: Json) -> list[Json]:
-        try:
-            return hook.find(wanted["apiVersion"], wanted["kind"], None)
-        except ClusterError as error:
-            if error.retryable:
-                raise
-            self.log.info("Only the routes of %s can be checked: %s", _namespace(wanted), error)
-            return hook.find(wanted["apiVersion"], wanted["kind"], _namespace(wanted))
 
     def _await_acceptance(self, hook: ClusterHook, release: Release, applied: Json) -> None:
         gateway = release.environment.routing.gateway

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, DownstreamTasksSkipped
 
 from manifest_engine.domain import environments, manifest, names, release
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 class ValidateManifest(StepOperator):
     """Check the manifest and the installation, and plan the release.
 
-    XCom: the release (:class:`manifest_engine.domain.release.Release` as JSON).
+    With ``dryRun`` the difference against what is live is shown, and all later steps are skipped.
+
+    XCom: the release (:class:`manifest_engine.domain.release.Release` as JSON), and ``dry_run``,
+    what would change, object by object.
     """
+
+    def execute(self, context: Context) -> Any:
+        planned = super().execute(context)
+        if planned["manifest"]["dryRun"]:
+            context["ti"].xcom_push(key="return_value", value=planned)
+            raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
+        return planned
 
     def run(self, context: Context) -> dict[str, Any]:
         """
@@ -56,6 +66,12 @@ class ValidateManifest(StepOperator):
             planned.image,
             planned.url,
         )
+        if asked.dry_run:
+            from manifest_engine.operators import dry_run
+
+            changes = dry_run.rehearse(planned, self.log)
+            told = dry_run.tell(planned, changes, self.log)
+            context["ti"].xcom_push(key="dry_run", value=told)
         return planned.dump()
 
 

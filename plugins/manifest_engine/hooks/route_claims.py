@@ -1,0 +1,46 @@
+"""Refuses a route whose path another object of the cluster owns."""
+
+from __future__ import annotations
+
+import logging
+
+from manifest_engine.domain import marks, resources, route_owners
+from manifest_engine.domain.errors import ClusterError, RouteConflict
+from manifest_engine.hooks.cluster import ClusterHook, Json
+
+
+def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger) -> None:
+    """Compare a route with those that are there.
+
+    :param wanted: our HTTPRoute or Ingress, as it will be applied.
+    :param path: its public path.
+    :raises RouteConflict: naming the owner.
+    """
+    api_version, kind, name = resources.key(wanted)
+    namespace = wanted["metadata"]["namespace"]
+    live = hook.get(api_version, kind, name, namespace)
+    if live is not None and marks.is_ours(live) and route_owners.same_claim(live, wanted):
+        return  # it was checked when it was made
+    if live is not None and not marks.is_ours(live):
+        raise RouteConflict(
+            f"{kind} {namespace}/{name} exists already and was not made by a release; "
+            "remove or rename it."
+        )
+    for claim in route_owners.claims(wanted, _others(hook, wanted, log)):
+        if claim.whole:
+            raise RouteConflict(
+                f"The path {path} is owned by {claim.owner} already; remove it "
+                "there, or give this service another component or name."
+            )
+        log.warning("%s serves %s, below this service's path", claim.owner, claim.path)
+
+
+def _others(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:
+    try:
+        return hook.find(wanted["apiVersion"], wanted["kind"], None)
+    except ClusterError as error:
+        if error.retryable:
+            raise
+        namespace = wanted["metadata"]["namespace"]
+        log.info("Only the routes of %s can be checked: %s", namespace, error)
+        return hook.find(wanted["apiVersion"], wanted["kind"], namespace)

@@ -1,0 +1,87 @@
+"""What a release would change, asked of the cluster itself; nothing is built or applied."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from manifest_engine.domain import difference, history, resources, routes
+from manifest_engine.domain.difference import Change
+from manifest_engine.domain.errors import ArtifactError, RegistryError
+from manifest_engine.domain.recipe import ARTIFACT_SHA256_LABEL
+from manifest_engine.domain.release import Release
+from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.artifactory import ArtifactoryHook
+from manifest_engine.hooks.rehearsal import RehearsalHook
+from manifest_engine.hooks.route_claims import refuse_taken
+from manifest_engine.hooks.workload import Workload
+
+TO_BE_BUILT = "(to be built)"
+_UNKNOWN = "sha256:" + "0" * 64
+"""Stands for the digest of an image that is not there yet, so that the API server reads it."""
+
+
+def rehearse(release: Release, log: logging.Logger) -> list[Change]:
+    """Plan, and let the API server judge: the changes, Deployment first and the route last.
+
+    :raises ManifestEngineError: what the real run would fail with, as far as it can be known.
+    """
+    sha256 = _artifact(release)
+    digest = _digest(release, sha256)
+    log.info(
+        "The image %s is %s", release.image, digest or "not in the registry: it is to be built"
+    )
+    cluster = release.environment.cluster
+    hook = RehearsalHook(cluster.connection)
+    workload = Workload(
+        hook, cluster.namespace, release.name, force=cluster.force_conflicts, log=log
+    )
+    live = workload.live()
+    wanted = resources.workload(release, digest or _UNKNOWN, {"sha256": sha256})
+    workload.apply(history.continued(wanted, live), live)
+    route = routes.route(release)
+    refuse_taken(hook, route, release.route_path, log)
+    hook.apply(route, force=cluster.force_conflicts)
+    changes = difference.said(
+        hook.changes, release.image_at(_UNKNOWN), f"{release.image} {TO_BE_BUILT}"
+    )
+    return difference.said(changes, _UNKNOWN, TO_BE_BUILT)
+
+
+def tell(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:
+    """The difference in the log, a line per object and field, and as data for XCom."""
+    where = f"{release.name} in {release.manifest.environment}"
+    if all(change.action == "unchanged" for change in changes):
+        log.info("Dry run: %s is so already, nothing would change", where)
+    else:
+        log.info("Dry run: deploying %s %s would do this:", where, release.manifest.version)
+    for change in changes:
+        for line in str(change).splitlines():
+            log.info("  %s", line)
+    return [change.dump() for change in changes]
+
+
+def _artifact(release: Release) -> str:
+    info = ArtifactoryHook(release.environment.artifactory.connection).file_info(release.artifact)
+    expected = release.manifest.artifact_sha256
+    if expected and expected != info.sha256:
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
+            f"{expected}."
+        )
+    return info.sha256
+
+
+def _digest(release: Release, sha256: str) -> str | None:
+    found = AcrHook(release.environment.registry.connection).api.find(
+        release.repository, release.tag
+    )
+    if found is None:
+        return None
+    other = found.labels.get(ARTIFACT_SHA256_LABEL)
+    if other and other != sha256:
+        raise RegistryError(
+            f"{release.image} is in the registry already, built from another artifact (sha256 "
+            f"{other[:12]}…, now {sha256[:12]}…); give the new content a new version."
+        )
+    return found.digest
