@@ -7,7 +7,9 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, chain
 from manifest_engine.domain import environments, form
 from manifest_engine.operators.apply_deployment import ApplyDeployment
+from manifest_engine.operators.approve import Approve
 from manifest_engine.operators.build_image import BuildImage
+from manifest_engine.operators.describe_image import DescribeImage
 from manifest_engine.operators.download_artifact import DownloadArtifact
 from manifest_engine.operators.publish_route import PublishRoute
 from manifest_engine.operators.push_image import PushImage
@@ -29,8 +31,10 @@ one if it has none.
 
 **What happens**: `validate` plans the release, `download_artifact` fetches and checks the ZIP,
 `build_image` and `push_image` make the image, `smoke_test` starts it in a pod and calls it,
+`approve` waits for a person where the environment asks for that (under *Required Actions*),
 `apply_deployment` rolls it out without taking the running version away, `publish_route` makes it
-public and calls the URL, `record_release` writes it down.
+public and calls the URL, `record_release` writes it down, and `describe_image` attaches the image's
+bill of materials to it in the registry.
 
 **When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
 `error`). What ran before goes on running.
@@ -56,7 +60,7 @@ with DAG(
     params=manifest_params(),
     tags=["manifest-engine"],
     max_active_runs=32,  # other services' deployments need not wait for one another
-    dagrun_timeout=timedelta(hours=2),
+    dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
     default_args={
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
@@ -70,13 +74,16 @@ with DAG(
     download = DownloadArtifact(task_id="download_artifact", release=release)
     build = BuildImage(task_id="build_image", release=release, artifact=download.output)
     push = PushImage(task_id="push_image", release=release, build=build.output)
-    smoke = SmokeTest(task_id="smoke_test", release=release, push=push.output)
+    smoke = SmokeTest(task_id="smoke_test", release=release, push=push.output, approval="approve")
+    approve = Approve(task_id="approve", release=release, push=push.output)
     deploy = ApplyDeployment(
         task_id="apply_deployment",
         release=release,
         artifact=download.output,
         push=push.output,
         verdict=smoke.output,
+        approval=approve.output,
+        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
     )
     publish = PublishRoute(task_id="publish_route", release=release)
     record = RecordRelease(
@@ -87,4 +94,8 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    chain(validate, download, build, push, smoke, deploy, publish, record)
+    # Last, and one at a time, so that it takes nothing from any service's way to its URL.
+    describe = DescribeImage(
+        task_id="describe_image", release=release, push=push.output, max_active_tis_per_dag=1
+    )
+    chain(validate, download, build, push, smoke, approve, deploy, publish, record, describe)

@@ -28,6 +28,7 @@ _STEPS = (
     "apply_deployment",
     "publish_route",
     "record_release",
+    "describe_image",
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.3

@@ -13,31 +13,50 @@ from sandbox.part import SandboxError
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release",
+    "apply_deployment", "publish_route", "record_release", "describe_image",
 ]  # fmt: skip
 
 
-def registry_digest(environment: dict[str, str], repository: str, tag: str) -> str:
-    """What the registry itself says a tag names."""
+def registry_answer(
+    environment: dict[str, str], repository: str, path: str, accept: str
+) -> requests.Response:
+    """What the registry itself says, asked as any client of it asks."""
     base = f"https://{environment['REGISTRY']}"
     login = (environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"])
     verify = environment["REQUESTS_CA_BUNDLE"]
-    url = f"{base}/v2/{repository}/manifests/{tag}"
-    challenge = requests.get(url, verify=verify, timeout=10).headers["WWW-Authenticate"]
-    words = dict(
-        item.split("=", 1) for item in challenge.removeprefix("Bearer ").replace('"', "").split(",")
-    )
+    url = f"{base}/v2/{repository}/{path}"
+    answer = requests.get(url, verify=verify, timeout=10)
+    if answer.status_code != 401:
+        return answer
+    challenge = answer.headers["WWW-Authenticate"].removeprefix("Bearer ")
+    words = dict(item.split("=", 1) for item in challenge.replace('"', "").split(","))
     token = requests.get(
         words.pop("realm"), params=words, auth=login, verify=verify, timeout=10
     ).json()
+    bearer = {"Authorization": f"Bearer {token['access_token']}", "Accept": accept}
+    return requests.get(url, headers=bearer, verify=verify, timeout=10)
+
+
+def registry_digest(environment: dict[str, str], repository: str, tag: str) -> str:
+    """What a tag names."""
     accept = (
         "application/vnd.oci.image.manifest.v1+json,"
         "application/vnd.docker.distribution.manifest.v2+json"
     )
-    bearer = {"Authorization": f"Bearer {token['access_token']}", "Accept": accept}
-    answer = requests.get(url, headers=bearer, verify=verify, timeout=10)
+    answer = registry_answer(environment, repository, f"manifests/{tag}", accept)
     answer.raise_for_status()
     return answer.headers["Docker-Content-Digest"]
+
+
+def attached(environment: dict[str, str], repository: str, digest: str) -> list[str]:
+    """The types of what refers to an image, by the referrers API or by the tag in its stead."""
+    index = "application/vnd.oci.image.index.v1+json"
+    answer = registry_answer(environment, repository, f"referrers/{digest}", index)
+    if answer.status_code == 404:
+        tag = digest.replace(":", "-")
+        answer = registry_answer(environment, repository, f"manifests/{tag}", index)
+    answer.raise_for_status()
+    return [entry["artifactType"] for entry in answer.json()["manifests"]]
 
 
 def echo(url: str) -> dict[str, Any]:
@@ -63,6 +82,8 @@ def test_a_zip_becomes_a_url_that_answers(service, apps, environment):
 
     tag = registry_digest(environment, f"datafactory/e2e/{name}", "1.0.0")
     assert tag == outcome.digest
+    sboms = attached(environment, f"datafactory/e2e/{name}", outcome.digest)
+    assert sboms == ["application/vnd.cyclonedx+json"]
     deployment = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
     image = deployment.spec.template.spec.containers[0].image
     assert image == f"{environment['REGISTRY']}/datafactory/e2e/{name}@{outcome.digest}"
@@ -81,6 +102,7 @@ def test_a_rerun_builds_nothing_and_changes_nothing(service, apps, environment, 
     assert api.xcom(run, "download_artifact")["reused"]
     assert api.xcom(run, "build_image")["reused"]
     assert not api.xcom(run, "push_image")["pushed"]
+    assert api.xcom(run, "describe_image")["found"]
 
 
 def test_changed_code_under_a_new_version_goes_live(service):

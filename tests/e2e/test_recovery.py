@@ -15,7 +15,7 @@ from sandbox.deploy import AirflowApi, Outcome, follow
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release",
+    "apply_deployment", "publish_route", "record_release", "describe_image",
 ]  # fmt: skip
 
 

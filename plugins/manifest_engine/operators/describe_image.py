@@ -1,6 +1,7 @@
 """Step ``describe_image``: the image's bill of materials is attached to it in the registry.
 
-It is beside the way to the URL: nothing waits for it, and it never fails a deployment.
+It comes after the URL answers: nothing waits for it, and whatever goes wrong in it, the deployment
+stands.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ManifestEngineError, StateError
+from manifest_engine.domain.errors import StateError
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class DescribeImage(StepOperator):
                 deadline_seconds=self.deadline_seconds,
             )
             digest = attached.attach(sbom.MEDIA_TYPE, content)
-        except ManifestEngineError as error:
+        except Exception as error:
             self.log.warning("The image has no bill of materials: %s", error)
             return {"sbom": None, "found": False}
         self.log.info("Attached a bill of materials of %d bytes: %s", len(content), digest)
