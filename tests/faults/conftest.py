@@ -1,0 +1,108 @@
+"""What the fault suite shares: the sandbox as it stands, a live service, load, and the table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from tests.e2e.conftest import Service, api, apps, cluster, environment, remove, service
+from tests.faults.table import Table
+
+__all__ = ["api", "apps", "cluster", "environment", "service"]  # fixtures
+
+CLIENTS, PAUSE = 3, 0.05
+"""About 50 requests a second: a gap of 0.1 s is met, and the one machine bears it."""
+_LOAD = Path(__file__).parents[1] / "integration/load.py"
+_TABLE = pytest.StashKey[Table]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--table", type=Path, help="file to write the table of faults to")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TABLE] = Table()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    table = config.stash[_TABLE]
+    if not table.cases:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write(table.markdown())
+    if file := config.getoption("--table"):
+        table.write(file)
+
+
+@pytest.fixture(scope="session")
+def faults(pytestconfig: pytest.Config) -> Table:
+    return pytestconfig.stash[_TABLE]
+
+
+@pytest.fixture(scope="module")
+def live(
+    request: pytest.FixtureRequest, cluster: Any, environment: dict[str, str]
+) -> Iterator[Service]:
+    """A good release that serves; each case of the module leaves a good one there."""
+    from tests.e2e.conftest import SESSION
+
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    made = Service("plain-service", f"faults-{name}-{SESSION}")
+    first = made.deploy()
+    assert first.ok, first.error
+    yield made
+    remove(cluster, environment["NAMESPACE"], made.object_name)
+
+
+@pytest.fixture
+def load(environment: dict[str, str]) -> Callable[[Service], AbstractContextManager[Any]]:
+    """Requests to a service's public URL meanwhile; the counts stand in the dict afterwards."""
+
+    @contextmanager
+    def run(target: Service) -> Iterator[dict[str, Any]]:
+        path = f"/datafactory/e2e/{target.manifest['serviceName']}/health"
+        words = [sys.executable, str(_LOAD), environment["GATEWAY_URL"] + path]
+        words += [str(CLIENTS), str(PAUSE)]
+        found: dict[str, Any] = {}
+        with subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as child:
+            try:
+                yield found
+            finally:
+                said, _ = child.communicate(timeout=60)
+                found.update(json.loads(said))
+
+    return run
+
+
+@pytest.fixture
+def left_over(cluster: Any, environment: dict[str, str]) -> Callable[[Service], list[str]]:
+    """What must not be left of a service's deployment: lease, smoke pods, second ReplicaSets."""
+
+    def look(target: Service) -> list[str]:
+        name, namespace = target.object_name, environment["NAMESPACE"]
+        mine = f"app.kubernetes.io/instance={name}"
+        leases = client.CoordinationV1Api(cluster).list_namespaced_lease(
+            namespace, label_selector=mine
+        )
+        pods = client.CoreV1Api(cluster).list_namespaced_pod(
+            namespace, label_selector=f"manifest-engine.io/smoke-test-of={name}"
+        )
+        sets = client.AppsV1Api(cluster).list_namespaced_replica_set(namespace, label_selector=mine)
+        active = [item.metadata.name for item in sets.items if item.spec.replicas]
+        return [
+            *(f"Lease {item.metadata.name}" for item in leases.items),
+            *(f"Pod {item.metadata.name}" for item in pods.items),
+            *(f"ReplicaSet {item}" for item in active[1:]),
+        ]
+
+    return look

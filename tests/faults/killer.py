@@ -1,0 +1,69 @@
+"""Kills the processes of a run's tasks with SIGKILL, each once."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+
+import psutil
+
+from sandbox import process
+from sandbox.airflow import Airflow
+
+_POLL_SECONDS = 0.02
+
+
+class Killer(threading.Thread):
+    """Watches a run in Airflow's database, and kills the first try of each of its tasks.
+
+    :param delays: seconds after its start at which a task is killed; at once if not named.
+    """
+
+    def __init__(self, run_id: str, delays: dict[str, float]) -> None:
+        super().__init__(daemon=True)
+        self.run_id = run_id
+        self.delays = delays
+        self.killed: list[str] = []
+        self._over = threading.Event()
+        airflow = process.find("airflow")
+        assert airflow is not None
+        self._airflow = airflow.pid
+
+    def run(self) -> None:
+        begun: dict[str, float] = {}
+        file = f"file:{Airflow().home / 'airflow.db'}?mode=ro"
+        with closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
+            while not self._over.wait(_POLL_SECONDS):
+                for task, pid in self._running(database):
+                    started = begun.setdefault(task, time.monotonic())
+                    due = time.monotonic() - started >= self.delays.get(task, 0.0)
+                    if due and task not in self.killed and self._kill(pid):
+                        self.killed.append(task)
+
+    def stop(self) -> list[str]:
+        """End the watch; which tasks were killed, in order."""
+        self._over.set()
+        self.join(timeout=10)
+        return self.killed
+
+    def _running(self, database: sqlite3.Connection) -> list[tuple[str, int]]:
+        with suppress(sqlite3.OperationalError):  # locked for a moment
+            return database.execute(
+                "SELECT task_id, pid FROM task_instance "
+                "WHERE run_id = ? AND state = 'running' AND pid IS NOT NULL AND try_number = 1",
+                (self.run_id,),
+            ).fetchall()
+        return []
+
+    def _kill(self, pid: int) -> bool:
+        """Only ever a descendant of the sandbox's Airflow."""
+        try:
+            victim = psutil.Process(pid)
+            if self._airflow not in {parent.pid for parent in victim.parents()}:
+                return False
+            victim.kill()
+        except psutil.NoSuchProcess:
+            return False
+        return True
