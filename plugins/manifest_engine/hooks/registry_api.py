@@ -17,8 +17,10 @@ from manifest_engine.hooks.remote_image import (
     INDEXES,
     MANIFESTS,
     RemoteImage,
+    RemoteManifest,
     platform_manifest,
     remote_image,
+    remote_manifest,
 )
 
 
@@ -45,6 +47,19 @@ class RegistryApi:
 
     def find(self, repository: str, reference: str) -> RemoteImage | None:
         """The image of that tag or digest, None if there is none."""
+        found = self.manifest(repository, reference)
+        if found is None:
+            return None
+        config = self._http.ask(
+            "GET",
+            f"/v2/{repository}/blobs/{found.config_digest}",
+            f"repository:{repository}:pull",
+            f"read the configuration of {repository}:{reference}",
+        )
+        return remote_image(found, config.json())
+
+    def manifest(self, repository: str, reference: str) -> RemoteManifest | None:
+        """The digests of that tag or digest alone, None if there is none."""
         body = self._manifest(repository, reference)
         if body is None:
             return None
@@ -56,19 +71,13 @@ class RegistryApi:
             if inner is None:
                 return None  # replication is eventual: the index came first
             manifest = json.loads(inner)
-        config = self._http.ask(
-            "GET",
-            f"/v2/{repository}/blobs/{manifest['config']['digest']}",
-            f"repository:{repository}:pull",
-            f"read the configuration of {repository}:{reference}",
-        )
-        return remote_image(digest, manifest_digest, manifest, config.json())
+        return remote_manifest(digest, manifest_digest, manifest)
 
-    def wait_for(self, repository: str, reference: str, *, seconds: float) -> RemoteImage | None:
-        """As :meth:`find`, for an image just pushed: other replicas may know it a little later."""
+    def wait_for(self, repository: str, reference: str, *, seconds: float) -> RemoteManifest | None:
+        """As :meth:`manifest`, for an image just pushed: replicas may know it a little later."""
         end = time.monotonic() + seconds
         pause = 0.1
-        while (found := self.find(repository, reference)) is None and time.monotonic() < end:
+        while (found := self.manifest(repository, reference)) is None and time.monotonic() < end:
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
         return found

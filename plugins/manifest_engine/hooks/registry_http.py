@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from manifest_engine.domain.errors import RegistryError
+from manifest_engine.domain.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.buildx import Login
 from manifest_engine.hooks.registry_auth import Challenge, Identity
+from manifest_engine.hooks.registry_session import session
 from manifest_engine.hooks.retrying import Impatient, send_patiently
 
 _TIMEOUT = (5, 30)
@@ -36,19 +37,19 @@ class RegistryHttp:
         self.url = url
         self.host = urlsplit(url).netloc
         self._identity = identity
-        self._verify = verify
         self._deadline = deadline_seconds
-        self._session = requests.Session()
+        self._session = self._trusting(verify)
+        self._challenge: Challenge | None = None
         self._tokens: dict[str, str] = {}
 
     def login(self) -> Login:
         """User and password for docker's clients, good for at least ten minutes."""
-        answer = self._send("GET", f"{self.url}/v2/")
-        challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
-        if challenge is None:
-            challenge = Challenge(f"{self.url}/oauth2/token", self.host, "")
-        self._require_safe(challenge)
-        return self._identity.login(challenge, self._send_for_token)
+        if self._challenge is None:
+            answer = self._send("GET", f"{self.url}/v2/")
+            challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+            self._know(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
+        assert self._challenge is not None  # noqa: S101 - known by now
+        return self._identity.login(self._challenge, self._send_for_token)
 
     def ask(
         self,
@@ -79,11 +80,26 @@ class RegistryHttp:
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
             if challenge is None:
                 break
-            self._require_safe(challenge)
+            self._know(challenge)
             self._tokens[scope] = self._identity.token(challenge, self._send_for_token)
         if answer.ok or (missing and answer.status_code == 404):
             return answer
         raise self._refused(answer, deed)
+
+    def _trusting(self, verify: bool | str) -> requests.Session:
+        try:
+            return session(verify)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The certificate authorities {verify} of the registry {self.host} cannot be read "
+                f"({error.strerror or error}); correct 'verify' in the acr Connection's extra, or "
+                "REQUESTS_CA_BUNDLE."
+            ) from error
+
+    def _know(self, challenge: Challenge) -> None:
+        """Keep who gives the tokens: it is the same for every scope."""
+        self._require_safe(challenge)
+        self._challenge = challenge
 
     def _require_safe(self, challenge: Challenge) -> None:
         if self.url.startswith("https://") and not challenge.realm.startswith("https://"):
@@ -101,9 +117,7 @@ class RegistryHttp:
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
         def once() -> requests.Response:
-            return self._session.request(
-                method, url, verify=self._verify, timeout=_TIMEOUT, auth=_no_netrc, **options
-            )
+            return self._session.request(method, url, timeout=_TIMEOUT, auth=_no_netrc, **options)
 
         try:
             return send_patiently(once, deadline_seconds=self._deadline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from manifest_engine.domain.build_cache import Layers, Step
@@ -18,30 +18,41 @@ MANIFESTS = (
 
 
 @dataclass(frozen=True)
-class RemoteImage:
-    """An image in the registry."""
+class RemoteManifest:
+    """What a tag or digest names in the registry."""
 
     digest: str
     """Of what the tag names, computed from the bytes: a manifest or an index."""
     manifest_digest: str
     """Of the platform's manifest: the same, unless the tag names an index."""
     config_digest: str
-    labels: dict[str, str]
     size: int
     """Bytes of all layers, packed."""
+
+
+@dataclass(frozen=True)
+class RemoteImage(RemoteManifest):
+    """The same with what its configuration tells."""
+
+    labels: dict[str, str]
     layers: Layers
 
 
-def remote_image(
-    digest: str, manifest_digest: str, manifest: dict[str, Any], config: dict[str, Any]
-) -> RemoteImage:
+def remote_manifest(digest: str, manifest_digest: str, manifest: dict[str, Any]) -> RemoteManifest:
     """Put together what the registry said."""
-    return RemoteImage(
+    return RemoteManifest(
         digest=digest,
         manifest_digest=manifest_digest,
         config_digest=manifest["config"]["digest"],
-        labels=(config.get("config") or {}).get("Labels") or {},
         size=sum(layer["size"] for layer in manifest["layers"]),
+    )
+
+
+def remote_image(found: RemoteManifest, config: dict[str, Any]) -> RemoteImage:
+    """The manifest and its configuration."""
+    return RemoteImage(
+        **asdict(found),
+        labels=(config.get("config") or {}).get("Labels") or {},
         layers=_layers(config),
     )
 

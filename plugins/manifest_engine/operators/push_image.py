@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from manifest_engine.domain.release import Release
     from manifest_engine.hooks.acr import AcrHook
     from manifest_engine.hooks.builder import BuilderHook
-    from manifest_engine.hooks.remote_image import RemoteImage
+    from manifest_engine.hooks.remote_image import RemoteManifest
 
 _REPLICATION_SECONDS = 30
 """How long a pushed tag may be unknown: replicas learn of it a little later (ACR)."""
@@ -128,7 +128,7 @@ class PushImage(StepOperator):
             self.log.info("Pushed the build cache in %.1f s", time.monotonic() - begin)
 
 
-def _proven(release: Release, image_id: str, told: str, found: RemoteImage | None) -> str:
+def _proven(release: Release, image_id: str, told: str, found: RemoteManifest | None) -> str:
     """The digest that the registry names, if it is that of the image that was built."""
     if found is None:
         raise RegistryError(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+import requests
 from manifest_engine.domain.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.buildx import Login
@@ -21,6 +25,7 @@ from manifest_engine.hooks.registry_auth import (
     expiry,
 )
 from manifest_engine.hooks.registry_http import RegistryHttp
+from manifest_engine.hooks.registry_session import session
 
 from tests.unit.hooks.registry_server import (
     ENTRA_TOKEN,
@@ -266,3 +271,37 @@ def test_only_a_bearer_challenge_asks_for_a_token() -> None:
 @pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.e30.c", "a.W10.c"])
 def test_a_token_that_does_not_say_its_end_has_none(token: str) -> None:
     assert expiry(token) is None
+
+
+def test_the_authorities_are_read_once_for_all_hosts_and_again_when_they_change(
+    tmp_path: Path,
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(Path(certifi.where()).read_text())
+    first, second = _context(session(str(ca_file))), _context(session(str(ca_file)))
+    assert first is second
+    assert len(first.get_ca_certs()) > 100
+    os.utime(ca_file, (1, 1))
+    assert _context(session(str(ca_file))) is not first
+
+
+def test_authorities_that_are_not_there_are_named(connect: Callable[..., AcrHook]) -> None:
+    hook = connect(host="team.azurecr.io", login="a", password="b", extra={"verify": "/no/ca.pem"})
+    with pytest.raises(ConfigurationError, match=r"/no/ca\.pem of the registry team\.azurecr\.io"):
+        hook.api.check()
+
+
+def test_the_login_for_docker_costs_no_request_once_the_registry_is_known(
+    server: RegistryServer, hook: AcrHook
+) -> None:
+    hook.api.find(REPOSITORY, "1.4.0")
+    asked = len(server.requests)
+    hook.docker_login()
+    assert len(server.requests) == asked
+
+
+def _context(made: requests.Session) -> ssl.SSLContext:
+    """What the session verifies a host of that name with."""
+    adapter = made.get_adapter("https://registry.example.com")
+    pool = adapter.poolmanager.connection_from_url("https://registry.example.com")
+    return pool.conn_kw["ssl_context"]
