@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from manifest_engine.domain.context import ContextFile, tar_stream
@@ -23,8 +23,10 @@ FROM_ARTIFACT = f"{DOCKERFILE} of the artifact"
 STANDARD = "the standard Dockerfile"
 """Which Dockerfile won, as logs say it."""
 
-_DOCKERFILE_MAX = 1 << 20
-"""A Dockerfile is read into memory; the longest known ones have some 50 KiB."""
+_IGNORE_FILES = (f"{DOCKERFILE}.dockerignore", ".dockerignore")
+"""The first that is there counts (docs.docker.com/build/concepts/context)."""
+_READ_MAX = 1 << 20
+"""What is read into memory; the longest known Dockerfiles have some 50 KiB."""
 
 
 def open_archive(file: BinaryIO, limits: Limits) -> Archive:
@@ -71,11 +73,21 @@ class Archive:
         member = self._files.get(DOCKERFILE)
         if member is None:
             return default, STANDARD
-        if member.size > _DOCKERFILE_MAX:
-            raise refused(member.name, f"has {member.size} bytes, too many for a Dockerfile")
-        return b"".join(read_member(self._file, member)), FROM_ARTIFACT
+        return self._read(member, "a Dockerfile"), FROM_ARTIFACT
 
-    def tar_stream(self, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:
+    def ignore_file(self) -> tuple[bytes, str] | None:
+        """Content and path of the file that says what stays out of the build context, if any.
+
+        :raises ArtifactError: when it cannot be read or is absurdly large.
+        """
+        path = next((path for path in _IGNORE_FILES if path in self._files), None)
+        return (self._read(self._files[path], path), path) if path else None
+
+    def tar_stream(
+        self,
+        extra: Mapping[str, bytes] | None = None,
+        ignored: Callable[[str], bool] | None = None,
+    ) -> Iterator[bytes]:
         """The build context as a tar; the same content gives the same bytes.
 
         Members are verified as they pass: an error can come in the midst of the stream, and what
@@ -83,16 +95,23 @@ class Archive:
 
         :param extra: further files by path, not executable; each replaces the ZIP's file of its
             path.
+        :param ignored: whether a path stays out; the Dockerfile and extra files come all the same.
         :raises ArtifactError: at once when an extra file has no place beside the ZIP's files, while
             streaming when a member is not what the ZIP's directory says.
         """
         added = {safe_path(path): content for path, content in (extra or {}).items()}
+        out = ignored or (lambda _: False)
         files = [
             ContextFile(path, m.size, m.executable, read_member(self._file, m))
             for path, m in self._files.items()
-            if path not in added
+            if path not in added and (path == DOCKERFILE or not out(path))
         ]
         files += [ContextFile(path, len(c), False, (c,)) for path, c in added.items()]
-        named = [(path, True) for path in self._folders]
+        named = [(path, True) for path in self._folders if not out(path)]
         folders = folders_of([*named, *((file.path, False) for file in files)])
         return tar_stream(folders, files)
+
+    def _read(self, member: Member, kind: str) -> bytes:
+        if member.size > _READ_MAX:
+            raise refused(member.name, f"has {member.size} bytes, too many for {kind}")
+        return b"".join(read_member(self._file, member))

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import (
-    archive,
-    build_cache,
-    builders,
-    environments,
-    names,
-    recipe,
-)
-from manifest_engine.domain.errors import BuildError, ConfigurationError
+from manifest_engine.domain import archive, build_cache, builders, environments, names, recipe
+from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.member_paths import DOCKERFILE
+from manifest_engine.operators import index_access
 from manifest_engine.operators.released_tag import released
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from logging import Logger
 
     from manifest_engine.domain.recipe import Recipe
@@ -83,9 +78,9 @@ class ImageBuild:
                 found.digest,
             )
             return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
-        self._advise()
-        builder = self._choose(ranked)
-        built = self._build(builder)
+        with self._advice():
+            builder = self._choose(ranked)
+            built = self._build(builder)
         return {
             **result,
             "builder": builder.docker_conn_id,
@@ -97,15 +92,22 @@ class ImageBuild:
             "seconds": round(built.seconds, 2),
         }
 
-    def _advise(self) -> None:
-        """Lint the service's own Dockerfile; the standard one is linted when it is changed."""
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        """Lint the service's own Dockerfile beside the build; the standard one is linted when it is
+        changed."""
         from manifest_engine.hooks import dockerfile_lint
 
         if self._which != archive.FROM_ARTIFACT:
+            yield
             return
-
-        for line in dockerfile_lint.advice(self._dockerfile):
-            self._log.warning("Advice on %s, %s", self._which, line)
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(dockerfile_lint.advice, self._dockerfile)
+            try:
+                yield
+            finally:
+                for line in found.result():
+                    self._log.warning("Advice on %s, %s", self._which, line)
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
         """The first builder that answers."""
@@ -133,8 +135,8 @@ class ImageBuild:
         try:
             built = self._run(builder, self._command(self._release.image, inline_cache=False))
         except BuildError as error:
-            if "internal-utils" in str(error):
-                self._require_index_login()
+            if "internal-utils" in str(error) and self._secrets:
+                index_access.require_login(self._release)
             raise
         self._log.info(
             "Built %s in %.1f s, %d of %d steps from the cache: %s",
@@ -173,7 +175,9 @@ class ImageBuild:
 
     def _context(self) -> Iterator[bytes]:
         own = self._which == archive.FROM_ARTIFACT
-        return self._archive.tar_stream({} if own else {DOCKERFILE: self._dockerfile})
+        return self._archive.tar_stream(
+            {} if own else {DOCKERFILE: self._dockerfile}, self._ignored
+        )
 
     def _command(self, image: str, *, inline_cache: bool) -> Build:
         from manifest_engine.hooks.buildx import Build
@@ -188,13 +192,6 @@ class ImageBuild:
             inline_cache=inline_cache,
         )
 
-    def _require_index_login(self) -> None:
-        from manifest_engine.hooks.package_index import PackageIndexHook
-
-        index = self._release.environment.package_index
-        if index and self._secrets:
-            PackageIndexHook(index.connection).require_login()
-
     @cached_property
     def _logins(self) -> dict[str, Login]:
         return {self._release.login_server: self._acr.docker_login()}
@@ -206,25 +203,16 @@ class ImageBuild:
 
     @cached_property
     def _secrets(self) -> dict[str, str]:
-        """The private index's pip configuration, where the environment has one.
+        return index_access.secrets(self._release, self._log)
 
-        :raises ConfigurationError: when the manifest needs it and it cannot be had.
-        """
-        from manifest_engine.hooks.package_index import PackageIndexHook
+    @cached_property
+    def _ignored(self) -> Callable[[str], bool] | None:
+        """What stays out of the context, as with ``docker build`` by hand."""
+        from manifest_engine.hooks import dockerignore
 
-        index, wanted = self._release.environment.package_index, self._release.manifest
-        if index is None:
-            if wanted.utils_version:
-                raise ConfigurationError(
-                    f"utilsVersion {wanted.utils_version} needs the private package index, and "
-                    f"the environment {wanted.environment!r} has none: set packageIndex in "
-                    "environments.yaml, or leave utilsVersion out."
-                )
-            return {}
-        try:
-            return {recipe.PIP_SECRET: PackageIndexHook(index.connection).pip_configuration()}
-        except ConfigurationError as error:
-            if wanted.utils_version:
-                raise
-            self._log.warning("The build goes on without the private package index: %s", error)
-            return {}
+        found = self._archive.ignore_file()
+        if found is None:
+            return None
+        text, path = found
+        self._log.info("The build context is without what %s leaves out", path)
+        return dockerignore.ignored(text)

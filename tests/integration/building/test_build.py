@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import subprocess
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +17,11 @@ from manifest_engine.domain.errors import (
 )
 from manifest_engine.hooks.acr import AcrHook
 
+from sandbox import docker_cli
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.building.conftest import Service
 
@@ -133,9 +140,6 @@ def test_advice_on_a_dockerfile_is_logged_and_no_failure(service: Service) -> No
 
 
 def test_a_zip_that_breaks_in_the_midst_builds_nothing(service: Service, docker_host: str) -> None:
-    import io
-    import zipfile
-
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as target:
         target.writestr("scripts/Dockerfile", "FROM python:3.11\nCOPY . /srv\n")
@@ -174,3 +178,38 @@ def test_internal_utils_come_from_the_private_index(service: Service, run: Any) 
     service.ship(service.zip(), utilsVersion="1.4.2")
     image = service.plan().image
     assert run(image, "python", "-c", "import internal_utils; print('there')") == "there\n"
+
+
+def test_the_context_leaves_out_what_docker_build_by_hand_leaves_out(
+    service: Service, run: Any, docker_host: str, tmp_path: Path
+) -> None:
+    files = {
+        "scripts/Dockerfile": "FROM python:3.11\nCOPY . /srv\n",
+        ".dockerignore": "# all\n*\n!src\n!/docs/*.md\nsrc/**/*.pyc\n**/cache\n!src/cache/kept\n"
+        "docs/[a-c].md\n! lib/requirements.txt\nsrc/temp?/\n",
+        **dict.fromkeys(
+            ("src/a.pyc", "src/x/y/b.pyc", "src/x/cache/c", "src/cache/d", "src/cache/kept"), "1"
+        ),
+        **dict.fromkeys(("docs/b.md", "docs/d.md", "docs/x/e.md", "src/temp1/f", "src/temp"), "1"),
+        **dict.fromkeys(("secret.txt", ".env", "lib/other.txt"), "1"),
+    }
+    artifact = service.zip(**files)
+    built = service.build(artifact)
+    with zipfile.ZipFile(tmp_path / f"store/sha256/{artifact['sha256']}.zip") as packed:
+        packed.extractall(tmp_path / "by-hand")
+    by_hand = ["docker", "build", "--quiet", "--file", "scripts/Dockerfile", "."]
+    env = {
+        "PATH": f"{docker_cli.BIN}:{os.environ['PATH']}",
+        "DOCKER_HOST": docker_host,
+        "DOCKER_CONFIG": str(docker_cli.CONFIG),
+    }
+    other = subprocess.run(
+        by_hand, cwd=tmp_path / "by-hand", env=env, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    ours, theirs = (
+        set(run(image, "find", "/srv", "-type", "f").split())
+        for image in (built["image_id"], other)
+    )
+    assert "/srv/src/cache/kept" in theirs
+    assert not {"/srv/secret.txt", "/srv/src/a.pyc"} & theirs
+    assert ours - {"/srv/scripts/Dockerfile"} == theirs

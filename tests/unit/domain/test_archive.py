@@ -224,6 +224,33 @@ def test_an_extra_file_that_has_no_place_is_refused_at_once():
         made.tar_stream({"scripts/Dockerfile": b"FROM x"})
 
 
+def test_what_is_ignored_stays_out_of_the_context_but_never_the_dockerfile():
+    files = {"scripts/Dockerfile": b"FROM x", "secret": b"1", "src/a.py": b"2", "src/b.py": b"3"}
+    made = archive(Part("empty/", b""), *parts(files))
+    ignored = ["empty", "scripts", "scripts/Dockerfile", "secret", "src", "src/b.py"]
+    blocks = list(made.tar_stream({"secret": b"extra"}, ignored.__contains__))
+
+    kept = {"scripts/Dockerfile": b"FROM x", "secret": b"extra", "src/a.py": b"2"}
+    assert contents(blocks) == kept
+    assert "empty" not in untarred(blocks)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"a": b""}, None),
+        ({"src/.dockerignore": b"x"}, None),
+        ({".dockerignore": b"x"}, (b"x", ".dockerignore")),
+        (
+            {".dockerignore": b"x", "scripts/Dockerfile.dockerignore": b"y"},
+            (b"y", "scripts/Dockerfile.dockerignore"),
+        ),
+    ],
+)
+def test_the_dockerfile_s_own_ignore_file_goes_before_that_of_the_root(files, found):
+    assert archive(Part("app.py"), *parts(files)).ignore_file() == found
+
+
 def test_a_huge_member_is_streamed_in_little_memory(tmp_path: Path):
     """An eighth of a gigabyte of zeros, stored: a sparse file that takes no room."""
     size = 128 << 20
