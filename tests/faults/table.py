@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ machine. *Expected* stands in the test before it runs. While a case runs, a proc
 the service's public URL; *requests* and *failed* are its counts.
 
 """
+_LONGEST = 320
 _COLUMNS = ("case", "expected", "seen", "requests", "failed", "holds")
 
 
@@ -37,7 +39,8 @@ class Case:
 
     def cells(self) -> list[str]:
         counts = ["" if count is None else str(count) for count in (self.sent, self.failed)]
-        texts = [self.name, self.expected, self.seen, *counts, "yes" if self.holds else "**no**"]
+        seen = textwrap.shorten(self.seen, _LONGEST, placeholder=" …")
+        texts = [self.name, self.expected, seen, *counts, "yes" if self.holds else "**no**"]
         return [" ".join(text.replace("|", "\\|").split()) for text in texts]
 
 
