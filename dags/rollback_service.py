@@ -7,6 +7,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, chain
 from manifest_engine.domain import environments, form
 from manifest_engine.operators.apply_deployment import ApplyDeployment
+from manifest_engine.operators.approve import Approve
 from manifest_engine.operators.publish_route import PublishRoute
 from manifest_engine.operators.record_release import RecordRelease
 from manifest_engine.operators.smoke_test import SmokeTest
@@ -17,8 +18,8 @@ GUIDE = """
 ### Roll a service back
 
 The service returns to an earlier release: the image that was built then, the manifest that was
-recorded then. Nothing is built or pushed; the smoke test, the rollout, the route's check and the
-record are those of a deployment, and it is recorded as a release of its own.
+recorded then. Nothing is built or pushed; the smoke test, the approval, the rollout, the route's
+check and the record are those of a deployment, and it is recorded as a release of its own.
 
 **Fill in** component, service name and environment. *Version* empty means the release before the
 live one (a second rollback returns to where the first one came from); else a version, or the first
@@ -43,7 +44,7 @@ with DAG(
     },
     tags=["manifest-engine"],
     max_active_runs=32,  # other services' rollbacks need not wait for one another
-    dagrun_timeout=timedelta(hours=2),
+    dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
     default_args={
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
@@ -54,13 +55,16 @@ with DAG(
 ):
     validate = ValidateRollback(task_id="validate_rollback")
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
-    smoke = SmokeTest(task_id="smoke_test", release=release, push=push)
+    smoke = SmokeTest(task_id="smoke_test", release=release, push=push, approval="approve")
+    approve = Approve(task_id="approve", release=release, push=push)
     deploy = ApplyDeployment(
         task_id="apply_deployment",
         release=release,
         artifact=artifact,
         push=push,
         verdict=smoke.output,
+        approval=approve.output,
+        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
     )
     publish = PublishRoute(task_id="publish_route", release=release)
     record = RecordRelease(
@@ -71,4 +75,4 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    chain(validate, smoke, deploy, publish, record)
+    chain(validate, smoke, approve, deploy, publish, record)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import difflib
 import os
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from manifest_engine.domain import names
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
@@ -94,6 +95,13 @@ class Limits(Model):
     ratio: int = Field(200, ge=1)
 
 
+class Approval(Model):
+    """Deployments wait until somebody lets them go on."""
+
+    approvers: tuple[str, ...] = ()
+    timeout_minutes: int = Field(24 * 60, ge=1)
+
+
 class Environment(Model):
     """One named target."""
 
@@ -105,6 +113,12 @@ class Environment(Model):
     cluster: Cluster
     routing: Routing
     limits: Limits = Limits()
+    approval: Approval | None = None
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _true_is_anyone(cls, given: Any) -> Any:
+        return {True: {}, False: None}[given] if isinstance(given, bool) else given
 
 
 class _File(Model):
@@ -148,6 +162,12 @@ def _load(path: Path, _changed: int) -> dict[str, Environment]:
             for item in error.errors(include_url=False)
         )
         raise ConfigurationError(f"{path} is not valid: {problems}.") from None
+
+
+def longest_approval(configured: dict[str, Environment]) -> timedelta:
+    """How long a run may wait for an answer, in any of them."""
+    minutes = [item.approval.timeout_minutes for item in configured.values() if item.approval]
+    return timedelta(minutes=max(minutes, default=0))
 
 
 def find(name: str, configured: dict[str, Environment]) -> Environment:

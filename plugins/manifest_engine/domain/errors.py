@@ -47,6 +47,10 @@ class SmokeTestFailed(ManifestEngineError):
     """The pushed image does not answer as the manifest says it must."""
 
 
+class NotApproved(ManifestEngineError):
+    """A person refused the release, or nobody answered in time."""
+
+
 class ClusterError(ManifestEngineError):
     """The cluster could not be reached or refused a request."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from manifest_engine.domain import history, marks, resources, rollout, superseded, verdict
+from manifest_engine.domain import approval, history, marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
 from manifest_engine.operators.lease_trigger import LeaseTrigger
@@ -41,24 +41,33 @@ class ApplyDeployment(StepOperator):
     :param artifact: what ``download_artifact`` returned.
     :param push: what ``push_image`` returned; ``digest`` is applied.
     :param verdict: what ``smoke_test`` returned; demanded, for this digest and this run.
+    :param approval: what ``approve`` returned; demanded likewise where the environment asks for it.
     """
 
-    template_fields: Sequence[str] = ("release", "artifact", "push", "verdict")
+    template_fields: Sequence[str] = ("release", "artifact", "push", "verdict", "approval")
 
     def __init__(
-        self, *, release: Any, artifact: Any, push: Any, verdict: Any, **kwargs: Any
+        self,
+        *,
+        release: Any,
+        artifact: Any,
+        push: Any,
+        verdict: Any,
+        approval: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.release = release
         self.artifact = artifact
         self.push = push
         self.verdict = verdict
+        self.approval = approval
         self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Apply and follow.
 
-        :raises StateError: without a verdict, or when a later release is live.
+        :raises StateError: without a verdict or an approval, or when a later release is live.
         :raises ClusterError: when the cluster refuses an object.
         :raises RolloutFailed: after the roll back, saying why it did not come up.
         """
@@ -133,6 +142,7 @@ class ApplyDeployment(StepOperator):
                 "No image digest was handed over by the task push_image; clear it and run again."
             )
         verdict.check(self.verdict, digest=digest, run_id=release.run_id)
+        approval.check(self.approval, release, digest)
         return resources.workload(release, digest, self.artifact or {})
 
     def _apply(
