@@ -29,6 +29,8 @@ looked for at `{repository}/{component}/{serviceName}/{version}/{serviceName}-{v
 *Artifact* names another one. It is built with its own `scripts/Dockerfile`, or with the standard
 one if it has none.
 
+***Dry run*** compares with what is live, shows the difference in `validate`'s log, and stops there.
+
 **What happens**: `validate` plans the release, `download_artifact` fetches and checks the ZIP,
 `build_image` and `push_image` make the image, `smoke_test` starts it in a pod and calls it,
 `approve` waits for a person where the environment asks for that (under *Required Actions*),
