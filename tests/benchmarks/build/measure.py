@@ -21,6 +21,16 @@ _SAMPLE_SECONDS = 0.02
 MIB = 1 << 20
 
 
+@dataclass(frozen=True)
+class Run:
+    """One deployment up to the registry."""
+
+    seconds: float
+    core_seconds: float
+    """Of it, building and pushing themselves."""
+    mib: float
+
+
 @dataclass
 class Figures:
     """All measurements of one case."""
@@ -31,10 +41,31 @@ class Figures:
     script_mib: list[float] = field(default_factory=list)
     ours_pushed: list[int] = field(default_factory=list)
     script_pushed: list[int] = field(default_factory=list)
+    ours_core: list[float] = field(default_factory=list)
+    script_core: list[float] = field(default_factory=list)
+
+    def ours(self, run: Run, pushed: int) -> None:
+        self.ours_s.append(run.seconds)
+        self.ours_core.append(run.core_seconds)
+        self.ours_mib.append(run.mib)
+        self.ours_pushed.append(pushed)
+
+    def script(self, run: Run, pushed: int) -> None:
+        self.script_s.append(run.seconds)
+        self.script_core.append(run.core_seconds)
+        self.script_mib.append(run.mib)
+        self.script_pushed.append(pushed)
 
     def summary(self) -> dict[str, float]:
-        """Medians of times and bytes, maxima of memory."""
-        ours, script = statistics.median(self.ours_s), statistics.median(self.script_s)
+        """Medians of times and bytes, maxima of memory; of everything that the steps do."""
+        return self._summary(self.ours_s, self.script_s)
+
+    def core_summary(self) -> dict[str, float]:
+        """The same of building and pushing alone: without our checks, without unzip."""
+        return self._summary(self.ours_core, self.script_core)
+
+    def _summary(self, ours_s: list[float], script_s: list[float]) -> dict[str, float]:
+        ours, script = statistics.median(ours_s), statistics.median(script_s)
         return {
             "ours_s": round(ours, 2),
             "script_s": round(script, 2),
@@ -67,11 +98,12 @@ class Watch(threading.Thread):
 
 
 def _tree(process: psutil.Process) -> float:
+    """Proportional set sizes: what a forked child shares with its parent counts once."""
     total = 0
     with suppress(psutil.Error):
         for member in [process, *process.children(recursive=True)]:
             with suppress(psutil.Error):
-                total += member.memory_info().rss
+                total += member.memory_full_info().pss
     return total / MIB
 
 
@@ -91,26 +123,27 @@ class Task:
         threading.Thread(target=self._keep_errors, daemon=True).start()
         self._answer()
 
-    def run(self, asked: dict[str, Any]) -> tuple[float, float]:
-        """Seconds and MiB of one deployment."""
+    def run(self, asked: dict[str, Any]) -> Run:
+        """One deployment."""
         watch = Watch(psutil.Process(self._process.pid), from_zero=False)
         watch.start()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        seconds = self._answer()
-        return seconds, watch.end()
+        told = self._answer()
+        return Run(told["seconds"], told["core_seconds"], watch.end())
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
 
-    def _answer(self) -> float:
+    def _answer(self) -> dict[str, float]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("ours failed:\n" + "".join(self._errors[-20:]))
-        return float(json.loads(line)["seconds"])
+        told: dict[str, float] = json.loads(line)
+        return told
 
     def _keep_errors(self) -> None:
         assert self._process.stderr is not None
@@ -118,13 +151,20 @@ class Task:
             self._errors.append(line)
 
 
-def by_hand(env: dict[str, str], *words: str) -> tuple[float, float]:
-    """Seconds and MiB of the script."""
+def by_hand(env: dict[str, str], *words: str) -> Run:
+    """One run of the script."""
     begin = time.monotonic()
-    process = subprocess.Popen([_HERE / "by_hand.sh", *words], env={**os.environ, **env})
+    process = subprocess.Popen(
+        [_HERE / "by_hand.sh", *words],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     watch = Watch(psutil.Process(process.pid), from_zero=True)
     watch.start()
-    if process.wait():
+    times, _ = process.communicate()
+    if process.returncode:
         raise RuntimeError("the script by hand failed")
     seconds = time.monotonic() - begin
-    return seconds, watch.end()
+    started, ended = map(float, times.split())
+    return Run(seconds, ended - started, watch.end())
