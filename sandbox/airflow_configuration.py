@@ -28,6 +28,7 @@ import sys
 if "scheduler" in sys.argv:
     import airflow.dag_processing.dagbag
     import airflow.providers.cncf.kubernetes.operators.pod
+    import airflow.providers.standard.operators.hitl
     import airflow.sdk.execution_time.supervisor
     import azure.identity
     import azure.mgmt.containerservice
@@ -151,6 +152,12 @@ def _environments() -> dict[str, object]:
     dev["cluster"]["imagePullSecrets"] = [pull_secret.NAME]
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
     del dev["routing"]["host"]
+    # In a namespace of its own behind the same host: a service can be in one of them only.
+    prod = copy.deepcopy(dev)
+    prod["description"] = "Sandbox, after an approval"
+    prod["cluster"]["namespace"] = SETTINGS.approved_namespace
+    prod["approval"] = {"approvers": ["admin"], "timeoutMinutes": 60}
+    content["environments"]["prod"] = prod
     if SETTINGS.kubeconfig:
         return content  # a cluster that is given knows nothing of our tenant
     # The same cluster by way of ARM and Entra ID, with the rights of include/rbac.yaml and no more.

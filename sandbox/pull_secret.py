@@ -12,43 +12,53 @@ from sandbox.registry import Registry
 from sandbox.settings import SETTINGS
 
 NAME = "registry"
-_PATH = f"/api/v1/namespaces/{SETTINGS.namespace}/secrets/{NAME}"
+_NAMESPACES = (SETTINGS.namespace, SETTINGS.approved_namespace)
 
 
 class PullSecret(Part):
-    """A Secret of type dockerconfigjson in the namespace; it goes when the cluster goes."""
+    """A Secret of type dockerconfigjson in each namespace; it goes when the cluster goes."""
 
     name = "pull-secret"
     needs = ("cluster", "registry")
 
     def where(self) -> str:
-        return f"secret {NAME} in namespace {SETTINGS.namespace}"
+        return f"secret {NAME} in the namespaces {' and '.join(_NAMESPACES)}"
 
     def ready(self) -> str | None:
         if problem := Cluster().ready():
             return problem
         try:
-            secret = Kube().get(_PATH)
+            secrets = [Kube().get(_path(namespace)) for namespace in _NAMESPACES]
         except SandboxError as error:
             return str(error)
-        if secret is None or secret["data"][".dockerconfigjson"] != _content():
+        wanted = _content()
+        if any(item is None or item["data"][".dockerconfigjson"] != wanted for item in secrets):
             return f"there is no current {self.where()}"
         return None
 
     def start(self) -> None:
-        Kube().apply(
-            _PATH,
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": NAME},
-                "type": "kubernetes.io/dockerconfigjson",
-                "data": {".dockerconfigjson": _content()},
-            },
-        )
+        for namespace in _NAMESPACES:
+            Kube().apply(
+                f"/api/v1/namespaces/{namespace}",
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            )
+            Kube().apply(
+                _path(namespace),
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": NAME},
+                    "type": "kubernetes.io/dockerconfigjson",
+                    "data": {".dockerconfigjson": _content()},
+                },
+            )
 
     def stop(self) -> None:
         """Nothing: the cluster takes it along; in a cluster of someone else's it does no harm."""
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets/{NAME}"
 
 
 def _content() -> str:

@@ -46,6 +46,8 @@ class Settings:
 
     namespace: str = "datafactory"
     """Kubernetes namespace of the environment ``dev`` that the sandbox configures."""
+    approved_namespace: str = "datafactory-prod"
+    """Kubernetes namespace of the environment ``prod``, where deployments wait for an approval."""
     kubeconfig: str = ""
     """An existing cluster's kubeconfig (``SANDBOX_KUBECONFIG``); empty: the sandbox's own."""
 

@@ -64,3 +64,22 @@ def test_an_unknown_environment_lists_the_configured_and_the_nearest(changed):
     configured = changed(lambda dev: None)
     with pytest.raises(ManifestError, match=r"did you mean 'dev'\? configured: dev"):
         environments.find("dve", configured)
+
+
+def test_approval_true_is_anyone_for_a_day(changed):
+    found = changed(lambda dev: dev.update(approval=True))["dev"].approval
+    assert (found.approvers, found.timeout_minutes) == ((), 24 * 60)
+    assert changed(lambda dev: dev.update(approval=False))["dev"].approval is None
+
+
+def test_an_approval_without_time_or_with_an_unknown_key_is_refused(changed):
+    with pytest.raises(ConfigurationError, match=r"approval\.timeoutMinutes"):
+        changed(lambda dev: dev.update(approval={"timeoutMinutes": 0}))
+    with pytest.raises(ConfigurationError, match=r"approval\.who"):
+        changed(lambda dev: dev.update(approval={"who": ["ada"]}))
+
+
+def test_a_run_may_last_as_long_as_the_longest_approval(changed):
+    assert environments.longest_approval(changed(lambda dev: None)).total_seconds() == 0
+    guarded = changed(lambda dev: dev.update(approval={"timeoutMinutes": 5}))
+    assert environments.longest_approval(guarded).total_seconds() == 300
