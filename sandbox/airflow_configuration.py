@@ -28,6 +28,7 @@ import sys
 if "scheduler" in sys.argv:
     import airflow.dag_processing.dagbag
     import airflow.providers.cncf.kubernetes.operators.pod
+    import airflow.providers.microsoft.azure.fs.adls
     import airflow.providers.standard.operators.hitl
     import airflow.sdk.execution_time.supervisor
     import azure.identity
