@@ -1,0 +1,155 @@
+"""Environments where a person lets the tested image go on, answered as the UI answers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+import yaml
+from kubernetes import client
+
+from sandbox import airflow_configuration
+from sandbox.deploy import follow, upload
+from sandbox.settings import SETTINGS
+from tests.e2e.conftest import remove
+
+NAMESPACE = SETTINGS.approved_namespace
+AFTER = ("apply_deployment", "publish_route", "record_release")
+
+
+@pytest.fixture(autouse=True)
+def configured(api):
+    known = api.get("dags/deploy_service/details")["params"]["environment"]["schema"]["enum"]
+    if "prod" not in known:
+        pytest.fail(
+            "Airflow was started before the environment prod: run `.venv/bin/python -m sandbox "
+            "down --only airflow` and `.venv/bin/python -m sandbox up`",
+            pytrace=False,
+        )
+
+
+@pytest.fixture
+def plain(service, cluster):
+    made = service("plain-service")
+    made.manifest["environment"] = "prod"
+    yield made
+    remove(cluster, NAMESPACE, made.object_name)
+
+
+@pytest.fixture
+def asked_of():
+    """Changes the approval of ``prod`` until the test is over."""
+    path = airflow_configuration.environments(SETTINGS.state / "airflow")
+    before = path.read_text()
+
+    def change(**approval):
+        content = yaml.safe_load(before)
+        content["environments"]["prod"]["approval"] = approval
+        path.write_text(yaml.safe_dump(content))
+
+    yield change
+    path.write_text(before)
+
+
+def start(api, service, version="1.0", changes=None):
+    """Upload and trigger; the run id once the run waits for the answer."""
+    name = service.manifest["serviceName"]
+    service.manifest["version"] = version
+    upload(service.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
+    run_id = f"e2e-approval-{time.time_ns()}"
+    api.trigger("deploy_service", service.manifest, run_id)
+    wait_for_question(api, "deploy_service", run_id)
+    return run_id
+
+
+def wait_for_question(api, dag_id, run_id):
+    run = f"dags/{dag_id}/dagRuns/{run_id}"
+    end = time.monotonic() + 180
+    while api.get(f"{run}/taskInstances/approve")["state"] != "awaiting_input":
+        state = api.get(run)["state"]
+        assert state in ("queued", "running"), f"the run is {state} and has not asked"
+        assert time.monotonic() < end
+        time.sleep(0.3)
+
+
+def question(api, run_id, dag_id="deploy_service"):
+    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    return path, api.get(path)
+
+
+PERSON_SECONDS = 3.0
+"""Airflow 3.3.2 asks again when the answer comes while it still notes that the task waits."""
+
+
+def answer(api, run_id, option, dag_id="deploy_service"):
+    time.sleep(PERSON_SECONDS)
+    path, _ = question(api, run_id, dag_id)
+    return api.session.patch(
+        f"{api.base}/{path}", json={"chosen_options": [option], "params_input": {}}, timeout=30
+    )
+
+
+def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
+    api, plain, cluster, environment
+):
+    first = start(api, plain)
+    assert "first release" in question(api, first)[1]["body"]
+    assert answer(api, first, "Approve").ok
+    outcome = follow(api, first, quiet=True)
+    assert outcome.ok, outcome.error
+    record = api.xcom(f"dags/deploy_service/dagRuns/{first}", "approve")
+    assert (record["approvedBy"], record["digest"]) == ("admin", outcome.digest)
+    deployment = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
+
+    plain.manifest["replicas"] = 1
+    changed = plain.source("plain-service", "changed")
+    second = start(api, plain, "1.1", changed)
+    asked = question(api, second)[1]
+    assert asked["subject"] == f"Deploy {plain.object_name} 1.1 to prod?"
+    assert "| version | `1.0` | `1.1` |" in asked["body"]
+    assert "| replicas | `2` | `1` |" in asked["body"]
+    assert outcome.digest in asked["body"]
+    assert not asked["params"]
+    assert [user["id"] for user in asked["assigned_users"]] == ["admin"]
+    pools = api.get("pools/default_pool")
+    assert pools["deferred_slots"] == 0
+    assert answer(api, second, "Reject").ok
+    refused = follow(api, second, quiet=True)
+    assert (refused.state, refused.failed_step) == ("failed", "approve")
+    assert f"admin refused {plain.object_name} 1.1 for prod" in refused.error
+    assert refused.steps["approve"]["tries"] == 1
+    assert {refused.steps[step]["state"] for step in AFTER} == {"upstream_failed"}
+    after = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
+    assert after.metadata.resource_version == deployment.metadata.resource_version
+    assert requests.get(outcome.url, timeout=10).json()["service"] == "plain-service"
+
+
+def test_who_is_not_asked_may_not_answer_and_silence_fails_the_run(api, plain, asked_of):
+    asked_of(approvers=["grace"], timeoutMinutes=1)
+    run_id = start(api, plain)
+    assert answer(api, run_id, "Approve").status_code == 403
+    outcome = follow(api, run_id, quiet=True)
+    assert (outcome.state, outcome.failed_step) == ("failed", "approve")
+    assert "grace did not answer within 1 minutes" in outcome.error
+
+
+def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
+    run_id = start(api, plain)
+    done = api.session.patch(
+        f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
+        json={"new_state": "success"},
+        timeout=30,
+    )
+    assert done.ok, done.text
+    outcome = follow(api, run_id, quiet=True)
+    assert (outcome.state, outcome.failed_step) == ("failed", "apply_deployment")
+    assert "nobody has approved sha256:" in outcome.error
+
+
+def test_an_environment_without_approval_never_starts_the_task(api, service):
+    outcome = service("plain-service").deploy()
+    assert outcome.ok, outcome.error
+    assert outcome.steps["approve"]["state"] == "skipped"
+    run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
+    assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0
