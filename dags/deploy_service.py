@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, chain
+from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, form
+from manifest_engine.operators import dag_settings
 from manifest_engine.operators.apply_deployment import ApplyDeployment
 from manifest_engine.operators.approve import Approve
 from manifest_engine.operators.build_image import BuildImage
@@ -15,7 +16,6 @@ from manifest_engine.operators.publish_route import PublishRoute
 from manifest_engine.operators.push_image import PushImage
 from manifest_engine.operators.record_release import RecordRelease
 from manifest_engine.operators.smoke_test import SmokeTest
-from manifest_engine.operators.step import RetryByError
 from manifest_engine.operators.validate_manifest import ValidateManifest
 
 GUIDE = """
@@ -43,33 +43,17 @@ bill of materials to it in the registry.
 """
 
 
-def manifest_params() -> dict[str, Param]:
-    """The manifest's fields as the DAG's params; the required ones have no default."""
-    return {
-        field.name: Param(**field.schema)
-        if field.required
-        else Param(default=field.default, **field.schema)
-        for field in form.form_fields(environments.load())
-    }
-
-
 with DAG(
     dag_id="deploy_service",
     dag_display_name="Deploy a service",
     description="A service's ZIP in Artifactory becomes a running, reachable service on AKS",
     doc_md=GUIDE,
     schedule=None,
-    params=manifest_params(),
+    params=dag_settings.params(form.form_fields(environments.load())),
     tags=["manifest-engine"],
     max_active_runs=32,  # other services' deployments need not wait for one another
     dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=1),
-        "retry_policy": RetryByError(),
-    },
+    default_args=dag_settings.TASKS,
 ):
     validate = ValidateManifest(task_id="validate")
     release = validate.output

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, chain
+from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, removal
+from manifest_engine.operators import dag_settings
 from manifest_engine.operators.remove_service import (
     RecordRemoval,
     RemoveRoute,
     RemoveWorkload,
     ValidateRemoval,
 )
-from manifest_engine.operators.step import RetryByError
 
 GUIDE = """
 ### Remove a service
@@ -34,18 +34,10 @@ with DAG(
     description="Takes a service's route and workload out of an environment; images stay",
     doc_md=GUIDE,
     schedule=None,
-    params={
-        field.name: Param(**field.schema) for field in removal.form_fields(environments.load())
-    },
+    params=dag_settings.params(removal.form_fields(environments.load())),
     tags=["manifest-engine"],
     dagrun_timeout=timedelta(hours=2),
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=1),
-        "retry_policy": RetryByError(),
-    },
+    default_args=dag_settings.TASKS,
 ):
     validate = ValidateRemoval(task_id="validate_removal")
     planned = validate.output

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, chain
+from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, form
+from manifest_engine.operators import dag_settings
 from manifest_engine.operators.apply_deployment import ApplyDeployment
 from manifest_engine.operators.approve import Approve
 from manifest_engine.operators.publish_route import PublishRoute
 from manifest_engine.operators.record_release import RecordRelease
 from manifest_engine.operators.smoke_test import SmokeTest
-from manifest_engine.operators.step import RetryByError
 from manifest_engine.operators.validate_rollback import ARTIFACT, PUSH, ValidateRollback
 
 GUIDE = """
@@ -36,22 +36,11 @@ with DAG(
     description="A service returns to an earlier release, without a build",
     doc_md=GUIDE,
     schedule=None,
-    params={
-        field.name: Param(**field.schema)
-        if field.required
-        else Param(default=field.default, **field.schema)
-        for field in form.rollback_fields(environments.load())
-    },
+    params=dag_settings.params(form.rollback_fields(environments.load())),
     tags=["manifest-engine"],
     max_active_runs=32,  # other services' rollbacks need not wait for one another
     dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=1),
-        "retry_policy": RetryByError(),
-    },
+    default_args=dag_settings.TASKS,
 ):
     validate = ValidateRollback(task_id="validate_rollback")
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
