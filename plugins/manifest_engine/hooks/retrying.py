@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from time import time
+from time import sleep, time
 
 import requests
 
@@ -51,6 +51,7 @@ def send_patiently(
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_passing),
             wait=pause,
+            sleep=sleep,
             stop=tenacity.stop_before_delay(deadline_seconds),
         )(attempt)
     except tenacity.RetryError as error:

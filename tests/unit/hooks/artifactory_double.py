@@ -24,6 +24,7 @@ class Handler(BaseHTTPRequestHandler):
     """GET of file info and files; every request is noted as it came."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms between head and body
     double: Double
 
     def do_GET(self) -> None:
