@@ -7,9 +7,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from sandbox import deploy, stack
+from sandbox import deploy, mounts, stack
 from sandbox.part import Part, SandboxError
 from sandbox.parts import all_parts
+from sandbox.settings import SETTINGS
 
 
 def main(words: list[str] | None = None) -> int:
@@ -33,6 +34,8 @@ def main(words: list[str] | None = None) -> int:
         elif asked.verb == "down":
             chosen = [part for part in parts if not asked.only or part.name in asked.only]
             stack.down(chosen)
+            if not asked.only:
+                mounts.remove(SETTINGS.state)
         elif asked.verb == "status":
             return _status(parts)
         elif asked.verb == "deploy":
