@@ -25,12 +25,16 @@ MIDDLE = {"build_image": 0.6, "smoke_test": 2.0, "apply_deployment": 1.2} | dict
     ("when", "delays", "surely"),
     [
         ("at its start", {}, STEPS),
-        ("in its middle", MIDDLE, {"build_image", "smoke_test", "apply_deployment"}),
+        (
+            "0.6 to 2 s into build, smoke test and rollout, sooner in short steps",
+            MIDDLE,
+            {"build_image", "smoke_test", "apply_deployment"},
+        ),
     ],
 )
 def test_every_task_killed_once(*, faults, live, load, left_over, api, when, delays, surely):
     expected = "the run succeeds by retries, nothing is left over, no request fails"
-    with faults.case(f"SIGKILL to each task {when}", expected) as case:
+    with faults.case(f"SIGKILL to each task, {when}", expected) as case:
         text = uuid.uuid4().hex[:6]
         live.manifest["version"] = f"1.0.{text}"
         name, version = live.manifest["serviceName"], live.manifest["version"]
