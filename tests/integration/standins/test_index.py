@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.index import Index, login
+from tests.integration.parts import require
 
-pytestmark = pytest.mark.skipif(
-    Index().ready() is not None, reason="needs the sandbox: python -m sandbox up --only index"
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def parts() -> None:
+    require(Index())
 
 
 def install(requirement: str, target: Path, user: str, password: str) -> tuple[int, str]:

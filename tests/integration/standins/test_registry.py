@@ -18,15 +18,16 @@ from sandbox.base_image import IMAGE
 from sandbox.engine import Engine
 from sandbox.registry import Registry, login
 from sandbox.settings import SETTINGS
+from tests.integration.parts import require
 
 ZERO_USER = "00000000-0000-0000-0000-000000000000"
 TOKENS = f"https://{SETTINGS.pod_gateway}:{SETTINGS.token_port}/oauth2"
 ACR = "https://containerregistry.azure.net"
 
-pytestmark = pytest.mark.skipif(
-    any(part.ready() is not None for part in (Engine(), Registry(), entra.Entra())),
-    reason="needs the sandbox: python -m sandbox up --only base-image --only registry --only entra",
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def parts() -> None:
+    require(Engine(), Registry(), entra.Entra())
 
 
 def post(path: str, **form: str) -> requests.Response:
@@ -170,4 +171,4 @@ def test_a_reader_cannot_push(engine: Any, image: str) -> None:
 
 def test_a_wrong_login_is_refused(engine: Any) -> None:
     with pytest.raises(APIError, match="unauthorized"):
-        engine.login("sandbox", "wrong", registry=SETTINGS.registry)
+        engine.login("sandbox", "wrong", registry=SETTINGS.registry, reauth=True)
