@@ -24,6 +24,8 @@ GATEWAY = "datafactory-gateway"
 _CLASS = "contour"
 _API = "/apis/gateway.networking.k8s.io/v1"
 _GATEWAY_PATH = f"{_API}/namespaces/{NAMESPACE}/gateways/{GATEWAY}"
+_OPEN = "keeps-the-port-open"
+_OPEN_PATH = f"{_API}/namespaces/{NAMESPACE}/httproutes/{_OPEN}"
 _CLASS_PATH = f"{_API}/gatewayclasses/{_CLASS}"
 _HOME = SETTINGS.state / "gateway"
 _ADMIN = _HOME / "envoy-admin.sock"
@@ -183,6 +185,29 @@ def _create_gateway(kube: Kube) -> None:
     }
     del gateway_class["spec"]
     kube.apply(f"{_CLASS_PATH}/status", {**gateway_class, "status": {"conditions": [accepted]}})
+    kube.apply(_OPEN_PATH, _open_port())
+
+
+def _open_port() -> dict[str, Any]:
+    """A route that no service owns: Envoy closes its port when the last route goes.
+
+    Then a path without a service would refuse the connection instead of answering 404.
+    """
+    redirect = {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": _OPEN, "namespace": NAMESPACE},
+        "spec": {
+            "parentRefs": [{"name": GATEWAY}],
+            "rules": [
+                {
+                    "matches": [{"path": {"type": "Exact", "value": f"/{_OPEN}"}}],
+                    "filters": [{"type": "RequestRedirect", "requestRedirect": redirect}],
+                }
+            ],
+        },
+    }
 
 
 def _start_contour() -> None:

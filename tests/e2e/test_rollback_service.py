@@ -12,7 +12,10 @@ from manifest_engine.hooks.registry_auth import PasswordIdentity
 
 from sandbox.deploy import follow
 
-STEPS = ["validate_rollback", "smoke_test", "apply_deployment", "publish_route", "record_release"]
+STEPS = [
+    "validate_rollback", "smoke_test", "approve", "apply_deployment", "publish_route",
+    "record_release",
+]  # fmt: skip
 REQUESTED = "manifest-engine.io/requested-"
 
 
