@@ -1,0 +1,114 @@
+"""Writes the audit: a JSON line when a run of ours begins and when it ends.
+
+It runs where Airflow changes a run's state: in the scheduler, and in the API server when somebody
+marks a run by hand. Nothing here may hold either of them up or break it, so every error ends in the
+log, and what is read from the database is read by a session of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+PATH_VARIABLE = "MANIFEST_ENGINE_AUDIT_LOG"
+_log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
+    """A run begins."""
+    _record(dag_run, msg)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    """A run has ended well."""
+    _record(dag_run, msg)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    """A run has failed."""
+    _record(dag_run, msg)
+
+
+def path() -> Path:
+    """The file: ``MANIFEST_ENGINE_AUDIT_LOG``, else one among Airflow's logs."""
+    given = os.environ.get(PATH_VARIABLE)
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return Path(given) if given else home / "logs/manifest-engine-audit.jsonl"
+
+
+def append(entry: dict[str, Any]) -> None:
+    """One line by one write to the file's end, so that several processes may do it at once."""
+    text = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+    where = path()
+    where.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _record(dag_run: DagRun, message: str) -> None:
+    try:
+        from manifest_engine.domain import audit
+
+        if dag_run.dag_id not in audit.ACTIONS:
+            return
+        run = _run(dag_run)
+        xcoms, failed = _found(dag_run) if run.state != "running" else ({}, None)
+        append(audit.entry(run, xcoms, failed=failed, message=message))
+    except Exception:
+        _log.exception("The audit misses an entry of %s", getattr(dag_run, "run_id", "?"))
+
+
+def _run(dag_run: DagRun) -> Any:
+    from manifest_engine.domain import audit
+
+    return audit.Run(
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        state=str(getattr(dag_run.state, "value", dag_run.state)),
+        conf=dag_run.conf or {},
+        triggered_by=getattr(dag_run.triggered_by, "value", None),
+        user=dag_run.triggering_user_name,
+        requested_at=dag_run.run_after,
+        started_at=dag_run.start_date,
+        ended_at=dag_run.end_date,
+    )
+
+
+def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
+    """The XComs that tell the story, and the task that failed first."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.settings import NonScopedSession
+    from sqlalchemy import select
+
+    from manifest_engine.domain import audit
+
+    with NonScopedSession() as session:
+        where = XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id
+        rows = session.scalars(select(XComModel).where(*where, XComModel.key.in_(audit.KEYS)))
+        xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
+        failed = session.scalar(
+            select(TaskInstance.task_id)
+            .where(
+                TaskInstance.dag_id == dag_run.dag_id,
+                TaskInstance.run_id == dag_run.run_id,
+                TaskInstance.state == "failed",
+            )
+            .order_by(TaskInstance.end_date)
+            .limit(1)
+        )
+    return xcoms, failed

@@ -1,0 +1,177 @@
+"""One audit entry per beginning and end of a run: who asked for what, and what became of it.
+
+``docs/audit.md`` describes the entry; it has no secret in it.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from manifest_engine.domain.manifest import Manifest
+
+SCHEMA = 1
+"""Raised when a field changes its meaning; new fields may come without that."""
+
+ACTIONS = {
+    "deploy_service": "deploy",
+    "rollback_service": "rollback",
+    "remove_service": "remove",
+}
+"""By DAG."""
+_SOURCES = {"timetable": "schedule", "rest_api": "api", "operator": "dag"}
+"""Airflow's words for where a run came from that are not plain; the others stand as they are."""
+
+ERROR_KEY = "error"
+VALUE_KEY = "return_value"
+PUSH_KEY = "push"
+KEYS = (VALUE_KEY, ERROR_KEY, PUSH_KEY)
+"""Of the XComs that an entry is made of."""
+_VALIDATE = ("validate", "validate_rollback", "validate_removal")
+_RECORD = ("record_release", "record_removal")
+_PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))
+
+_HIDDEN = "***"
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
+_SECRET_REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
+_URL_WITH_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_OF_OTHER_RUNS = ("confirm", "version")
+"""Fields of rollback and removal, besides those that a manifest has."""
+
+XComs = Mapping[tuple[str, str], Any]
+"""By task and key."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as Airflow knows it."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    conf: Mapping[str, Any]
+    triggered_by: str | None
+    user: str | None
+    requested_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def entry(
+    run: Run, xcoms: XComs, *, failed: str | None = None, message: str = ""
+) -> dict[str, Any]:
+    """The entry, in the order in which a person reads it.
+
+    :param failed: the task that failed first.
+    :param message: Airflow's own word for why the run ended.
+    """
+    over = run.state in ("success", "failed")
+    record = _first(xcoms, [(task, VALUE_KEY) for task in _RECORD])
+    manifest = _manifest(run.conf, _first(xcoms, [(task, VALUE_KEY) for task in _VALIDATE]))
+    source = (run.triggered_by or "unknown").lower()
+    made: dict[str, Any] = {
+        "schema": SCHEMA,
+        "event": "ended" if over else "started",
+        "action": ACTIONS.get(run.dag_id, run.dag_id),
+        "by": run.user or "unknown",
+        "from": _SOURCES.get(source, source),
+        "dag": run.dag_id,
+        "run": run.run_id,
+        "requestedAt": _time(run.requested_at),
+        "startedAt": _time(run.started_at),
+        "component": manifest.get("component"),
+        "serviceName": manifest.get("serviceName"),
+        "version": record.get("version") or manifest.get("version"),
+        "environment": manifest.get("environment"),
+        "manifest": manifest,
+    }
+    if over:
+        made |= {
+            "endedAt": _time(run.ended_at),
+            "result": run.state,
+            "digest": record.get("digest") or _first(xcoms, _PUSHED).get("digest"),
+            "url": record.get("url"),
+            "approvedBy": _first(xcoms, [("approve", VALUE_KEY)]).get("approvedBy"),
+        }
+    if run.state == "failed":
+        made |= {"failedStep": failed, "sentence": _sentence(xcoms, failed, message)}
+    return made
+
+
+def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, without what may be a secret.
+
+    A manifest that was refused can hold anything: unknown keys, and a secret where its reference
+    belongs.
+    """
+    known = {field.alias or name for name, field in Manifest.model_fields.items()}
+    return {
+        key: _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else _HIDDEN
+        for key, value in manifest.items()
+        if value is not None
+    }
+
+
+def line(made: Mapping[str, Any]) -> str:
+    """An entry as a person reads it."""
+    what = f"{made['component']}-{made['serviceName']} {made.get('version') or ''}".rstrip()
+    result = made.get("result") or "running"
+    text = (
+        f"{(made.get('requestedAt') or '')[:19]}  {result:<8} {made['action']:<9} {what} in "
+        f"{made['environment']}, by {made['by']} ({made['from']})"
+    )
+    if made.get("approvedBy"):
+        text += f", approved by {made['approvedBy']}"
+    if made.get("sentence"):
+        told = f"{made['failedStep'] or 'the run'}: {made['sentence']}"
+        text += "\n" + textwrap.indent(told, "    ")
+    return text
+
+
+def _manifest(conf: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
+    """As validated, with defaults; as asked for, where it was not."""
+    found = planned.get("manifest")
+    return redacted(found if isinstance(found, dict) else conf)
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if key == "secretEnv" and isinstance(value, dict):
+        return {
+            name: item if _SECRET_REFERENCE.fullmatch(str(item)) else _HIDDEN
+            for name, item in value.items()
+        }
+    if key == "env" and isinstance(value, dict):
+        return {
+            name: _HIDDEN if _SECRET_NAME.search(name) else _without_login(item)
+            for name, item in value.items()
+        }
+    return _without_login(value)
+
+
+def _without_login(value: Any) -> Any:
+    return _URL_WITH_LOGIN.sub(f"{_HIDDEN}@", value) if isinstance(value, str) else value
+
+
+def _sentence(xcoms: XComs, failed: str | None, message: str) -> str:
+    if failed and (told := xcoms.get((failed, ERROR_KEY))):
+        return str(told)
+    if message == "timed_out":
+        return "The run took longer than its DAG allows (dagrun_timeout) and was ended."
+    if failed:
+        return f"{failed} failed without a word; its log says more."
+    return f"The run was ended ({message or 'by hand'})."
+
+
+def _first(xcoms: XComs, places: Any) -> dict[str, Any]:
+    for place in places:
+        if isinstance(found := xcoms.get(place), dict):
+            return found
+    return {}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None

@@ -1,0 +1,68 @@
+"""The listener writes whole lines, minds its own DAGs, and breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.api import audit_listener
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "made/audit.jsonl"
+    monkeypatch.setenv("MANIFEST_ENGINE_AUDIT_LOG", str(path))
+    return path
+
+
+def a_run(dag_id="deploy_service", state="running"):
+    return SimpleNamespace(
+        dag_id=dag_id,
+        run_id="run-1",
+        state=SimpleNamespace(value=state),
+        conf={"component": "pricing", "serviceName": "quotes"},
+        triggered_by=SimpleNamespace(value="rest_api"),
+        triggering_user_name="ada",
+        run_after=NOW,
+        start_date=NOW,
+        end_date=None,
+    )
+
+
+def test_a_beginning_and_an_end_are_a_line_each(log, monkeypatch):
+    monkeypatch.setattr(audit_listener, "_found", lambda run: ({}, "build_image"))
+    audit_listener.on_dag_run_running(a_run(), "started")
+    audit_listener.on_dag_run_failed(a_run(state="failed"), "task_failure")
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [entry["event"] for entry in entries] == ["started", "ended"]
+    assert [entry["by"] for entry in entries] == ["ada", "ada"]
+    assert entries[1]["failedStep"] == "build_image"
+
+
+def test_other_dags_are_none_of_its_business(log):
+    audit_listener.on_dag_run_running(a_run("somebody_elses"), "started")
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("run", [a_run(state="success"), SimpleNamespace(dag_id="deploy_service")])
+def test_whatever_goes_wrong_is_logged_and_not_raised(log, caplog, monkeypatch, run):
+    monkeypatch.setattr(audit_listener, "_found", lambda run: 1 / 0)
+    audit_listener.on_dag_run_success(run, "success")
+    assert "The audit misses an entry" in caplog.text
+    assert not log.exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_logged_and_not_raised(log, caplog, monkeypatch):
+    monkeypatch.setenv("MANIFEST_ENGINE_AUDIT_LOG", "/proc/no/such/file")
+    audit_listener.on_dag_run_running(a_run(), "started")
+    assert "The audit misses an entry" in caplog.text
+
+
+def test_without_a_setting_it_lies_among_airflows_logs(monkeypatch):
+    monkeypatch.delenv("MANIFEST_ENGINE_AUDIT_LOG", raising=False)
+    monkeypatch.setenv("AIRFLOW_HOME", "/opt/airflow")
+    assert str(audit_listener.path()) == "/opt/airflow/logs/manifest-engine-audit.jsonl"
