@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from sandbox import golang
@@ -28,16 +27,11 @@ class ClusterBinary(Part):
         return "not built yet"
 
     def start(self) -> None:
-        if self.ready() is None:
-            return
-        with golang.one_at_a_time():
-            target = folder()
-            if target.exists():  # built by another call while this one waited
-                return
-            unfinished = target.with_name(f"{target.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            golang.build(_MODULE, unfinished, [".", "./pause"], _version_flags(), self.name)
-            unfinished.rename(target)
+        if self.ready() is not None:
+            golang.make_once(folder(), self._make)
+
+    def _make(self, target: Path) -> None:
+        golang.build(_MODULE, target, [".", "./pause"], _version_flags(), self.name)
 
     def stop(self) -> None:
         """Nothing: the cache is meant to survive."""

@@ -34,20 +34,14 @@ class GatewayBinary(Part):
         return "not built yet"
 
     def start(self) -> None:
-        if self.ready() is None:
-            return
-        with golang.one_at_a_time():
-            target = folder()
-            if target.exists():  # built by another call while this one waited
-                return
-            unfinished = target.with_name(f"{target.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
-            say(self.name, f"downloading {_ENVOY}")
-            _fetch_envoy(unfinished)
-            golang.build(_MODULE, unfinished, [f"{_CONTOUR}/cmd/contour"], "", self.name)
-            _copy_kinds(unfinished / "crds")
-            unfinished.rename(target)
+        if self.ready() is not None:
+            golang.make_once(folder(), self._make)
+
+    def _make(self, target: Path) -> None:
+        say(self.name, f"downloading {_ENVOY}")
+        _fetch_envoy(target)
+        golang.build(_MODULE, target, [f"{_CONTOUR}/cmd/contour"], "", self.name)
+        _copy_kinds(target / "crds")
 
     def stop(self) -> None:
         """Nothing: the cache is meant to survive."""

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,6 +75,18 @@ def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who
                 say(who, f"compiling, {len(lines)} packages of at most {total}")
     if process.returncode != 0:
         raise SandboxError(f"go build of {module.name} failed: " + "\n".join(lines[-8:]))
+
+
+def make_once(target: Path, make: Callable[[Path], None]) -> None:
+    """Have ``make`` fill a folder that becomes ``target`` when it is whole; none if it is there."""
+    with one_at_a_time():
+        if target.exists():  # built by another call while this one waited
+            return
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        make(unfinished)
+        unfinished.rename(target)
 
 
 @contextmanager
