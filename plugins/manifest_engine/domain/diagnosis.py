@@ -103,7 +103,6 @@ def _crashed(status: Json) -> bool:
 
 def _pull(image: str, reason: str, message: str) -> Finding:
     transient = any(sign in message.lower() for sign in _TRANSIENT_PULL)
-    message = _WRAPPED.sub("", message)  # each layer of containerd repeats the whole reference
     return Finding(
         f"the image {image} cannot be pulled: {message or reason}",
         final=reason != "ErrImagePull",
@@ -190,4 +189,5 @@ def tail(text: str | None, lines: int = LINES) -> str:
 
 
 def _flat(text: Any) -> str:
-    return " ".join(str(text or "").split())[:600]
+    """One line of bounded length; each layer of containerd repeats the whole reference."""
+    return _WRAPPED.sub("", " ".join(str(text or "").split()))[:600]

@@ -82,6 +82,18 @@ def test_an_image_pull_that_may_succeed_later_is_retryable(message):
     assert (found.final, found.retryable) == (False, True)
 
 
+def test_a_long_reference_does_not_hide_why_a_pull_failed():
+    image = f"{'r' * 200}/name@sha256:{'0' * 64}"
+    message = (
+        f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
+        f"{image}: not found"
+    )
+    waiting = {"reason": "ErrImagePull", "message": message}
+    found = diagnosis.of_container(container(waiting=waiting, image=image))
+    assert found.sentence.endswith(": not found")
+    assert found.retryable
+
+
 def test_a_pull_error_does_not_repeat_the_reference_of_every_layer():
     message = (
         'failed to pull and unpack image "i@d": failed to resolve reference "i@d": i@d: not found'
