@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox import deploy, mounts, stack
 from sandbox.part import Part, SandboxError
-from sandbox.parts import all_parts
+from sandbox.parts import all_parts, on_request
 from sandbox.settings import SETTINGS
 
 
@@ -30,9 +30,10 @@ def main(words: list[str] | None = None) -> int:
     parts = all_parts()
     try:
         if asked.verb == "up":
-            stack.up(_with_needs(parts, asked.only) if asked.only else parts)
+            stack.up(_with_needs([*parts, *on_request()], asked.only) if asked.only else parts)
         elif asked.verb == "down":
-            chosen = [part for part in parts if not asked.only or part.name in asked.only]
+            every = [*parts, *on_request()]
+            chosen = [part for part in every if not asked.only or part.name in asked.only]
             stack.down(chosen)
             if not asked.only:
                 mounts.remove(SETTINGS.state)

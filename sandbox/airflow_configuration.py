@@ -42,8 +42,8 @@ def write(home: Path, url: str) -> None:
     """Write all of Airflow's configuration below ``home``; what is secret only for its owner."""
     home.mkdir(parents=True, exist_ok=True)
     _write_private(passwords(home), json.dumps({"admin": secrets.token_urlsafe(12)}))
-    _write_private(connections(home), json.dumps(_connections()))
-    environments(home).write_text(yaml.safe_dump(_environments()))
+    _write_private(connections(home), json.dumps(connections_wanted()))
+    environments(home).write_text(yaml.safe_dump(environments_wanted()))
     settings = configparser.RawConfigParser()
     settings.read_dict(_settings(home, url))
     text = io.StringIO()
@@ -108,7 +108,7 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _connections() -> dict[str, dict[str, object]]:
+def connections_wanted() -> dict[str, dict[str, object]]:
     """The Airflow Connections of the environments, in Airflow's JSON form."""
     artifactory = Artifactory().exports()
     engine = Engine().exports()
@@ -144,7 +144,7 @@ def _connections() -> dict[str, dict[str, object]]:
     }
 
 
-def _environments() -> dict[str, object]:
+def environments_wanted() -> dict[str, object]:
     """``include/environments.yaml`` with the sandbox's own addresses."""
     content = yaml.safe_load((REPOSITORY / "include/environments.yaml").read_text())
     dev = content["environments"]["dev"]

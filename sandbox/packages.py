@@ -46,6 +46,7 @@ _OTHERS = {
     "containernetworking-plugins": ("/usr/lib/cni/bridge",),
     "debootstrap": ("debootstrap",),
     "iproute2": ("ip",),
+    "socat": ("socat",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
 }
 _FROM_TRIXIE = (*_ENGINE, "containerd", "docker-registry")

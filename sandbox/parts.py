@@ -8,6 +8,7 @@ from sandbox.artifactory import Artifactory
 from sandbox.base_image import BaseImage
 from sandbox.cluster import Cluster
 from sandbox.cluster_binary import ClusterBinary
+from sandbox.compose import Compose
 from sandbox.containerd import Containerd
 from sandbox.engine import Engine
 from sandbox.entra import Entra
@@ -42,6 +43,11 @@ def all_parts() -> list[Part]:
         *_azure(),
         Airflow(),
     ]
+
+
+def on_request() -> list[Part]:
+    """Parts that ``up`` leaves out unless it is told their name; ``down`` takes them along."""
+    return [Compose()]
 
 
 def _azure() -> list[Part]:

@@ -31,8 +31,13 @@ class Settings:
     engine_bridge: str = "me-engine"
     engine_network: str = "10.245.0.0/24"
     engine_gateway: str = "10.245.0.1"
+    compose_bridge: str = "me-compose"
+    compose_network: str = "10.246.0.0/24"
+    """Of the stack of docker-compose.yaml, when that is up."""
 
     airflow_port: int = 8080
+    compose_port: int = 8085
+    """Airflow's pages and API in the stack of docker-compose.yaml."""
     gateway_port: int = 18080
     """Envoy's port on loopback, as browsers and curl reach it."""
     artifactory_port: int = 8081

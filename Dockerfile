@@ -1,0 +1,30 @@
+# The image of every Airflow component of docker-compose.yaml. Images are named by arguments, for
+# mirrors: docker build --build-arg AIRFLOW_IMAGE=mirror.example.com/apache/airflow:… .
+ARG AIRFLOW_IMAGE=apache/airflow:slim-3.3.2-python3.11
+ARG DOCKER_IMAGE=docker:28.5.2-dind
+
+FROM ${DOCKER_IMAGE} AS docker
+
+FROM ${AIRFLOW_IMAGE}
+
+# The client alone: builds run on the builders.
+COPY --from=docker /usr/local/bin/docker /usr/local/bin/docker
+COPY --from=docker /usr/local/libexec/docker/cli-plugins/docker-buildx \
+    /usr/local/libexec/docker/cli-plugins/docker-buildx
+
+USER airflow
+WORKDIR /opt/airflow
+
+COPY requirements.txt constraints.txt requirements/
+COPY compose/requirements.txt requirements/many-workers.txt
+RUN pip install --no-cache-dir --disable-pip-version-check --constraint requirements/constraints.txt \
+    --requirement requirements/requirements.txt --requirement requirements/many-workers.txt
+
+COPY compose/airflow_local_settings.py config/
+COPY compose/init.py compose/alive.py compose/
+COPY include include
+COPY plugins plugins
+COPY dags dags
+
+# Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
+ENV PYTHONPATH=/opt/airflow/plugins

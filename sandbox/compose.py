@@ -1,0 +1,109 @@
+"""The stack of docker-compose.yaml beside the sandbox's own Airflow, on the sandbox's engine.
+
+It is started on request only: ``python -m sandbox up --only compose``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+
+from sandbox import compose_configuration, compose_images, compose_network, docker_cli
+from sandbox.base_image import IMAGE
+from sandbox.engine import Engine
+from sandbox.part import Part, SandboxError
+from sandbox.settings import SETTINGS
+
+BUILDERS = ("builder-1", "builder-2")
+_UP_SECONDS = 300
+"""It takes 40 s on an idle machine."""
+
+
+class Compose(Part):
+    """Airflow with two Celery workers and two builders, for the deployments of the sandbox."""
+
+    name = "compose"
+    needs = (
+        "engine",
+        "base-image",
+        "registry",
+        "artifactory",
+        "index",
+        "pull-secret",
+        "gateway",
+    )
+
+    def __init__(self) -> None:
+        self.url = f"http://127.0.0.1:{SETTINGS.compose_port}"
+
+    def where(self) -> str:
+        return self.url
+
+    def exports(self) -> dict[str, str]:
+        return {
+            "COMPOSE_AIRFLOW_URL": self.url,
+            "COMPOSE_AIRFLOW_PASSWORD": compose_configuration.password(),
+        }
+
+    def start(self) -> None:
+        compose_configuration.write()
+        configuration = json.loads(self.compose("config", "--format", "json"))
+        compose_images.provide(compose_images.names(configuration), Engine().host)
+        compose_network.start()
+        self.compose("up", "--build", "--detach", "--wait", seconds=_UP_SECONDS)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._load_base_image, BUILDERS))
+        # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
+        requests.get(f"{self.url}/execution/health", timeout=30)
+
+    def ready(self) -> str | None:
+        if not compose_configuration.HOME.exists():
+            return "it is not up"
+        try:
+            listed = self.compose("ps", "--format", "json", seconds=5)
+        except SandboxError as error:
+            return str(error)
+        found = [json.loads(line) for line in listed.splitlines()]
+        ill = [item["Name"] for item in found if item["Health"] != "healthy"]
+        if ill or not found:
+            return f"not healthy: {', '.join(ill) or 'there is no container'}"
+        return None
+
+    def stop(self) -> None:
+        """Leave no container, volume, network, image of ours or rule."""
+        if compose_configuration.HOME.exists() and Engine().ready() is None:
+            words = ("--volumes", "--remove-orphans", "--timeout", "3", "--rmi", "local")
+            self.compose("down", *words, seconds=120)
+        compose_network.stop()
+        shutil.rmtree(compose_configuration.HOME, ignore_errors=True)
+
+    def token(self) -> str:
+        """A bearer token of Airflow's REST API. Raises SandboxError when it is refused."""
+        login = {"username": "admin", "password": compose_configuration.password()}
+        answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
+        if not answer.ok:
+            raise SandboxError(f"Airflow at {self.url} gave no token: HTTP {answer.status_code}")
+        return str(answer.json()["access_token"])
+
+    def compose(self, *words: str, seconds: float = 60) -> str:
+        """Run ``docker compose …`` on the stack; its output, or SandboxError."""
+        argv = [*compose_configuration.words(), *words]
+        what = f"docker compose {words[0]}"
+        return docker_cli.docker(*argv, host=Engine().host, what=what, seconds=seconds)
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """What ``docker compose ps`` says of a service's containers, also of stopped ones."""
+        listed = self.compose("ps", "--all", "--format", "json", service)
+        return [json.loads(line) for line in listed.splitlines()]
+
+    def _load_base_image(self, builder: str) -> None:
+        """The engine of a builder has no way to pull what this machine has none to pull."""
+        archive = compose_configuration.BASE_IMAGE
+        load = (
+            f"docker image inspect {IMAGE} || [ ! -e {archive} ] || docker load --input {archive}"
+        )
+        self.compose("exec", "--no-TTY", builder, "sh", "-c", load, seconds=120)

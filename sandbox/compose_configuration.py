@@ -1,0 +1,129 @@
+"""What the compose stack is told here: secrets, Connections, environments, and an override file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox import airflow_configuration, base_image, credentials
+from sandbox.artifactory import Artifactory
+from sandbox.gateway import Gateway
+from sandbox.kube import kubeconfig
+from sandbox.process import run
+from sandbox.settings import REPOSITORY, SETTINGS
+
+HOME = SETTINGS.state / "compose"
+BASE_IMAGE = "/base-image.tar"
+"""Where the builders find the archive of ``python:3.11``, if it could not be pulled."""
+_SECRETS = HOME / "secrets"
+_CA, _BUNDLE = "/etc/manifest-engine/ca.crt", "/etc/manifest-engine/bundle.crt"
+_BUILDERS = ["builder_1", "builder_2"]
+_AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+
+
+def write() -> None:
+    """Write all of it below ``HOME``; secrets that are there already are kept."""
+    credentials.private_folder(HOME)
+    run([REPOSITORY / "compose/make-secrets.sh", _SECRETS], what="making the stack's secrets")
+    # Its users inside the containers read it, nobody out here gets into the folder.
+    (_SECRETS / "connections").write_text(json.dumps(_connections()))
+    _environments_file().write_text(yaml.safe_dump(_environments()))
+    (HOME / "override.yaml").write_text(yaml.safe_dump(_override()))
+    lines = [f"{key}={value}\n" for key, value in _variables().items()]
+    (HOME / "env").write_text("".join(lines))
+
+
+def words() -> list[str | Path]:
+    """``docker compose`` with this configuration; a verb and its options follow."""
+    files: list[str | Path] = ["--file", REPOSITORY / "docker-compose.yaml"]
+    files += ["--file", HOME / "override.yaml", "--env-file", HOME / "env"]
+    return ["compose", "--project-directory", REPOSITORY, *files]
+
+
+def password() -> str:
+    """Of the user ``admin``; empty when the stack was never up."""
+    try:
+        return str(json.loads((_SECRETS / "airflow_passwords").read_text())["admin"])
+    except FileNotFoundError:
+        return ""
+
+
+def _variables() -> dict[str, str]:
+    return {
+        "SECRETS_FOLDER": str(_SECRETS),
+        "ENVIRONMENTS_FILE": str(_environments_file()),
+        "AIRFLOW_PORT": str(SETTINGS.compose_port),
+        "AIRFLOW_BASE_URL": f"http://127.0.0.1:{SETTINGS.compose_port}",
+        "HEARTBEAT_TIMEOUT": "15",
+    }
+
+
+def _environments_file() -> Path:
+    return HOME / "environments.yaml"
+
+
+def _connections() -> dict[str, Any]:
+    """Those of the sandbox's own Airflow, with addresses and files as containers see them."""
+    found: dict[str, Any] = airflow_configuration.connections_wanted()
+    del found["docker_default"]
+    found["artifactory_default"]["host"] = _from_inside(Artifactory().url)
+    cluster = yaml.safe_load(kubeconfig().read_text())
+    found["kubernetes_default"]["extra"] = {"kube_config": json.dumps(cluster)}
+    found["aks_default"]["extra"]["verify"] = _CA
+    return found
+
+
+def _environments() -> dict[str, Any]:
+    found: dict[str, Any] = airflow_configuration.environments_wanted()
+    for environment in found["environments"].values():
+        environment["builders"] = _BUILDERS
+        environment["routing"]["url"] = _from_inside(Gateway().exports()["GATEWAY_URL"])
+    return found
+
+
+def _from_inside(url: str) -> str:
+    """Loopback's ports are relayed from the pod bridge."""
+    return url.replace("127.0.0.1", SETTINGS.pod_gateway)
+
+
+def _override() -> dict[str, Any]:
+    """What differs from docker-compose.yaml because this machine is no production."""
+    trust = {"SSL_CERT_FILE": _BUNDLE, "REQUESTS_CA_BUNDLE": _BUNDLE}
+    authorities = [_mount(SETTINGS.ca, _CA), _mount(SETTINGS.ca_bundle, _BUNDLE)]
+    airflow = {
+        "environment": trust
+        | {
+            # A worker that is gone is noticed soon.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        },
+        "volumes": authorities,
+    }
+    trusted = _mount(SETTINGS.ca, f"/etc/docker/certs.d/{SETTINGS.registry}/ca.crt")
+    archive = base_image.archive()
+    builder = {
+        "environment": trust,
+        "volumes": [
+            trusted,
+            *authorities,
+            *([_mount(archive, BASE_IMAGE)] if archive.exists() else []),
+        ],
+    }
+    bridge = {"com.docker.network.bridge.name": SETTINGS.compose_bridge}
+    default = {"driver_opts": bridge, "ipam": {"config": [{"subnet": SETTINGS.compose_network}]}}
+    return {
+        "services": {
+            **dict.fromkeys(_AIRFLOW, airflow),
+            "builder-1": builder,
+            "builder-2": builder,
+        },
+        "networks": {"default": default},
+    }
+
+
+def _mount(source: Path, target: str) -> dict[str, Any]:
+    """In the long form: the short one does not bear a ``host:port`` in a path."""
+    return {"type": "bind", "source": str(source), "target": target, "read_only": True}
