@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import StateError
 from manifest_engine.operators.image_build import ImageBuild
@@ -16,26 +18,44 @@ if TYPE_CHECKING:
 class BuildImage(StepOperator):
     """Build the release's image, unless the registry has it.
 
-    XCom: ``image`` (reference with tag), ``input`` (input key), ``builder`` (Docker connection
-    id), ``reused``; with ``reused`` also ``digest``, else ``image_id``, ``cache_image_id`` (None
-    when the registry's cache serves as it is, or no new one could be made), ``steps``,
-    ``cached_steps``, ``seconds``.
+    XCom: ``image`` (reference with tag), ``input`` (input key), ``sha256`` (of the artifact),
+    ``builder`` (Docker connection id), ``reused``; with ``reused`` also ``digest``, else
+    ``image_id``, ``cache_image_id`` (None when the registry's cache serves as it is, or no new one
+    could be made), ``steps``, ``cached_steps``, ``seconds``. After a build also ``builtFrom``
+    (:class:`manifest_engine.domain.built_from.BuiltFrom`), and ``unchanged`` with ``digest`` where
+    a rebuild has made the image that is live; all later steps but one are skipped then.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
+    :param unchanged: id of the task that goes on when a rebuild has changed nothing.
     :param deadline_seconds: for the whole build.
     """
 
     template_fields = ("release", "artifact")
 
     def __init__(
-        self, *, release: Any, artifact: Any, deadline_seconds: float = 1800, **kwargs: Any
+        self,
+        *,
+        release: Any,
+        artifact: Any,
+        unchanged: str | None = None,
+        deadline_seconds: float = 1800,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.release = release
         self.artifact = artifact
+        self.unchanged = unchanged
         self.deadline_seconds = deadline_seconds
         self._build: ImageBuild | None = None
+
+    def execute(self, context: Context) -> Any:
+        result = super().execute(context)
+        if result.get("unchanged"):
+            context["ti"].xcom_push(key="return_value", value=result)
+            later = self.get_flat_relative_ids(upstream=False) - {self.unchanged}
+            raise DownstreamTasksSkipped(tasks=sorted(later))
+        return result
 
     def run(self, context: Context) -> dict[str, Any]:
         """

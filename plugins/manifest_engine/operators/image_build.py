@@ -8,11 +8,19 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import archive, build_cache, builders, environments, names, recipe
+from manifest_engine.domain import (
+    archive,
+    build_cache,
+    builders,
+    built_from,
+    environments,
+    names,
+    recipe,
+)
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.member_paths import DOCKERFILE
 from manifest_engine.operators import index_access
-from manifest_engine.operators.released_tag import released
+from manifest_engine.operators.released_tag import live_digest, released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +51,7 @@ class ImageBuild:
 
         self._log = log
         self._release = release
+        self._sha256 = sha256
         self._end = time.monotonic() + deadline_seconds
         self._builder: BuilderHook | None = None
         self._cancelled = False
@@ -69,7 +78,11 @@ class ImageBuild:
         """Build, unless the registry has it; the step's XCom."""
         service = f"{self._release.manifest.component}/{self._release.manifest.service_name}"
         ranked = builders.ranked(service, self._release.environment.builders)
-        result: dict[str, Any] = {"image": self._release.image, "input": self._recipe.key}
+        result: dict[str, Any] = {
+            "image": self._release.image,
+            "input": self._recipe.key,
+            "sha256": self._sha256,
+        }
         found = released(self._acr.api, self._release, self._recipe.key)
         if found:
             self._log.info(
@@ -81,9 +94,12 @@ class ImageBuild:
         with self._advice():
             builder = self._choose(ranked)
             built = self._build(builder)
+        result |= {"builder": builder.docker_conn_id, "builtFrom": self._built_from(built)}
+        if digest := live_digest(self._acr.api, self._release, built.image_id):
+            self._log.info("The same image is live already: %s", digest)
+            return {**result, "reused": True, "unchanged": True, "digest": digest}
         return {
             **result,
-            "builder": builder.docker_conn_id,
             "reused": False,
             "image_id": built.image_id,
             "cache_image_id": self._build_cache(builder, built),
@@ -179,16 +195,28 @@ class ImageBuild:
             {} if own else {DOCKERFILE: self._dockerfile}, self._ignored
         )
 
+    def _built_from(self, built: Built) -> dict[str, Any]:
+        return built_from.of(
+            self._dockerfile,
+            standard=self._which != archive.FROM_ARTIFACT,
+            args=self._recipe.build_args,
+            bases=built.bases,
+        ).dump()
+
     def _command(self, image: str, *, inline_cache: bool) -> Build:
         from manifest_engine.hooks.buildx import Build
 
+        rebuild = self._release.manifest.rebuild
+        anew = bool(rebuild and rebuild.no_cache)
         return Build(
             tag=image,
             file=DOCKERFILE,
             build_args=self._recipe.build_args,
             labels=self._recipe.labels,
             secrets=self._secrets,
-            cache_from=self._release.cache_image if self._cached else None,
+            cache_from=self._release.cache_image if self._cached and not anew else None,
+            pins=rebuild.bases if rebuild else {},
+            no_cache=anew and not inline_cache,  # the cache is that of the build before
             inline_cache=inline_cache,
         )
 

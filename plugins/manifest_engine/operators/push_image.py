@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.acr import AcrHook
     from manifest_engine.hooks.builder import BuilderHook
     from manifest_engine.hooks.remote_image import RemoteManifest
+    from manifest_engine.operators.image_build import ImageBuild
 
 _REPLICATION_SECONDS = 30
 """How long a pushed tag may be unknown: replicas learn of it a little later (ACR)."""
+_REBUILD_SECONDS = 1800
+"""As the step build_image has it."""
 
 
 class PushImage(StepOperator):
     """Push the release's image and its build cache.
+
+    Where the builder is gone, or has lost the image since, it is built again on one that answers.
 
     XCom: ``digest`` (``sha256:…`` as the registry names it), ``image`` (reference by digest),
     ``pushed`` (False when it was there), ``seconds``.
@@ -42,11 +47,12 @@ class PushImage(StepOperator):
         self.release = release
         self.build = build
         self.deadline_seconds = deadline_seconds
+        self._rebuild: ImageBuild | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """
         :raises RegistryError: when the registry does not take the image.
-        :raises BuildError: when the builder no longer has it.
+        :raises BuildError: when it had to be built again, and that failed.
         """
         from manifest_engine.hooks.acr import AcrHook
 
@@ -64,15 +70,50 @@ class PushImage(StepOperator):
                 f"{release.image} was in the registry when build_image looked, and is gone; clear "
                 "build_image to build it again."
             )
+        if lost := self._lost():
+            self.log.warning("%s The image is built again.", lost)
+            self.build = self._build_again(release)
+        if self.build["reused"]:  # somebody else's run was quicker
+            return _result(release, self.build["digest"], pushed=False, begin=begin)
         digest = self._push(release, acr)
         return _result(release, digest, pushed=True, begin=begin)
+
+    def on_kill(self) -> None:
+        """End a build, also on the engine."""
+        if self._rebuild:
+            self._rebuild.cancel()
+
+    def _lost(self) -> str | None:
+        """None if the builder has the image, else a sentence on why it cannot be had."""
+        from manifest_engine.hooks.builder import BuilderHook
+
+        with BuilderHook(self.build["builder"]) as builder:
+            try:
+                builder.ping()
+            except BuildError as error:
+                return str(error)
+            image_id = self.build["image_id"]
+            if builder.image_id(image_id) is None:
+                return (
+                    f"The builder {self.build['builder']!r} no longer has the image "
+                    f"{image_id[:19]} (removed since the build)."
+                )
+        return None
+
+    def _build_again(self, release: Release) -> dict[str, Any]:
+        from manifest_engine.operators.image_build import ImageBuild
+
+        with ImageBuild(
+            release, self.build["sha256"], self.log, deadline_seconds=_REBUILD_SECONDS
+        ) as self._rebuild:
+            return self._rebuild.do()
 
     def _push(self, release: Release, acr: AcrHook) -> str:
         from manifest_engine.hooks.builder import BuilderHook
 
         with BuilderHook(self.build["builder"]) as builder:
-            builder.ping()
-            self._tag(builder, release)
+            # Another run may have given the tag to its own image meanwhile.
+            builder.tag(self.build["image_id"], release.image)
             begin = time.monotonic()
             told = self._send(builder, release, acr)
             found = acr.api.wait_for(release.repository, release.tag, seconds=_REPLICATION_SECONDS)
@@ -98,16 +139,6 @@ class PushImage(StepOperator):
                 "may succeed.",
                 retryable=True,
             ) from error
-
-    def _tag(self, builder: BuilderHook, release: Release) -> None:
-        """Another run may have given the tag to its own image meanwhile."""
-        image_id = self.build["image_id"]
-        if builder.image_id(image_id) is None:
-            raise BuildError(
-                f"The builder {self.build['builder']!r} no longer has the image {image_id[:19]} "
-                "(removed since the build); clear build_image to build it again."
-            )
-        builder.tag(image_id, release.image)
 
     def _push_cache(self, builder: BuilderHook, release: Release, acr: AcrHook) -> None:
         image_id = self.build.get("cache_image_id")

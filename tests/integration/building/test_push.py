@@ -44,15 +44,25 @@ def built(service: Service, proxy: FaultProxy) -> dict[str, Any]:
     return service.build(service.zip(**SMALL))
 
 
-def test_an_image_that_the_builder_lost_says_what_to_clear(
-    service: Service, docker_host: str
-) -> None:
+def test_an_image_that_the_builder_lost_is_built_again(service: Service, docker_host: str) -> None:
     made = service.build(service.zip(**SMALL))
     client = docker.DockerClient(docker_host)
     client.images.remove(service.plan().image)
-    with pytest.raises(BuildError, match=r"no longer has the image .* clear build_image") as caught:
-        service.push(made)
-    assert not caught.value.retryable
+    assert service.push(made)["pushed"]
+    assert any("no longer has the image" in line for line in service.log)
+
+
+def test_an_image_is_built_again_elsewhere_when_its_builder_is_gone(
+    service: Service, connections: Callable[..., None]
+) -> None:
+    made = service.build(service.zip(**SMALL))
+    connections("gone", conn_type="docker", host="tcp://127.0.0.1:1")
+    pushed = service.push({**made, "builder": "gone"}, builder="gone,docker_default")
+    assert pushed["pushed"]
+    assert any("The builder 'gone'" in line for line in service.log)
+    with pytest.raises(BuildError, match="No builder answers") as caught:
+        service.push({**made, "builder": "gone", "input": "another"}, version="2", builder="gone")
+    assert caught.value.retryable
 
 
 def test_a_tag_taken_since_the_build_is_not_overwritten(service: Service) -> None:
