@@ -58,7 +58,12 @@ with DAG(
     validate = ValidateManifest(task_id="validate")
     release = validate.output
     download = DownloadArtifact(task_id="download_artifact", release=release)
-    build = BuildImage(task_id="build_image", release=release, artifact=download.output)
+    build = BuildImage(
+        task_id="build_image",
+        release=release,
+        artifact=download.output,
+        unchanged="apply_deployment",  # a rebuild that has changed nothing is noted there
+    )
     push = PushImage(task_id="push_image", release=release, build=build.output)
     smoke = SmokeTest(task_id="smoke_test", release=release, push=push.output, approval="approve")
     approve = Approve(task_id="approve", release=release, push=push.output)
@@ -69,6 +74,7 @@ with DAG(
         push=push.output,
         verdict=smoke.output,
         approval=approve.output,
+        build=build.output,
         trigger_rule="none_failed",  # approve is skipped where the environment asks for none
     )
     publish = PublishRoute(task_id="publish_route", release=release)

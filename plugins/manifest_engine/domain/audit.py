@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.manifest import Manifest, Rebuild
 
 SCHEMA = 1
 """Raised when a field changes its meaning; new fields may come without that."""
 
+REBUILD = "rebuild"
 ACTIONS = {
     "deploy_service": "deploy",
     "rollback_service": "rollback",
     "remove_service": "remove",
+    "rebuild_services": REBUILD,
 }
 """By DAG."""
 _SOURCES = {"timetable": "schedule", "rest_api": "api", "operator": "dag"}
@@ -39,8 +41,8 @@ _HIDDEN = "***"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
 _SECRET_REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
 _URL_WITH_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
-_OF_OTHER_RUNS = ("confirm", "version")
-"""Fields of rollback and removal, besides those that a manifest has."""
+_OF_OTHER_RUNS = ("confirm", "version", "force")
+"""Fields of rollback, removal and the nightly rebuilds, besides those that a manifest has."""
 
 XComs = Mapping[tuple[str, str], Any]
 """By task and key."""
@@ -76,7 +78,7 @@ def entry(
     made: dict[str, Any] = {
         "schema": SCHEMA,
         "event": "ended" if over else "started",
-        "action": ACTIONS.get(run.dag_id, run.dag_id),
+        "action": REBUILD if manifest.get(REBUILD) else ACTIONS.get(run.dag_id, run.dag_id),
         "by": run.user or "unknown",
         "from": _SOURCES.get(source, source),
         "dag": run.dag_id,
@@ -118,11 +120,12 @@ def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def line(made: Mapping[str, Any]) -> str:
     """An entry as a person reads it."""
-    what = f"{made['component']}-{made['serviceName']} {made.get('version') or ''}".rstrip()
+    service = "-".join(filter(None, (made["component"], made["serviceName"]))) or "all services"
+    what = f"{service} {made.get('version') or ''}".rstrip()
     result = made.get("result") or "running"
     text = (
         f"{(made.get('requestedAt') or '')[:19]}  {result:<8} {made['action']:<9} {what} in "
-        f"{made['environment']}, by {made['by']} ({made['from']})"
+        f"{made['environment'] or 'all environments'}, by {made['by']} ({made['from']})"
     )
     if made.get("approvedBy"):
         text += f", approved by {made['approvedBy']}"
@@ -149,6 +152,9 @@ def _redacted(key: str, value: Any) -> Any:
             name: _HIDDEN if _SECRET_NAME.search(name) else _without_login(item)
             for name, item in value.items()
         }
+    if key == REBUILD:
+        known = {field.alias for field in Rebuild.model_fields.values()}
+        return value if isinstance(value, dict) and value.keys() <= known else _HIDDEN
     return _without_login(value)
 
 

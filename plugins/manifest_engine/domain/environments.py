@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import zoneinfo
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -100,6 +101,7 @@ class Approval(Model):
 
     approvers: tuple[str, ...] = ()
     timeout_minutes: int = Field(24 * 60, ge=1)
+    exempt_rebuilds: bool = False
 
 
 class Environment(Model):
@@ -121,8 +123,24 @@ class Environment(Model):
         return {True: {}, False: None}[given] if isinstance(given, bool) else given
 
 
+class Rebuilds(Model):
+    """When ``rebuild_services`` runs, and how much it does at once."""
+
+    cron: str = "30 2 * * *"
+    timezone: str = "UTC"
+    at_once: int = Field(4, ge=1, le=100)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError(f"{name!r} is no time zone such as Europe/Berlin")
+        return name
+
+
 class _File(Model):
     environments: dict[DnsLabel, Environment] = Field(min_length=1)
+    rebuilds: Rebuilds = Rebuilds()
 
 
 def default_path() -> Path:
@@ -132,10 +150,19 @@ def default_path() -> Path:
 
 
 def load(path: Path | None = None) -> dict[str, Environment]:
-    """Read and check the file.
+    """Read and check the file's environments.
 
     :raises ConfigurationError: naming file, key and what is wrong with it.
     """
+    return dict(_file(path).environments)
+
+
+def rebuilds(path: Path | None = None) -> Rebuilds:
+    """Read and check what the file says of the nightly rebuilds; raises as :func:`load`."""
+    return _file(path).rebuilds
+
+
+def _file(path: Path | None) -> _File:
     path = path or default_path()
     try:
         changed = path.stat().st_mtime_ns
@@ -148,14 +175,14 @@ def load(path: Path | None = None) -> dict[str, Environment]:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _changed: int) -> dict[str, Environment]:
+def _load(path: Path, _changed: int) -> _File:
     try:
         content: Any = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
         # YAML has lists where the models hold tuples: JSON mode of strict validation allows that.
-        return dict(_File.model_validate(content, strict=False).environments)
+        return _File.model_validate(content, strict=False)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"

@@ -33,6 +33,7 @@ def form_fields(environments: dict[str, Environment]) -> list[FormField]:
     return [
         _field(name, properties[field.alias or name], environments, required=field.is_required())
         for name, field in Manifest.model_fields.items()
+        if name != "rebuild"  # no person fills it in
     ]
 
 

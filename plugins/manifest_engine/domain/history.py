@@ -22,6 +22,8 @@ def continued(
     old = marks.noted(live)
     made = copy.deepcopy(objects)
     mine = made[0]["metadata"]["annotations"]
+    if marks.BUILT_FROM in old and old.get(marks.DIGEST) == mine[marks.DIGEST]:
+        mine.setdefault(marks.BUILT_FROM, old[marks.BUILT_FROM])  # an image that was not built anew
     if old.get(marks.RELEASE_HASH) == mine[marks.RELEASE_HASH]:
         kept = (*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST)
         mine.update({key: old[key] for key in kept if key in old})

@@ -106,6 +106,18 @@ class Route(Model):
     )
 
 
+class Rebuild(Model):
+    """What a rebuild was planned from. `rebuild_services` sets it; nobody else needs it."""
+
+    release_hash: str = Field(description="Of the live release; nothing is done to another one.")
+    digest: str = Field(description="Of the live image; the same one is not rolled out again.")
+    artifact_sha256: Sha256 | None = Field(None, description="Of the artifact that it runs.")
+    bases: dict[str, str] = Field(
+        default_factory=dict, description="Base images, and the digests that are theirs now."
+    )
+    no_cache: bool = Field(False, description="Run each step of the Dockerfile anew.")
+
+
 class Manifest(Model):
     """What is asked for: one service, one version, one environment."""
 
@@ -227,6 +239,12 @@ class Manifest(Model):
         title="Notes",
         description="Why this deployment; stands in the audit.",
         json_schema_extra={"section": "For the record", "format": "multiline"},
+    )
+
+    rebuild: Rebuild | None = Field(
+        None,
+        title="Rebuild",
+        description="Set by `rebuild_services`: what is live is built again. Not recorded.",
     )
 
     @field_validator("component", "service_name")

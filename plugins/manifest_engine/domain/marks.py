@@ -36,6 +36,8 @@ RELEASE_HASH = _OURS + "release-hash"
 RUN_ID = _OURS + "run-id"
 REQUESTED_BY = _OURS + "requested-by"
 REQUESTED_AT = _OURS + "requested-at"
+BUILT_FROM = _OURS + "built-from"
+"""What the image was built from, besides the artifact (``domain.built_from``)."""
 OBJECTS = _OURS + "objects"
 """The release's own objects, packed: what a later rollback applies again."""
 LAST_GOOD = _OURS + "last-good"
@@ -76,17 +78,21 @@ def label_selector(wanted: Mapping[str, str]) -> str:
 
 def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> dict[str, str]:
     """Annotations that follow from manifest, artifact and image."""
-    manifest = release.manifest.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run"}
-    )
     found = {
-        MANIFEST: json.dumps(manifest, ensure_ascii=False, separators=(",", ":")),
+        MANIFEST: json.dumps(manifest(release), ensure_ascii=False, separators=(",", ":")),
         DIGEST: digest,
         ARTIFACT: release.artifact,
     }
     if artifact.get("sha256"):
         found[ARTIFACT_SHA256] = str(artifact["sha256"])
     return found
+
+
+def manifest(release: Release) -> dict[str, Any]:
+    """The manifest as it is recorded: what the service is, not what a run was to do with it."""
+    return release.manifest.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run", "rebuild"}
+    )
 
 
 def of_run(release: Release) -> dict[str, str]:

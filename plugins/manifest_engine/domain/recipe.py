@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from manifest_engine.domain.context import SOURCE_DATE_EPOCH
+from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.release import Release
 
 INPUT_LABEL = "io.manifest-engine.input"
@@ -45,7 +46,7 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
     :param artifact_sha256: of the ZIP (hex).
     :param dockerfile: the Dockerfile that will be used, the ZIP's own or the standard one.
     """
-    args = _build_args(release)
+    args = build_args(release.manifest)
     base = base_image(dockerfile, args)
     labels = {
         "org.opencontainers.image.title": release.name,
@@ -63,13 +64,14 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
     return Recipe(args, labels)
 
 
-def _build_args(release: Release) -> dict[str, str]:
+def build_args(manifest: Manifest) -> dict[str, str]:
+    """The build arguments of a manifest."""
     args = {
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
-        "SERVICE_VERSION": release.manifest.version,
+        "SERVICE_VERSION": manifest.version,
     }
-    if release.manifest.utils_version:
-        args["UTILS_VERSION"] = release.manifest.utils_version
+    if manifest.utils_version:
+        args["UTILS_VERSION"] = manifest.utils_version
     return args
 
 

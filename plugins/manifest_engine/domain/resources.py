@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain import history, marks
+from manifest_engine.domain.built_from import note
 from manifest_engine.domain.pod import pod_spec
 from manifest_engine.domain.release import Release
 
@@ -15,7 +16,12 @@ HISTORY_LIMIT = 5
 """Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
 
 
-def workload(release: Release, digest: str, artifact: Mapping[str, Any]) -> list[dict[str, Any]]:
+def workload(
+    release: Release,
+    digest: str,
+    artifact: Mapping[str, Any],
+    built_from: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
     """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
 
     The Deployment comes first and is annotated with the release, the run, a hash of all that is
@@ -23,6 +29,7 @@ def workload(release: Release, digest: str, artifact: Mapping[str, Any]) -> list
 
     :param digest: of the image, ``sha256:<hex>``.
     :param artifact: what ``download_artifact`` found; ``sha256`` is recorded.
+    :param built_from: what the image was built from, where that is known; recorded.
     :raises ManifestError: when the manifest is too large to be recorded.
     """
     deployment = _deployment(release, digest)
@@ -35,6 +42,8 @@ def workload(release: Release, digest: str, artifact: Mapping[str, Any]) -> list
     written = deployment["metadata"]["annotations"]
     written[marks.RELEASE_HASH] = marks.release_hash(objects)
     written.update(marks.of_run(release))
+    if built_from:
+        written[marks.BUILT_FROM] = note(built_from)
     return history.recorded(objects)
 
 

@@ -48,6 +48,7 @@ class PastRelease(Model):
     manifest: dict[str, Any]
     digest: str
     artifact_sha256: str | None = None
+    built_from: dict[str, Any] | None = None
     release_hash: str
     run_id: str
     requested_at: datetime
@@ -161,6 +162,7 @@ def _read(notes: Mapping[str, str]) -> PastRelease | None:
             manifest=json.loads(notes[marks.MANIFEST]),
             digest=notes[marks.DIGEST],
             artifact_sha256=notes.get(marks.ARTIFACT_SHA256),
+            built_from=json.loads(notes.get(marks.BUILT_FROM, "null")),
             release_hash=notes[marks.RELEASE_HASH],
             run_id=notes[marks.RUN_ID],
             requested_at=datetime.fromisoformat(notes[marks.REQUESTED_AT]),

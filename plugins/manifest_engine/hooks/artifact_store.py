@@ -64,13 +64,17 @@ class ArtifactStore:
 
     def has(self, sha256: str, size: int) -> bool:
         """Whether the object is there with all its bytes."""
+        return self.size(sha256) == size
+
+    def size(self, sha256: str) -> int | None:
+        """Its size in bytes, None when it is not there."""
         with self._telling("asked"):
             try:
                 # Listings are cached per process, and other workers write.
                 self._fs.invalidate_cache()
-                return bool(self._fs.size(self._path(sha256)) == size)
+                return int(self._fs.size(self._path(sha256)))
             except FileNotFoundError:
-                return False
+                return None
 
     def put(self, blocks: Iterable[bytes], sha256: str) -> int:
         """Write the object and return its size in bytes.

@@ -11,9 +11,14 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
+from manifest_engine.domain import base_images
+
 TAIL_LINES = 20
 _LINE = re.compile(r"^#(\d+) (.*)$")
 _STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d+/\d+\] (.*)$")
+_BASE = re.compile(r"^\[internal\] load metadata for (\S+)$")
+_BASE_DIGEST = re.compile(r"^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$")
+_PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
 _OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
 _PLACE = re.compile(r"^(\S+):(\d+)$")
 _PROCESS = re.compile(r'^(.*)process ".*" (did not complete successfully: .*)$')
@@ -31,6 +36,9 @@ class BuildOutput:
     """The failing instruction's first line."""
     error: str = ""
     """buildx's own last word."""
+    bases: dict[str, str | None] = field(default_factory=dict)
+    """Base images by normalized reference; None where a local one was taken, whose digest is not
+    told."""
     _steps: dict[str, str] = field(default_factory=dict)
     _cached: set[str] = field(default_factory=set)
     _tails: dict[str, deque[str]] = field(default_factory=dict)
@@ -63,6 +71,7 @@ class BuildOutput:
         return list(self._tails.get(self._failed, ()))
 
     def _take_step(self, number: str, text: str) -> None:
+        self._take_base(text)
         if found := _STEP.match(text):
             self._steps[number] = found[1]
         elif text == "CACHED" and number in self._steps:
@@ -73,3 +82,11 @@ class BuildOutput:
             self._tails.pop(number, None)
         elif (found := _OUTPUT.match(text)) and found[1].strip():
             self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
+
+    def _take_base(self, text: str) -> None:
+        if found := _BASE.match(text):
+            self.bases.setdefault(found[1], None)
+        elif found := _PINNED.match(text):
+            self.bases[base_images.normalized(found[1])] = found[2]
+        elif (found := _BASE_DIGEST.match(text)) and found[1] in self.bases:
+            self.bases[found[1]] = found[2]

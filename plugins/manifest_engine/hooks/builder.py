@@ -13,6 +13,7 @@ from pathlib import Path
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from manifest_engine.domain import base_images
 from manifest_engine.domain.build_cache import Layers, Step
 from manifest_engine.domain.errors import (
     BuildError,
@@ -40,6 +41,9 @@ class Built:
     steps: int
     cached_steps: int
     seconds: float
+    bases: dict[str, str]
+    """Digest of each base image by normalized reference; an engine's id of one that is from no
+    registry."""
 
 
 class BuilderHook(BaseHook):
@@ -155,7 +159,8 @@ class BuilderHook(BaseHook):
                     output, builder=self.docker_conn_id, dockerfile=dockerfile
                 )
             image_id = buildx.image_id(metadata.read_text())
-        return Built(image_id, output.steps, output.cached_steps, time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
 
     def cancel(self) -> None:
         """End a build that runs, also on the engine; may be called from a signal handler."""
@@ -171,6 +176,25 @@ class BuilderHook(BaseHook):
             return str(self._engine.api.inspect_image(reference)["Id"])
         except ImageNotFound:
             return None
+
+    def base_digest(self, reference: str) -> str | None:
+        """By which digest a local base image came from its registry, else its id; None if it is
+        not here."""
+        from docker.errors import ImageNotFound
+
+        try:
+            told = self._engine.api.inspect_image(reference)
+        except ImageNotFound:
+            return None
+        return base_images.digest_among(reference, told.get("RepoDigests") or []) or str(told["Id"])
+
+    def _bases(self, output: BuildOutput) -> dict[str, str]:
+        found = {
+            name: digest or self.base_digest(name)
+            for name, digest in output.bases.items()
+            if not base_images.is_pinned(name)
+        }
+        return {name: digest for name, digest in found.items() if digest}
 
     def layers(self, image_id: str) -> Layers:
         """History and layers of a local image."""

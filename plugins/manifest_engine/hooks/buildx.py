@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from manifest_engine.domain import base_images
 from manifest_engine.domain.errors import ConfigurationError
 
 _PLUGIN = "docker-buildx"
@@ -58,6 +59,9 @@ class Build:
     """Text by secret id."""
     cache_from: str | None = None
     """Reference of an image with inline cache."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Digest by base image: that one is used, whatever the builder has under its name."""
+    no_cache: bool = False
     inline_cache: bool = False
     """Write inline cache into the image: for the cache tag alone, it makes digests unstable."""
 
@@ -90,9 +94,20 @@ def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
         words += ["--label", f"{name}={value}"]
     for position, secret in enumerate(sorted(build.secrets)):
         words += ["--secret", f"id={secret},env={_SECRET_VARIABLE}{position}"]
+    for base, digest in sorted(build.pins.items()):
+        pinned = f"docker-image://{base_images.repository(base)}@{digest}"
+        words += ["--build-context", f"{base}={pinned}"]
+    if build.no_cache:
+        words.append("--no-cache")
     if build.cache_from:
         words += ["--cache-from", f"type=registry,ref={build.cache_from}"]
     return [*words, "-"]
+
+
+def inspect_argv(plugin: Path, reference: str) -> list[str]:
+    """The command line that asks an image's registry; it prints the descriptor as JSON."""
+    words = [str(plugin), "buildx", "imagetools", "inspect", reference]
+    return [*words, "--format", "{{json .Manifest}}"]
 
 
 def image_id(metadata: str) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """A single request is given this long; longer waits are watches with a time of their own."""
+PAGE = 500
+"""Objects per answer, as kubectl has it."""
 _WATCH_MARGIN_SECONDS = 10.0
 
 Json = dict[str, Any]
@@ -132,17 +134,37 @@ class ClusterHook(KubernetesHook):
         fields: str = "",
     ) -> list[Json]:
         """Objects of a kind in a namespace, or in all with None."""
-        found = self._request(
-            "get",
-            api_version,
-            kind,
-            verb="list",
-            namespace=namespace,
-            label_selector=labels or None,
-            field_selector=fields or None,
-        )
-        # Items of a list do not carry their kind.
-        return [{"apiVersion": api_version, "kind": kind} | item for item in found["items"]]
+        found = self.pages(api_version, kind, namespace, labels=labels, fields=fields)
+        return [item for page in found for item in page]
+
+    def pages(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+    ) -> Iterator[list[Json]]:
+        """The same in pages, for kinds of which there may be many."""
+        after: str | None = None
+        while True:
+            found = self._request(
+                "get",
+                api_version,
+                kind,
+                verb="list",
+                namespace=namespace,
+                label_selector=labels or None,
+                field_selector=fields or None,
+                limit=PAGE,
+                _continue=after,
+            )
+            # Items of a list do not carry their kind.
+            yield [{"apiVersion": api_version, "kind": kind} | item for item in found["items"]]
+            after = found["metadata"].get("continue") or None
+            if after is None:
+                return
 
     def delete(
         self, api_version: str, kind: str, name: str, namespace: str, *, grace: int | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from manifest_engine.domain import approval, history, marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
+from manifest_engine.operators import rebuild_gate
 from manifest_engine.operators.lease_trigger import LeaseTrigger
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
 from manifest_engine.operators.step import StepOperator, told
@@ -42,9 +43,11 @@ class ApplyDeployment(StepOperator):
     :param push: what ``push_image`` returned; ``digest`` is applied.
     :param verdict: what ``smoke_test`` returned; demanded, for this digest and this run.
     :param approval: what ``approve`` returned; demanded likewise where the environment asks for it.
+    :param build: what ``build_image`` returned; what the image was built from is noted. Where a
+        rebuild has made the image that is live, nothing else is done.
     """
 
-    template_fields: Sequence[str] = ("release", "artifact", "push", "verdict", "approval")
+    template_fields: Sequence[str] = ("release", "artifact", "push", "verdict", "approval", "build")
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class ApplyDeployment(StepOperator):
         push: Any,
         verdict: Any,
         approval: Any = None,
+        build: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,6 +66,7 @@ class ApplyDeployment(StepOperator):
         self.push = push
         self.verdict = verdict
         self.approval = approval
+        self.build = build
         self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
@@ -79,7 +84,10 @@ class ApplyDeployment(StepOperator):
         with _given_back_on_failure(lease):
             begin = time.time()
             live = workload.live()
+            rebuild_gate.require_live(context, release, live)
             superseded.refuse(release, live)
+            if self._unchanged:
+                return rebuild_gate.note(workload, lease, wanted, live)
             objects = history.continued(wanted, live)
             deployment = self._apply(workload, objects, live)
             changed = _differs(live, deployment)
@@ -135,7 +143,16 @@ class ApplyDeployment(StepOperator):
         workload.rollout.on_look = self._lease.renew
         return workload, self._lease
 
+    @property
+    def _unchanged(self) -> bool:
+        """Whether a rebuild has made the image that is live: nothing is rolled out, or judged."""
+        return bool((self.build or {}).get("unchanged"))
+
     def _objects(self, release: Release) -> list[dict[str, Any]]:
+        built_from = (self.build or self.push or {}).get("builtFrom")
+        if self._unchanged:
+            digest = self.build["digest"]
+            return resources.workload(release, digest, self.artifact or {}, built_from)
         digest = (self.push or {}).get("digest")
         if not digest:
             raise StateError(
@@ -143,7 +160,7 @@ class ApplyDeployment(StepOperator):
             )
         verdict.check(self.verdict, digest=digest, run_id=release.run_id)
         approval.check(self.approval, release, digest)
-        return resources.workload(release, digest, self.artifact or {})
+        return resources.workload(release, digest, self.artifact or {}, built_from)
 
     def _apply(
         self, workload: Workload, objects: list[dict[str, Any]], live: dict[str, Any] | None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from manifest_engine.domain.environments import Limits
     from manifest_engine.domain.manifest import Manifest
+    from manifest_engine.domain.release import Release
 
 
 class DownloadArtifact(StepOperator):
@@ -40,6 +41,8 @@ class DownloadArtifact(StepOperator):
             checksum names, or is unsafe.
         """
         planned = release.load(self.release)
+        if stored := self._stored(planned):
+            return stored
         hook = ArtifactoryHook(planned.environment.artifactory.connection)
         info = hook.file_info(planned.artifact)
         _require_expected(planned.manifest, info)
@@ -56,6 +59,25 @@ class DownloadArtifact(StepOperator):
             "uri": info.uri,
             "path": store.url(info.sha256),
             "reused": reused,
+        }
+
+    def _stored(self, planned: Release) -> dict[str, Any] | None:
+        """For a rebuild: what the live release was made of, without a question to Artifactory."""
+        rebuild = planned.manifest.rebuild
+        if rebuild is None or rebuild.artifact_sha256 is None:
+            return None
+        store = ArtifactStore()
+        size = store.size(rebuild.artifact_sha256)
+        if size is None:
+            self.log.info("The artifact store does not have it any more; asking Artifactory")
+            return None
+        self.log.info("The artifact of the live release is in the artifact store; no download")
+        return {
+            "sha256": rebuild.artifact_sha256,
+            "size": size,
+            "uri": planned.artifact,
+            "path": store.url(rebuild.artifact_sha256),
+            "reused": True,
         }
 
     def _download(self, hook: ArtifactoryHook, info: ArtifactInfo, store: ArtifactStore) -> None:
@@ -85,6 +107,12 @@ class DownloadArtifact(StepOperator):
 
 def _require_expected(manifest: Manifest, info: ArtifactInfo) -> None:
     expected = manifest.artifact_sha256
+    if manifest.rebuild and manifest.rebuild.artifact_sha256 not in (None, info.sha256):
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the live release was made of "
+            f"{manifest.rebuild.artifact_sha256}, which the artifact store does not have any more: "
+            "it cannot be rebuilt; deploy the new content as a new version."
+        )
     if expected and expected != info.sha256:
         raise ArtifactError(
             f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "

@@ -29,3 +29,17 @@ def released(api: RegistryApi, release: Release, key: str) -> RemoteImage | None
         f"{release.image} is in the registry already, built from other content ({origin}); a "
         "released version is not overwritten: give the new content a new version."
     )
+
+
+def live_digest(api: RegistryApi, release: Release, image_id: str) -> str | None:
+    """Of the image that is live, if a rebuild has made the very same again.
+
+    :param image_id: of the image just built, as its engine calls it.
+    """
+    if release.manifest.rebuild is None:
+        return None
+    digest = release.manifest.rebuild.digest
+    found = api.manifest(release.repository, digest)
+    if found and image_id in (found.config_digest, found.manifest_digest, found.digest):
+        return digest
+    return None

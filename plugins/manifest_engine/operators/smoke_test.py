@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
+from manifest_engine.domain import approval, marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import StateError
 from manifest_engine.domain.pod import APP
@@ -107,7 +107,7 @@ class SmokeTest(KubernetesPodOperator):
         )
         # The pod operator would return it from a sidecar with an image of its own.
         context["ti"].xcom_push(key=_RETURN_VALUE, value=found)
-        if self.approval and release.environment.approval is None:
+        if self.approval and not approval.needed(release):
             raise DownstreamTasksSkipped(tasks=[self.approval])
         return found
 

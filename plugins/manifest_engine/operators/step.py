@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from manifest_engine.domain.errors import ManifestEngineError
 
@@ -25,6 +26,8 @@ def told(context: Context, log: logging.Logger) -> Iterator[None]:
     """Log an error of ours as one line and leave it as XCom ``error``, then let it pass."""
     try:
         yield
+    except (AirflowSkipException, DownstreamTasksSkipped):
+        raise  # no error
     except ManifestEngineError as error:
         log.error("%s", error)
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))

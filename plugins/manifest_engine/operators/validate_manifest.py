@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException, DownstreamTasksSkipped
 
-from manifest_engine.domain import environments, manifest, names, release
+from manifest_engine.domain import environments, manifest, names, rebuild, release
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.operators import rebuild_gate
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class ValidateManifest(StepOperator):
     With ``dryRun`` the difference against what is live is shown, and all later steps are skipped.
 
     XCom: the release (:class:`manifest_engine.domain.release.Release` as JSON), and ``dry_run``,
-    what would change, object by object.
+    what would change, object by object. A rebuild of what is not live any more skips all later
+    steps, too, and says why as XCom ``skipped``.
     """
 
     def execute(self, context: Context) -> Any:
@@ -52,8 +54,10 @@ class ValidateManifest(StepOperator):
             login_server=AcrHook(environment.registry.connection).login_server,
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
-            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+            requested_by=getattr(dag_run, "triggering_user_name", None) or _nobody(asked),
         )
+        if asked.rebuild:
+            planned = rebuild_gate.admitted(self, context, planned, dag_run.run_after)
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
@@ -73,6 +77,10 @@ class ValidateManifest(StepOperator):
             told = dry_run.tell(planned, changes, self.log)
             context["ti"].xcom_push(key="dry_run", value=told)
         return planned.dump()
+
+
+def _nobody(asked: Manifest) -> str:
+    return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
 
 
 def _require_index(asked: Manifest, environment: Environment) -> None:

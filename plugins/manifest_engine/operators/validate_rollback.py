@@ -57,9 +57,13 @@ class ValidateRollback(StepOperator):
             "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
         )
         image = planned.image_at(target.digest)
-        context["ti"].xcom_push(key=PUSH, value={"digest": target.digest, "image": image})
+        context["ti"].xcom_push(key=PUSH, value=_pushed(target, image))
         context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
         return planned.dump()
+
+
+def _pushed(target: PastRelease, image: str) -> dict[str, Any]:
+    return {"digest": target.digest, "image": image, "builtFrom": target.built_from}
 
 
 def _find(

@@ -1,0 +1,66 @@
+"""The run conf and the form of ``rebuild_services``: every field may stay empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from manifest_engine.domain import problems
+from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.errors import ManifestError
+from manifest_engine.domain.form import FormField
+from manifest_engine.domain.manifest import Model
+from manifest_engine.domain.rebuild_plan import Wanted
+
+
+class Request(Model):
+    """What a run is about."""
+
+    environment: str | None = Field(
+        None, title="Environment", description="Empty: all environments."
+    )
+    component: str | None = Field(None, title="Component", description="Empty: all components.")
+    service_name: str | None = Field(None, title="Service name", description="Empty: all services.")
+    force: bool = Field(
+        False,
+        title="Force",
+        description="Rebuild each of them without cache, so that packages whose version is not "
+        "pinned move.",
+    )
+
+
+def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Wanted:
+    """Read a run conf; null and blanks count as not given.
+
+    :raises ManifestError: naming every problem.
+    """
+    given = {key: value for key, value in conf.items() if value not in (None, "")}
+    try:
+        asked = Request.model_validate(given)
+    except ValidationError as error:
+        found = [problems.sentence(item, Request) for item in error.errors(include_url=False)]
+        raise ManifestError(f"The request is not valid: {'; '.join(found)}.") from None
+    if asked.environment is not None and asked.environment not in configured:
+        raise ManifestError(
+            f"The environment {asked.environment!r} is not configured; configured: "
+            f"{', '.join(sorted(configured))}."
+        )
+    return Wanted(asked.environment, asked.component, asked.service_name, asked.force)
+
+
+def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
+    """The run form; a scheduled run has the defaults."""
+    found = []
+    for name, field in Request.model_fields.items():
+        schema: dict[str, Any] = {
+            "type": "boolean" if name == "force" else ["string", "null"],
+            "title": field.title,
+            "description_md": field.description,
+        }
+        if name == "environment":
+            schema["enum"] = [None, *sorted(configured)]
+        default = field.default
+        found.append(FormField(field.alias or name, required=False, default=default, schema=schema))
+    return found

@@ -1,0 +1,90 @@
+"""What a base image is right now: asked of its registry, and of the builders where none has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifest_engine.domain import base_images
+from manifest_engine.domain.base_images import Current
+from manifest_engine.domain.errors import ManifestEngineError
+from manifest_engine.hooks import buildx
+from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.builder import BuilderHook
+from manifest_engine.hooks.engine_client import write_private
+
+_SECONDS = 20
+"""For one question to a registry, its token included."""
+
+
+class BaseLookup:
+    """Looks base images up as a build with this registry and these builders would find them.
+
+    :param acr: our own registry; others are asked as anybody.
+    :param builders: ids of Docker connections.
+    """
+
+    def __init__(self, acr: AcrHook, builders: Sequence[str]) -> None:
+        self._acr = acr
+        self._builders = builders
+
+    def current(self, reference: str) -> Current:
+        """
+        :param reference: normalized, with a tag.
+        :return: with ``problem`` where neither registry nor builder knows it.
+        """
+        try:
+            if base_images.host(reference) == self._acr.login_server:
+                digest, problem = self._ours(reference)
+            else:
+                digest, problem = _elsewhere(reference)
+            if digest:
+                return Current(frozenset({digest}), pin=digest)
+            if local := self._local(reference):
+                return Current(local)
+        except ManifestEngineError as error:
+            problem = str(error)
+        return Current(
+            problem=f"Its base image {reference} could not be looked up, so it was left alone: "
+            f"{problem.rstrip('.')}."
+        )
+
+    def _ours(self, reference: str) -> tuple[str | None, str]:
+        repository = base_images.repository(reference).partition("/")[2]
+        found = self._acr.api.manifest(repository, base_images.tag(reference))
+        return (found.digest, "") if found else (None, "the registry does not have it")
+
+    def _local(self, reference: str) -> frozenset[str]:
+        found = set()
+        for conn_id in self._builders:
+            with BuilderHook(conn_id) as builder:
+                builder.ping()
+                found.add(builder.base_digest(reference))
+        return frozenset(item for item in found if item)
+
+
+def _elsewhere(reference: str) -> tuple[str | None, str]:
+    """The digest that another registry names, or why it does not."""
+    plugin = buildx.find_plugin()
+    with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
+        config = Path(name)  # mode 0700
+        write_private(config / "config.json", buildx.client_config({}))
+        try:
+            done = subprocess.run(
+                buildx.inspect_argv(plugin, reference),
+                env=buildx.environment(buildx.Build("", ""), {}, config, os.environ),
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"{base_images.host(reference)} did not answer within {_SECONDS} s"
+    if done.returncode == 0:
+        return str(json.loads(done.stdout)["digest"]), ""
+    last = done.stderr.strip().rpartition("\n")[2]
+    return None, last.removeprefix("ERROR: ") or "buildx said nothing"

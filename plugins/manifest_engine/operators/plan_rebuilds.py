@@ -1,0 +1,119 @@
+"""Step ``plan``: what is deployed, and which of it is to be rebuilt."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.configuration import conf
+
+from manifest_engine.domain import environments, marks, rebuild_form, rebuild_plan
+from manifest_engine.domain.errors import ManifestEngineError
+from manifest_engine.domain.rebuild_plan import Deployed, Planned
+from manifest_engine.domain.rebuild_table import FAILED, Row
+from manifest_engine.operators.image_build import STANDARD_DOCKERFILE
+from manifest_engine.operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.base_images import Current
+    from manifest_engine.domain.environments import Environment
+    from manifest_engine.domain.rebuild_plan import Wanted
+
+ROWS = "rows"
+"""XCom key: the rows of all services, as far as they are known before anything is rebuilt."""
+_AT_ONCE = 4
+"""Questions about base images."""
+
+Bases = dict[tuple[str, tuple[str, ...], str], "Current"]
+"""By registry connection, builders and reference: each is asked for once a night."""
+
+
+class PlanRebuilds(StepOperator):
+    """List what is deployed, and decide which of it is to be rebuilt.
+
+    One paged list per environment and one look-up per base image; nothing is asked per service.
+
+    XCom: for each service to rebuild ``label`` and ``conf`` (of its ``deploy_service``), to be
+    mapped over; ``rows``, a row for every service (:class:`~manifest_engine.domain.rebuild_table`).
+    """
+
+    def run(self, context: Context) -> list[dict[str, Any]]:
+        """
+        :raises ManifestError: when the conf is wrong.
+        :raises ConfigurationError: when ``environments.yaml`` is.
+        """
+        begin = time.monotonic()
+        configured = environments.load()
+        wanted = rebuild_form.parse(context["dag_run"].conf or {}, configured)
+        bases: Bases = {}
+        decided: list[Planned | Row] = []
+        for name, environment in sorted(configured.items()):
+            if wanted.environment in (None, name):
+                decided += self._decided(name, environment, wanted, bases)
+        rows = [item for item in decided if isinstance(item, Row)]
+        planned = [item for item in decided if isinstance(item, Planned)]
+        taken, rest = rebuild_plan.fitting(planned, conf.getint("core", "max_map_length"))
+        rows += [*rest, *(item.row for item in taken)]
+        self.log.info(
+            "%d services are deployed, %d are to be rebuilt; %d base images were looked up; %.1f s",
+            len(rows),
+            len(taken),
+            len(bases),
+            time.monotonic() - begin,
+        )
+        for item in taken:
+            self.log.info("%s: %s", _label(item), item.row.sentence)
+        context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
+        return [{"label": _label(item), "conf": item.conf} for item in taken]
+
+    def _decided(
+        self, name: str, environment: Environment, wanted: Wanted, bases: Bases
+    ) -> list[Planned | Row]:
+        """One environment; another one's outage is no reason to leave this one out."""
+        try:
+            found = _deployed(name, environment, wanted)
+            services = [item for item in found if isinstance(item, Deployed)]
+            current = _look_up(environment, rebuild_plan.distinct_bases(services), bases)
+        except ManifestEngineError as error:
+            self.log.error("%s", error)
+            return [Row("(all)", name, FAILED, str(error))]
+        standard = STANDARD_DOCKERFILE.read_bytes()
+        return [
+            item
+            if isinstance(item, Row)
+            else rebuild_plan.decide(item, current, standard, force=wanted.force)
+            for item in found
+        ]
+
+
+def _deployed(name: str, environment: Environment, wanted: Wanted) -> list[Deployed | Row]:
+    from manifest_engine.hooks.cluster import ClusterHook
+
+    hook = ClusterHook(environment.cluster.connection)
+    labels = marks.label_selector({marks.MANAGED_BY: marks.MANAGER})
+    pages = hook.pages("apps/v1", "Deployment", environment.cluster.namespace, labels=labels)
+    found = (
+        rebuild_plan.read(item, name) for page in pages for item in page if wanted.covers(item)
+    )
+    return [item for item in found if item is not None]
+
+
+def _look_up(environment: Environment, wanted: list[str], bases: Bases) -> dict[str, Current]:
+    from manifest_engine.hooks.acr import AcrHook
+    from manifest_engine.hooks.base_lookup import BaseLookup
+
+    where = environment.registry.connection, environment.builders
+    new = [base for base in wanted if (*where, base) not in bases]
+    if new:
+        lookup = BaseLookup(AcrHook(where[0]), where[1])
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for base, current in zip(new, pool.map(lookup.current, new), strict=True):
+                bases[(*where, base)] = current
+    return {base: bases[(*where, base)] for base in wanted}
+
+
+def _label(item: Planned) -> str:
+    return f"{item.row.service} in {item.row.environment}"

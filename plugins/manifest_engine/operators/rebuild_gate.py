@@ -1,0 +1,79 @@
+"""Where a rebuild stops: what a person has done meanwhile stays, and what is live already is noted.
+
+Asked first by ``validate``, so that nothing is built in vain, and again by ``apply_deployment``
+under the lease, when nobody else can change the answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+
+from manifest_engine.domain import history, marks, rebuild
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.service_lease import ServiceLease
+    from manifest_engine.hooks.workload import Workload
+    from manifest_engine.operators.step import StepOperator
+
+Json = dict[str, Any]
+
+
+def admitted(step: StepOperator, context: Context, release: Release, moment: datetime) -> Release:
+    """The rebuild's release, as long as what it was planned from is live.
+
+    :param moment: when the rebuild was asked for (UTC).
+    :raises DownstreamTasksSkipped: for all later steps, when it is not; the sentence is left as
+        XCom.
+    """
+    from manifest_engine.hooks.cluster import ClusterHook
+    from manifest_engine.hooks.workload import Workload
+
+    cluster = release.environment.cluster
+    live = Workload(ClusterHook(cluster.connection), cluster.namespace, release.name).live()
+    if sentence := rebuild.outdated(release, live):
+        _tell(context, step, sentence)
+        raise DownstreamTasksSkipped(tasks=sorted(step.get_flat_relative_ids(upstream=False)))
+    return rebuild.release_of(release, live or {}, moment)
+
+
+def require_live(context: Context, release: Release, live: Json | None) -> None:
+    """
+    :raises AirflowSkipException: when a rebuild is not one of what is live; the sentence is left as
+        XCom.
+    """
+    if sentence := rebuild.outdated(release, live):
+        _tell(context, context["task"], sentence)
+        raise AirflowSkipException(sentence)
+
+
+def note(workload: Workload, lease: ServiceLease, wanted: list[Json], live: Json | None) -> Json:
+    """Note down what the live image was built from; the result of ``apply_deployment``.
+
+    Only where all else that is wanted is live, so that nothing rolls out without a smoke test.
+    """
+    live = live or {}
+    hashes = [marks.noted(item).get(marks.RELEASE_HASH) for item in (live, wanted[0])]
+    if hashes[0] == hashes[1]:
+        applied = workload.apply(history.continued(wanted, live), live)
+    else:
+        applied = live
+        workload.log.info("The settings of its environment have changed; a deployment applies them")
+    lease.give_back()
+    workload.log.info("%s is unchanged", workload.name)
+    return {
+        "deployment": workload.name,
+        "generation": applied["metadata"]["generation"],
+        "changed": False,
+    }
+
+
+def _tell(context: Context, step: Any, sentence: str) -> None:
+    step.log.info("%s", sentence)
+    context["ti"].xcom_push(key=rebuild.SKIPPED, value=sentence)
