@@ -10,7 +10,8 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 cd "$folder"
 
-put() { [ -e "$1" ] || { cat >"$1.new" && mv "$1.new" "$1"; }; }
+# Airflow takes a file as it is: no newline at its end.
+put() { [ -e "$1" ] || { printf %s "$(cat)" >"$1.new" && mv "$1.new" "$1"; }; }
 word() { openssl rand -hex 24; }
 
 put postgres_password <<EOF

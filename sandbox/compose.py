@@ -54,7 +54,7 @@ class Compose(Part):
         configuration = json.loads(self.compose("config", "--format", "json"))
         compose_images.provide(compose_images.names(configuration), Engine().host)
         compose_network.start()
-        self.compose("up", "--build", "--detach", "--wait", seconds=_UP_SECONDS)
+        self._up()
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._load_base_image, BUILDERS))
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
@@ -64,11 +64,10 @@ class Compose(Part):
         if not compose_configuration.HOME.exists():
             return "it is not up"
         try:
-            listed = self.compose("ps", "--format", "json", seconds=5)
+            found = self.containers()
         except SandboxError as error:
             return str(error)
-        found = [json.loads(line) for line in listed.splitlines()]
-        ill = [item["Name"] for item in found if item["Health"] != "healthy"]
+        ill = [item["Name"] for item in found if not _well(item)]
         if ill or not found:
             return f"not healthy: {', '.join(ill) or 'there is no container'}"
         return None
@@ -95,10 +94,18 @@ class Compose(Part):
         what = f"docker compose {words[0]}"
         return docker_cli.docker(*argv, host=Engine().host, what=what, seconds=seconds)
 
-    def containers(self, service: str) -> list[dict[str, Any]]:
-        """What ``docker compose ps`` says of a service's containers, also of stopped ones."""
-        listed = self.compose("ps", "--all", "--format", "json", service)
+    def containers(self, *services: str) -> list[dict[str, Any]]:
+        """What ``docker compose ps`` says of these or all services, also of stopped containers."""
+        listed = self.compose("ps", "--all", "--format", "json", *services)
         return [json.loads(line) for line in listed.splitlines()]
+
+    def _up(self) -> None:
+        try:
+            self.compose("up", "--build", "--detach", "--wait", seconds=_UP_SECONDS)
+        except SandboxError as error:
+            begun = [item for item in self.containers() if item["State"] != "created"]
+            ill = {item["Service"] for item in begun if not _well(item)}
+            raise SandboxError(f"{error}\n{self.compose('logs', '--tail', '5', *ill)}") from error
 
     def _load_base_image(self, builder: str) -> None:
         """The engine of a builder has no way to pull what this machine has none to pull."""
@@ -107,3 +114,10 @@ class Compose(Part):
             f"docker image inspect {IMAGE} || [ ! -e {archive} ] || docker load --input {archive}"
         )
         self.compose("exec", "--no-TTY", builder, "sh", "-c", load, seconds=120)
+
+
+def _well(container: dict[str, Any]) -> bool:
+    """Healthy; or ended as it should, which only ``init`` does."""
+    if container["Service"] == "init":
+        return container["State"] == "exited" and container["ExitCode"] == 0
+    return bool(container["Health"] == "healthy")

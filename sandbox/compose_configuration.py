@@ -40,7 +40,7 @@ def words() -> list[str | Path]:
     """``docker compose`` with this configuration; a verb and its options follow."""
     files: list[str | Path] = ["--file", REPOSITORY / "docker-compose.yaml"]
     files += ["--file", HOME / "override.yaml", "--env-file", HOME / "env"]
-    return ["compose", "--project-directory", REPOSITORY, *files]
+    return ["compose", "--ansi", "never", "--project-directory", REPOSITORY, *files]
 
 
 def password() -> str:
