@@ -8,7 +8,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -53,10 +53,18 @@ class Outcome:
         return self.state == "success"
 
 
+class Server(Protocol):
+    """An Airflow of the sandbox."""
+
+    url: str
+
+    def token(self) -> str: ...
+
+
 class AirflowApi:
     """Airflow's REST API as a client such as Infra Hub sees it."""
 
-    def __init__(self, airflow: Airflow) -> None:
+    def __init__(self, airflow: Server) -> None:
         self.airflow = airflow
         self.base = f"{airflow.url}/api/v2"
         self.session = requests.Session()
@@ -113,11 +121,17 @@ def upload(archive: bytes, path: str) -> None:
         raise SandboxError(f"Artifactory refused {path}: HTTP {answer.status_code} {answer.text}")
 
 
-def deploy(archive: bytes | None, manifest: dict[str, Any], *, quiet: bool = False) -> Outcome:
+def deploy(
+    archive: bytes | None,
+    manifest: dict[str, Any],
+    *,
+    quiet: bool = False,
+    airflow: Server | None = None,
+) -> Outcome:
     """Upload the ZIP where the manifest says (or convention does), trigger, follow to the end."""
     if archive is not None:
         upload(archive, _artifact_path(manifest))
-    api = AirflowApi(Airflow())
+    api = AirflowApi(airflow or Airflow())
     run_id = f"sandbox-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
     api.trigger("deploy_service", manifest, run_id)
     if not quiet:
