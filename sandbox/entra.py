@@ -71,7 +71,7 @@ def _client(name: str, registry_role: str) -> dict[str, Any]:
         "secret_expires": (now + _LIFETIME).timestamp(),
         "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
         "certificate_key": _pem(key),
-        # Federated credentials (workload identity): issuer, subject, audience, public_key_file.
+        # Federated credentials (workload identity): see standins/assertions.py.
         "federated": [],
     }
 

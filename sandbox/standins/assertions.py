@@ -7,12 +7,14 @@ that the application trusts ("federated credential").
 from __future__ import annotations
 
 import base64
+import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jwt
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -65,7 +67,6 @@ def _check_certificate(
 
 
 def _check_federated(assertion: str, claims: Mapping[str, Any], client: Mapping[str, Any]) -> None:
-    """The real one fetches the issuer's keys; here the credential names a file with its key."""
     of_issuer = [known for known in client["federated"] if known["issuer"] == claims.get("iss")]
     if not of_issuer:
         message = f"No matching federated identity record for issuer '{claims.get('iss')}'"
@@ -74,12 +75,35 @@ def _check_federated(assertion: str, claims: Mapping[str, Any], client: Mapping[
     if not matching:
         message = f"No matching federated identity record for subject '{claims.get('sub')}'"
         raise AssertionRefusedError(700213, message)
-    key = Path(matching[0]["public_key_file"]).read_bytes()
+    key = _key_of_issuer(assertion, matching[0])
     _verified(assertion, key, ["RS256", "ES256"], matching[0]["audience"])
 
 
+def _key_of_issuer(assertion: str, credential: Mapping[str, Any]) -> jwt.PyJWK | bytes:
+    """The real one asks the issuer for its keys (OpenID Connect Discovery 1.0), as anybody can.
+
+    Here the credential names where the issuer answers (``openid``) and its CA (``ca``), since a
+    cluster's issuer is a name of its inside; or simply a file with its key.
+    """
+    if "openid" not in credential:
+        return Path(credential["public_key_file"]).read_bytes()
+    where, ca = f"{credential['openid']}/.well-known/openid-configuration", credential["ca"]
+    try:
+        answer = requests.get(where, verify=ca, timeout=5)
+        answer.raise_for_status()
+        document = answer.json()
+        if document["issuer"] != credential["issuer"]:
+            raise jwt.PyJWKClientError(f"it is {document['issuer']}")
+        trusted = ssl.create_default_context(cafile=ca)
+        keys = jwt.PyJWKClient(document["jwks_uri"], ssl_context=trusted, timeout=5)
+        return keys.get_signing_key_from_jwt(assertion)
+    except (requests.RequestException, KeyError, ValueError, jwt.PyJWTError) as error:
+        message = f"The keys of issuer '{credential['issuer']}' cannot be read: {error}"
+        raise AssertionRefusedError(50166, message) from error
+
+
 def _verified(
-    assertion: str, key: rsa.RSAPublicKey | bytes, algorithms: list[str], audience: str
+    assertion: str, key: rsa.RSAPublicKey | jwt.PyJWK | bytes, algorithms: list[str], audience: str
 ) -> dict[str, Any]:
     try:
         return dict(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from manifest_engine.domain.errors import ConfigurationError, ManifestEngineError
+from manifest_engine.domain.errors import ConfigurationError, ManifestEngineError, RegistryError
 from manifest_engine.hooks.buildx import Login
 from manifest_engine.hooks.registry_auth import (
     ENTRA_SCOPE,
@@ -106,16 +106,18 @@ class AcrHook(BaseHook):
         connection = self._connection
         extra = connection.extra_dejson
         if extra.get("auth"):
-            from manifest_engine.hooks.entra import entra_token
+            from manifest_engine.hooks.azure_identity import AzureIdentity
 
-            token = entra_token(
+            identity = AzureIdentity(
                 self.acr_conn_id,
-                ENTRA_SCOPE,
                 login=connection.login,
                 password=connection.password,
                 extra=extra,
+                error=RegistryError,
             )
-            return EntraIdentity(token, extra.get("tenant_id"))
+            # A wrong field is told now, not by the first request.
+            identity.demand()
+            return EntraIdentity(lambda: identity.token(ENTRA_SCOPE), extra.get("tenant_id"))
         if not connection.login or not connection.password:
             raise ConfigurationError(
                 f"The Connection {self.acr_conn_id!r} has no login and password; enter them, or "

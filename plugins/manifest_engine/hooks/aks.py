@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from manifest_engine.domain.errors import ClusterError, ConfigurationError, ManifestEngineError
 from manifest_engine.hooks import arm, kubeconfig
-from manifest_engine.hooks.aks_identity import AksIdentity
+from manifest_engine.hooks.azure_identity import AzureIdentity
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -79,10 +79,10 @@ class AksHook(BaseHook):
         return arm.ManagedCluster(*(str(self._extra[field]) for field in _WHERE))
 
     @cached_property
-    def identity(self) -> AksIdentity:
+    def identity(self) -> AzureIdentity:
         """Who asks ARM and the cluster."""
         connection = self._connection
-        return AksIdentity(
+        return AzureIdentity(
             self.aks_conn_id,
             login=connection.login,
             password=connection.password,

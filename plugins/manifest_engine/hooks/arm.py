@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifest_engine.domain.errors import ClusterError
-from manifest_engine.hooks.aks_identity import TRANSPORT, AksIdentity, first_sentence
+from manifest_engine.hooks.azure_identity import TRANSPORT, AzureIdentity, first_sentence
 
 ENDPOINT = "https://management.azure.com"
 """Of the public cloud."""
@@ -41,7 +41,7 @@ class ResourceManager:
     audience: str = ENDPOINT
     verify: bool | str = True
 
-    def user_kubeconfig(self, cluster: ManagedCluster, identity: AksIdentity) -> bytes:
+    def user_kubeconfig(self, cluster: ManagedCluster, identity: AzureIdentity) -> bytes:
         """The kubeconfig that ``az aks get-credentials`` would write.
 
         :raises ClusterError: naming the resource, and the right that is missing.
@@ -77,7 +77,7 @@ class ResourceManager:
         raise ClusterError(f"Azure Resource Manager has no kubeconfig of {cluster}.")
 
 
-def _refusal(cluster: ManagedCluster, identity: AksIdentity, error: Any) -> ClusterError:
+def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> ClusterError:
     """``error``'s body is ``{"error": {"code": …, "message": …}}``."""
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"HTTP {status}"
@@ -114,6 +114,6 @@ def _missing(cluster: ManagedCluster, code: str) -> tuple[str, str]:
     return f"AKS cluster {cluster.name!r} in {group}", "cluster_name or resource_group"
 
 
-def _capital(identity: AksIdentity) -> str:
+def _capital(identity: AzureIdentity) -> str:
     text = str(identity)
     return text[0].upper() + text[1:]

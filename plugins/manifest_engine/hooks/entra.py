@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manifest_engine.domain.errors import ConfigurationError, RegistryError
+from manifest_engine.domain.errors import ConfigurationError
 
 WAYS = ("service_principal", "managed_identity", "workload_identity")
-
-
-def entra_token(
-    conn_id: str,
-    scope: str,
-    *,
-    login: str | None,
-    password: str | None,
-    extra: Mapping[str, Any],
-) -> Callable[[], str]:
-    """A function that gives a current access token; azure-identity caches it and renews it.
-
-    :param login: client id.
-    :param password: client secret, unless ``certificate`` is in the extra.
-    :param extra: ``auth`` (one of :data:`WAYS`), ``tenant_id``, ``client_id``, ``certificate`` (PEM
-        text or path, with its key), ``authority`` (default: public cloud, or AZURE_AUTHORITY_HOST).
-    :raises ConfigurationError: naming the field that is missing.
-    """
-    credential = entra_credential(conn_id, login=login, password=password, extra=extra)
-
-    def token() -> str:
-        from azure.core.exceptions import ClientAuthenticationError
-
-        try:
-            return str(credential.get_token(scope).token)
-        except ClientAuthenticationError as error:
-            words = " ".join(str(error).split())
-            raise RegistryError(
-                f"Entra ID gave the identity of the Connection {conn_id!r} no token for {scope}: "
-                f"{words[:500]}"
-            ) from error
-
-    return token
 
 
 def entra_credential(
@@ -52,8 +19,12 @@ def entra_credential(
     extra: Mapping[str, Any],
     **transport: Any,
 ) -> Any:
-    """The ``TokenCredential`` behind :func:`entra_token`, for clients that take one.
+    """The ``TokenCredential`` of these fields.
 
+    :param login: client id.
+    :param password: client secret, unless ``certificate`` is in the extra.
+    :param extra: ``auth`` (one of :data:`WAYS`), ``tenant_id``, ``client_id``, ``certificate`` (PEM
+        text or path, with its key), ``authority`` (default: public cloud, or AZURE_AUTHORITY_HOST).
     :param transport: keyword arguments of azure-core's transport, such as ``connection_verify``.
     :raises ConfigurationError: naming the field that is missing.
     """

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import entra, pki
+from sandbox import credentials, entra, pki
 from sandbox.settings import REPOSITORY, SETTINGS
 
 
@@ -69,3 +69,20 @@ def _wait(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
             assert process.poll() is None, "the stand-in did not start"
             assert time.monotonic() < deadline, "the stand-in does not listen"
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def metadata_service(*, system: str, user: str) -> Iterator[str]:
+    """IMDS of a machine with these identities (client ids); its address."""
+    host, port = "127.0.0.1", _free_port("127.0.0.1")
+    words = [sys.executable, "-m", "sandbox.standins.imds_server"]
+    words += ["--identity", str(credentials.path("entra")), "--port", str(port)]
+    process = subprocess.Popen(
+        [*words, "--system", system, "--user", user], cwd=REPOSITORY, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(host, port, process)
+        yield f"http://{host}:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)

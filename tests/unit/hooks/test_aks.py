@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from manifest_engine.domain.errors import ClusterError, ConfigurationError
-from manifest_engine.hooks import aks_identity, arm
+from manifest_engine.hooks import arm, azure_identity
 from manifest_engine.hooks.aks import AksHook
-from manifest_engine.hooks.aks_identity import AksIdentity
+from manifest_engine.hooks.azure_identity import AzureIdentity
 
 WHERE = {"subscription_id": "s", "resource_group": "g", "cluster_name": "c"}
 
@@ -60,7 +60,7 @@ class Credential:
 
 def refusal(error: Exception) -> ClusterError:
     extra = {"auth": "service_principal", "tenant_id": "t"}
-    identity = AksIdentity("my_aks", login="me", password="hidden-secret", extra=extra)
+    identity = AzureIdentity("my_aks", login="me", password="hidden-secret", extra=extra)
     identity._credential = Credential(error)
     with pytest.raises(ClusterError) as caught:
         identity.token("app/.default")
@@ -102,7 +102,7 @@ def test_links_of_azure_identity_are_left_out():
     text = (
         "Not configured. See the troubleshooting guide for more information: https://a/b. Field x"
     )
-    assert aks_identity._words(ValueError(text)) == "Not configured. Field x"
+    assert azure_identity._words(ValueError(text)) == "Not configured. Field x"
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(409, False), (429, True), (504, True)])
@@ -112,7 +112,7 @@ def test_arms_bad_days_can_be_retried(status: int, retryable: bool):
         error=SimpleNamespace(code="SomeCode", message="It is so. More words."),
         message="",
     )
-    identity = AksIdentity("my_aks", login="me", password=None, extra={})
+    identity = AzureIdentity("my_aks", login="me", password=None, extra={})
     told = arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error)
     assert told.retryable is retryable
     assert str(told).endswith("managedClusters/c (SomeCode): It is so.")

@@ -1,4 +1,4 @@
-"""The identity of a Connection of type ``aks``: tokens of Entra ID, renewed when they are due."""
+"""The identity of a Connection to Azure: tokens of Entra ID, renewed when they are due."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.errors import ClusterError, ManifestEngineError
 from manifest_engine.hooks.entra import entra_credential
 
 TRANSPORT = {"connection_timeout": 10, "read_timeout": 60, "retry_total": 3}
@@ -17,17 +17,20 @@ _LINKS = re.compile(r"(See the troubleshooting guide[^:]*:|To (troubleshoot|miti
 _NO_TENANT = "Unable to get authority configuration"
 """MSAL does not pass on what Entra ID said."""
 _DISTRUST = "CERTIFICATE_VERIFY_FAILED"
+_MACHINE_ERROR = re.compile(r"Token request error: \(\w+\) (.+)")
+"""Of the instance metadata service, behind "no response" although it has answered."""
 _ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\s+Trace ID|\s*$)")
 
 
-class AksIdentity:
+class AzureIdentity:
     """azure-identity caches tokens in the credential, and renews them 5 minutes before their end.
 
     :param conn_id: the Connection, for errors.
     :param login: client id, or None.
     :param password: client secret, or None.
-    :param extra: the Connection's extra, see :func:`~manifest_engine.hooks.entra.entra_token`.
+    :param extra: the Connection's extra, see :func:`~manifest_engine.hooks.entra.entra_credential`.
     :param verify: file of certificate authorities, or True for the usual ones.
+    :param error: what is raised: the error of the system that the tokens are for.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class AksIdentity:
         password: str | None,
         extra: Mapping[str, Any],
         verify: bool | str = True,
+        error: type[ManifestEngineError] = ClusterError,
     ) -> None:
         self.conn_id = conn_id
         self.tenant = extra.get("tenant_id")
@@ -45,6 +49,7 @@ class AksIdentity:
         self._way = extra.get("auth")
         self._given: dict[str, Any] = {"login": login, "password": password, "extra": extra}
         self._transport: dict[str, Any] = {**TRANSPORT, "connection_verify": verify}
+        self._error = error
         self._credential: Any = None
 
     def __str__(self) -> str:
@@ -65,11 +70,16 @@ class AksIdentity:
             self._credential = entra_credential(self.conn_id, **self._given, **self._transport)
         return self._credential
 
+    def demand(self) -> None:
+        """Raise ConfigurationError or the identity's error when a field is missing or wrong."""
+        with self._explained():
+            _ = self.credential
+
     def token(self, scope: str) -> str:
         """A token that is valid for some minutes at least.
 
         :param scope: ``<resource>/.default``.
-        :raises ClusterError: in Entra ID's own words, the first sentence.
+        :raises ManifestEngineError: in Entra ID's own words, the first sentence.
         """
         with self._explained(scope):
             return str(self.credential.get_token(scope).token)
@@ -79,7 +89,7 @@ class AksIdentity:
         self._credential = None
 
     @contextmanager
-    def _explained(self, scope: str) -> Iterator[None]:
+    def _explained(self, scope: str = "") -> Iterator[None]:
         from azure.core.exceptions import AzureError
 
         try:
@@ -88,12 +98,13 @@ class AksIdentity:
             said = _words(error)
             if _NO_TENANT in said:
                 said = "there is no such tenant at its authority; correct tenant_id"
-            raise ClusterError(
+            raise self._error(
                 f"Entra ID gives {self} no token for {scope.removesuffix('/.default')}: {said}.",
                 retryable=_passing(error),
             ) from error
-        except ValueError as error:  # what azure-identity itself refuses, such as a tenant id
-            raise ClusterError(
+        # What azure-identity itself refuses, such as a tenant id, or a token file that is missing.
+        except (ValueError, OSError) as error:
+            raise self._error(
                 f"Entra ID cannot be asked for a token for {self}: {_words(error)}."
             ) from error
 
@@ -109,6 +120,9 @@ def _words(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if found := _ENTRA_ERROR.search(text):
         return found.group()[:500].rstrip(". ")
+    if found := _MACHINE_ERROR.search(text):
+        said = found.group(1)[:500].rstrip(". ")
+        return f"the metadata service of this machine says {said!r}"
     return _LINKS.sub("", text)[:500].rstrip(". ")
 
 
