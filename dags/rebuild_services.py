@@ -46,7 +46,7 @@ with DAG(
     plan = PlanRebuilds(task_id="plan")
     rebuild = RebuildService.partial(
         task_id="rebuild",
-        map_index_template="{{ task.label }}",
+        map_index_template="{{ task.title }}",
         max_active_tis_per_dagrun=SETTINGS.at_once,
     ).expand_kwargs(plan.output)
     rebuild >> SummariseRebuilds(task_id="summarise", plan="plan", rebuild="rebuild")

@@ -36,7 +36,7 @@ class PlanRebuilds(StepOperator):
 
     One paged list per environment and one look-up per base image; nothing is asked per service.
 
-    XCom: for each service to rebuild ``label`` and ``conf`` (of its ``deploy_service``), to be
+    XCom: for each service to rebuild ``title`` and ``conf`` (of its ``deploy_service``), to be
     mapped over; ``rows``, a row for every service (:class:`~manifest_engine.domain.rebuild_table`).
     """
 
@@ -65,9 +65,9 @@ class PlanRebuilds(StepOperator):
             time.monotonic() - begin,
         )
         for item in taken:
-            self.log.info("%s: %s", _label(item), item.row.sentence)
+            self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
-        return [{"label": _label(item), "conf": item.conf} for item in taken]
+        return [{"title": _title(item), "conf": item.conf} for item in taken]
 
     def _decided(
         self, name: str, environment: Environment, wanted: Wanted, bases: Bases
@@ -115,5 +115,5 @@ def _look_up(environment: Environment, wanted: list[str], bases: Bases) -> dict[
     return {base: bases[(*where, base)] for base in wanted}
 
 
-def _label(item: Planned) -> str:
+def _title(item: Planned) -> str:
     return f"{item.row.service} in {item.row.environment}"

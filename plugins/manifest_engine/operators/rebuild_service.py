@@ -33,13 +33,13 @@ class RebuildService(TriggerDagRunOperator):
 
     XCom: ``row`` (:class:`manifest_engine.domain.rebuild_table.Row` as JSON).
 
-    :param label: what to call it in the UI.
+    :param title: what to call it in the UI.
     :param conf: the manifest, with ``rebuild``.
     """
 
-    template_fields: Sequence[str] = ("label", "conf")
+    template_fields: Sequence[str] = ("title", "conf")
 
-    def __init__(self, *, label: str, conf: Any, **kwargs: Any) -> None:
+    def __init__(self, *, title: str, conf: Any, **kwargs: Any) -> None:
         super().__init__(
             trigger_dag_id=DAG_ID,
             conf=conf,
@@ -50,7 +50,7 @@ class RebuildService(TriggerDagRunOperator):
             logical_date=None,
             **kwargs,
         )
-        self.label = label
+        self.title = title
 
     def execute(self, context: Context) -> None:
         """Trigger, unless an earlier try has; one that has failed is run again, when a person
@@ -81,7 +81,7 @@ class RebuildService(TriggerDagRunOperator):
         with told(context, self.log):
             row = _row(context, self.conf or {}, run_id, event[1].get(run_id))
             context["ti"].xcom_push(key=ROW, value=row.dump())
-            self.log.info("%s: %s %s", self.label, row.outcome, row.sentence)
+            self.log.info("%s: %s %s", self.title, row.outcome, row.sentence)
             if row.outcome == FAILED:
                 raise StateError(row.sentence)
 
