@@ -43,9 +43,16 @@ class EngineClient:
                 ca_cert=str(self.folder / "ca.pem"),
                 verify=True,
             )
-        client = APIClient(
-            self.address.url, version="auto", timeout=_FIRST_ANSWER_SECONDS, **options
-        )
+
+        class Client(APIClient):
+            """Whose own authorities count: to requests, REQUESTS_CA_BUNDLE would."""
+
+            def merge_environment_settings(
+                self, url: str, proxies: Any, stream: Any, _verify: Any, cert: Any
+            ) -> Any:
+                return super().merge_environment_settings(url, proxies, stream, self.verify, cert)
+
+        client = Client(self.address.url, version="auto", timeout=_FIRST_ANSWER_SECONDS, **options)
         client.timeout = _ANSWER_SECONDS
         self._resources.callback(client.close)
         return client
