@@ -5,6 +5,7 @@ It is started on request only: ``python -m sandbox up --only compose``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,22 @@ from sandbox import compose_configuration, compose_images, compose_network, dock
 from sandbox.base_image import IMAGE
 from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError
-from sandbox.settings import SETTINGS
+from sandbox.settings import REPOSITORY, SETTINGS
 
 BUILDERS = ("builder-1", "builder-2")
 _UP_SECONDS = 300
 """It takes 40 s on an idle machine."""
+_BUILT = compose_configuration.HOME / "built"
+"""Holds what the running image was made of."""
+_SOURCES = (
+    "Dockerfile",
+    "docker-compose.yaml",
+    "*.txt",
+    "compose/*.*",
+    "dags",
+    "include",
+    "plugins",
+)
 
 
 class Compose(Part):
@@ -54,7 +66,9 @@ class Compose(Part):
         configuration = json.loads(self.compose("config", "--format", "json"))
         compose_images.provide(compose_images.names(configuration), Engine().host)
         compose_network.start()
+        built = _sources()
         self._up()
+        _BUILT.write_text(built)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._load_base_image, BUILDERS))
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
@@ -63,6 +77,8 @@ class Compose(Part):
     def ready(self) -> str | None:
         if not compose_configuration.HOME.exists():
             return "it is not up"
+        if not _BUILT.exists() or _BUILT.read_text() != _sources():
+            return "the checkout has changed since its image was built"
         try:
             found = self.containers()
         except SandboxError as error:
@@ -114,6 +130,17 @@ class Compose(Part):
             f"docker image inspect {IMAGE} || [ ! -e {archive} ] || docker load --input {archive}"
         )
         self.compose("exec", "--no-TTY", builder, "sh", "-c", load, seconds=120)
+
+
+def _sources() -> str:
+    """A key of what the image and the stack are made of."""
+    found = [path for pattern in _SOURCES for path in REPOSITORY.glob(pattern)]
+    files = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path])]
+    key = hashlib.sha256()
+    for file in sorted(files):
+        if file.is_file() and "__pycache__" not in file.parts:
+            key.update(str(file).encode() + file.read_bytes())
+    return key.hexdigest()
 
 
 def _well(container: dict[str, Any]) -> bool:
