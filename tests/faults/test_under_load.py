@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-IN_SMOKE_POD = "import socket\nSMOKE = '-smoke-' in socket.gethostname()\n"
+from tests.faults.moments import IN_SMOKE_POD, with_code
+
 BAD = {
     "that crashes": ("smoke_test", "import sys\nsys.exit(3)\n", "exit code 3"),
     "that crashes only when deployed": (
@@ -25,12 +26,6 @@ BAD = {
         "503",
     ),
 }
-
-
-def with_code(target, code):
-    """The service's module with code at its end."""
-    text = (target.folder / "src/aiservice.py").read_text()
-    return {"src/aiservice.py": f"{text}\n\n{code}".encode()}
 
 
 def test_good_to_good(faults, live, load):

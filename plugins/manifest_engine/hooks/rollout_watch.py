@@ -9,12 +9,15 @@ from typing import Any
 
 from manifest_engine.domain import diagnosis, marks, rollout
 from manifest_engine.domain.diagnosis import Finding
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks.cluster import ClusterHook
 
 Json = dict[str, Any]
 
 LOOK_SECONDS = 3.0
 """A rollout that is not done by then is looked at more closely, and again each time."""
+AWAY_SECONDS = 1.0
+"""Pause before an API server that is away is asked again."""
 
 
 class RolloutWatch:
@@ -27,38 +30,54 @@ class RolloutWatch:
         self.log = log
         self.on_look: Callable[[], None] = _nothing
         """Called every few seconds while a rollout is followed."""
+        self._told = ""
 
     def follow(self, generation: int, seconds: float) -> rollout.Status:
         """Watch the rollout for so long; what can be said at the end of it.
 
-        A rollout whose pods will never come up counts as failed before its deadline.
+        A rollout whose pods will never come up counts as failed before its deadline. An API server
+        that is away meanwhile is waited for: the rollout goes on without it.
         """
         end = time.monotonic() + seconds
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
-        told = ""
         while (left := end - time.monotonic()) > 0:
-            self.on_look()
-            seen: Json | None = None
-            for kind, seen in self.hook.watch(
-                "apps/v1", "Deployment", self.name, self.namespace, seconds=min(left, LOOK_SECONDS)
-            ):
-                if kind == "DELETED":
-                    return rollout.Failed("the Deployment was deleted by somebody meanwhile")
-                status = judge(seen, generation)
-                if not isinstance(status, rollout.Waiting):
-                    return status
-                if status.text != told:
-                    told = status.text
-                    self.log.info("Rollout of %s: %s", self.name, told)
-            if seen is None:
-                return self.look(generation)
-            if finding := self.finding(seen):
-                if finding.sentence != told:
-                    told = finding.sentence
-                    self.log.info("Rollout of %s: %s", self.name, told)
-                if finding.final:
-                    return rollout.Failed(finding.sentence)
+            try:
+                status = self._watch(generation, min(left, LOOK_SECONDS))
+            except ClusterError as error:
+                if not error.retryable:
+                    raise
+                self.log.warning("The rollout of %s cannot be seen: %s", self.name, error)
+                time.sleep(AWAY_SECONDS)
+            if not isinstance(status, rollout.Waiting):
+                return status
         return status
+
+    def _watch(self, generation: int, seconds: float) -> rollout.Status:
+        self.on_look()
+        seen: Json | None = None
+        status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        for kind, seen in self.hook.watch(
+            "apps/v1", "Deployment", self.name, self.namespace, seconds=seconds
+        ):
+            if kind == "DELETED":
+                return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+            status = judge(seen, generation)
+            if not isinstance(status, rollout.Waiting):
+                return status
+            self._tell(status.text)
+        if seen is None:
+            return self.look(generation)
+        if finding := self.finding(seen):
+            self._tell(finding.sentence)
+            if finding.final:
+                return rollout.Failed(finding.sentence)
+        return status
+
+    def _tell(self, text: str) -> None:
+        """Log it, unless it was said last."""
+        if text != self._told:
+            self._told = text
+            self.log.info("Rollout of %s: %s", self.name, text)
 
     def look(self, generation: int) -> rollout.Status:
         """What can be said right now."""

@@ -1,0 +1,72 @@
+"""The right moment to break something: when a task of a run has come to a state."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing, suppress
+from typing import Any
+
+from sandbox.airflow import Airflow
+from sandbox.deploy import AirflowApi, upload
+from tests.e2e.conftest import Service
+
+_POLL_SECONDS = 0.02
+IN_SMOKE_POD = "import socket\nSMOKE = '-smoke-' in socket.gethostname()\n"
+"""Code at the end of a service's module that tells the smoke test's pod from the deployed ones."""
+
+
+def begin(
+    api: AirflowApi,
+    target: Service,
+    changes: dict[str, bytes] | None = None,
+    *,
+    archive: bytes | None = None,
+    **fields: Any,
+) -> str:
+    """Upload and trigger, without waiting for the end; the run's id."""
+    manifest = target.manifest | fields
+    name, version = manifest["serviceName"], manifest["version"]
+    upload(archive or target.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
+    run_id = f"faults-{time.time_ns()}"
+    api.trigger("deploy_service", manifest, run_id)
+    return run_id
+
+
+def age(run_id: str) -> float:
+    """Seconds since ``begin`` triggered the run."""
+    return time.time() - int(run_id.rpartition("-")[2]) / 1e9
+
+
+def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
+    """Return within 20 ms of the moment when the task is in one of the states.
+
+    Airflow's database is read: by its API, a state that lasts 0.2 s would be missed.
+    """
+    file = f"file:{Airflow().home / 'airflow.db'}?mode=ro"
+    end = time.monotonic() + seconds
+    seen = None
+    with closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
+        while time.monotonic() < end:
+            with suppress(sqlite3.OperationalError):  # locked for a moment
+                seen = database.execute(
+                    "SELECT state FROM task_instance WHERE run_id = ? AND task_id = ?",
+                    (run_id, task),
+                ).fetchone()
+            if seen and seen[0] in states:
+                return
+            time.sleep(_POLL_SECONDS)
+    raise AssertionError(f"{task} of {run_id} is {seen} after {seconds:.0f} s, not {states}")
+
+
+def with_code(target: Service, code: str) -> dict[str, bytes]:
+    """The service's module with code at its end."""
+    text = (target.folder / "src/aiservice.py").read_text()
+    return {"src/aiservice.py": f"{text}\n\n{code}".encode()}
+
+
+def slow(target: Service, seconds: float) -> dict[str, bytes]:
+    """A release whose deployed pods take so long to start, so that a rollout has a middle."""
+    return with_code(
+        target, IN_SMOKE_POD + f"import time\nif not SMOKE:\n    time.sleep({seconds})\n"
+    )
