@@ -10,6 +10,12 @@ from typing import Any
 
 _OWNER = re.compile(r'conflict with "(?P<manager>[^"]+)"(?: with subresource "(?P<sub>[^"]+)")?')
 _MISSING_NAMESPACE = re.compile(r'namespaces "(?P<name>[^"]+)" not found')
+_NOT_ALLOWED = re.compile(
+    r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+)
+"""An apply asks for two verbs: the refusal tells which one is missing."""
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '|admission webhook \S+ denied the request")
+"""Whatever status they give: a ValidatingAdmissionPolicy's is 422 unless it says otherwise."""
 _QUOTA = "exceeded quota"
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 """Answers of an API server that is starting, overloaded or behind a struggling proxy."""
@@ -74,6 +80,8 @@ def explain(http_status: int, body: str | bytes | None, attempt: Attempt) -> Ref
             retryable=False,
             reason="Unauthorized",
         )
+    if 400 <= http_status < 500 and _POLICY.search(message):
+        return _admission(attempt, message)
     if http_status == 403:
         return _forbidden(attempt, message)
     if http_status == 404 and not (status.get("details") or {}).get("kind"):
@@ -126,11 +134,13 @@ def _forbidden(attempt: Attempt, message: str) -> Refusal:
             retryable=True,
             reason="Quota",
         )
-    if "cannot " in message and " resource " in message:
+    if denied := _NOT_ALLOWED.search(message):
+        verb, group = denied["verb"], denied["group"]
+        resource = f"{denied['resource']}.{group}" if group else denied["resource"]
         return Refusal(
-            f"The connection's account may not {attempt.verb} {attempt.resource} in namespace "
+            f"The connection's account may not {verb} {resource} in namespace "
             f"{attempt.namespace!r} ({_first(message)}). Bind it to a Role with verb "
-            f"{attempt.verb!r} on {attempt.resource!r}.",
+            f"{verb!r} on {resource!r}.",
             retryable=False,
             reason="Forbidden",
         )
@@ -141,8 +151,13 @@ def _forbidden(attempt: Attempt, message: str) -> Refusal:
             retryable=False,
             reason="NamespaceTerminating",
         )
+    return _admission(attempt, message)
+
+
+def _admission(attempt: Attempt, message: str) -> Refusal:
     return Refusal(
-        f"The cluster's admission refused to {attempt}: {_first(message)}.",
+        f"The cluster's admission refused to {attempt}: {_first(message)}. Change what the "
+        "manifest asks for, or ask whoever keeps the policy.",
         retryable=False,
         reason="Admission",
     )

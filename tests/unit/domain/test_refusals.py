@@ -45,9 +45,25 @@ def test_a_quota_is_no_missing_permission_and_may_free_itself():
     assert found.retryable
 
 
-def test_a_policy_is_named_as_admission():
-    found = explain(403, status("ValidatingAdmissionPolicy 'p' denied request: no"), ATTEMPT)
-    assert found.reason == "Admission"
+def test_an_apply_that_may_not_create_names_create():
+    message = 'User "u" cannot create resource "pods" in API group "" in the namespace "apps"'
+    found = explain(403, status(message, reason="Forbidden"), ATTEMPT)
+    assert "may not create pods in namespace 'apps'" in found.sentence
+    assert "verb 'create' on 'pods'" in found.sentence
+
+
+@pytest.mark.parametrize("code", [403, 422])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        'admission webhook "policies.example.com" denied the request: no',
+    ],
+)
+def test_a_policy_is_named_as_admission_and_says_what_to_do(code, message):
+    found = explain(code, status(message), ATTEMPT)
+    assert (found.reason, found.retryable) == ("Admission", False)
+    assert "whoever keeps the policy" in found.sentence
 
 
 def test_a_missing_namespace_is_named():
