@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down lint test test-unit test-integration test-e2e bench-build bench-live faults schema
+.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -24,6 +24,15 @@ status: venv ## each part, where it listens and whether it answers
 down: venv ## stop all of it: no process, container, mount, bridge or firewall rule is left
 	@$(PY) -m sandbox down
 
+compose-secrets: ## make the secrets of docker-compose.yaml in compose/secrets; what is there is kept
+	@compose/make-secrets.sh
+
+compose-up: up ## besides the sandbox the stack of docker-compose.yaml: Celery workers and TLS builders
+	@$(PY) -m sandbox up --only compose
+
+compose-down: venv ## take that stack away alone; `make down` does so, too
+	@$(PY) -m sandbox down --only compose
+
 lint: venv ## ruff, mypy, import contracts
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
 
@@ -38,13 +47,16 @@ test-integration: up ## each piece against the real engine, registry, cluster an
 test-e2e: up ## whole deployments through the real Airflow
 	@.venv/bin/pytest -q tests/e2e
 
+test-compose: compose-up ## whole deployments through the compose stack, on both of its workers
+	@.venv/bin/pytest -q tests/compose
+
 bench-build: up ## build and push against a script by hand: a table, and .bench/build.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.build
 
 bench-live: up ## from the click to the URL, against a script by hand: a table, and .bench/live.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.live
 
-faults: up ## break things on purpose under load, and write docs/faults.md (about 15 minutes)
+faults: compose-up ## break things on purpose under load, and write docs/faults.md (about 15 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
 schema: venv ## write include/manifest.schema.json anew from the model
