@@ -146,4 +146,5 @@ class Airflow(Part):
         # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
         own = {"PATH": path, "PYTHONPATH": str(REPOSITORY / "plugins"), **self._variables()}
         rest = {key: text for key, text in os.environ.items() if not key.startswith("AIRFLOW")}
+        rest.pop("PYTHONDONTWRITEBYTECODE", None)  # each task would compile all of ours anew
         return rest | own

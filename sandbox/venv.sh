@@ -23,4 +23,9 @@ if [ ! -e "$home/complete" ]; then
   "$home/bin/uv" pip install --quiet --python "$home/bin/python" --constraint constraints.txt -r requirements-dev.txt
   touch "$home/complete"
 fi
+if [ ! -e "$home/compiled" ]; then
+  say "compiling it (half a minute; else every process would do that anew)"
+  "$home/bin/python" -m compileall -q -j 0 "$home/lib" >/dev/null || true # some packages hold templates
+  touch "$home/compiled"
+fi
 ln -sfn "$home" .venv
