@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from manifest_engine.domain import environments, manifest, pod, release, resources, routes
+from manifest_engine.domain import environments, manifest, marks, pod, release, resources, routes
 
 from sandbox import docker_cli
 from tests.benchmarks.live.steps import Deployment, Step
@@ -101,7 +101,7 @@ def _smoke_pod(planned: release.Release) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{planned.name}-smoke"},
+        "metadata": {"name": "SMOKE", "labels": {marks.INSTANCE: planned.name}},
         "spec": pod.pod_spec(planned, _NO_DIGEST) | {"restartPolicy": "Never"},
     }
 

@@ -10,7 +10,8 @@ ended() { echo "$1 $(date +%s.%N)"; }
 
 curl --fail --silent --show-error --header "@$folder/header" --output "$work/service.zip" "$zip"
 mkdir "$work/context"
-unzip -q "$work/service.zip" -d "$work/context"
+# With the time of now (-DD): docker build takes files of the same time and size for unchanged ones.
+unzip -q -DD "$work/service.zip" -d "$work/context"
 ended download_artifact
 docker build --quiet --file "$folder/Dockerfile" --tag "$image" "$work/context" > "$work/id"
 ended build_image
@@ -18,12 +19,13 @@ docker push --quiet "$image" > /dev/null
 pushed=$(docker inspect --format '{{index .RepoDigests 0}}' "$image")
 ended push_image
 
-deployed() { sed "s#IMAGE#$pushed#" "$folder/$1"; }
+deployed() { sed "s#IMAGE#$pushed#; s#SMOKE#$smoke#" "$folder/$1"; }
+smoke=$name-smoke-$(date +%s) # the last one may still be ending
 deployed smoke.yaml | kubectl apply --filename - > /dev/null
-kubectl wait --for=condition=Ready --timeout=60s "pod/$name-smoke" > /dev/null
-kubectl exec "$name-smoke" -- python3 -c \
+kubectl wait --for=condition=Ready --timeout=60s "pod/$smoke" > /dev/null
+kubectl exec "$smoke" -- python3 -c \
   'import urllib.request as r; assert r.urlopen("http://127.0.0.1:8002/health").status == 200'
-kubectl delete --now --wait=false "pod/$name-smoke" > /dev/null
+kubectl delete --now --wait=false "pod/$smoke" > /dev/null
 ended smoke_test
 deployed deployment.yaml | kubectl apply --filename - > /dev/null
 kubectl rollout status "deployment/$name" --timeout=120s > /dev/null
