@@ -1,0 +1,64 @@
+"""The image vanishes from the registry between two steps, while the public calls the service."""
+
+from __future__ import annotations
+
+import pytest
+from manifest_engine.hooks.buildx import Login
+from manifest_engine.hooks.registry_api import RegistryApi
+from manifest_engine.hooks.registry_auth import PasswordIdentity
+
+from sandbox.containerd import ctr
+from sandbox.deploy import follow
+from tests.faults.moments import age, begin, reached
+
+
+@pytest.fixture
+def vanish(environment):
+    """Deletes an image in the registry, and on the node."""
+    login = Login(environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"])
+    registry = RegistryApi(
+        f"https://{environment['REGISTRY']}",
+        PasswordIdentity(login),
+        verify=environment["REQUESTS_CA_BUNDLE"],
+    )
+
+    def delete(repository, digest):
+        registry.delete(repository, digest)
+        for name in ctr("images", "list", "--quiet").stdout.split():
+            if name.endswith(digest):
+                ctr("images", "remove", "--sync", name)
+
+    return delete
+
+
+@pytest.mark.parametrize(
+    ("after", "step", "said", "version"),
+    [
+        ("push_image", "smoke_test", "cannot be pulled", "7.0"),
+        ("smoke_test", "apply_deployment", "Rolled back to version 1.0.0", "7.1"),
+    ],
+)
+def test_an_image_that_is_gone(
+    *, faults, live, load, left_over, api, vanish, after, step, said, version
+):
+    expected = f"the run fails at {step}, 'cannot be pulled', the old release serves on"
+    name = f"image deleted from registry and node after {after}"
+    with faults.case(name, expected) as case:
+        code = live.source("plain-service", f"gone-{version}")
+        with load(live) as found:
+            run_id = begin(api, live, code, version=version, smokeTest={"timeoutSeconds": 10})
+            reached(run_id, "push_image", "success")
+            run = f"dags/deploy_service/dagRuns/{run_id}"
+            digest = api.xcom(run, "push_image")["digest"]
+            reached(run_id, after, "success")
+            vanish(f"datafactory/e2e/{live.manifest['serviceName']}", digest)
+            outcome = follow(api, run_id, quiet=True)
+        first = (outcome.error or "no error").splitlines()[0]
+        tries = outcome.steps[step]["tries"]
+        case.seen = f"failed at {outcome.failed_step} after {age(run_id):.0f} s, {tries} tries: "
+        case.seen += first
+        assert (outcome.state, outcome.failed_step) == ("failed", step)
+        assert "cannot be pulled" in outcome.error
+        assert said in outcome.error
+        assert left_over(live) == []
+        case.load(found)
