@@ -16,15 +16,15 @@ from sandbox import docker_cli, mounts, pki, process
 from sandbox.part import wait_until
 from sandbox.settings import SETTINGS
 
-_SLOTS_PREFIX = 26
-"""Four engines share the engine bridge, each with a quarter of its addresses."""
+_SLOTS_PREFIX = 27
+"""Eight engines share the engine bridge, each with an eighth of its addresses."""
 
 
 @dataclass(frozen=True)
 class Daemon:
     """One engine. Everything that it makes is under ``folder``, its address from ``slot``'s share.
 
-    ``name`` names folder and processes, ``slot`` is 0 to 3, ``containerd_store`` keeps images in
+    ``name`` names folder and processes, ``slot`` is 0 to 7, ``containerd_store`` keeps images in
     containerd, ``tls_address`` (``ip:port``) adds a TCP listener that demands a certificate of the
     sandbox's authority.
     """
@@ -106,7 +106,7 @@ class Daemon:
         return socket
 
     def _configuration(self, containerd: Path) -> dict[str, Any]:
-        quarters = ipaddress.ip_network(SETTINGS.engine_network).subnets(new_prefix=_SLOTS_PREFIX)
+        slots = ipaddress.ip_network(SETTINGS.engine_network).subnets(new_prefix=_SLOTS_PREFIX)
         configuration: dict[str, Any] = {
             "hosts": [self.host],
             "containerd": str(containerd),
@@ -116,7 +116,7 @@ class Daemon:
             "features": {"containerd-snapshotter": self.containerd_store},
             # The bridge, its forwarding and its firewall rules are the part "network"'s.
             "bridge": SETTINGS.engine_bridge,
-            "fixed-cidr": str(list(quarters)[self.slot]),
+            "fixed-cidr": str(list(slots)[self.slot]),
             "iptables": False,
             "ip6tables": False,
             "ip-forward": False,

@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.integration.names import COMPONENT
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEND = "Bring the sandbox up: .venv/bin/python -m sandbox up"
 
@@ -86,8 +88,8 @@ def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def digest(sandbox: dict[str, str]) -> str:
-    """Digest of the test service, pushed to ``datafactory/tests/service``."""
-    image = f"{sandbox['REGISTRY']}/datafactory/tests/service:1"
+    """Digest of the test service, pushed to ``datafactory/{COMPONENT}/service``."""
+    image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:1"
     folder = Path(__file__).with_name("service")
 
     def docker(*words: str) -> str:
@@ -130,7 +132,7 @@ def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable
         *, run_id: str = "", cluster: dict[str, Any] | None = None, **fields: Any
     ) -> release.Release:
         environment = given | {"cluster": given["cluster"] | (cluster or {})}  # type: ignore[operator]
-        asked = {"component": "tests", "serviceName": "service", "version": "1", "replicas": 1}
+        asked = {"component": COMPONENT, "serviceName": "service", "version": "1", "replicas": 1}
         asked |= {"environment": "dev", "smokeTest": {"timeoutSeconds": 20}}
         return release.plan(
             manifest.parse(asked | fields),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
 
+from tests.integration.names import NAME
+
 
 @pytest.fixture
 def apply(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,10 +82,10 @@ def test_a_release_becomes_available_and_is_run_by_digest(apply, make_release, g
     print(f"first release of two replicas took {time.monotonic() - begin:.2f} s")
     assert done["changed"] is True
     assert done["replicas"] == 2
-    deployment = get("deployment/tests-service")
+    deployment = get(f"deployment/{NAME}")
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith("@" + digest)
-    assert get("service/tests-service")
-    assert get("poddisruptionbudget/tests-service")
+    assert get(f"service/{NAME}")
+    assert get(f"poddisruptionbudget/{NAME}")
 
 
 def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get):
@@ -109,36 +111,36 @@ def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
 
     print(f"redeploy of two replicas took {time.monotonic() - begin:.2f} s")
     assert done["changed"] is True
-    assert get("deployment/tests-service")["metadata"]["generation"] == 2
+    assert get(f"deployment/{NAME}")["metadata"]["generation"] == 2
 
 
 def test_an_owner_of_a_field_is_named_and_nothing_is_overwritten(
     apply, make_release, get, kube, namespace
 ):
     apply(make_release())
-    kube("scale", "deployment/tests-service", "--replicas=2", "-n", namespace)
+    kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)
 
     with pytest.raises(ClusterError) as raised:
         apply(make_release(version="2"))
 
     assert "'kubectl' owns .spec.replicas" in str(raised.value)
     assert "forceConflicts" in str(raised.value)
-    assert get("deployment/tests-service")["spec"]["replicas"] == 2
+    assert get(f"deployment/{NAME}")["spec"]["replicas"] == 2
 
 
 def test_force_takes_the_fields_over(apply, make_release, get, kube, namespace):
     apply(make_release())
-    kube("scale", "deployment/tests-service", "--replicas=2", "-n", namespace)
+    kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)
 
     apply(make_release(version="2", cluster={"forceConflicts": True}))
 
-    assert get("deployment/tests-service")["spec"]["replicas"] == 1
+    assert get(f"deployment/{NAME}")["spec"]["replicas"] == 1
 
 
 def test_an_object_made_by_somebody_else_is_not_adopted(apply, make_release, kube, namespace):
-    kube("create", "service", "clusterip", "tests-service", "--tcp=80:80", "-n", namespace)
+    kube("create", "service", "clusterip", NAME, "--tcp=80:80", "-n", namespace)
 
-    with pytest.raises(ClusterError, match=r"Service 'tests-service' exists .* already"):
+    with pytest.raises(ClusterError, match=rf"Service '{NAME}' exists .* already"):
         apply(make_release())
 
     left = kube("get", "deployments", "-n", namespace, "-o", "name")
@@ -154,7 +156,7 @@ def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, g
     assert "exit code 3" in str(raised.value)
     assert "cannot open the price list" in str(raised.value)
     assert "Rolled back to version 1" in str(raised.value)
-    deployment = get("deployment/tests-service")
+    deployment = get(f"deployment/{NAME}")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     assert container.get("env", []) == []
     assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
@@ -170,13 +172,13 @@ def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added
     with pytest.raises(RolloutFailed):
         apply(make_release(version="2", autoscale=scale, env={"MODE": "crash"}))
 
-    deployment = get("deployment/tests-service")
+    deployment = get(f"deployment/{NAME}")
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
         {"name": "TEXT", "value": "first"}
     ]
-    assert get("poddisruptionbudget/tests-service") is None
-    assert get("horizontalpodautoscaler/tests-service") is None
+    assert get(f"poddisruptionbudget/{NAME}") is None
+    assert get(f"horizontalpodautoscaler/{NAME}") is None
 
 
 def test_a_failed_first_release_is_removed_again(apply, make_release, kube, namespace):
@@ -219,8 +221,8 @@ def test_turning_the_autoscaler_on_keeps_the_pods_that_run(apply, make_release, 
 
     apply(make_release(version="2", autoscale={"minReplicas": 2, "maxReplicas": 4}))
 
-    assert get("deployment/tests-service")["spec"]["replicas"] == 3
-    assert get("horizontalpodautoscaler/tests-service")
+    assert get(f"deployment/{NAME}")["spec"]["replicas"] == 3
+    assert get(f"horizontalpodautoscaler/{NAME}")
 
 
 def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, make_release, get):
@@ -228,22 +230,22 @@ def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, mak
 
     apply(make_release(version="2", replicas=1))
 
-    assert get("deployment/tests-service")["spec"]["replicas"] == 1
-    assert get("horizontalpodautoscaler/tests-service") is None
-    assert get("poddisruptionbudget/tests-service") is None
+    assert get(f"deployment/{NAME}")["spec"]["replicas"] == 1
+    assert get(f"horizontalpodautoscaler/{NAME}") is None
+    assert get(f"poddisruptionbudget/{NAME}") is None
 
 
 LEASE = """
 apiVersion: coordination.k8s.io/v1
 kind: Lease
-metadata: {{name: tests-service, namespace: {namespace}}}
+metadata: {{name: {name}, namespace: {namespace}}}
 spec: {{holderIdentity: another-run, leaseDurationSeconds: 60, renewTime: "{renewed}"}}
 """
 
 
 def hold(kube, namespace, renewed):
     text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    kube("apply", "-f", "-", given=LEASE.format(namespace=namespace, renewed=text))
+    kube("apply", "-f", "-", given=LEASE.format(name=NAME, namespace=namespace, renewed=text))
 
 
 def test_a_run_waits_for_another_ones_deployment_without_a_worker(
@@ -257,12 +259,12 @@ def test_a_run_waits_for_another_ones_deployment_without_a_worker(
         apply(make_release(), wait=False)
 
     assert deferred.value.method_name == "execute_with_lease"
-    assert get("deployment/tests-service") is None
+    assert get(f"deployment/{NAME}") is None
 
 
 def test_it_goes_on_once_the_lease_is_given_back(apply, make_release, kube, namespace):
     hold(kube, namespace, datetime.now(UTC))
-    give_back = Timer(3, kube, ("delete", "lease", "tests-service", "-n", namespace))
+    give_back = Timer(3, kube, ("delete", "lease", NAME, "-n", namespace))
     give_back.start()
 
     assert apply(make_release())["changed"] is True
@@ -274,7 +276,7 @@ def test_the_lease_of_a_dead_holder_expires(apply, make_release, kube, namespace
 
     apply(release, wait=False, keep_lease=True)
 
-    assert get("lease/tests-service")["spec"]["holderIdentity"] == release.run_id
+    assert get(f"lease/{NAME}")["spec"]["holderIdentity"] == release.run_id
 
 
 def test_another_try_of_the_same_run_holds_it_already(apply, make_release):
@@ -288,7 +290,7 @@ def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
     with pytest.raises(RolloutFailed):
         apply(make_release(env={"MODE": "crash"}))
 
-    assert get("lease/tests-service") is None
+    assert get(f"lease/{NAME}") is None
 
 
 def test_a_rollout_that_takes_long_is_waited_for_in_the_triggerer(apply, make_release, monkeypatch):

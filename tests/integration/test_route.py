@@ -11,6 +11,8 @@ import pytest
 from manifest_engine.domain import resources, routes
 from manifest_engine.domain.errors import RouteConflict
 
+from tests.integration.names import COMPONENT, NAME
+
 
 @pytest.fixture
 def running(kube: Any, namespace: str, make_release: Any, digest: str) -> Callable[..., Any]:
@@ -54,13 +56,16 @@ def test_the_url_answers_through_the_gateway_with_the_prefix_stripped_and_told(r
     assert done["url"] == release.url
     assert done["status"] == 200
     with urllib.request.urlopen(release.url + "/health") as answer:
-        assert answer.read() == b"hello from /health behind [/datafactory/tests/service]"
+        assert (
+            answer.read().decode()
+            == f"hello from /health behind [/datafactory/{COMPONENT}/service]"
+        )
 
 
 def test_publishing_again_changes_nothing(running, publish, kube, namespace):
     def version() -> str:
         path = "jsonpath={.metadata.resourceVersion}"
-        return kube("get", "httproute", "tests-service", "-n", namespace, "-o", path)
+        return kube("get", "httproute", NAME, "-n", namespace, "-o", path)
 
     release = running()
     publish(release)

@@ -26,7 +26,7 @@ from sandbox.settings import SETTINGS
 
 MEND = "run: .venv/bin/python -m sandbox up --only base-image --only registry --only index"
 _FREE_SLOTS = {"second": 2, "modern": 3}
-"""Of the engine bridge's four shares of addresses; the sandbox's own engine has the first."""
+"""Of the engine bridge's shares of addresses; the sandbox's own engine has the first."""
 SERVICE = {
     "src/__init__.py": "",
     "src/aiservice.py": "from flask import Flask\n\napp = Flask(__name__)\n",
@@ -85,15 +85,15 @@ class Service:
         self.name = f"service-{uuid4().hex[:8]}"
         self.environment = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
         self.log: list[str] = []
+        self.own_packages = False
+        """Whether its layer of packages fits no other test's service."""
         self._store = store
         self._login_server = login_server
 
     def zip(self, **files: str | bytes) -> dict[str, Any]:
-        """A ZIP of the standard service and these files; what ``download_artifact`` returns.
-
-        Its requirements bear the service's name, so that no other test's layer of packages fits.
-        """
-        requirements = {"lib/requirements.txt": f"flask==3.1.3  # {self.name}\n"}
+        """A ZIP of the standard service and these files; what ``download_artifact`` returns."""
+        mark = f"  # {self.name}" if self.own_packages else ""
+        requirements = {"lib/requirements.txt": f"flask==3.1.3{mark}\n"}
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
             for path, content in {**SERVICE, **requirements, **files}.items():

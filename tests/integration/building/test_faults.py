@@ -18,7 +18,7 @@ from tests.integration.building.test_ending import SlowBuild
 if TYPE_CHECKING:
     from tests.integration.building.conftest import Service
 
-_SLOT = 2
+_SLOT = 4
 _MIB = 700
 """The base image fits, and what the build writes does not."""
 
