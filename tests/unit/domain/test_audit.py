@@ -108,3 +108,22 @@ def test_a_line_for_people_has_the_sentence_below():
         "2026-01-02T03:04:05  failed   deploy    pricing-quotes 1.0 in dev, by ada (ui)\n"
         "    smoke_test: It answers 500."
     )
+
+
+def test_a_deployment_that_the_nightly_run_triggers_is_a_rebuild_by_a_dag():
+    rebuild = {"releaseHash": "h", "digest": "sha256:aa", "bases": {}, "noCache": False}
+    made = audit.entry(run(triggered_by="operator", rebuild=rebuild), {})
+    assert (made["action"], made["from"]) == ("rebuild", "dag")
+    assert made["manifest"]["rebuild"] == rebuild
+    assert audit.redacted({"rebuild": {"password": "x"}}) == {"rebuild": "***"}
+
+
+def test_a_nightly_run_is_about_all_services_and_ends_with_its_sentence():
+    nightly = audit.Run(
+        "rebuild_services", "night-1", "failed", {"force": True}, "timetable", None, NOW, NOW, NOW
+    )
+    xcoms = {("summarise", "error"): "1 service could not be rebuilt."}
+    made = audit.entry(nightly, xcoms, failed="summarise")
+    assert (made["action"], made["by"], made["from"]) == ("rebuild", "unknown", "schedule")
+    assert made["manifest"] == {"force": True}
+    assert "rebuild   all services in all environments" in audit.line(made)

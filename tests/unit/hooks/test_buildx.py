@@ -90,3 +90,19 @@ def test_a_worker_without_the_plugin_is_told_what_to_install(
     monkeypatch.setattr(buildx, "_PLUGIN_FOLDERS", ())
     with pytest.raises(ConfigurationError, match="install Docker's docker-buildx-plugin"):
         buildx.find_plugin({"PATH": ""})
+
+
+def test_a_pinned_base_is_taken_by_digest_whatever_the_builder_has_under_its_name():
+    digest = "sha256:" + "1" * 64
+    pins = {"team.example:5000/base:1": digest, "docker.io/library/python:3.11": digest}
+    words = buildx.argv(PLUGIN, buildx.Build(tag="a/b:1", file="F", pins=pins), METADATA)
+    given = [words[at + 1] for at, word in enumerate(words) if word == "--build-context"]
+    assert given == [
+        f"docker.io/library/python:3.11=docker-image://docker.io/library/python@{digest}",
+        f"team.example:5000/base:1=docker-image://team.example:5000/base@{digest}",
+    ]
+
+
+def test_without_cache_every_step_runs():
+    assert "--no-cache" in buildx.argv(PLUGIN, buildx.Build("a", "F", no_cache=True), METADATA)
+    assert "--no-cache" not in buildx.argv(PLUGIN, BUILD, METADATA)

@@ -1,0 +1,160 @@
+"""Which deployed services are rebuilt, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from manifest_engine.domain import built_from, marks, rebuild_plan, resources
+from manifest_engine.domain.base_images import Current
+from manifest_engine.domain.built_from import BuiltFrom
+from manifest_engine.domain.rebuild_plan import Planned, Wanted
+from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, UNCHANGED, Row
+
+from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
+
+STANDARD = b"FROM python:3.11\n"
+BASE = "docker.io/library/python:3.11"
+OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+ARGS = {"SOURCE_DATE_EPOCH": "315532800", "SERVICE_VERSION": "1.0"}
+SAME = {BASE: Current(frozenset({OLD}), pin=OLD)}
+MOVED = {BASE: Current(frozenset({NEW}), pin=NEW)}
+
+
+def record(*, dockerfile: bytes = STANDARD, standard: bool = True, **changes: Any) -> BuiltFrom:
+    given = {"args": ARGS, "bases": {BASE: OLD}} | changes
+    return built_from.of(dockerfile, standard=standard, **given)
+
+
+def deployment(built: BuiltFrom | None = None, *, done: bool = True, **fields: Any) -> Any:
+    made = resources.workload(
+        make_release(**fields), DIGEST, ARTIFACT, built.dump() if built else None
+    )[0]
+    made["metadata"]["generation"] = 3
+    conditions = [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}] if done else []
+    made["status"] = {"observedGeneration": 3, "conditions": conditions}
+    return made
+
+
+def decide(built: BuiltFrom | None, current: Any = SAME, *, force: bool = False) -> Any:
+    service = rebuild_plan.read(deployment(built), "dev")
+    return rebuild_plan.decide(service, current, STANDARD, force=force)
+
+
+def test_what_was_built_from_the_present_base_and_dockerfile_is_left_alone():
+    assert decide(record()) == Row("pricing-quotes", "dev", UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    ("built", "current", "why"),
+    [
+        (None, {}, "not on record"),
+        (record(), MOVED, f"{BASE} has changed: sha256:111111111111 is sha256:222222222222 now."),
+        (record(dockerfile=b"FROM python:3.10\n"), SAME, "standard Dockerfile has changed"),
+        (record(args={"SERVICE_VERSION": "1.0"}), SAME, "build arguments have changed"),
+    ],
+)
+def test_what_has_changed_is_rebuilt_and_the_reason_is_told(built, current, why):
+    assert why in decide(built, current).row.sentence
+
+
+def test_a_dockerfile_of_the_artifacts_own_is_not_compared_with_the_standard_one():
+    own = record(dockerfile=b"FROM python:3.11\nRUN true\n", standard=False)
+    assert decide(own).outcome == UNCHANGED
+
+
+def test_a_rebuild_is_the_recorded_manifest_with_what_it_was_planned_from():
+    found = decide(record(), MOVED)
+    assert isinstance(found, Planned)
+    live = marks.noted(deployment(record()))
+    assert found.conf.pop("rebuild") == {
+        "releaseHash": live[marks.RELEASE_HASH],
+        "digest": DIGEST,
+        "artifactSha256": ARTIFACT["sha256"],
+        "bases": {BASE: NEW},
+        "noCache": False,
+    }
+    assert found.conf == marks.manifest(make_release())
+
+
+def test_force_rebuilds_what_has_not_changed_without_cache():
+    found = decide(record(), force=True)
+    assert found.conf["rebuild"]["noCache"] is True
+
+
+def test_an_image_that_only_engines_have_is_not_pinned_and_may_differ_between_them():
+    engines = {BASE: Current(frozenset({OLD, NEW}))}
+    assert decide(record(), engines).outcome == UNCHANGED
+    gone = {BASE: Current(frozenset({NEW}))}
+    assert decide(record(), gone).conf["rebuild"]["bases"] == {}
+
+
+def test_a_base_that_cannot_be_looked_up_fails_its_services_and_rebuilds_nothing():
+    found = decide(record(), {BASE: Current(problem="Nobody knows it.")})
+    assert (found.outcome, found.sentence) == (FAILED, "Nobody knows it.")
+
+
+def test_a_base_named_by_digest_is_never_looked_up():
+    pinned = record(bases={f"{BASE}@{OLD}": OLD})
+    service = rebuild_plan.read(deployment(pinned), "dev")
+    assert rebuild_plan.distinct_bases([service]) == []
+    assert rebuild_plan.decide(service, {}, STANDARD, force=False).outcome == UNCHANGED
+
+
+def test_each_base_is_looked_up_once_for_all_services():
+    services = [rebuild_plan.read(deployment(record()), "dev") for _ in range(3)]
+    assert rebuild_plan.distinct_bases(services) == [BASE]
+
+
+def test_a_deployment_of_another_environment_in_the_same_namespace_is_not_listed():
+    assert rebuild_plan.read(deployment(), "prod") is None
+
+
+def test_what_is_not_good_right_now_is_skipped():
+    unfinished = rebuild_plan.read(deployment(done=False), "dev")
+    going = deployment()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    foreign = deployment()
+    del foreign["metadata"]["annotations"]
+    found = [unfinished, rebuild_plan.read(going, "dev"), rebuild_plan.read(foreign, "dev")]
+    assert [item.outcome for item in found] == [SKIPPED] * 3
+    assert len({item.sentence for item in found}) == 3
+
+
+def test_a_recorded_manifest_that_is_refused_today_is_a_failure():
+    made = deployment()
+    made["metadata"]["annotations"][marks.MANIFEST] = '{"environment": "dev", "component": "X"}'
+    found = rebuild_plan.read(made, "dev")
+    assert found.outcome == FAILED
+    assert "not valid any more" in found.sentence
+
+
+def test_more_than_airflow_maps_over_wait_for_the_next_run():
+    planned = [decide(None) for _ in range(3)]
+    taken, rest = rebuild_plan.fitting(planned, 2)
+    assert len(taken) == 2
+    assert [(row.outcome, "next run" in row.sentence) for row in rest] == [(SKIPPED, True)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "covered"),
+    [
+        (Wanted(), True),
+        (Wanted(component="pricing"), True),
+        (Wanted(component="pricing", service_name="quotes"), True),
+        (Wanted(component="other"), False),
+        (Wanted(component="pricing", service_name="other"), False),
+    ],
+)
+def test_a_run_can_be_about_a_component_or_a_service(wanted, covered):
+    assert wanted.covers(deployment()) is covered
+
+
+def test_a_record_is_read_back_and_damage_counts_as_none():
+    made = record()
+    assert built_from.read(built_from.note(made.dump())) == made
+    assert made.dockerfile == hashlib.sha256(STANDARD).hexdigest()
+    assert built_from.read(None) is None
+    assert built_from.read("{") is None
+    assert built_from.read('{"dockerfile": 1}') is None
