@@ -58,7 +58,7 @@ def nights(zone: str, first: datetime, last: datetime) -> list[str]:
         found.append(f"{info.run_after.astimezone(UTC):%d %H:%M}")
 
 
-def test_the_clocks_change_costs_no_night_and_the_doubled_hour_at_most_a_second_run():
+def test_the_change_of_the_clock_costs_no_night_and_doubles_none():
     berlin = ZoneInfo("Europe/Berlin")
     spring = nights(
         "Europe/Berlin", datetime(2026, 3, 28, tzinfo=berlin), datetime(2026, 3, 31, tzinfo=berlin)
@@ -69,11 +69,7 @@ def test_the_clocks_change_costs_no_night_and_the_doubled_hour_at_most_a_second_
         datetime(2026, 10, 24, tzinfo=berlin),
         datetime(2026, 10, 27, tzinfo=berlin),
     )
-    assert autumn == ["24 00:30", "25 00:30", "25 01:30", "26 01:30"]
-    assert (
-        len(nights("UTC", datetime(2026, 10, 24, tzinfo=UTC), datetime(2026, 10, 27, tzinfo=UTC)))
-        == 3
-    )
+    assert autumn == ["24 00:30", "25 01:30", "26 01:30"]
 
 
 def test_a_zone_that_does_not_exist_is_refused_with_its_key(tmp_path):
