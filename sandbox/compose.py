@@ -75,10 +75,16 @@ class Compose(Part):
         requests.get(f"{self.url}/execution/health", timeout=30)
 
     def ready(self) -> str | None:
-        if not compose_configuration.HOME.exists():
-            return "it is not up"
-        if not _BUILT.exists() or _BUILT.read_text() != _sources():
+        if problem := self.health():
+            return problem
+        if _BUILT.read_text() != _sources():
             return "the checkout has changed since its image was built"
+        return None
+
+    def health(self) -> str | None:
+        """As ``ready``, whatever the image was built from."""
+        if not _BUILT.exists():
+            return "it is not up"
         try:
             found = self.containers()
         except SandboxError as error:
@@ -89,10 +95,9 @@ class Compose(Part):
         return None
 
     def stop(self) -> None:
-        """Leave no container, volume, network, image of ours or rule."""
+        """Leave no container, volume, network or rule; images go when the engine goes."""
         if compose_configuration.HOME.exists() and Engine().ready() is None:
-            words = ("--volumes", "--remove-orphans", "--timeout", "3", "--rmi", "local")
-            self.compose("down", *words, seconds=120)
+            self.compose("down", "--volumes", "--remove-orphans", "--timeout", "3", seconds=120)
         compose_network.stop()
         shutil.rmtree(compose_configuration.HOME, ignore_errors=True)
 

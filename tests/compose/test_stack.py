@@ -1,0 +1,75 @@
+"""What the stack promises beside deployments: its secrets, its disks, and more workers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox import compose_configuration, docker_cli
+from sandbox.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def inspected(compose):
+    """``docker inspect`` of every container, by service."""
+    names = {item["ID"]: item["Service"] for item in compose.containers()}
+    said = docker_cli.docker("inspect", *names, host=Engine().host, what="inspecting")
+    found = {}
+    for item in json.loads(said):
+        found.setdefault(names[item["Id"][:12]], []).append(item)
+    return found
+
+
+def test_no_secret_shows_in_docker_inspect(inspected):
+    shown = json.dumps(inspected)
+    folder = compose_configuration.HOME / "secrets"
+    secrets = [
+        line
+        for file in folder.iterdir()
+        if not file.name.endswith(("_cert", "_ca")) and file.name != "connections"
+        for line in file.read_text().splitlines()
+        if "PRIVATE KEY" not in line
+    ]
+    assert len(secrets) > 20  # passwords, keys, and the lines of private keys
+    assert [line[:4] for line in secrets if line in shown] == []
+
+
+def test_workers_share_no_disk_and_nobody_has_the_hosts_engine(inspected):
+    mounts = [mount for item in inspected["worker"] for mount in item["Mounts"]]
+    assert [mount["Destination"] for mount in mounts if mount["RW"]] == []
+    everywhere = [
+        mount for items in inspected.values() for item in items for mount in item["Mounts"]
+    ]
+    assert not any("docker.sock" in mount["Source"] for mount in everywhere)
+    privileged = {
+        service for service, items in inspected.items() if items[0]["HostConfig"]["Privileged"]
+    }
+    assert privileged == {"builder-1", "builder-2"}
+
+
+def test_airflow_is_not_root(compose):
+    assert compose.compose("exec", "--no-TTY", "worker", "id", "-u").strip() == "50000"
+
+
+def test_builders_refuse_a_client_without_a_certificate(compose):
+    ask = (
+        "import ssl, urllib.request as u\n"
+        "try:\n"
+        "    c = ssl._create_unverified_context()\n"
+        "    print(u.urlopen('https://builder-1:2376/version', context=c, timeout=5).status)\n"
+        "except (OSError, ssl.SSLError) as error:\n"
+        "    print(error)\n"
+    )
+    said = compose.compose("exec", "--no-TTY", "worker", "python", "-c", ask)
+    assert "certificate required" in said.lower()
+
+
+def test_workers_are_added_and_taken_away(compose):
+    for number in (3, 2):
+        compose.compose(
+            *("up", "--detach", "--wait", "--no-recreate", "--scale", f"worker={number}", "worker"),
+            seconds=120,
+        )
+        workers = compose.containers("worker")
+        assert [item["Health"] for item in workers] == ["healthy"] * number
