@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from sandbox import arm, pull_secret
+from sandbox import arm, pull_secret, rbac
 from sandbox.artifactory import Artifactory
 from sandbox.cluster import Cluster
 from sandbox.engine import Engine
@@ -108,6 +108,11 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
     }
 
 
+def _kubeconfig() -> str:
+    """Of an account with the rights of include/rbac.yaml; in a given cluster, what was given."""
+    return Cluster().exports()["KUBECONFIG"] if SETTINGS.kubeconfig else str(rbac.kubeconfig())
+
+
 def connections_wanted() -> dict[str, dict[str, object]]:
     """The Airflow Connections of the environments, in Airflow's JSON form."""
     artifactory = Artifactory().exports()
@@ -138,7 +143,7 @@ def connections_wanted() -> dict[str, dict[str, object]]:
         },
         "kubernetes_default": {
             "conn_type": "kubernetes",
-            "extra": {"kube_config_path": Cluster().exports()["KUBECONFIG"]},
+            "extra": {"kube_config_path": _kubeconfig()},
         },
         "aks_default": arm.connection(),
     }

@@ -1,12 +1,13 @@
-"""The roles of ``include/rbac.yaml``, bound to the application that deploys."""
+"""The roles of ``include/rbac.yaml``, bound to those who deploy: in no test is it an admin."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sandbox import entra
+from sandbox import cluster_config, entra
 from sandbox.cluster import Cluster
 from sandbox.kube import Kube
 from sandbox.part import Part, SandboxError
@@ -15,31 +16,46 @@ from sandbox.settings import REPOSITORY, SETTINGS
 _GROUP = "rbac.authorization.k8s.io"
 _API = f"/apis/{_GROUP}/v1"
 ROLE, ROUTES = "manifest-engine", "manifest-engine-routes"
+_NAMESPACES = (SETTINGS.namespace, SETTINGS.approved_namespace)
+USER = "deployer"
+"""By a client certificate, in the environments ``dev`` and ``prod``."""
 
 
-def binding(kind: str, role: str, object_id: str) -> dict[str, Any]:
-    """A RoleBinding or ClusterRoleBinding of a ClusterRole, as the file's head says."""
+def kubeconfig() -> Path:
+    """That of ``USER``."""
+    return cluster_config.HOME / "deployer.conf"
+
+
+def binding(kind: str, role: str, user: str, name: str | None = None) -> dict[str, Any]:
+    """A RoleBinding or ClusterRoleBinding of a ClusterRole, as the file's head says.
+
+    :param user: object id of an identity in Entra ID, or the name in a client certificate.
+    :param name: of the binding, if not that of the role.
+    """
     return {
         "apiVersion": f"{_GROUP}/v1",
         "kind": kind,
-        "metadata": {"name": role},
+        "metadata": {"name": name or role},
         "roleRef": {"apiGroup": _GROUP, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": _GROUP, "kind": "User", "name": object_id}],
+        "subjects": [{"apiGroup": _GROUP, "kind": "User", "name": user}],
     }
 
 
 class Rbac(Part):
-    """What the identity of the environment ``aks`` may do; all goes when the cluster goes."""
+    """What may be done in ``aks``, ``dev`` and ``prod``; all goes when the cluster goes."""
 
     name = "rbac"
-    needs = ("cluster", "entra")
+    needs = ("cluster", "entra", "pull-secret")
+    """The last one for the namespaces."""
 
     def where(self) -> str:
-        return f"ClusterRole {ROLE} in namespace {SETTINGS.namespace}"
+        return f"ClusterRole {ROLE} in the namespaces {' and '.join(_NAMESPACES)}"
 
     def ready(self) -> str | None:
         if problem := Cluster().ready():
             return problem
+        if not kubeconfig().exists():
+            return f"there is no {kubeconfig()}"
         try:
             for path, wanted in _objects():
                 if not _holds(Kube().get(path) or {}, wanted):
@@ -49,6 +65,7 @@ class Rbac(Part):
         return None
 
     def start(self) -> None:
+        cluster_config.write_kubeconfig(kubeconfig(), USER)
         for path, wanted in _objects():
             Kube().apply(path, wanted)
 
@@ -62,11 +79,19 @@ def _objects() -> list[tuple[str, dict[str, Any]]]:
     roles = list(yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()))
     found = [(f"{_API}/clusterroles/{role['metadata']['name']}", role) for role in roles]
     here = f"{_API}/namespaces/{SETTINGS.namespace}/rolebindings/{ROLE}"
-    everywhere = f"{_API}/clusterrolebindings/{ROUTES}"
+    everywhere = f"{_API}/clusterrolebindings"
     return [
         *found,
         (here, binding("RoleBinding", ROLE, deployer)),
-        (everywhere, binding("ClusterRoleBinding", ROUTES, deployer)),
+        (f"{everywhere}/{ROUTES}", binding("ClusterRoleBinding", ROUTES, deployer)),
+        *(
+            (
+                f"{_API}/namespaces/{namespace}/rolebindings/{USER}",
+                binding("RoleBinding", ROLE, USER, USER),
+            )
+            for namespace in _NAMESPACES
+        ),
+        (f"{everywhere}/{USER}", binding("ClusterRoleBinding", ROUTES, USER, USER)),
     ]
 
 

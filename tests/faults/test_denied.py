@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,26 +16,31 @@ from sandbox.deploy import follow, upload
 from sandbox.settings import REPOSITORY
 
 QUOTA = "faults"
+LESS = "faults-less"
 
 
 @contextmanager
-def without(cluster: Any, verb: str, resource: str) -> Iterator[None]:
-    """The role of the environment ``aks`` lacks one verb for a while."""
-    role = next(
-        item
-        for item in yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text())
-        if item["metadata"]["name"] == rbac.ROLE
-    )
-    less = copy.deepcopy(role)
-    for rule in less["rules"]:
+def without(cluster: Any, verb: str, resource: str, namespace: str) -> Iterator[None]:
+    """The account of the environment ``aks``, and no other one, lacks one verb for a while."""
+    role = next(yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()))
+    for rule in role["rules"]:
         if resource in rule["resources"]:
             rule["verbs"] = [item for item in rule["verbs"] if item != verb]
+    role["metadata"]["name"] = LESS
     api = client.RbacAuthorizationV1Api(cluster)
-    api.patch_cluster_role(rbac.ROLE, {"rules": less["rules"]})
+    user = api.read_namespaced_role_binding(rbac.ROLE, namespace).subjects[0].name
+    api.create_cluster_role(role)
     try:
+        api.delete_namespaced_role_binding(rbac.ROLE, namespace)
+        api.create_namespaced_role_binding(
+            namespace, rbac.binding("RoleBinding", LESS, user, rbac.ROLE)
+        )
         yield
     finally:
-        api.patch_cluster_role(rbac.ROLE, {"rules": role["rules"]})
+        # A binding's role cannot be changed.
+        api.delete_namespaced_role_binding(rbac.ROLE, namespace)
+        rbac.Rbac().start()
+        api.delete_cluster_role(LESS)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +51,13 @@ def without(cluster: Any, verb: str, resource: str) -> Iterator[None]:
         ("patch", "httproutes", ".gateway.networking.k8s.io", "publish_route"),
     ],
 )
-def test_a_verb_that_the_role_lacks(*, faults, live, load, cluster, verb, resource, group, step):
+def test_a_verb_that_the_role_lacks(
+    *, faults, live, load, cluster, environment, verb, resource, group, step
+):
     expected = f"the run fails at {step} at once, naming verb and resource; the old one serves on"
     with faults.case(f"RBAC without {verb} on {resource}{group}", expected) as case:
         manifest = dict(live.manifest)
-        with load(live) as found, without(cluster, verb, resource):
+        with load(live) as found, without(cluster, verb, resource, environment["NAMESPACE"]):
             outcome = live.deploy(environment="aks", notes=f"without {verb}")
         live.manifest = manifest
         case.seen = f"{outcome.state} at {outcome.failed_step}: {outcome.error}"

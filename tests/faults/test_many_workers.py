@@ -151,6 +151,17 @@ def test_the_log_of_a_worker_that_is_gone_can_be_read(faults, many, compose, pla
         assert "Building" in said
 
 
+def test_workers_are_added_and_taken_away(faults, compose):
+    expected = "a third worker gets healthy, and goes again"
+    with faults.case("one worker more and one less", expected) as case:
+        for number in (3, 2):
+            words = ("up", "--detach", "--wait", "--no-recreate", "--scale", f"worker={number}")
+            compose.compose(*words, "worker", seconds=180)
+            health = [item["Health"] for item in compose.containers("worker")]
+            case.seen = f"{number} workers: {', '.join(health)}"
+            assert health == ["healthy"] * number
+
+
 def wait_healthy(compose: Compose) -> None:
     """For the next test; what was killed needs a while."""
     deadline = time.monotonic() + 90

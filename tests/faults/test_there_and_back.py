@@ -56,7 +56,7 @@ def test_removed_and_deployed_again(faults, live, left_over, api, environment):
         api.trigger("remove_service", asked(live, confirm=live.object_name), run_id)
         removed = follow(api, run_id, dag_id="remove_service", quiet=True)
         gone = requests.get(url, timeout=10).status_code
-        again = live.deploy()
+        again = live.deploy(version="1.0.0")
         back = requests.get(url, timeout=10).status_code
         case.seen = f"{removed.state}, {gone}; {again.state} in {again.seconds} s, {back}"
         assert removed.ok, removed.error
