@@ -1,4 +1,4 @@
-"""What the stack promises beside deployments: its secrets, its disks, and more workers."""
+"""What the stack promises beside deployments: its secrets, its disks, its users."""
 
 from __future__ import annotations
 
@@ -63,13 +63,3 @@ def test_builders_refuse_a_client_without_a_certificate(compose):
     )
     said = compose.compose("exec", "--no-TTY", "worker", "python", "-c", ask)
     assert "certificate required" in said.lower()
-
-
-def test_workers_are_added_and_taken_away(compose):
-    for number in (3, 2):
-        compose.compose(
-            *("up", "--detach", "--wait", "--no-recreate", "--scale", f"worker={number}", "worker"),
-            seconds=120,
-        )
-        workers = compose.containers("worker")
-        assert [item["Health"] for item in workers] == ["healthy"] * number
