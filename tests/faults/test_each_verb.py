@@ -25,6 +25,23 @@ KINDS = {(version.rpartition("/")[0], plural): (version, kind)
 TOLD_WITH_LESS_DETAIL = {"pods/log"}
 """The one resource that has no kind: without it an error is told without the log."""
 WHO = "deployer"
+_LABELS = {"app": "nothing"}
+SPECS = {
+    "Deployment": {
+        "selector": {"matchLabels": _LABELS},
+        "template": {
+            "metadata": {"labels": _LABELS},
+            "spec": {"containers": [{"name": "app", "image": "none"}]},
+        },
+    },
+    "Service": {"ports": [{"port": 80}]},
+    "HorizontalPodAutoscaler": {
+        "maxReplicas": 2,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"},
+    },
+    "Ingress": {"defaultBackend": {"service": {"name": "nothing", "port": {"number": 80}}}},
+}
+"""An apply of a new object is validated before it is asked whether it may be created."""
 
 
 @pytest.fixture
@@ -80,7 +97,8 @@ def hook_of(cluster: Any, token: str) -> ClusterHook:
 def use(hook: ClusterHook, verb: str, version: str, kind: str, namespace: str) -> None:
     """What the package does that needs the verb; nothing is left of it."""
     an_object = {"apiVersion": version, "kind": kind,
-                 "metadata": {"name": "nothing", "namespace": namespace}}  # fmt: skip
+                 "metadata": {"name": "nothing", "namespace": namespace},
+                 "spec": SPECS.get(kind, {})}  # fmt: skip
     where = version, kind, "nothing", namespace
     if verb == "get":
         hook.get(*where)
