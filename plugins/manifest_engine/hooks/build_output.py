@@ -50,6 +50,8 @@ class BuildOutput:
             self._take_step(found[1], found[2])
         elif line.startswith("ERROR: "):
             self.error = _PROCESS.sub(r"\1process \2", line.removeprefix("ERROR: "))
+        elif line.startswith("unknown flag: "):  # the one error that bears no such word
+            self.error = line
         elif found := _PLACE.match(line):
             self.place = (found[1], int(found[2]))
         elif (found := _EXCERPT.match(line)) and not self.instruction:

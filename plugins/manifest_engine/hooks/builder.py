@@ -27,6 +27,9 @@ from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
 from manifest_engine.hooks.engine_address import engine_address
 from manifest_engine.hooks.engine_client import EngineClient, write_private
 
+OLDEST_API = (1, 42)
+"""Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
+
 
 class BuildCancelled(BuildError):
     """:meth:`BuilderHook.cancel` was called."""
@@ -89,19 +92,32 @@ class BuilderHook(BaseHook):
 
     def ping(self) -> None:
         """
-        :raises BuildError: retryable, when the engine does not answer.
+        :raises BuildError: when the engine is too old, or (retryable) does not answer.
         :raises ConfigurationError: when the Connection is not there or not complete.
         """
+        from docker.errors import InvalidVersion
+
         try:
             self._engine.api.ping()
+            version = str(self._engine.api.api_version)
         except ManifestEngineError:
             raise
+        except InvalidVersion as error:
+            raise self._too_old(str(error).rstrip(".")) from error
         except Exception as error:
             raise BuildError(
                 f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
                 f"answer ({_reason(error)}); start its Docker engine, or correct the Connection.",
                 retryable=True,
             ) from error
+        if tuple(map(int, version.split("."))) < OLDEST_API:
+            raise self._too_old(f"its API is {version}")
+
+    def _too_old(self, why: str) -> BuildError:
+        return BuildError(
+            f"The builder {self.docker_conn_id!r} at {self._engine.address.url} is too old: {why}; "
+            "install Docker Engine 23 or newer there."
+        )
 
     def build(
         self,

@@ -136,13 +136,15 @@ class ImageBuild:
                 builder.ping()
             except BuildError as error:
                 self._log.warning("%s", error)
-                problems.append(str(error))
+                problems.append(error)
             else:
                 self._builder = builder
                 if self._cancelled:
                     builder.cancel()
                 return builder
-        raise BuildError("No builder answers. " + " ".join(problems), retryable=True)
+        told = " ".join(map(str, problems))
+        passing = any(problem.retryable for problem in problems)
+        raise BuildError(f"No builder answers. {told}", retryable=passing)
 
     def _build(self, builder: BuilderHook) -> Built:
         self._log.info(
