@@ -30,7 +30,7 @@ class RolloutWatch:
         self.log = log
         self.on_look: Callable[[], None] = _nothing
         """Called every few seconds while a rollout is followed."""
-        self._told = ""
+        self._told: set[str] = set()
 
     def follow(self, generation: int, seconds: float) -> rollout.Status:
         """Watch the rollout for so long; what can be said at the end of it.
@@ -74,9 +74,9 @@ class RolloutWatch:
         return status
 
     def _tell(self, text: str) -> None:
-        """Log it, unless it was said last."""
-        if text != self._told:
-            self._told = text
+        """Log it once: counts and findings take turns."""
+        if text not in self._told:
+            self._told.add(text)
             self.log.info("Rollout of %s: %s", self.name, text)
 
     def look(self, generation: int) -> rollout.Status:
