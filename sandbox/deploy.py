@@ -32,6 +32,7 @@ _STEPS = (
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.3
+_ASKED_AGAIN = 4
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
@@ -91,12 +92,21 @@ class AirflowApi:
         return answer.json()
 
     def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
-        """Start a run. Raises SandboxError with the API's own words when it refuses."""
-        answer = self.session.post(
-            f"{self.base}/dags/{dag_id}/dagRuns",
-            json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
-            timeout=30,
-        )
+        """Start a run. Raises SandboxError with the API's own words when it refuses.
+
+        The run id makes asking again safe where Airflow's SQLite is locked for too long (500).
+        """
+        for left in reversed(range(_ASKED_AGAIN + 1)):
+            answer = self.session.post(
+                f"{self.base}/dags/{dag_id}/dagRuns",
+                json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
+                timeout=30,
+            )
+            if answer.status_code == 409 and left < _ASKED_AGAIN:
+                return  # it was started all the same
+            if answer.status_code != 500 or not left:
+                break
+            time.sleep(1)
         if answer.status_code >= 400:
             detail = answer.json().get("detail", answer.text)
             raise SandboxError(

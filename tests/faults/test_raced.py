@@ -10,7 +10,6 @@ import requests
 
 from sandbox.airflow import Airflow
 from sandbox.deploy import AirflowApi, follow, upload
-from sandbox.part import SandboxError
 
 RUNS = 10
 
@@ -31,7 +30,7 @@ def test_ten_runs_of_one_service_at_once(faults, live, load, left_over, api):
         with load(live) as found:
             for manifest in manifests:
                 runs.append(f"faults-race-{manifest['version']}-{time.time_ns()}")
-                ask(api, manifest, runs[-1])
+                api.trigger("deploy_service", manifest, runs[-1])
             outcomes = all_of(runs)
         superseded = [item for item in outcomes if item.error and "superseded" in item.error]
         states = Counter(item.state for item in outcomes)
@@ -48,21 +47,6 @@ def test_ten_runs_of_one_service_at_once(faults, live, load, left_over, api):
         assert requests.get(url, timeout=10).json()["service"] == f"racer-{RUNS - 1}"
         assert left_over(live) == []
         case.load(found)
-
-
-def ask(api, manifest, run_id):
-    """Start a run; the run id makes asking again safe when Airflow's SQLite is locked (500)."""
-    for left in reversed(range(5)):
-        try:
-            api.trigger("deploy_service", manifest, run_id)
-        except SandboxError as error:
-            if "HTTP 409" in str(error):
-                return
-            if "HTTP 500" not in str(error) or not left:
-                raise
-            time.sleep(1)
-        else:
-            return
 
 
 def all_of(runs):
