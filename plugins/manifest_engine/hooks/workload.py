@@ -92,6 +92,11 @@ class Workload:
         :param failed: the objects of the release that failed.
         """
         live = self.live()
+        if live is None:
+            return (
+                "The Deployment is no longer there, and what ran before stood in it: see who "
+                f"deletes objects in the namespace {self.namespace!r}, and deploy again."
+            )
         notes = marks.noted(live)
         good = history.restored(notes.get(marks.LAST_GOOD))
         if good:
