@@ -1,0 +1,145 @@
+"""``python -m tests.benchmarks.nightly [--services N] [--built N]``: what a night costs.
+
+Planning: so many services on record, none or all of which have to be rebuilt. Building: a few
+services whose record is gone, so that each is built again and found to be the same, through the
+sandbox's Airflow; and how long a person's deployment then waits for its first task, beside an idle
+Airflow. Prints a table and writes ``.bench/nightly.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from kubernetes import client, config
+
+from sandbox import stack
+from sandbox.airflow import Airflow
+from sandbox.deploy import AirflowApi
+from sandbox.parts import all_parts
+from sandbox.settings import REPOSITORY
+from tests.benchmarks.nightly import recorded
+from tests.e2e.conftest import remove
+from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile
+
+_PROBES = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.nightly", description=__doc__)
+    parser.add_argument("--services", type=int, default=500, help="on record, for the plan")
+    parser.add_argument("--built", type=int, default=8, help="built again; 0: none")
+    asked = parser.parse_args()
+    known = stack.exports(all_parts())
+    recorded.connect()
+    cluster = config.new_client_from_config(known["KUBECONFIG"])
+    found: dict[str, Any] = {"plan": _plans(cluster, asked.services)}
+    if asked.built:
+        night = Night(AirflowApi(Airflow()), client.AppsV1Api(cluster), known)
+        found["night"] = _night(night, cluster, asked.built)
+    path = REPOSITORY / ".bench/nightly.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n")
+    _tell(found)
+
+
+def _plans(cluster: client.ApiClient, number: int) -> dict[str, Any]:
+    namespace = f"bench-nightly-{uuid4().hex[:6]}"
+    with tempfile.TemporaryDirectory(prefix="bench-nightly-") as folder:
+        file = recorded.environments_file(Path(folder), namespace)
+        with recorded.services(cluster, namespace, number, file):
+            return {case: _plan(file, case) for case in ("same", "moved")}
+
+
+def _plan(file: Path, case: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.nightly.planning", case],
+        env={**os.environ, "MANIFEST_ENGINE_ENVIRONMENTS": str(file)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _night(night: Night, cluster: client.ApiClient, number: int) -> dict[str, Any]:
+    names = [f"bench-{at}" for at in range(number)]
+    text = dockerfile("python:3.11", "RUN echo bench > /base")
+    try:
+        night.deploy(**dict.fromkeys(names, text))
+        for name in names:
+            night.note(name, **{RECORD: None})
+        idle = [_first_task(night, names[0]) for _ in range(_PROBES)]
+        begin = time.monotonic()
+        run_id = night.trigger("rebuild_services", {"environment": "dev", "component": COMPONENT})
+        busy = []
+        run = f"dags/rebuild_services/dagRuns/{run_id}"
+        while (night.api.get(run) or {}).get("state") in (None, "queued", "running"):
+            busy.append(_first_task(night, names[0]))
+        seconds = time.monotonic() - begin
+        counts = night.api.xcom(run, "summarise", "table")["counts"]
+        again = time.monotonic()
+        night.rebuild(component=COMPONENT)
+        return {
+            "services": number,
+            "counts": counts,
+            "seconds": round(seconds, 1),
+            "seconds_per_service": round(seconds / number, 2),
+            "nothing_to_do_seconds": round(time.monotonic() - again, 1),
+            "first_task_idle": idle,
+            "first_task_busy": busy,
+        }
+    finally:
+        for name in names:
+            remove(cluster, night.namespace, f"{COMPONENT}-{name}")
+
+
+def _first_task(night: Night, name: str) -> float:
+    """Seconds from a manual trigger (a dry run) to the start of its first task."""
+    manifest = {"component": COMPONENT, "serviceName": name, "version": "1.0"}
+    run_id = night.trigger("deploy_service", manifest | {"environment": "dev", "dryRun": True})
+    night.wait("deploy_service", run_id, "validate")
+    run = f"dags/deploy_service/dagRuns/{run_id}"
+    asked = datetime.fromisoformat(night.api.get(run)["queued_at"])
+    begun = datetime.fromisoformat(night.api.get(f"{run}/taskInstances/validate")["start_date"])
+    return round((begun - asked).total_seconds(), 2)
+
+
+def _tell(found: dict[str, Any]) -> None:
+    lines = [
+        "| plan | services | to rebuild | s | MiB | list calls | base look-ups |",
+        "|" + "---|" * 7,
+    ]
+    for case, plan in found["plan"].items():
+        bases = sum(count for what, count in plan["asked"].items() if what.startswith("base"))
+        calls = sum(plan["asked"].values()) - bases
+        lines.append(
+            f"| {case} | {plan['services']} | {plan['planned']} | {plan['seconds']} "
+            f"| {plan['peak_mib']} | {calls} | {bases} |"
+        )
+    if night := found.get("night"):
+        waits = {
+            case: f"{statistics.median(night[f'first_task_{case}'])} s, at most "
+            f"{max(night[f'first_task_{case}'])} s"
+            for case in ("idle", "busy")
+        }
+        lines += [
+            f"{night['services']} services built again and found the same: {night['seconds']} s, "
+            f"{night['seconds_per_service']} s each ({night['counts']})",
+            f"the same with nothing to do: {night['nothing_to_do_seconds']} s",
+            f"manual trigger to first task: {waits['idle']} idle; {waits['busy']} meanwhile",
+        ]
+    sys.stdout.write("\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()

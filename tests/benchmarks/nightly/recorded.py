@@ -1,0 +1,98 @@
+"""Many services on record in a namespace of their own, scaled to zero."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client
+from manifest_engine.domain import built_from, environments, manifest, recipe, release, resources
+from manifest_engine.operators.image_build import STANDARD_DOCKERFILE
+
+from sandbox import airflow_configuration
+from sandbox.settings import SETTINGS
+
+BASES = ("docker.io/library/python:3.11", "docker.io/library/python:3.12")
+_AT_ONCE = 8
+
+
+def connect() -> None:
+    """The sandbox's Connections, as Airflow reads them from the environment."""
+    known = json.loads(airflow_configuration.connections(SETTINGS.state / "airflow").read_text())
+    for name, connection in known.items():
+        os.environ[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        os.environ[name] = str(SETTINGS.ca_bundle)
+
+
+def environments_file(folder: Path, namespace: str) -> Path:
+    """One environment in that namespace."""
+    state = airflow_configuration.environments(SETTINGS.state / "airflow")
+    dev = copy.deepcopy(yaml.safe_load(state.read_text())["environments"]["dev"])
+    dev["cluster"]["namespace"] = namespace
+    path = folder / "environments.yaml"
+    path.write_text(yaml.safe_dump({"environments": {"bench": dev}}))
+    return path
+
+
+@contextmanager
+def services(cluster: client.ApiClient, namespace: str, number: int, file: Path) -> Iterator[None]:
+    """So many Deployments as releases leave them, but without pods."""
+    core, apps = client.CoreV1Api(cluster), client.AppsV1Api(cluster)
+    core.create_namespace({"metadata": {"name": namespace}})
+    try:
+        environment = environments.load(file)["bench"]
+        made = [_deployment(environment, at) for at in range(number)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda body: apps.create_namespaced_deployment(namespace, body), made))
+        while not _all_done(apps, namespace):
+            time.sleep(1)
+        yield
+    finally:
+        core.delete_namespace(namespace)
+
+
+def _deployment(environment: environments.Environment, at: int) -> dict[str, Any]:
+    asked = manifest.parse(
+        {
+            "component": "bench",
+            "serviceName": f"service-{at:03}",
+            "version": "1.0",
+            "environment": "bench",
+            "env": {f"VARIABLE_{n}": "a value of some length" for n in range(10)},
+        }
+    )
+    planned = release.plan(
+        asked,
+        environment,
+        login_server="registry.example",
+        run_id=f"run-{at}",
+        requested_at=datetime(2026, 1, 1, tzinfo=UTC),
+        requested_by="bench",
+    )
+    record = built_from.of(
+        STANDARD_DOCKERFILE.read_bytes(),
+        standard=True,
+        args=recipe.build_args(asked),
+        bases={BASES[at % len(BASES)]: "sha256:" + "0" * 64},
+    )
+    body = resources.workload(planned, "sha256:" + "1" * 64, {"sha256": "a" * 64}, record.dump())[0]
+    body["spec"]["replicas"] = 0
+    return body
+
+
+def _all_done(apps: client.AppsV1Api, namespace: str) -> bool:
+    found = apps.list_namespaced_deployment(namespace).items
+    return all(
+        any(item.reason == "NewReplicaSetAvailable" for item in one.status.conditions or [])
+        for one in found
+    )
