@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live faults schema
+.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live bench-nightly faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -55,6 +55,9 @@ bench-build: up ## build and push against a script by hand: a table, and .bench/
 
 bench-live: up ## from the click to the URL, against a script by hand: a table, and .bench/live.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.live
+
+bench-nightly: up ## what a night costs, and whether people's deployments wait: .bench/nightly.json
+	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.nightly
 
 faults: compose-up ## break things on purpose under load, and write docs/faults.md (about 15 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
