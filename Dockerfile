@@ -20,11 +20,15 @@ COPY compose/requirements.txt requirements/many-workers.txt
 RUN pip install --no-cache-dir --disable-pip-version-check --constraint requirements/constraints.txt \
     --requirement requirements/requirements.txt --requirement requirements/many-workers.txt
 
+# Tasks may read the code and not change it; compiled here, or each of them would compile it anew.
+USER root
 COPY compose/airflow_local_settings.py config/
 COPY compose/init.py compose/alive.py compose/
 COPY include include
 COPY plugins plugins
 COPY dags dags
+RUN python -m compileall -q config compose dags plugins
+USER airflow
 
 # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
 ENV PYTHONPATH=/opt/airflow/plugins

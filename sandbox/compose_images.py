@@ -22,6 +22,8 @@ _REQUIREMENTS = {
     "constraints.txt": REPOSITORY / "constraints.txt",
     "many-workers.txt": REPOSITORY / "compose/requirements.txt",
 }
+_LABEL = "manifest-engine.recipe"
+"""On an image made here: what it was made of."""
 _REACH_SECONDS = 8
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _APT = """\
@@ -58,23 +60,28 @@ def names(configuration: dict[str, Any]) -> dict[str, str]:
 
 def provide(wanted: dict[str, str], host: str | None) -> None:
     """See that the engine at ``host`` has the images, or can pull them. Raises SandboxError."""
-    if all(_has(image, host) for image in wanted.values()):
+    key = _key(wanted)
+    if all(_current(image, key, host) for image in wanted.values()):
         return
-    archive = _archive(wanted)
+    archive = SETTINGS.cache / f"compose-images-{key}.tar"
     if not archive.exists():
         if _reachable(wanted["postgres"], host):
             return  # compose pulls them itself
-        _make(wanted, archive, host)
+        _make(wanted, archive, key, host)
+        return
     say("compose", "loading the images from the cache")
     docker_cli.docker("load", "--input", archive, host=host, what="loading the stack's images")
 
 
-def _has(image: str, host: str | None) -> bool:
+def _current(image: str, key: str, host: str | None) -> bool:
+    """Whether the engine has it: a pulled one, or one made by today's recipes."""
+    label = f'{{{{index .Config.Labels "{_LABEL}"}}}}'
+    words = ("image", "inspect", "--format", label, image)
     try:
-        docker_cli.docker("image", "inspect", image, host=host, what="looking", seconds=10)
+        made_by = docker_cli.docker(*words, host=host, what="looking", seconds=10).strip()
     except SandboxError:
         return False
-    return True
+    return made_by in ("", key)
 
 
 def _reachable(image: str, host: str | None) -> bool:
@@ -86,16 +93,16 @@ def _reachable(image: str, host: str | None) -> bool:
     return True
 
 
-def _archive(wanted: dict[str, str]) -> Path:
-    """The cached images of today's recipes under these names."""
+def _key(wanted: dict[str, str]) -> str:
+    """Of today's recipes under these names."""
     files = [*sorted(_FOLDER.glob("*.Dockerfile")), *_REQUIREMENTS.values()]
     content = [file.read_bytes() for file in files]
     words = [base_image.archive().name, _PREFERENCES, repr(wanted)]
-    key = hashlib.sha256(b"\0".join([*content, *(word.encode() for word in words)])).hexdigest()
-    return SETTINGS.cache / f"compose-images-{key[:16]}.tar"
+    parts = [*content, *(word.encode() for word in words)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _make(wanted: dict[str, str], target: Path, host: str | None) -> None:
+def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> None:
     work = target.with_suffix(".work")
     shutil.rmtree(work, ignore_errors=True)  # of an earlier attempt that was killed
     _write_contexts(work)
@@ -104,6 +111,7 @@ def _make(wanted: dict[str, str], target: Path, host: str | None) -> None:
             say("compose", f"{image} cannot be pulled: making it of Debian's packages")
             docker_cli.docker(
                 *("buildx", "build", "--quiet", "--provenance=false", "--tag", image),
+                *("--label", f"{_LABEL}={key}"),
                 *("--build-context", f"apt={work / 'apt'}"),
                 *("--build-context", f"requirements={work / 'requirements'}"),
                 *("--file", _FOLDER / f"{name}.Dockerfile", _FOLDER),

@@ -5,7 +5,7 @@ RUN --mount=type=bind,from=apt,target=/apt <<END
     export APT_CONFIG=/apt/apt.conf DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends dumb-init
-    rm -rf /var/lib/apt/lists /var/cache/apt/archives
+    rm -rf /var/lib/apt/lists /var/cache/apt /var/log/apt /var/log/dpkg.log
     useradd --uid 50000 --gid 0 --create-home airflow
     install -d -o airflow -g root -m 775 /opt/airflow
 END

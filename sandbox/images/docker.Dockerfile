@@ -6,7 +6,7 @@ RUN --mount=type=bind,from=apt,target=/apt <<END
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends \
         docker.io docker-cli docker-buildx containerd runc iptables kmod xz-utils procps
-    rm -rf /var/lib/apt/lists /var/cache/apt/archives
+    rm -rf /var/lib/apt/lists /var/cache/apt /var/log/apt /var/log/dpkg.log
     mkdir -p /usr/local/libexec/docker/cli-plugins
     mv /usr/bin/docker /usr/local/bin/docker
     mv /usr/libexec/docker/cli-plugins/docker-buildx /usr/local/libexec/docker/cli-plugins/ ||

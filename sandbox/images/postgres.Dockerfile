@@ -7,7 +7,7 @@ RUN --mount=type=bind,from=apt,target=/apt <<END
     apt-get install -y -qq --no-install-recommends postgresql-common
     sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
     apt-get install -y -qq --no-install-recommends postgresql
-    rm -rf /var/lib/apt/lists /var/cache/apt/archives
+    rm -rf /var/lib/apt/lists /var/cache/apt /var/log/apt /var/log/dpkg.log
     ln -s /usr/lib/postgresql/*/bin /usr/lib/postgresql/bin
 END
 COPY --chmod=755 <<'END' /usr/local/bin/docker-entrypoint.sh
