@@ -1,45 +1,24 @@
-"""Step ``smoke_test``: the pushed image runs in a pod of the target namespace and must answer.
-
-The one module that imports the pod operator, which takes most of a second.
-"""
+"""Step ``smoke_test``: the pushed image runs in a pod of the target namespace and must answer."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from manifest_engine.domain import approval, marks, refusals, smoke_outcome, smoke_pod, verdict
+from manifest_engine.domain import approval
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import StateError
-from manifest_engine.domain.pod import APP
-from manifest_engine.hooks.cluster import ClusterHook
-from manifest_engine.operators.step import told
+from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from kubernetes.client import V1Pod
 
-    from manifest_engine.domain.release import Release
-    from manifest_engine.domain.verdict import Verdict
-
-PROBER_SCRIPT = Path(__file__).with_name("prober.py")
-LOG_LINES = 40
-_WATCH_SECONDS = 60.0
-_RETURN_VALUE = "return_value"
+    from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
 
 
-class SmokeTest(KubernetesPodOperator):
-    """Start the image as the Deployment would, ask it over localhost, and bind a verdict to it.
-
-    The service is a native sidecar; the prober's termination message is the verdict. The pod is
-    watched rather than polled, and gone afterwards, whatever happened.
+class SmokeTest(StepOperator):
+    """Run the image in a pod as the Deployment would, and bind what it answers to its digest.
 
     XCom: :class:`manifest_engine.domain.verdict.Verdict` as JSON.
 
@@ -54,152 +33,30 @@ class SmokeTest(KubernetesPodOperator):
     def __init__(
         self, *, release: Any, push: Any, approval: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(
-            base_container_name=smoke_pod.PROBER,
-            get_logs=False,
-            log_events_on_startup=False,
-            durable=False,  # an earlier try's pod is swept, never taken over
-            termination_message_policy="FallbackToLogsOnError",
-            termination_grace_period=1,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
         self.release = release
         self.push = push
         self.approval = approval
-        self._seen: dict[str, Any] = {}
-        self._service_output: str | None = None
+        self._pod: SmokePodOperator | None = None
 
-    @cached_property
-    def hook(self) -> ClusterHook:
-        """The cluster of the release's environment."""
-        return ClusterHook(self._planned.environment.cluster.connection)
-
-    @cached_property
-    def _planned(self) -> Release:
-        return releases.load(self.release)
-
-    @cached_property
-    def _digest(self) -> str:
-        if not self.push or not self.push.get("digest"):
-            raise StateError(
-                "No image digest was handed over by the task push_image; clear it and run again."
-            )
-        return str(self.push["digest"])
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Run the pod and judge.
-
-        :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
-            log lines.
-        """
-        with told(context, self.log):
-            release = self._planned
-            namespace = release.environment.cluster.namespace
-            with self.hook.explained(refusals.Attempt("run", "pods", namespace)):
-                super().execute(context)
-            found = self._verdict().dump()
-        self.log.info(
-            "%s answered %s to GET %s after %.1f s",
-            release.image_at(self._digest),
-            found["status"],
-            found["asked"],
-            found["seconds"],
-        )
-        # The pod operator would return it from a sidecar with an image of its own.
-        context["ti"].xcom_push(key=_RETURN_VALUE, value=found)
-        if self.approval and not approval.needed(release):
+    def execute(self, context: Context) -> Any:
+        found = super().execute(context)
+        if self.approval and not approval.needed(releases.load(self.release)):
+            context["ti"].xcom_push(key="return_value", value=found)
             raise DownstreamTasksSkipped(tasks=[self.approval])
         return found
 
-    def build_pod_request_obj(
-        self, context: Context | None = None, *, dry_run: bool = False
-    ) -> V1Pod:
-        """The pod of ``domain.smoke_pod`` with the labels that the pod operator gives."""
-        release = self._planned
-        self.name = f"{release.name[:45].rstrip('-')}-smoke"
-        self.namespace = release.environment.cluster.namespace
-        self.pod_template_dict = smoke_pod.smoke_pod(
-            release, self._digest, PROBER_SCRIPT.read_text()
-        )
-        return super().build_pod_request_obj(context, dry_run=dry_run)
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
+            log lines.
+        """
+        from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
 
-    def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Sweep what is left of earlier tries, then create the pod."""
-        self._sweep(pod_request_obj)
-        wanted = self.hook.api_client.sanitize_for_serialization(pod_request_obj)
-        made = self.hook.create(wanted)
-        self.log.info("Pod %s is made", made["metadata"]["name"])
-        return pod_request_obj
+        self._pod = SmokePodOperator(task_id=self.task_id, release=self.release, push=self.push)
+        return self._pod.test(context)
 
-    def find_pod(self, *_args: Any, **_kwargs: Any) -> V1Pod | None:
-        """Our own pod: no other one is ever looked for."""
-        return self.pod
-
-    def await_pod_start(self, pod: V1Pod) -> None:
-        """Nothing: one watch sees the start and the end."""
-
-    def await_pod_completion(self, pod: V1Pod) -> None:
-        """Watch the pod until the prober has ended, or the service has crashed."""
-        name, namespace = pod.metadata.name, pod.metadata.namespace
-        end = time.monotonic() + smoke_pod.deadline(self._planned)
-        while (left := end - time.monotonic()) > 0:
-            begun = False
-            for kind, seen in self.hook.watch(
-                "v1", "Pod", name, namespace, seconds=min(left, _WATCH_SECONDS)
-            ):
-                begun, self._seen = True, seen
-                if smoke_outcome.prober_end(seen):
-                    return
-                if kind == "DELETED":
-                    raise smoke_outcome.gone(name)
-                if finding := smoke_outcome.hopeless(seen):
-                    raise smoke_outcome.failed(finding, self._service_log())
-            if not begun and self.hook.get("v1", "Pod", name, namespace) is None:
-                raise smoke_outcome.gone(name)
-        raise smoke_outcome.never_started(self._seen, self.hook.events(namespace))
-
-    def is_istio_enabled(self, pod: V1Pod) -> bool:
-        """True makes the pod operator judge the prober alone, not wait for the sidecar's end."""
-        return True
-
-    def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
-        """Show the service's log and take the pod away; the verdict alone judges."""
-        if self._killed or self.pod is None:
-            return
-        name, namespace = self.pod.metadata.name, self.pod.metadata.namespace
-        if self._seen:
-            self.log.info("The service's log ends:\n%s", self._service_log() or "(no output)")
-        try:
-            self.hook.delete("v1", "Pod", name, namespace, grace=0)
-        except Exception as error:  # the pod has a deadline of its own, and the next try sweeps
-            self.log.warning("Pod %s could not be deleted: %s", name, error)
-
-    def _sweep(self, wanted: V1Pod) -> None:
-        """Delete this service's smoke pods of earlier tries of this task, and forgotten ones."""
-        mine = wanted.metadata.labels
-        selector = marks.label_selector({marks.SMOKE_TEST_OF: self._planned.name})
-        for pod in self.hook.pods(wanted.metadata.namespace, selector):
-            metadata = pod["metadata"]
-            labels = metadata.get("labels") or {}
-            same_task = all(
-                labels.get(key) == mine.get(key) for key in ("dag_id", "task_id", "run_id")
-            )
-            if same_task or smoke_outcome.is_over(pod, datetime.now(UTC)):
-                self.log.info("Sweeping pod %s, left over by an earlier try", metadata["name"])
-                self.hook.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
-
-    def _verdict(self) -> Verdict:
-        """A good one on this image in this run, or SmokeTestFailed."""
-        log = self._service_log() if self._seen else ""
-        found = smoke_outcome.judge(self._seen, log)
-        return verdict.check(found.dump(), digest=self._digest, run_id=self._planned.run_id)
-
-    def _service_log(self) -> str:
-        """The end of the service's log; read once, while the pod is there."""
-        if self._service_output is None:
-            previous = smoke_outcome.container(self._seen, APP).get("restartCount", 0) > 0
-            metadata = self._seen["metadata"]
-            where = metadata["namespace"], metadata["name"], APP
-            text = self.hook.logs(*where, lines=LOG_LINES, previous=previous)
-            self._service_output = text.rstrip()
-        return self._service_output
+    def on_kill(self) -> None:
+        """Take the pod away."""
+        if self._pod is not None:
+            self._pod.on_kill()

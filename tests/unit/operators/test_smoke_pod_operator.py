@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 from manifest_engine.domain.errors import SmokeTestFailed, StateError
-from manifest_engine.operators.smoke_test import SmokeTest
+from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
 
 from tests.unit.domain.releases import DIGEST, make_release
 
 
 def task(**fields):
     release = make_release(**fields)
-    return SmokeTest(task_id="smoke_test", release=release.dump(), push={"digest": DIGEST})
+    return SmokePodOperator(task_id="smoke_test", release=release.dump(), push={"digest": DIGEST})
 
 
 def pod(**fields):
@@ -97,7 +97,7 @@ def test_a_long_name_still_makes_a_valid_pod_name():
 
 
 def test_without_a_digest_nothing_is_started():
-    made = SmokeTest(task_id="smoke_test", release=make_release().dump(), push=None)
+    made = SmokePodOperator(task_id="smoke_test", release=make_release().dump(), push=None)
     with pytest.raises(StateError, match="push_image"):
         made.build_pod_request_obj(dry_run=True)
 
