@@ -15,7 +15,7 @@ from manifest_engine.hooks.cluster import ClusterHook
 Json = dict[str, Any]
 
 LOOK_SECONDS = 3.0
-"""A rollout that is not done by then is looked at more closely, and again each time."""
+"""A rollout that is not done by then is looked at more closely; each next time after twice that."""
 AWAY_SECONDS = 1.0
 """Pause before an API server that is away is asked again."""
 
@@ -40,9 +40,11 @@ class RolloutWatch:
         """
         end = time.monotonic() + seconds
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        look = LOOK_SECONDS
         while (left := end - time.monotonic()) > 0:
             try:
-                status = self._watch(generation, min(left, LOOK_SECONDS))
+                status = self._watch(generation, min(left, look))
+                look *= 2
             except ClusterError as error:
                 if not error.retryable:
                     raise

@@ -17,7 +17,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from manifest_engine.hooks.service_lease import ServiceLease
 
-POLL_SECONDS = 2.0
+FIRST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 6.0
+"""The pauses grow: a look costs three requests, and who waits for minutes can wait for seconds."""
 
 
 class RolloutTrigger(BaseTrigger):
@@ -76,7 +78,7 @@ class RolloutTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look every two seconds; an API server that is away for a while is waited for."""
+        """Look every few seconds; an API server that is away for a while is waited for."""
         from manifest_engine.domain.errors import ClusterError
         from manifest_engine.domain.rollout import Waiting
         from manifest_engine.hooks.cluster import ClusterHook
@@ -94,6 +96,7 @@ class RolloutTrigger(BaseTrigger):
             requested_by=self.requested_by,
             log=logging.getLogger(__name__),
         )
+        pause = FIRST_PAUSE_SECONDS
         while time.time() < self.deadline:
             try:
                 await asyncio.to_thread(lease.renew)
@@ -107,5 +110,6 @@ class RolloutTrigger(BaseTrigger):
                 if not isinstance(status, Waiting):
                     yield TriggerEvent({"state": "settled"})
                     return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
         yield TriggerEvent({"state": "time is over"})
