@@ -122,6 +122,8 @@ def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> N
         docker_cli.docker(
             *("save", "--output", draft), *wanted.values(), host=host, what="saving the images"
         )
+        for old in target.parent.glob("compose-images-*.tar"):  # of 2 GB each
+            old.unlink()
         draft.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
