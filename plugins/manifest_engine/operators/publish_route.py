@@ -84,11 +84,21 @@ class PublishRoute(StepOperator):
         )
         superseded.refuse(release, live)
         wanted = routes.route(release)
-        refuse_taken(hook, wanted, release.route_path, self.log)
+        existed = refuse_taken(hook, wanted, release.route_path, self.log)
         applied = hook.apply(wanted, force=release.environment.cluster.force_conflicts)
         self.log.info("%s %s is applied", wanted["kind"], release.name)
         if wanted["kind"] == "HTTPRoute":
-            self._await_acceptance(hook, release, applied)
+            try:
+                self._await_acceptance(hook, release, applied)
+            except RouteConflict as error:
+                if existed or error.retryable:
+                    raise
+                # Two services asked for the path at once. Left there, this one's route would take
+                # over silently on the day when the other one's goes.
+                hook.delete(
+                    applied["apiVersion"], applied["kind"], release.name, _namespace(applied)
+                )
+                raise RouteConflict(f"{error} The route is removed again.") from error
         status = self._call(release)
         return {
             "url": release.url,

@@ -1,0 +1,47 @@
+"""Two services that ask for one path at once: neither saw the other's route before its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from manifest_engine.domain import routes
+from manifest_engine.domain.errors import RouteConflict
+from manifest_engine.operators import publish_route
+
+OTHER = "other"
+ACCEPTED = "jsonpath={.status.parents[0].conditions[?(@.type=='Accepted')].status}=True"
+
+
+@pytest.fixture
+def older(kube: Any, namespace: str) -> Any:
+    """Makes a route of somebody else's with the release's path."""
+
+    def make(release: Any) -> None:
+        route = copy.deepcopy(routes.route(release))
+        route["metadata"] = {"name": OTHER, "namespace": namespace}
+        kube("apply", "-f", "-", given=json.dumps(route))
+        where = ("-n", namespace, "--timeout=20s")
+        kube("wait", f"httproute/{OTHER}", *where, f"--for={ACCEPTED}")
+
+    yield make
+    kube("delete", "httproute", OTHER, "-n", namespace)
+
+
+def test_the_route_that_the_gateway_refuses_is_removed_again(
+    *, older: Any, make_release: Any, context: Any, kube: Any, namespace: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(publish_route, "ACCEPT_SECONDS", 2.0)
+    monkeypatch.setattr(
+        "manifest_engine.hooks.route_claims.refuse_taken", lambda *_what: False
+    )  # it looked a moment before the other route came
+    release = make_release()
+    older(release)
+    task = publish_route.PublishRoute(task_id="publish_route", release=release.dump())
+    with pytest.raises(RouteConflict, match="removed again") as refused:
+        task.execute(context(release.run_id))
+    assert not refused.value.retryable
+    names = kube("get", "httproutes", "-n", namespace, "-o", "name").split()
+    assert names == [f"httproute.gateway.networking.k8s.io/{OTHER}"]
