@@ -25,7 +25,10 @@ def continued(
     if marks.BUILT_FROM in old and old.get(marks.DIGEST) == mine[marks.DIGEST]:
         mine.setdefault(marks.BUILT_FROM, old[marks.BUILT_FROM])  # an image that was not built anew
     if old.get(marks.RELEASE_HASH) == mine[marks.RELEASE_HASH]:
-        kept = (*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST)
+        kept = (
+            *(*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST),
+            marks.ROLLED_BACK_FROM,
+        )
         mine.update({key: old[key] for key in kept if key in old})
         return made
     if live is None or (marks.FIRST in old and not completed(live)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,12 +33,14 @@ class Deployed:
     release_hash: str
     artifact_sha256: str | None
     built_from: BuiltFrom | None
+    rolled_back_from: BuiltFrom | None = None
 
     @property
     def bases(self) -> list[str]:
         """Base images whose tags may have moved."""
-        known = self.built_from.bases if self.built_from else {}
-        return [name for name in known if not base_images.is_pinned(name)]
+        records = (self.built_from, self.rolled_back_from)
+        known = {name for record in records if record for name in record.bases}
+        return sorted(name for name in known if not base_images.is_pinned(name))
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,15 @@ def read(deployment: Mapping[str, Any], environment: str) -> Deployed | Row | No
             "deploy the service by deploy_service."
         )
         return Row(name, environment, FAILED, text)
-    record = built_from.read(notes.get(marks.BUILT_FROM))
-    sha256 = notes.get(marks.ARTIFACT_SHA256)
-    return Deployed(manifest, recorded, digest, release_hash, sha256, record)
+    return Deployed(
+        manifest,
+        recorded,
+        digest,
+        release_hash,
+        notes.get(marks.ARTIFACT_SHA256),
+        built_from.read(notes.get(marks.BUILT_FROM)),
+        built_from.read(notes.get(marks.ROLLED_BACK_FROM)),
+    )
 
 
 def decide(
@@ -115,6 +123,13 @@ def decide(
             if problem := current[base].problem:
                 return Row(name, environment, FAILED, problem)
         return Row(name, environment, UNCHANGED)
+    left = service.rolled_back_from
+    if left and not force and _reason(replace(service, built_from=left), current, standard) is None:
+        text = (
+            "Somebody rolled it back from an image on the present base images; it is rebuilt when "
+            "one of them changes again, or by force."
+        )
+        return Row(name, environment, SKIPPED, text)
     pins = {base: pin for base in service.bases if (pin := current[base].pin)}
     rebuild = Rebuild.model_validate(
         {
@@ -155,8 +170,10 @@ def _reason(service: Deployed, current: Mapping[str, Current], standard: bytes) 
         return "The standard Dockerfile has changed."
     if record.args != recipe.build_args(service.manifest):
         return "The build arguments have changed."
-    for base in service.bases:
-        now, then = current[base], record.bases[base]
+    for base, then in record.bases.items():
+        if base_images.is_pinned(base):
+            continue
+        now = current[base]
         if not now.problem and then not in now.digests:
             new = now.pin or min(now.digests)
             return f"{base} has changed: {then[:_SHOWN]} is {new[:_SHOWN]} now."

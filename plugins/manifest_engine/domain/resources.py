@@ -21,6 +21,8 @@ def workload(
     digest: str,
     artifact: Mapping[str, Any],
     built_from: Mapping[str, Any] | None = None,
+    *,
+    rolled_back_from: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
 
@@ -30,6 +32,7 @@ def workload(
     :param digest: of the image, ``sha256:<hex>``.
     :param artifact: what ``download_artifact`` found; ``sha256`` is recorded.
     :param built_from: what the image was built from, where that is known; recorded.
+    :param rolled_back_from: the same of the image that was live before a rollback; recorded.
     :raises ManifestError: when the manifest is too large to be recorded.
     """
     deployment = _deployment(release, digest)
@@ -44,6 +47,8 @@ def workload(
     written.update(marks.of_run(release))
     if built_from:
         written[marks.BUILT_FROM] = note(built_from)
+    if rolled_back_from:
+        written[marks.ROLLED_BACK_FROM] = note(rolled_back_from)
     return history.recorded(objects)
 
 

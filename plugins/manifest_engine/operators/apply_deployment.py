@@ -160,7 +160,13 @@ class ApplyDeployment(StepOperator):
             )
         verdict.check(self.verdict, digest=digest, run_id=release.run_id)
         approval.check(self.approval, release, digest)
-        return resources.workload(release, digest, self.artifact or {}, built_from)
+        return resources.workload(
+            release,
+            digest,
+            self.artifact or {},
+            built_from,
+            rolled_back_from=self.push.get("rolledBackFrom"),
+        )
 
     def _apply(
         self, workload: Workload, objects: list[dict[str, Any]], live: dict[str, Any] | None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from manifest_engine.domain import environments, release, rollback
+from manifest_engine.domain import built_from, environments, marks, release, rollback
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.operators.step import StepOperator
@@ -40,7 +41,7 @@ class ValidateRollback(StepOperator):
         dag_run = context["dag_run"]
         request = rollback.parse(dag_run.conf or {})
         environment = environments.find(request.environment, environments.load())
-        target, past = _find(request, environment)
+        target, past, live = _find(request, environment)
         registry = AcrHook(environment.registry.connection)
         planned = release.plan(
             _manifest(target, request),
@@ -57,18 +58,24 @@ class ValidateRollback(StepOperator):
             "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
         )
         image = planned.image_at(target.digest)
-        context["ti"].xcom_push(key=PUSH, value=_pushed(target, image))
+        context["ti"].xcom_push(key=PUSH, value=_pushed(target, image, live))
         context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
         return planned.dump()
 
 
-def _pushed(target: PastRelease, image: str) -> dict[str, Any]:
-    return {"digest": target.digest, "image": image, "builtFrom": target.built_from}
+def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    left = built_from.read(marks.noted(live).get(marks.BUILT_FROM))
+    return {
+        "digest": target.digest,
+        "image": image,
+        "builtFrom": target.built_from,
+        "rolledBackFrom": left.dump() if left else None,
+    }
 
 
 def _find(
     request: RollbackRequest, environment: Environment
-) -> tuple[PastRelease, list[PastRelease]]:
+) -> tuple[PastRelease, list[PastRelease], dict[str, Any]]:
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.workload import Workload
 
@@ -83,7 +90,7 @@ def _find(
             "serviceName, or deploy it by deploy_service."
         )
     past = rollback.past_releases(live, workload.replica_sets())
-    return rollback.choose(request, live, past), past
+    return rollback.choose(request, live, past), past, live
 
 
 def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:

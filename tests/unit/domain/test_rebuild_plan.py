@@ -64,6 +64,19 @@ def test_a_dockerfile_of_the_artifacts_own_is_not_compared_with_the_standard_one
     assert decide(own).outcome == UNCHANGED
 
 
+def test_what_somebody_rolled_back_from_is_not_built_again_until_a_base_moves_on():
+    left = record(bases={BASE: NEW})
+    made = deployment(record())
+    made["metadata"]["annotations"][marks.ROLLED_BACK_FROM] = built_from.note(left.dump())
+    service = rebuild_plan.read(made, "dev")
+    found = rebuild_plan.decide(service, MOVED, STANDARD, force=False)
+    assert found.outcome == SKIPPED
+    assert "rolled it back" in found.sentence
+    assert isinstance(rebuild_plan.decide(service, MOVED, STANDARD, force=True), Planned)
+    newest = {BASE: Current(frozenset({DIGEST}), pin=DIGEST)}
+    assert isinstance(rebuild_plan.decide(service, newest, STANDARD, force=False), Planned)
+
+
 def test_a_rebuild_is_the_recorded_manifest_with_what_it_was_planned_from():
     found = decide(record(), MOVED)
     assert isinstance(found, Planned)
