@@ -5,6 +5,7 @@
 # nothing but the files that are mounted for them, can read them.
 set -eu
 umask 022
+command -v openssl >/dev/null || { echo "make-secrets.sh needs openssl, which is not installed" >&2; exit 1; }
 folder=${1:-$(dirname "$0")/secrets}
 mkdir -p "$folder"
 chmod 700 "$folder"

@@ -42,7 +42,7 @@ def main(words: list[str] | None = None) -> int:
         elif asked.verb == "deploy":
             return deploy.main(asked.zip, asked.manifest, as_json=asked.json)
         elif asked.verb == "env":
-            for key, value in stack.exports(parts).items():
+            for key, value in stack.exports([*parts, *on_request()]).items():
                 print(f"export {key}={shlex.quote(value)}")
     except SandboxError as error:
         print(f"sandbox: {error}", file=sys.stderr)

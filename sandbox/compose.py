@@ -56,6 +56,8 @@ class Compose(Part):
         return self.url
 
     def exports(self) -> dict[str, str]:
+        if not compose_configuration.HOME.exists():
+            return {}
         return {
             "COMPOSE_AIRFLOW_URL": self.url,
             "COMPOSE_AIRFLOW_PASSWORD": compose_configuration.password(),
