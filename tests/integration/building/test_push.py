@@ -156,6 +156,14 @@ def test_a_locked_cache_tag_costs_no_push(
     assert any("The build cache was not pushed" in line for line in service.log)
 
 
+def test_a_cache_tag_that_is_gone_costs_no_build(service: Service) -> None:
+    service.ship(service.zip(**SMALL))
+    service.forget("cache")
+    _, pushed = service.ship(service.zip(**SMALL, **{"src/extra.py": "x = 1\n"}), version="1.0.1")
+    assert pushed["pushed"]
+    assert AcrHook().api.find(f"datafactory/tests/{service.name}", "cache") is not None
+
+
 def test_too_many_requests_is_worth_another_try(
     service: Service, proxy: FaultProxy, built: dict[str, Any]
 ) -> None:
