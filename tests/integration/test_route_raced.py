@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from manifest_engine.domain import routes
 from manifest_engine.domain.errors import RouteConflict
+from manifest_engine.hooks import route_claims
+from manifest_engine.hooks.route_claims import refuse_taken
 from manifest_engine.operators import publish_route
 
 OTHER = "other"
@@ -34,13 +36,18 @@ def test_the_route_that_the_gateway_refuses_is_removed_again(
     *, older: Any, make_release: Any, context: Any, kube: Any, namespace: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(publish_route, "ACCEPT_SECONDS", 2.0)
-    monkeypatch.setattr(
-        "manifest_engine.hooks.route_claims.refuse_taken", lambda *_what: False
-    )  # it looked a moment before the other route came
+    looks = []
+
+    def look(*what: Any) -> bool:
+        looks.append(what)
+        # The first time it looks a moment before the other route comes.
+        return refuse_taken(*what) if len(looks) > 1 else False
+
+    monkeypatch.setattr(route_claims, "refuse_taken", look)
     release = make_release()
     older(release)
     task = publish_route.PublishRoute(task_id="publish_route", release=release.dump())
-    with pytest.raises(RouteConflict, match="removed again") as refused:
+    with pytest.raises(RouteConflict, match=f"owned by HTTPRoute {namespace}/{OTHER}") as refused:
         task.execute(context(release.run_id))
     assert not refused.value.retryable
     names = kube("get", "httproutes", "-n", namespace, "-o", "name").split()

@@ -98,6 +98,7 @@ class PublishRoute(StepOperator):
                 hook.delete(
                     applied["apiVersion"], applied["kind"], release.name, _namespace(applied)
                 )
+                refuse_taken(hook, wanted, release.route_path, self.log)  # says who was quicker
                 raise RouteConflict(f"{error} The route is removed again.") from error
         status = self._call(release)
         return {
