@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from manifest_engine.domain import (
 )
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.member_paths import DOCKERFILE
-from manifest_engine.operators import index_access
+from manifest_engine.operators import dockerfile_advice, index_access
+from manifest_engine.operators.builder_choice import first_that_answers
 from manifest_engine.operators.released_tag import live_digest, released
 
 if TYPE_CHECKING:
@@ -108,43 +108,17 @@ class ImageBuild:
             "seconds": round(built.seconds, 2),
         }
 
-    @contextmanager
-    def _advice(self) -> Iterator[None]:
-        """Lint the service's own Dockerfile beside the build; the standard one is linted when it is
-        changed."""
-        from manifest_engine.hooks import dockerfile_lint
-
+    def _advice(self) -> AbstractContextManager[None]:
+        """On the service's own Dockerfile; the standard one is linted when it is changed."""
         if self._which != archive.FROM_ARTIFACT:
-            yield
-            return
-        with ThreadPoolExecutor(1) as beside:
-            found = beside.submit(dockerfile_lint.advice, self._dockerfile)
-            try:
-                yield
-            finally:
-                for line in found.result():
-                    self._log.warning("Advice on %s, %s", self._which, line)
+            return nullcontext()
+        return dockerfile_advice.beside(self._dockerfile, self._which, self._log)
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
-        """The first builder that answers."""
-        from manifest_engine.hooks.builder import BuilderHook
-
-        problems = []
-        for conn_id in ranked:
-            builder = self._open.enter_context(BuilderHook(conn_id))
-            try:
-                builder.ping()
-            except BuildError as error:
-                self._log.warning("%s", error)
-                problems.append(error)
-            else:
-                self._builder = builder
-                if self._cancelled:
-                    builder.cancel()
-                return builder
-        told = " ".join(map(str, problems))
-        passing = any(problem.retryable for problem in problems)
-        raise BuildError(f"No builder answers. {told}", retryable=passing)
+        self._builder = first_that_answers(ranked, self._open, self._log)
+        if self._cancelled:
+            self._builder.cancel()
+        return self._builder
 
     def _build(self, builder: BuilderHook) -> Built:
         self._log.info(
