@@ -17,6 +17,7 @@ from sandbox.part import SandboxError
 from tests.e2e.conftest import EXAMPLES, SESSION
 
 COMPONENT = f"nightly{SESSION}"
+REVISION = "deployment.kubernetes.io/revision"
 RECORD = "manifest-engine.io/built-from"
 SERVER = b"""\
 import http.server
@@ -108,12 +109,12 @@ class Night:
     def live(self, name: str) -> Any:
         return self.apps.read_namespaced_deployment(f"{COMPONENT}-{name}", self.namespace)
 
-    def seen(self, names: list[str]) -> dict[str, tuple[int, str]]:
-        """Generation and image of each."""
+    def seen(self, names: list[str]) -> dict[str, tuple[str, str]]:
+        """How often each was rolled out, and its image."""
         with ThreadPoolExecutor(4) as pool:
             found = dict(zip(names, pool.map(self.live, names), strict=True))
         return {
-            name: (item.metadata.generation, item.spec.template.spec.containers[0].image)
+            name: (item.metadata.annotations[REVISION], item.spec.template.spec.containers[0].image)
             for name, item in found.items()
         }
 

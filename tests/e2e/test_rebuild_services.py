@@ -66,6 +66,7 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
 ):
     url = f"{environment['GATEWAY_URL']}/datafactory/{COMPONENT}"
     before = night.seen(NAMES)
+    untouched = [night.live(name).metadata.generation for name in NAMES]
 
     state, rows, _ = night.rebuild(component=COMPONENT)
     assert (state, {name: row["outcome"] for name, row in rows.items()}) == (
@@ -74,6 +75,7 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
     )
     assert not any("run_id" in row for row in rows.values())
     assert night.seen(NAMES) == before
+    assert [night.live(name).metadata.generation for name in NAMES] == untouched
 
     night.push_base("two")
     night.note("apart", **{RECORD: None})
