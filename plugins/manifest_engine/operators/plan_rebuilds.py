@@ -55,6 +55,8 @@ class PlanRebuilds(StepOperator):
                 decided += self._decided(name, environment, wanted, bases)
         rows = [item for item in decided if isinstance(item, Row)]
         planned = [item for item in decided if isinstance(item, Planned)]
+        # Those that wait for a person come last: they hold the places of others for so long.
+        planned.sort(key=lambda item: _waits(configured[item.row.environment]))
         taken, rest = rebuild_plan.fitting(planned, conf.getint("core", "max_map_length"))
         rows += [*rest, *(item.row for item in taken)]
         self.log.info(
@@ -113,6 +115,10 @@ def _look_up(environment: Environment, wanted: list[str], bases: Bases) -> dict[
             for base, current in zip(new, pool.map(lookup.current, new), strict=True):
                 bases[(*where, base)] = current
     return {base: bases[(*where, base)] for base in wanted}
+
+
+def _waits(environment: Environment) -> bool:
+    return environment.approval is not None and not environment.approval.exempt_rebuilds
 
 
 def _title(item: Planned) -> str:

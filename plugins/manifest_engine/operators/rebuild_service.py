@@ -46,7 +46,6 @@ class RebuildService(TriggerDagRunOperator):
             wait_for_completion=True,
             deferrable=True,
             poke_interval=_POLL_SECONDS,
-            fail_when_dag_is_paused=True,
             logical_date=None,
             **kwargs,
         )
@@ -54,9 +53,15 @@ class RebuildService(TriggerDagRunOperator):
 
     def execute(self, context: Context) -> None:
         """Trigger, unless an earlier try has; one that has failed is run again, when a person
-        clears this task."""
+        clears this task.
+
+        :raises StateError: while ``deploy_service`` is paused.
+        """
         ti: Any = context["ti"]
         run_id = self.trigger_run_id = self._run_id(context)
+        if ti.get_dag(DAG_ID).is_paused:
+            with told(context, self.log):
+                self._refuse_paused(context)
         begun = ti.get_dr_count(dag_id=DAG_ID, run_ids=[run_id])
         if begun and ti.get_dagrun_state(dag_id=DAG_ID, run_id=run_id) != "failed":
             self.log.info("Waiting for run %s, which an earlier try began", run_id)
@@ -84,6 +89,14 @@ class RebuildService(TriggerDagRunOperator):
             self.log.info("%s: %s %s", self.title, row.outcome, row.sentence)
             if row.outcome == FAILED:
                 raise StateError(row.sentence)
+
+    def _refuse_paused(self, context: Context) -> None:
+        """A run would wait until somebody unpauses it, and be out of date by then."""
+        conf: Any = self.conf or {}
+        name = names.object_name(conf["component"], conf["serviceName"])
+        text = f"The DAG {DAG_ID} is paused; unpause it and clear this task, or wait for a night."
+        context["ti"].xcom_push(key=ROW, value=Row(name, conf["environment"], FAILED, text).dump())
+        raise StateError(text)
 
     def _run_id(self, context: Context) -> str:
         conf: Any = self.conf or {}

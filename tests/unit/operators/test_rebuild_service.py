@@ -15,13 +15,13 @@ CONF = {"component": "pricing", "serviceName": "quotes", "environment": "dev", "
 RUN = "night-1__pricing-quotes__dev"
 
 
-def context(state=None, left=None):
+def context(state=None, left=None, *, paused=False):
     pushed = {}
     ti = SimpleNamespace(
         pushed=pushed,
         get_dr_count=lambda dag_id, run_ids: int(state is not None and run_ids == [RUN]),
         get_dagrun_state=lambda dag_id, run_id: state,
-        get_dag=lambda dag_id: SimpleNamespace(is_paused=False),
+        get_dag=lambda dag_id: SimpleNamespace(is_paused=paused),
         xcom_pull=lambda task_ids, key, **_: (left or {}).get((task_ids, key)),
         xcom_push=lambda key, value: pushed.update({key: value}),
     )
@@ -47,6 +47,13 @@ def test_the_first_try_triggers_a_run_that_is_named_after_night_and_service():
     assert (asked.dag_run_id, asked.reset_dag_run, asked.conf) == (RUN, False, CONF)
     assert asked.deferrable
     assert asked.wait_for_completion
+
+
+def test_a_paused_dag_is_told_and_nothing_is_triggered():
+    made = context(paused=True)
+    with pytest.raises(StateError, match="deploy_service is paused"):
+        task().execute(made)
+    assert made["ti"].pushed["row"]["outcome"] == "failed"
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "success"])
