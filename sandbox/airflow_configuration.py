@@ -94,6 +94,9 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
             # A worker that was killed is noticed after 15 s instead of 300.
             "task_instance_heartbeat_timeout": "15",
             "task_instance_heartbeat_timeout_detection_interval": "3",
+            # Only the scheduler that queued a task sees that. After one that was killed, the next
+            # one looks at its start, when the dead one still counts as alive, and then every 300 s.
+            "orphaned_tasks_check_interval": "15",
         },
         "workers": {"min_heartbeat_interval": "1"},
         "dag_processor": {"refresh_interval": "10"},
