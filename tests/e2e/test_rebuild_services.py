@@ -29,18 +29,20 @@ RELEASE_HASH = "manifest-engine.io/release-hash"
 def night(api, cluster, environment) -> Iterator[Night]:
     """Five services, four of them on a base image that says "one"."""
     made = Night(api, client.AppsV1Api(cluster), environment)
-    made.push_base("one")
-    own = dockerfile(made.base)
-    made.deploy(
-        first=own,
-        second=own,
-        third=own,
-        broken=dockerfile(made.base, "RUN grep one /base"),
-        apart=dockerfile("python:3.11", "RUN echo apart > /base"),
-    )
-    yield made
-    for name in NAMES:
-        remove(cluster, made.namespace, f"{COMPONENT}-{name}")
+    try:
+        made.push_base("one")
+        own = dockerfile(made.base)
+        made.deploy(
+            first=own,
+            second=own,
+            third=own,
+            broken=dockerfile(made.base, "RUN grep one /base"),
+            apart=dockerfile("python:3.11", "RUN echo apart > /base"),
+        )
+        yield made
+    finally:
+        for name in NAMES:
+            remove(cluster, made.namespace, f"{COMPONENT}-{name}")
 
 
 @contextmanager
