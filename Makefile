@@ -36,7 +36,7 @@ compose-down: venv ## take that stack away alone; `make down` does so, too
 lint: venv ## ruff, mypy, import contracts
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
 
-test: lint test-unit test-integration test-e2e ## everything, on the real parts
+test: lint test-unit test-integration test-e2e test-compose ## everything, on the real parts
 
 test-unit: venv ## rules and edges without the sandbox (under 20 s)
 	@.venv/bin/pytest -q -n 2 tests/unit
@@ -45,7 +45,8 @@ test-integration: up ## each piece against the real engine, registry, cluster an
 	@.venv/bin/pytest -q -n 4 --dist loadfile tests/integration
 
 test-e2e: up ## whole deployments through the real Airflow
-	@.venv/bin/pytest -q tests/e2e
+	@.venv/bin/pytest -q -n 3 --dist loadfile --ignore tests/e2e/test_recovery.py tests/e2e
+	@.venv/bin/pytest -q tests/e2e/test_recovery.py
 
 test-compose: compose-up ## whole deployments through the compose stack, on both of its workers
 	@.venv/bin/pytest -q tests/compose

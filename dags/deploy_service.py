@@ -86,8 +86,8 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    # Last, and one at a time, so that it takes nothing from any service's way to its URL.
+    # Last, few at a time and nice, so that it takes little from any service's way to its URL.
     describe = DescribeImage(
-        task_id="describe_image", release=release, push=push.output, max_active_tis_per_dag=1
+        task_id="describe_image", release=release, push=push.output, max_active_tis_per_dag=4
     )
     chain(validate, download, build, push, smoke, approve, deploy, publish, record, describe)

@@ -31,7 +31,7 @@ _STEPS = (
     "describe_image",
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.4
 _ASKED_AGAIN = 4
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
@@ -159,9 +159,11 @@ def follow(
     told: set[tuple[str, str, int]] = set()
     while outcome.state not in ("success", "failed"):
         time.sleep(_POLL_SECONDS)
-        outcome.state = api.get(run)["state"]
-        for item in api.get(f"{run}/taskInstances?limit=100")["task_instances"]:
+        tasks = api.get(f"{run}/taskInstances?limit=100")["task_instances"]
+        for item in tasks:
             _note(outcome, item, told, quiet=quiet)
+        if all(item["state"] in _OVER for item in tasks):
+            outcome.state = api.get(run)["state"]
     outcome.seconds = round(time.monotonic() - begin, 1)
     outcome.digest = (api.xcom(run, "push_image") or {}).get("digest")
     if outcome.ok:
