@@ -172,7 +172,8 @@ def _taken() -> str | None:
             headers={"Authorization": f"Bearer {token}"},
             **options,
         )
-        name = answer.json().get("status", {}).get("userInfo", {}).get("username")
+        told = answer.json().get("status")  # a word, where the API server refuses
+        name = told["userInfo"].get("username") if isinstance(told, dict) else None
     except (requests.RequestException, OSError, KeyError) as error:
         return f"no token or no API server ({type(error).__name__})"
     if name != client["object_id"]:

@@ -81,12 +81,23 @@ class Network(Part):
         for bridge, _, _ in _BRIDGES:
             if _exists(bridge):
                 run(["ip", "link", "delete", bridge], what=f"deleting bridge {bridge}")
+        for pair in _lost_pairs():
+            run(["ip", "link", "delete", pair], what=f"deleting the network device {pair}")
         for name in (_FORWARD, _BRIDGED):
             sysctl.restore(name)
 
 
 def _exists(bridge: str) -> bool:
     return Path("/sys/class/net", bridge).exists()
+
+
+def _lost_pairs() -> list[str]:
+    """Network devices of containers that an engine was making when it was killed."""
+    devices = json.loads(run(["ip", "-j", "link", "show", "type", "veth"], what="reading devices"))
+    addresses = ipaddress.ip_network(SETTINGS.engine_network)
+    # Docker's hardware addresses follow from the container's IP address.
+    mine = {_hardware_address(str(address)) for address in addresses}
+    return [item["ifname"] for item in devices if item["address"] in mine]
 
 
 def _hardware_address(gateway: str) -> str:
