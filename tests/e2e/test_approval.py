@@ -45,7 +45,7 @@ def asked_of():
 
     def change(**approval):
         content = yaml.safe_load(before)
-        content["environments"]["prod"]["approval"] = approval
+        content["environments"]["prod"]["approval"] = approval or False
         path.write_text(yaml.safe_dump(content))
 
     yield change
@@ -112,8 +112,6 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert outcome.digest in asked["body"]
     assert not asked["params"]
     assert [user["id"] for user in asked["assigned_users"]] == ["admin"]
-    pools = api.get("pools/default_pool")
-    assert pools["deferred_slots"] == 0
     assert answer(api, second, "Reject").ok
     refused = follow(api, second, quiet=True)
     assert (refused.state, refused.failed_step) == ("failed", "approve")
@@ -132,6 +130,25 @@ def test_who_is_not_asked_may_not_answer_and_silence_fails_the_run(api, plain, a
     outcome = follow(api, run_id, quiet=True)
     assert (outcome.state, outcome.failed_step) == ("failed", "approve")
     assert "grace did not answer within 1 minutes" in outcome.error
+
+
+def test_a_rollback_asks_as_well(api, plain, asked_of):
+    asked_of()  # nobody, for now
+    assert plain.deploy(version="1.0").ok
+    second = plain.deploy(plain.source("plain-service", "second"), version="1.1")
+    assert second.ok, second.error
+    asked_of(approvers=["admin"])
+    run_id = f"e2e-approval-{time.time_ns()}"
+    wanted = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
+    api.trigger("rollback_service", wanted, run_id)
+    wait_for_question(api, "rollback_service", run_id)
+    asked = question(api, run_id, "rollback_service")[1]
+    assert "| version | `1.1` | `1.0` |" in asked["body"]
+    assert requests.get(second.url, timeout=10).json()["service"] == "second"
+    assert answer(api, run_id, "Approve", "rollback_service").ok
+    outcome = follow(api, run_id, dag_id="rollback_service", quiet=True)
+    assert outcome.ok, outcome.error
+    assert requests.get(second.url, timeout=10).json()["service"] == "plain-service"
 
 
 def test_a_task_marked_green_by_hand_is_no_approval(api, plain):

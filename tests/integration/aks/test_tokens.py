@@ -43,9 +43,9 @@ def test_a_token_that_has_ended_is_renewed(
     connect: Make, short_lived: Directory, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": short_lived.authority}))
-    assert hook.find("v1", "Pod", aks_namespace) == []
+    assert hook.get("v1", "Pod", "none", aks_namespace) is None
     refused_in_time(hook, first := token_of(hook))
-    assert hook.find("v1", "Pod", aks_namespace) == []
+    assert hook.get("v1", "Pod", "none", aks_namespace) is None
     assert token_of(hook) != first
 
 
@@ -53,12 +53,12 @@ def test_a_token_refused_before_its_time_is_replaced(
     connect: Make, revoked_early: Directory, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": revoked_early.authority}))
-    assert hook.find("v1", "Pod", aks_namespace) == []
+    assert hook.get("v1", "Pod", "none", aks_namespace) is None
     first = token_of(hook)
     refused_in_time(hook, first)
     assert token_of(hook) == first, "azure-identity would have renewed it by itself"
-    assert hook.find("v1", "Pod", aks_namespace) == []
-    assert hook.core_v1_client.list_namespaced_pod(aks_namespace).items == []
+    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.core_v1_client.list_namespaced_pod(aks_namespace).api_version == "v1"
     assert token_of(hook) != first
 
 

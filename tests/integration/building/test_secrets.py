@@ -58,6 +58,7 @@ def test_the_password_is_in_no_layer_history_log_or_command_line(
     passwords: dict[str, bytes],
     command_lines: CommandLines,
 ) -> None:
+    service.own_packages = True
     built, pushed = service.ship(service.zip(), utilsVersion="1.4.2")
     assert any("Successfully installed internal-utils-1.4.2" in line for line in service.log)
     client = docker.from_env(environment={"DOCKER_HOST": docker_host})
