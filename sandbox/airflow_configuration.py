@@ -89,6 +89,8 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
             "test_connection": "Enabled",  # the button Test in a Connection's form
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         },
+        # Who finds the database locked waits longer than SQLite's 5 s before it fails.
+        "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout=30"},
         "scheduler": {
             "scheduler_idle_sleep_time": "0.1",
             # A worker that was killed is noticed after 15 s instead of 300.

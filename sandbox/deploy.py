@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import requests
+from requests.adapters import HTTPAdapter
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from urllib3.util import Retry
 
 from sandbox.airflow import Airflow
 from sandbox.archives import zip_folder
@@ -33,6 +35,16 @@ _STEPS = (
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.4
 _ASKED_AGAIN = 4
+_WHERE_LOCKED = Retry(
+    total=_ASKED_AGAIN,
+    connect=0,
+    read=0,
+    status_forcelist=[500],
+    allowed_methods=["GET", "PATCH"],
+    backoff_factor=0.5,
+    raise_on_status=False,
+)
+"""Airflow answers 500 where its SQLite is locked for too long; asking these again is safe."""
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
@@ -69,6 +81,7 @@ class AirflowApi:
         self.airflow = airflow
         self.base = f"{airflow.url}/api/v2"
         self.session = requests.Session()
+        self.session.mount(airflow.url, HTTPAdapter(max_retries=_WHERE_LOCKED))
         self._log_in()
 
     def _log_in(self) -> None:

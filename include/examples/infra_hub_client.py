@@ -19,7 +19,7 @@ URL = os.environ["AIRFLOW_URL"].rstrip("/")
 RUNS = f"{URL}/api/v2/dags/deploy_service/dagRuns"
 http = requests.Session()
 # Asking again does no harm, not even a POST: the order's id makes it the same run.
-again = Retry(total=8, backoff_factor=0.5, status_forcelist=[502, 503], allowed_methods=None)
+again = Retry(total=8, backoff_factor=0.5, status_forcelist=[500, 502, 503], allowed_methods=None)
 http.mount(URL, HTTPAdapter(max_retries=again))
 
 

@@ -153,6 +153,7 @@ def test_a_rollback_asks_as_well(api, plain, asked_of):
 
 def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
     run_id = start(api, plain)
+    time.sleep(PERSON_SECONDS)
     done = api.session.patch(
         f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
         json={"new_state": "success"},
