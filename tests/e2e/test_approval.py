@@ -112,6 +112,8 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert outcome.digest in asked["body"]
     assert not asked["params"]
     assert [user["id"] for user in asked["assigned_users"]] == ["admin"]
+    pools = api.get("pools/default_pool")
+    assert pools["deferred_slots"] == 0
     assert answer(api, second, "Reject").ok
     refused = follow(api, second, quiet=True)
     assert (refused.state, refused.failed_step) == ("failed", "approve")
@@ -153,7 +155,6 @@ def test_a_rollback_asks_as_well(api, plain, asked_of):
 
 def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
     run_id = start(api, plain)
-    time.sleep(PERSON_SECONDS)
     done = api.session.patch(
         f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
         json={"new_state": "success"},

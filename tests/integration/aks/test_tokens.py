@@ -43,9 +43,9 @@ def test_a_token_that_has_ended_is_renewed(
     connect: Make, short_lived: Directory, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": short_lived.authority}))
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
     refused_in_time(hook, first := token_of(hook))
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
     assert token_of(hook) != first
 
 
@@ -53,12 +53,15 @@ def test_a_token_refused_before_its_time_is_replaced(
     connect: Make, revoked_early: Directory, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": revoked_early.authority}))
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
     first = token_of(hook)
     refused_in_time(hook, first)
     assert token_of(hook) == first, "azure-identity would have renewed it by itself"
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
-    assert hook.core_v1_client.list_namespaced_pod(aks_namespace).api_version == "v1"
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
+    assert (
+        hook.core_v1_client.list_namespaced_pod(aks_namespace, label_selector="nobody=there").items
+        == []
+    )
     assert token_of(hook) != first
 
 

@@ -33,14 +33,14 @@ def test_a_cluster_with_local_accounts_needs_no_token(
 ) -> None:
     conn_id = connect(extra={"cluster_name": azure["local_cluster"]})
     assert "masterclient" in AksHook(conn_id).test_connection()[1]
-    assert ClusterHook(conn_id).get("v1", "Pod", "none", aks_namespace) is None
+    assert ClusterHook(conn_id).find("v1", "Pod", aks_namespace, labels="nobody=there") == []
 
 
 def test_the_role_of_the_package_reads_pods_and_no_secrets(
     connect: Make, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect())
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
     with pytest.raises(ClusterError, match="verb 'list' on 'secrets'"):
         hook.find("v1", "Secret", aks_namespace)
 
@@ -51,13 +51,13 @@ def test_the_api_server_is_reached_under_its_private_name(
     with forwarding("127.0.0.2", azure["server"]) as there:  # no name in its certificate
         hook = ClusterHook(connect(extra={"private_fqdn": there}))
         assert hook.server == f"https://{there}"
-        assert hook.get("v1", "Pod", "none", aks_namespace) is None
+        assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
 
 
 def test_the_api_server_is_reached_through_a_proxy(connect: Make, aks_namespace: str) -> None:
     with connect_proxy() as proxy:
         hook = ClusterHook(connect(extra={"proxy_url": proxy.url}))
-        assert hook.get("v1", "Pod", "none", aks_namespace) is None
+        assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
     assert proxy.asked == [hook.server.removeprefix("https://")]
 
 
@@ -82,4 +82,4 @@ def test_in_a_cluster_the_pods_own_account_works(
     monkeypatch.setenv("AIRFLOW_CONN_INSIDE", given)
     hook = ClusterHook("inside")
     assert hook.is_in_cluster
-    assert hook.get("v1", "Pod", "none", aks_namespace) is None
+    assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
