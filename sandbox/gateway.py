@@ -1,22 +1,19 @@
-"""The way in from outside: Gateway API served by Contour and Envoy, as processes of the machine.
+"""The way in from outside: Gateway API and Ingress, served by Contour and Envoy.
 
-Envoy is bound to loopback and reaches the pods over their bridge. With ``SANDBOX_KUBECONFIG`` that
-cluster's own gateway is used, and ``SANDBOX_GATEWAY_URL`` says where it listens.
+With ``SANDBOX_KUBECONFIG`` that cluster's own gateway is used, and ``SANDBOX_GATEWAY_URL`` says
+where it listens.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 from typing import Any
 
 import yaml
 
-from sandbox import gateway_binary, mounts, process
-from sandbox.kube import Kube, condition, kubeconfig
+from sandbox import contour, gateway_binary
+from sandbox.kube import Kube, condition
 from sandbox.part import Part, SandboxError, wait_until
-from sandbox.process import run
 from sandbox.settings import SETTINGS
 
 NAMESPACE = "gateway-system"
@@ -27,15 +24,10 @@ _GATEWAY_PATH = f"{_API}/namespaces/{NAMESPACE}/gateways/{GATEWAY}"
 _OPEN = "keeps-the-port-open"
 _OPEN_PATH = f"{_API}/namespaces/{NAMESPACE}/httproutes/{_OPEN}"
 _CLASS_PATH = f"{_API}/gatewayclasses/{_CLASS}"
-_HOME = SETTINGS.state / "gateway"
-_ADMIN = _HOME / "envoy-admin.sock"
-_OFFSET = 8000
-"""Contour has Envoy listen at the listener's port plus this."""
-_XDS, _HEALTH, _METRICS, _DEBUG, _STATS, _ENVOY_ADMIN = range(
-    SETTINGS.gateway_port + 1, SETTINGS.gateway_port + 7
+_PAIR = contour.Pair(
+    (NAMESPACE, GATEWAY),
+    range(SETTINGS.gateway_port + 1, SETTINGS.gateway_port + 1 + contour.PORTS),
 )
-_GRACE_SECONDS = 0.5
-"""Nothing that they hold is kept."""
 _READY_SECONDS = 60
 """It takes 2 s on an idle machine and several times that beside a build."""
 
@@ -55,28 +47,25 @@ class Gateway(Part):
     def ready(self) -> str | None:
         if SETTINGS.kubeconfig:
             return _given_gateway()
-        return _dead() or _programmed() or _envoy_ready()
+        return _PAIR.dead() or _programmed() or _PAIR.ready()
 
     def start(self) -> None:
         if SETTINGS.kubeconfig:
             if problem := _given_gateway():
                 raise SandboxError(problem)
             return
-        if SETTINGS.gateway_port <= _OFFSET:
-            raise SandboxError(f"SANDBOX_GATEWAY_PORT must be above {_OFFSET}, as Contour has it")
-        _HOME.mkdir(parents=True, exist_ok=True)
+        least = contour.OFFSET
+        if SETTINGS.gateway_port <= least:
+            raise SandboxError(f"SANDBOX_GATEWAY_PORT must be above {least}, as Contour has it")
         kube = Kube()
         _install_kinds(kube)
         _create_gateway(kube)
-        _start_contour()
-        _start_envoy()
+        _PAIR.start()
         wait_until(_started, _READY_SECONDS, self.name)
 
     def stop(self) -> None:
         """The objects in the cluster go with the cluster."""
-        for name in ("envoy", "contour"):
-            process.stop(name, grace=_GRACE_SECONDS)
-        mounts.remove(_HOME)
+        contour.stop_all()
 
 
 def _url() -> str:
@@ -95,14 +84,10 @@ def _given_gateway() -> str | None:
     return None
 
 
-def _dead() -> str | None:
-    return process.require_alive("contour") or process.require_alive("envoy")
-
-
 def _started() -> str | None:
-    if problem := _dead():
+    if problem := _PAIR.dead():
         raise SandboxError(problem)  # there is nothing to wait for
-    return _programmed() or _envoy_ready()
+    return _programmed() or _PAIR.ready()
 
 
 def _programmed() -> str | None:
@@ -113,19 +98,6 @@ def _programmed() -> str | None:
     if condition(gateway, "Programmed") == "True":
         return None
     return f"the Gateway {NAMESPACE}/{GATEWAY} is not Programmed"
-
-
-def _envoy_ready() -> str | None:
-    """Envoy opens its port with the first route only, so its admin socket is asked instead."""
-    try:
-        with socket.socket(socket.AF_UNIX) as admin:
-            admin.settimeout(2)
-            admin.connect(str(_ADMIN))
-            admin.sendall(b"GET /ready HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n")
-            answer = admin.recv(64)
-    except OSError as error:
-        return f"envoy's admin socket: {error}"
-    return None if b" 200 " in answer else "envoy has not got its configuration yet"
 
 
 def _install_kinds(kube: Kube) -> None:
@@ -165,7 +137,7 @@ def _create_gateway(kube: Kube) -> None:
                 {
                     "name": "http",
                     "protocol": "HTTP",
-                    "port": SETTINGS.gateway_port - _OFFSET,
+                    "port": SETTINGS.gateway_port - contour.OFFSET,
                     "allowedRoutes": {"namespaces": {"from": "All"}},
                 }
             ],
@@ -208,59 +180,3 @@ def _open_port() -> dict[str, Any]:
             ],
         },
     }
-
-
-def _start_contour() -> None:
-    config = _HOME / "contour.yaml"
-    config.write_text(
-        json.dumps(  # JSON is YAML
-            {
-                "gateway": {"gatewayRef": {"namespace": NAMESPACE, "name": GATEWAY}},
-                "network": {"admin-port": _ENVOY_ADMIN},
-            }
-        )
-    )
-    addresses = ("xds", "health", "http", "debug-http", "stats", "envoy-service-http")
-    # Kinds that are not installed: Contour ends when it cannot watch them.
-    without = ("tlsroutes", "tcproutes", "backendtlspolicies", "extensionservices")
-    process.start(
-        "contour",
-        [
-            gateway_binary.folder() / "contour",
-            "serve",
-            f"--kubeconfig={kubeconfig()}",
-            f"--config-path={config}",
-            "--insecure",  # between two processes on loopback
-            "--disable-leader-election",
-            "--ingress-status-address=127.0.0.1",
-            *(f"--{name}-address=127.0.0.1" for name in addresses),
-            f"--xds-port={_XDS}",
-            f"--health-port={_HEALTH}",
-            f"--http-port={_METRICS}",
-            f"--debug-http-port={_DEBUG}",
-            f"--stats-port={_STATS}",
-            *(f"--disable-feature={name}" for name in without),
-        ],
-    )
-
-
-def _start_envoy() -> None:
-    start_file = _HOME / "envoy.json"
-    contour = gateway_binary.folder() / "contour"
-    run(
-        [contour, "bootstrap", "--xds-address=127.0.0.1", f"--xds-port={_XDS}",
-         f"--namespace={NAMESPACE}", f"--admin-address={_ADMIN}", start_file],
-        what="contour bootstrap",
-    )  # fmt: skip
-    process.start(
-        "envoy",
-        [
-            gateway_binary.folder() / "envoy",
-            "--disable-hot-restart",  # else it ends with the process that started it
-            *("--config-path", start_file),
-            *("--service-cluster", NAMESPACE),
-            *("--service-node", "sandbox"),
-            *("--concurrency", "2"),  # worker threads; more is for more traffic
-            *("--log-level", "warning"),
-        ],
-    )
