@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.compose import Compose
-from sandbox.deploy import AirflowApi, Outcome, deploy
+from sandbox.deploy import AirflowApi
 from tests.e2e.conftest import SESSION, Service, apps, cluster, environment, remove
 
 __all__ = ["apps", "cluster", "environment"]  # fixtures
@@ -17,11 +17,7 @@ __all__ = ["apps", "cluster", "environment"]  # fixtures
 class ManyService(Service):
     """A sample service that is deployed through the stack."""
 
-    def deploy(
-        self, changes: dict[str, bytes] | None = None, archive: bytes | None = None, **manifest: Any
-    ) -> Outcome:
-        self.manifest |= manifest
-        return deploy(archive or self.zip(changes), self.manifest, quiet=True, airflow=Compose())
+    airflow = Compose()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.e2e.test_deploy_service import STEPS, attached, echo, registry_digest
 
 @pytest.fixture(scope="module")
 def first(quotes):
-    outcome = quotes.deploy()
+    outcome = quotes.deploy(to_end=True)
     assert outcome.ok, outcome.error
     return outcome
 
@@ -40,7 +40,7 @@ def test_a_rerun_changes_nothing_and_both_workers_had_a_part(
     *, quotes, first, apps, environment, many, compose
 ):
     before = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
-    again = quotes.deploy()
+    again = quotes.deploy(to_end=True)
     assert again.ok, again.error
     after = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
     assert after.metadata.resource_version == before.metadata.resource_version

@@ -17,7 +17,7 @@ from kubernetes import client, config
 from sandbox import stack
 from sandbox.airflow import Airflow
 from sandbox.archives import zip_folder
-from sandbox.deploy import AirflowApi, Outcome, deploy
+from sandbox.deploy import AirflowApi, Outcome, Server, deploy
 from sandbox.parts import all_parts
 
 SESSION = uuid.uuid4().hex[:6]
@@ -53,6 +53,9 @@ def apps(cluster: client.ApiClient) -> client.AppsV1Api:
 class Service:
     """A sample service under a name of its own, so that tests do not meet each other's objects."""
 
+    airflow: Server | None = None
+    """What deploys it; None is the sandbox's own Airflow."""
+
     def __init__(self, sample: str, name: str) -> None:
         self.folder = EXAMPLES / "services" / sample
         self.manifest: dict[str, Any] = {
@@ -75,11 +78,25 @@ class Service:
         return {"src/aiservice.py": text.replace(old, new).encode()}
 
     def deploy(
-        self, changes: dict[str, bytes] | None = None, archive: bytes | None = None, **manifest: Any
+        self,
+        changes: dict[str, bytes] | None = None,
+        archive: bytes | None = None,
+        *,
+        to_end: bool = False,
+        **manifest: Any,
     ) -> Outcome:
-        """Upload and deploy; ``manifest`` changes its fields for this and later deployments."""
+        """Upload and deploy; ``manifest`` changes its fields for this and later deployments.
+
+        :param to_end: also wait until the image is described.
+        """
         self.manifest |= manifest
-        return deploy(archive or self.zip(changes), self.manifest, quiet=True)
+        return deploy(
+            archive or self.zip(changes),
+            self.manifest,
+            quiet=True,
+            to_end=to_end,
+            airflow=self.airflow,
+        )
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def listed(environment, *words):
 
 def test_a_deployment_and_a_failure_are_written_and_listed_alike(service, environment):
     plain = service("plain-service")
-    good = plain.deploy(env={"API_KEY": "hunter2", "LEVEL": "debug"})
+    good = plain.deploy(to_end=True, env={"API_KEY": "hunter2", "LEVEL": "debug"})
     assert good.ok, good.error
     bad = plain.deploy(version="1.1.0", artifactSha256="0" * 64)
     assert not bad.ok

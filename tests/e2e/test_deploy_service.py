@@ -67,7 +67,7 @@ def echo(url: str) -> dict[str, Any]:
 
 def test_a_zip_becomes_a_url_that_answers(service, apps, environment):
     quotes = service()
-    outcome = quotes.deploy()
+    outcome = quotes.deploy(to_end=True)
     assert outcome.ok, outcome.error
     assert [outcome.steps[name]["state"] for name in STEPS] == ["success"] * len(STEPS)
 
@@ -92,9 +92,9 @@ def test_a_zip_becomes_a_url_that_answers(service, apps, environment):
 
 def test_a_rerun_builds_nothing_and_changes_nothing(service, apps, environment, api):
     quotes = service("plain-service")
-    assert quotes.deploy().ok
+    assert quotes.deploy(to_end=True).ok
     before = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
-    again = quotes.deploy()
+    again = quotes.deploy(to_end=True)
     assert again.ok, again.error
     after = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
     assert after.metadata.resource_version == before.metadata.resource_version

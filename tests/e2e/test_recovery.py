@@ -37,7 +37,7 @@ def clear(api: AirflowApi, run_id: str, task: str) -> None:
 
 def test_any_task_cleared_and_run_again_ends_right(service, api, apps, environment):
     plain = service("plain-service")
-    first = plain.deploy()
+    first = plain.deploy(to_end=True)
     assert first.ok, first.error
     before = apps.read_namespaced_deployment(plain.object_name, environment["NAMESPACE"])
     for step in STEPS:
@@ -67,7 +67,7 @@ def test_the_scheduler_killed_during_the_build_and_restarted(service, api):
     )  # fmt: skip
     ended: list[Outcome] = []
     deployment = threading.Thread(
-        target=lambda: ended.append(slow.deploy(archive=archive)), daemon=True
+        target=lambda: ended.append(slow.deploy(archive=archive, to_end=True)), daemon=True
     )
     deployment.start()
     run_id = wait_for_step(api, slow.manifest["serviceName"], "build_image")

@@ -43,7 +43,7 @@ def rows(database: Path) -> Iterator[tuple[str, bytes]]:
 
 def test_no_credential_stands_in_a_table_or_a_log(service, environment, credentials):
     quotes = service()
-    first = quotes.deploy()
+    first = quotes.deploy(to_end=True)
     assert first.ok, first.error
     failed = quotes.deploy(version="1.1.0", utilsVersion="9.9.9")
     assert failed.failed_step == "build_image", "pip's own words on the private index are logged"

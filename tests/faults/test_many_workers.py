@@ -78,7 +78,7 @@ def deploy_watched(
     watch.start()
     try:
         changes = service.source("plain-service", f"release-{number}")
-        return service.deploy(changes, version=version, **sizes)
+        return service.deploy(changes, to_end=True, version=version, **sizes)
     finally:
         watch.stop()
 
