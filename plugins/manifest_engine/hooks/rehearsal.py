@@ -7,7 +7,8 @@ from typing import Any
 from manifest_engine.domain import difference
 from manifest_engine.domain.difference import Change
 from manifest_engine.domain.marks import MANAGER
-from manifest_engine.hooks.cluster import ClusterHook, Json
+from manifest_engine.hooks.api_server import Json
+from manifest_engine.hooks.cluster import ClusterHook
 
 
 class RehearsalHook(ClusterHook):

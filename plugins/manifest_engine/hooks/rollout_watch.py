@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from manifest_engine.domain import diagnosis, marks, rollout
 from manifest_engine.domain.diagnosis import Finding
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks import pod_evidence
+from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook
-
-Json = dict[str, Any]
 
 LOOK_SECONDS = 3.0
 """A rollout that is not done by then is looked at more closely; each next time after twice that."""
@@ -109,10 +108,14 @@ class RolloutWatch:
         }
         pods = [
             pod
-            for pod in self.hook.pods(self.namespace, labels)
+            for pod in self.hook.find("v1", "Pod", self.namespace, labels=labels)
             if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
         ]
-        happened = self.hook.events(self.namespace, "involvedObject.kind=Pod") if events else []
+        happened = (
+            pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
+            if events
+            else []
+        )
         return diagnosis.of_pods(pods, happened)
 
 

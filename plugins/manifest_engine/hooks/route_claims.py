@@ -6,7 +6,8 @@ import logging
 
 from manifest_engine.domain import marks, resources, route_owners
 from manifest_engine.domain.errors import ClusterError, RouteConflict
-from manifest_engine.hooks.cluster import ClusterHook, Json
+from manifest_engine.hooks.api_server import Json
+from manifest_engine.hooks.cluster import ClusterHook
 
 
 def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger) -> bool:

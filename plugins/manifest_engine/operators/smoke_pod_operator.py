@@ -18,7 +18,9 @@ from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, ve
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import StateError
 from manifest_engine.domain.pod import APP
+from manifest_engine.hooks import pod_evidence
 from manifest_engine.hooks.cluster import ClusterHook
+from manifest_engine.operators import purged_image
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -83,7 +85,7 @@ class SmokePodOperator(KubernetesPodOperator):
         """
         release = self._planned
         namespace = release.environment.cluster.namespace
-        with self.hook.explained(refusals.Attempt("run", "pods", namespace)):
+        with self.hook.api.explained(refusals.Attempt("run", "pods", namespace)):
             self.execute_sync(context)
         found = self._verdict().dump()
         self.log.info(
@@ -137,10 +139,11 @@ class SmokePodOperator(KubernetesPodOperator):
                 if kind == "DELETED":
                     raise smoke_outcome.gone(name)
                 if finding := smoke_outcome.hopeless(seen):
+                    finding = purged_image.told(finding, self._planned, self._digest, self.log)
                     raise smoke_outcome.failed(finding, self._service_log())
             if not begun and self.hook.get("v1", "Pod", name, namespace) is None:
                 raise smoke_outcome.gone(name)
-        raise smoke_outcome.never_started(self._seen, self.hook.events(namespace))
+        raise smoke_outcome.never_started(self._seen, pod_evidence.events(self.hook, namespace))
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:
         """True makes the pod operator judge the prober alone, not wait for the sidecar's end."""
@@ -162,7 +165,7 @@ class SmokePodOperator(KubernetesPodOperator):
         """Delete this service's smoke pods of earlier tries of this task, and forgotten ones."""
         mine = wanted.metadata.labels
         selector = marks.label_selector({marks.SMOKE_TEST_OF: self._planned.name})
-        for pod in self.hook.pods(wanted.metadata.namespace, selector):
+        for pod in self.hook.find("v1", "Pod", wanted.metadata.namespace, labels=selector):
             metadata = pod["metadata"]
             labels = metadata.get("labels") or {}
             same_task = all(
@@ -184,6 +187,6 @@ class SmokePodOperator(KubernetesPodOperator):
             previous = smoke_outcome.container(self._seen, APP).get("restartCount", 0) > 0
             metadata = self._seen["metadata"]
             where = metadata["namespace"], metadata["name"], APP
-            text = self.hook.logs(*where, lines=LOG_LINES, previous=previous)
+            text = pod_evidence.last_lines(self.hook, *where, lines=LOG_LINES, previous=previous)
             self._service_output = text.rstrip()
         return self._service_output

@@ -24,7 +24,7 @@ def refused_in_time(hook: ClusterHook, token: str) -> None:
     client = hook.api_client
     while time.monotonic() < end:
         answer = requests.get(
-            f"{hook.server}/api",
+            f"{hook.api.url}/api",
             headers={"Authorization": f"Bearer {token}"},
             verify=client.configuration.ssl_ca_cert,
             timeout=5,

@@ -50,7 +50,7 @@ def test_the_api_server_is_reached_under_its_private_name(
 ) -> None:
     with forwarding("127.0.0.2", azure["server"]) as there:  # no name in its certificate
         hook = ClusterHook(connect(extra={"private_fqdn": there}))
-        assert hook.server == f"https://{there}"
+        assert hook.api.url == f"https://{there}"
         assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
 
 
@@ -58,7 +58,7 @@ def test_the_api_server_is_reached_through_a_proxy(connect: Make, aks_namespace:
     with connect_proxy() as proxy:
         hook = ClusterHook(connect(extra={"proxy_url": proxy.url}))
         assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
-    assert proxy.asked == [hook.server.removeprefix("https://")]
+    assert proxy.asked == [hook.api.url.removeprefix("https://")]
 
 
 def test_in_a_cluster_the_pods_own_account_works(
@@ -75,7 +75,7 @@ def test_in_a_cluster_the_pods_own_account_works(
     token.write_text(kube("create", "token", "worker", "-n", aks_namespace).strip())
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", ca)
-    host, _, port = plain.server.removeprefix("https://").partition(":")
+    host, _, port = plain.api.url.removeprefix("https://").partition(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     given = json.dumps({"conn_type": "kubernetes", "extra": {"in_cluster": True}})

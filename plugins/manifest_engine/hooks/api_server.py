@@ -1,0 +1,121 @@
+"""One cluster's API server: requests by kind, watches, and what it refuses as errors of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, cast
+
+from manifest_engine.domain.refusals import Attempt
+from manifest_engine.hooks import cluster_errors
+from manifest_engine.hooks.api_kinds import KnownKinds, rbac_name
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+"""A single request is given this long; longer waits are watches with a time of their own."""
+_WATCH_MARGIN_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+
+class ApiServer:
+    """
+    :param client: an authenticated client.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        from kubernetes.dynamic import DynamicClient
+
+        self.url = str(client.configuration.host)
+        self._client = DynamicClient(client, discoverer=KnownKinds)
+
+    def request(
+        self,
+        method: str,
+        api_version: str,
+        kind: str,
+        *,
+        namespace: str | None,
+        name: str | None = None,
+        verb: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Json:
+        """Ask once; the answer.
+
+        :param method: of HTTP, in lower case.
+        :param namespace: None for all of them.
+        :param name: None for the whole collection.
+        :param verb: as RBAC calls it, where it is not the method.
+        :param parameters: as the client names them; None leaves one out.
+        :raises ClusterError: or one of its kinds, saying what to do.
+        """
+        attempt = Attempt(verb or method, rbac_name(api_version, kind), namespace or "", name or "")
+        with self.explained(attempt):
+            answer = self._client.request(
+                method,
+                self._path(api_version, kind, namespace=namespace, name=name),
+                body=body,
+                serialize=False,
+                _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+                **parameters,
+            )
+        return cast("Json", json.loads(answer.data))
+
+    def watch(
+        self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
+    ) -> Iterator[tuple[str, Json]]:
+        """Event types and states of one object, beginning with the present one, for so long.
+
+        The type is ADDED, MODIFIED or DELETED. Ends early when the API server ends the watch; who
+        still waits watches again.
+
+        :raises ClusterError: when the watch is refused.
+        """
+        from urllib3.exceptions import HTTPError
+
+        whole = max(1, round(seconds))
+        with self.explained(Attempt("watch", rbac_name(api_version, kind), namespace, name)):
+            answer = self._client.request(
+                "get",
+                self._path(api_version, kind, namespace=namespace),
+                field_selector=f"metadata.name={name}",
+                watch=True,
+                timeout_seconds=whole,
+                serialize=False,
+                _request_timeout=(CONNECT_SECONDS, whole + _WATCH_MARGIN_SECONDS),
+            )
+        try:
+            for line in _lines(answer):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event["type"], event["object"]
+        except HTTPError:
+            _log.debug("The watch on %s %s was cut off", kind, name)
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    def explained(self, attempt: Attempt) -> AbstractContextManager[None]:
+        """Turn what the client raises meanwhile into an error that a person can use."""
+        return cluster_errors.explained(self.url, attempt)
+
+    def _path(
+        self, api_version: str, kind: str, *, namespace: str | None, name: str | None = None
+    ) -> str:
+        resource = self._client.resources.get(api_version=api_version, kind=kind)
+        return str(resource.path(name=name, namespace=namespace))
+
+
+def _lines(answer: Any) -> Iterator[bytes]:
+    rest = b""
+    for chunk in answer.stream(amt=None, decode_content=False):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())
