@@ -91,7 +91,7 @@ def answer(api, run_id, option, dag_id="deploy_service"):
 
 
 def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
-    api, plain, cluster, environment
+    api, plain, cluster, asked_of
 ):
     first = start(api, plain)
     assert "first release" in question(api, first)[1]["body"]
@@ -102,6 +102,7 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert (record["approvedBy"], record["digest"]) == ("admin", outcome.digest)
     deployment = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
 
+    asked_of(approvers=["admin"], selfApproval=False)
     plain.manifest["replicas"] = 1
     changed = plain.source("plain-service", "changed")
     second = start(api, plain, "1.1", changed)
@@ -114,6 +115,10 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert [user["id"] for user in asked["assigned_users"]] == ["admin"]
     pools = api.get("pools/default_pool")
     assert pools["deferred_slots"] == 0
+    assert "**admin**, who may not approve it" in asked["body"]
+    assert answer(api, second, "Approve").ok  # of their own run: asked again
+    wait_for_question(api, "deploy_service", second)
+    assert question(api, second)[1]["responded_at"] is None
     assert answer(api, second, "Reject").ok
     refused = follow(api, second, quiet=True)
     assert (refused.state, refused.failed_step) == ("failed", "approve")

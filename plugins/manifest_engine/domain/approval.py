@@ -49,12 +49,22 @@ def needed(release: Release) -> bool:
     return not (known and wanted.exempt_rebuilds)
 
 
+def is_own(release: Release, who: str) -> bool:
+    """Whether somebody's approval counts for nothing, since they asked for the run themselves.
+
+    :param who: name of the Airflow user.
+    """
+    wanted = release.environment.approval
+    return wanted is not None and not wanted.self_approval and who == release.requested_by
+
+
 def check(data: Any, release: Release, digest: str) -> None:
     """Demand the record where the environment wants one.
 
     A task that is green is no proof: anyone who may edit runs can mark it so.
 
-    :raises StateError: when there is none, or it is about another image or of another run.
+    :raises StateError: when there is none, it is about another image or of another run, or by
+        somebody whose word does not count.
     """
     if not needed(release):
         return
@@ -68,6 +78,16 @@ def check(data: Any, release: Release, digest: str) -> None:
             f"has approved {digest[: len('sha256:') + 12]} in this run, so nothing was applied; "
             "clear the task approve and answer it."
         )
+    if is_own(release, found.approved_by):
+        raise StateError(self_approved(release, found.approved_by))
+
+
+def self_approved(release: Release, who: str) -> str:
+    """A sentence."""
+    return (
+        f"{who} has asked for this run, and in {release.manifest.environment!r} nobody approves a "
+        "run of their own (selfApproval in environments.yaml); somebody else has to answer."
+    )
 
 
 def subject(release: Release) -> str:
@@ -81,7 +101,10 @@ def body(release: Release, digest: str, live: Mapping[str, Any] | None) -> str:
     notes = marks.noted(live)
     wanted = marks.of_release(release, digest, {})
     old, new = _manifest(notes), _manifest(wanted)
-    lines = [f"Asked for by **{release.requested_by}**; the smoke test of the image has passed."]
+    who = f"**{release.requested_by}**"
+    if is_own(release, release.requested_by):
+        who += ", who may not approve it"
+    lines = [f"Asked for by {who}; the smoke test of the image has passed."]
     if release.manifest.notes:
         lines += ["", *(f"> {line}" for line in release.manifest.notes.splitlines())]
     lines += ["", "| | live | after |", "|---|---|---|"]

@@ -102,6 +102,7 @@ class Approval(Model):
     approvers: tuple[str, ...] = ()
     timeout_minutes: int = Field(24 * 60, ge=1)
     exempt_rebuilds: bool = False
+    self_approval: bool = True
 
 
 class Environment(Model):

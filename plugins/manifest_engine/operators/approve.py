@@ -56,8 +56,8 @@ class Approve(ApprovalOperator):
             )
         return super().execute(context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Judge the answer.
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Judge the answer; ask again when it is an approval by somebody whose word does not count.
 
         :raises NotApproved: naming who refused, or for how long nobody answered.
         """
@@ -70,13 +70,16 @@ class Approve(ApprovalOperator):
                     f"{who} refused {release.name} {release.manifest.version} for "
                     f"{release.manifest.environment}; nothing was changed."
                 )
-            self.log.info("%s approved %s", who, release.image_at(digest))
-            return approval.Approved(
-                digest=digest,
-                run_id=release.run_id,
-                approved_by=who,
-                approved_at=answer["responded_at"],
-            ).dump()
+            if not approval.is_own(release, who):
+                self.log.info("%s approved %s", who, release.image_at(digest))
+                return approval.Approved(
+                    digest=digest,
+                    run_id=release.run_id,
+                    approved_by=who,
+                    approved_at=answer["responded_at"],
+                ).dump()
+            self.log.warning("%s", approval.self_approved(release, who))
+        return self.execute(context)
 
     def _asked(self) -> tuple[Release, str]:
         digest = (self.push or {}).get("digest")

@@ -14,9 +14,9 @@ from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
 OLD = "sha256:" + "0" * 64
 
 
-def guarded(**fields):
+def guarded(wanted=None, **fields):
     release = make_release(**fields)
-    environment = release.environment.model_copy(update={"approval": Approval()})
+    environment = release.environment.model_copy(update={"approval": wanted or Approval()})
     return release.model_copy(update={"environment": environment})
 
 
@@ -72,3 +72,13 @@ def test_an_environment_without_approval_needs_no_record():
 def test_a_green_task_without_its_record_is_no_approval(data):
     with pytest.raises(StateError, match="nobody has approved sha256:dddddddddddd in this run"):
         approval.check(data, guarded(), DIGEST)
+
+
+def test_where_four_eyes_are_wanted_the_requesters_approval_counts_for_nothing():
+    mine = record(approved_by="ada")
+    approval.check(mine, guarded(), DIGEST)
+    four_eyes = guarded(Approval(selfApproval=False))
+    assert "Asked for by **ada**, who may not approve it;" in approval.body(four_eyes, DIGEST, None)
+    approval.check(record(), four_eyes, DIGEST)
+    with pytest.raises(StateError, match="ada has asked for this run, and in 'dev' nobody"):
+        approval.check(mine, four_eyes, DIGEST)

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.standard.operators import hitl
+from airflow.sdk.exceptions import TaskAwaitingInput
 from manifest_engine.domain.environments import Approval
 from manifest_engine.domain.errors import NotApproved
+from manifest_engine.operators import approve
 from manifest_engine.operators.approve import Approve
 
 from tests.unit.domain.releases import DIGEST, make_release
@@ -18,8 +21,10 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 @pytest.fixture
 def context():
     pushed = {}
-    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}), pushed=pushed)
-    return {"ti": ti}
+    ti = SimpleNamespace(
+        id="ti-1", xcom_push=lambda key, value: pushed.update({key: value}), pushed=pushed
+    )
+    return {"ti": ti, "task_instance": ti}
 
 
 def task(wanted):
@@ -29,12 +34,12 @@ def task(wanted):
     return Approve(task_id="approve", release=release.dump(), push={"digest": DIGEST})
 
 
-def answer(option):
+def answer(option, who="grace"):
     return {
         "chosen_options": [option],
         "params_input": {},
         "responded_at": NOW,
-        "responded_by_user": {"id": "7", "name": "grace"},
+        "responded_by_user": {"id": "7", "name": who},
     }
 
 
@@ -52,6 +57,22 @@ def test_a_refusal_fails_naming_who_refused(context):
         task(Approval()).execute_complete(context, answer("Reject"))
     assert not caught.value.retryable
     assert context["ti"].pushed["error"] == str(caught.value)
+
+
+def test_where_four_eyes_are_wanted_the_requesters_approval_is_asked_about_again(
+    context, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(approve, "_live", lambda release: None)
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **fields: asked.append(fields))
+    four_eyes = task(Approval(selfApproval=False, approvers=("ada", "grace")))
+    with pytest.raises(TaskAwaitingInput):
+        four_eyes.execute_complete(context, answer("Approve", "ada"))
+    assert [user["id"] for user in asked[0]["assigned_users"]] == ["ada", "grace"]
+    assert "error" not in context["ti"].pushed
+    assert four_eyes.execute_complete(context, answer("Approve"))["approvedBy"] == "grace"
+    with pytest.raises(NotApproved, match="ada refused"):
+        four_eyes.execute_complete(context, answer("Reject", "ada"))
 
 
 @pytest.mark.parametrize(
