@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from manifest_engine.domain import approval, history, marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
-from manifest_engine.operators import rebuild_gate
-from manifest_engine.operators.lease_trigger import LeaseTrigger
+from manifest_engine.domain.errors import ClusterError, StateError
+from manifest_engine.operators import failed_rollout, rebuild_gate
+from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
-from manifest_engine.operators.step import StepOperator, told
+from manifest_engine.operators.step import told
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from manifest_engine.domain.lease import Holder
     from manifest_engine.domain.release import Release
-    from manifest_engine.hooks.service_lease import ServiceLease
     from manifest_engine.hooks.workload import Workload
 
 WATCH_SECONDS = 15.0
 """Most rollouts are done by then; a deferral and its return cost 2 to 3 s."""
 _PER_REPLICA_SECONDS = 60.0
-_LEASE_SECONDS = 3600.0
-"""After which the task looks for itself again; the run's own timeout ends the wait for good."""
 
 
-class ApplyDeployment(StepOperator):
+class ApplyDeployment(LeaseStep):
     """Apply Deployment, Service and what belongs to them, and follow the rollout to its end.
 
     Server-side apply: the same release again changes nothing. If the new pods do not become
@@ -67,7 +62,6 @@ class ApplyDeployment(StepOperator):
         self.verdict = verdict
         self.approval = approval
         self.build = build
-        self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Apply and follow.
@@ -78,10 +72,9 @@ class ApplyDeployment(StepOperator):
         """
         release = releases.load(self.release)
         wanted = self._objects(release)
-        workload, lease = self._workload(release)
-        if holder := lease.take():
-            self._await_lease(release, holder)
-        with _given_back_on_failure(lease):
+        workload, lease = self.service(release)
+        self.take(lease, release)
+        with given_back_on_failure(lease):
             begin = time.time()
             live = workload.live()
             rebuild_gate.require_live(context, release, live)
@@ -110,38 +103,13 @@ class ApplyDeployment(StepOperator):
         """After the wait for the rollout in the triggerer: judge anew."""
         with told(context, self.log):
             release = releases.load(self.release)
-            workload, lease = self._workload(release)
-            with _given_back_on_failure(lease):
+            workload, lease = self.service(release)
+            with given_back_on_failure(lease):
                 status = workload.rollout.look(begun["generation"])
                 if isinstance(status, rollout.Waiting):
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
                 return self._settle(release, workload, status, begun)
-
-    def execute_with_lease(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """After the wait for the lease in the triggerer: try again."""
-        with told(context, self.log):
-            return self.run(context)
-
-    def on_kill(self) -> None:
-        """Let others go on; the rollout itself goes on, too, or stops where it is."""
-        if self._lease is not None:
-            self._lease.give_back()
-
-    def _workload(self, release: Release) -> tuple[Workload, ServiceLease]:
-        from manifest_engine.hooks.cluster import ClusterHook
-        from manifest_engine.hooks.service_lease import ServiceLease
-        from manifest_engine.hooks.workload import Workload
-
-        cluster = release.environment.cluster
-        hook = ClusterHook(cluster.connection)
-        where = hook, cluster.namespace, release.name
-        workload = Workload(*where, force=cluster.force_conflicts, log=self.log)
-        self._lease = ServiceLease(
-            *where, run_id=release.run_id, requested_by=release.requested_by, log=self.log
-        )
-        workload.rollout.on_look = self._lease.renew
-        return workload, self._lease
 
     @property
     def _unchanged(self) -> bool:
@@ -177,23 +145,9 @@ class ApplyDeployment(StepOperator):
             mine = objects[0]["metadata"]["annotations"][marks.RUN_ID]
             if not error.retryable and marks.noted(workload.live()).get(marks.RUN_ID) == mine:
                 # Half of it was taken: nothing may stay half applied.
-                done, _ = _rolled_back(workload, objects)
+                done, _ = failed_rollout.rolled_back(workload, objects)
                 raise ClusterError(f"{error} {done}") from error
             raise
-
-    def _await_lease(self, release: Release, holder: Holder) -> NoReturn:
-        self.log.info("Waiting for another deployment of %s: %s", release.name, holder)
-        cluster = release.environment.cluster
-        self.defer(
-            trigger=LeaseTrigger(
-                conn_id=cluster.connection,
-                namespace=cluster.namespace,
-                name=release.name,
-                deadline=time.time() + _LEASE_SECONDS,
-            ),
-            method_name="execute_with_lease",
-        )
-        raise AssertionError("defer() always raises")
 
     def _await_rollout(self, release: Release, begun: dict[str, Any]) -> NoReturn:
         cluster = release.environment.cluster
@@ -224,7 +178,7 @@ class ApplyDeployment(StepOperator):
         begun: dict[str, Any],
     ) -> dict[str, Any]:
         if not isinstance(status, rollout.Done):
-            self._fail(release, workload, status)
+            raise failed_rollout.failure(release, workload, self._objects(release), status)
         seconds = round(time.time() - begun["began"], 3)
         self.log.info("%s: %s pods are available", release.name, status.replicas)
         return {
@@ -234,46 +188,6 @@ class ApplyDeployment(StepOperator):
             "replicas": status.replicas,
             "seconds": seconds,
         }
-
-    def _fail(
-        self, release: Release, workload: Workload, status: rollout.Waiting | rollout.Failed
-    ) -> NoReturn:
-        reason = status.text if isinstance(status, rollout.Waiting) else status.reason
-        live = workload.live()
-        finding = workload.rollout.finding(live, events=True) if live else None
-        why = finding.sentence if finding else reason
-        if (
-            finding
-            and reason not in why
-            and isinstance(status, rollout.Failed)
-            and not finding.final
-        ):
-            why = f"{reason}: {why}"
-        self.log.error("The rollout failed: %s", why)
-        done, complete = _rolled_back(workload, self._objects(release))
-        raise RolloutFailed(
-            f"{release.name} {release.manifest.version} did not become available: {why}\n{done}",
-            # A retry applies it again, sees it fail again, and then rolls back what is left.
-            retryable=bool(finding and finding.retryable) or not complete,
-        )
-
-
-def _rolled_back(workload: Workload, objects: list[dict[str, Any]]) -> tuple[str, bool]:
-    """What was done, and whether all of it could be."""
-    try:
-        return workload.roll_back(objects), True
-    except ClusterError as error:
-        return f"It could not be rolled back: {error}", False
-
-
-@contextmanager
-def _given_back_on_failure(lease: ServiceLease) -> Iterator[None]:
-    """The lease is kept for the steps that follow, and over a deferral (a BaseException)."""
-    try:
-        yield
-    except Exception:
-        lease.give_back()
-        raise
 
 
 def _differs(live: dict[str, Any] | None, applied: dict[str, Any]) -> bool:

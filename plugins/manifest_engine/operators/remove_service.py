@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
 from manifest_engine.domain import environments, removal, superseded
-from manifest_engine.operators.lease_trigger import LeaseTrigger
-from manifest_engine.operators.step import StepOperator, told
+from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
+from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from manifest_engine.domain.lease import Holder
     from manifest_engine.domain.removal import Removal
-    from manifest_engine.hooks.service_lease import ServiceLease
     from manifest_engine.hooks.workload import Workload
 
 REMOVALS = Asset(name="datafactory-removals", uri="manifest-engine://removals")
 """Every removal of a service is an event of this asset, with the summary as its extra."""
-_LEASE_SECONDS = 3600.0
 
 
 class ValidateRemoval(StepOperator):
@@ -50,7 +46,7 @@ class ValidateRemoval(StepOperator):
         return planned.dump()
 
 
-class _Removing(StepOperator):
+class _Removing(LeaseStep):
     """A step that takes objects away while it holds the service's lease.
 
     XCom: the objects that are gone now, such as ``["HTTPRoute pricing-quotes"]``.
@@ -63,60 +59,22 @@ class _Removing(StepOperator):
     def __init__(self, *, removal: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.removal = removal
-        self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> list[str]:
         """
         :raises StateError: when the service was deployed after this removal was asked for.
         :raises ClusterError: when the cluster refuses.
         """
-        from manifest_engine.hooks.cluster import ClusterHook
-        from manifest_engine.hooks.service_lease import ServiceLease
-        from manifest_engine.hooks.workload import Workload
-
         planned = removal.load(self.removal)
-        cluster = planned.environment.cluster
-        where = ClusterHook(cluster.connection), cluster.namespace, planned.name
-        workload = Workload(*where, log=self.log)
-        self._lease = ServiceLease(
-            *where, run_id=planned.run_id, requested_by=planned.requested_by, log=self.log
-        )
-        if holder := self._lease.take():
-            self._await_lease(planned, holder)
-        try:
+        workload, lease = self.service(planned)
+        self.take(lease, planned)
+        with given_back_on_failure(lease):
             superseded.refuse(planned, workload.live())
             return self.take_away(planned, workload)
-        except Exception:
-            self._lease.give_back()
-            raise
 
     def take_away(self, planned: Removal, workload: Workload) -> list[str]:
         """Remove this step's objects; what was removed."""
         raise NotImplementedError
-
-    def execute_with_lease(self, context: Context, event: dict[str, Any]) -> list[str]:
-        """After the wait for the lease in the triggerer: try again."""
-        with told(context, self.log):
-            return self.run(context)
-
-    def on_kill(self) -> None:
-        """Let others go on."""
-        if self._lease is not None:
-            self._lease.give_back()
-
-    def _await_lease(self, planned: Removal, holder: Holder) -> NoReturn:
-        self.log.info("Waiting for a deployment of %s: %s", planned.name, holder)
-        cluster = planned.environment.cluster
-        self.defer(
-            trigger=LeaseTrigger(
-                conn_id=cluster.connection,
-                namespace=cluster.namespace,
-                name=planned.name,
-                deadline=time.time() + _LEASE_SECONDS,
-            ),
-            method_name="execute_with_lease",
-        )
-        raise AssertionError("defer() always raises")
 
 
 class RemoveRoute(_Removing):

@@ -1,0 +1,49 @@
+"""What is done about a release that does not come up: it is rolled back, and told why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain import rollout
+from manifest_engine.domain.errors import ClusterError, RolloutFailed
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.release import Release
+    from manifest_engine.hooks.workload import Workload
+
+
+def rolled_back(workload: Workload, objects: list[dict[str, Any]]) -> tuple[str, bool]:
+    """Return to the last good release; what was done, and whether all of it could be.
+
+    :param objects: of the release that failed.
+    """
+    try:
+        return workload.roll_back(objects), True
+    except ClusterError as error:
+        return f"It could not be rolled back: {error}", False
+
+
+def failure(
+    release: Release,
+    workload: Workload,
+    objects: list[dict[str, Any]],
+    status: rollout.Waiting | rollout.Failed,
+) -> RolloutFailed:
+    """Find out why, roll back, and make the error that says both.
+
+    :param objects: of the release.
+    :param status: the last that was seen.
+    """
+    reason = status.text if isinstance(status, rollout.Waiting) else status.reason
+    live = workload.live()
+    finding = workload.rollout.finding(live, events=True) if live else None
+    why = finding.sentence if finding else reason
+    if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
+        why = f"{reason}: {why}"
+    workload.log.error("The rollout failed: %s", why)
+    done, complete = rolled_back(workload, objects)
+    return RolloutFailed(
+        f"{release.name} {release.manifest.version} did not become available: {why}\n{done}",
+        # A retry applies it again, sees it fail again, and then rolls back what is left.
+        retryable=bool(finding and finding.retryable) or not complete,
+    )

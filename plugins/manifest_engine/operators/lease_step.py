@@ -1,0 +1,89 @@
+"""A step that changes one service in a cluster while it holds the service's lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.operators.lease_trigger import LeaseTrigger
+from manifest_engine.operators.step import StepOperator, told
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.release import Release
+    from manifest_engine.domain.removal import Removal
+    from manifest_engine.hooks.service_lease import ServiceLease
+    from manifest_engine.hooks.workload import Workload
+
+_LEASE_SECONDS = 3600.0
+"""After which the task looks for itself again; the run's own timeout ends the wait for good."""
+
+
+class LeaseStep(StepOperator):
+    """Waits for the lease in the triggerer, where waiting holds no worker slot.
+
+    The lease is kept for the steps that follow; a failure (:func:`given_back_on_failure`) or the
+    end of the task by a person gives it back.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._lease: ServiceLease | None = None
+
+    def service(self, planned: Release | Removal) -> tuple[Workload, ServiceLease]:
+        """The service's objects and its lease, which is renewed while a rollout is followed."""
+        from manifest_engine.hooks.cluster import ClusterHook
+        from manifest_engine.hooks.service_lease import ServiceLease
+        from manifest_engine.hooks.workload import Workload
+
+        cluster = planned.environment.cluster
+        where = ClusterHook(cluster.connection), cluster.namespace, planned.name
+        workload = Workload(*where, force=cluster.force_conflicts, log=self.log)
+        self._lease = ServiceLease(
+            *where, run_id=planned.run_id, requested_by=planned.requested_by, log=self.log
+        )
+        workload.rollout.on_look = self._lease.renew
+        return workload, self._lease
+
+    def take(self, lease: ServiceLease, planned: Release | Removal) -> None:
+        """Take the lease.
+
+        :raises TaskDeferred: while another run has it; :meth:`run` begins anew afterwards.
+        """
+        holder = lease.take()
+        if holder is None:
+            return
+        self.log.info("Waiting for a deployment of %s that goes on: %s", planned.name, holder)
+        cluster = planned.environment.cluster
+        self.defer(
+            trigger=LeaseTrigger(
+                conn_id=cluster.connection,
+                namespace=cluster.namespace,
+                name=planned.name,
+                deadline=time.time() + _LEASE_SECONDS,
+            ),
+            method_name="execute_with_lease",
+        )
+
+    def execute_with_lease(self, context: Context, event: dict[str, Any]) -> Any:
+        """After the wait for the lease in the triggerer: try again."""
+        with told(context, self.log):
+            return self.run(context)
+
+    def on_kill(self) -> None:
+        """Let others go on; a rollout itself goes on, too, or stops where it is."""
+        if self._lease is not None:
+            self._lease.give_back()
+
+
+@contextmanager
+def given_back_on_failure(lease: ServiceLease) -> Iterator[None]:
+    """A deferral, a BaseException, is no failure: the lease is kept over it."""
+    try:
+        yield
+    except Exception:
+        lease.give_back()
+        raise
