@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from manifest_engine.domain.errors import SmokeTestFailed
+
+from sandbox.settings import SETTINGS
 
 
 @pytest.fixture
@@ -113,14 +116,37 @@ def test_too_little_memory_is_told_as_such(smoke, make_release):
         smoke(make_release(env={"MODE": "greedy"}, resources=resources))
 
 
-def test_an_image_that_is_not_there_is_noticed_on_the_sidecar(smoke, make_release):
+def registry(monkeypatch, sandbox, **changes):
+    """The Airflow Connection by which the registry itself is asked."""
+    login = {"login": sandbox["REGISTRY_USER"], "password": sandbox["REGISTRY_PASSWORD"]}
+    given = {"conn_type": "acr", "host": sandbox["REGISTRY"]} | login | changes
+    monkeypatch.setenv("AIRFLOW_CONN_ACR_DEFAULT", json.dumps(given))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(SETTINGS.ca_bundle))
+
+
+def test_an_image_that_the_registry_has_lost_is_not_tried_again(
+    smoke, make_release, monkeypatch, sandbox
+):
+    registry(monkeypatch, sandbox)
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed, match="cannot be pulled") as raised:
         smoke(make_release(), digest="sha256:" + "0" * 64)
 
-    assert raised.value.retryable  # a replica of the registry may lag behind the push
+    assert "The registry does not have it any more" in str(raised.value)
+    assert not raised.value.retryable
     assert time.monotonic() - begin < 40
+
+
+def test_an_image_that_the_node_alone_does_not_find_is_tried_again(
+    smoke, make_release, monkeypatch, sandbox
+):
+    registry(monkeypatch, sandbox, password="wrong")  # so nobody can say whether it is gone
+
+    with pytest.raises(SmokeTestFailed, match="cannot be pulled") as raised:
+        smoke(make_release(), digest="sha256:" + "0" * 64)
+
+    assert raised.value.retryable  # a replica of the registry may lag behind the push
 
 
 def test_a_secret_that_is_missing_is_named(smoke, make_release):

@@ -24,8 +24,9 @@ _TRANSIENT_PULL = (
     "429", "too many requests", "rate limit", "qps exceeded", "timeout", "timed out", "refused",
     "temporarily", "500 ", "502", "503", "504", "bad gateway", "service unavailable",
     "reset by peer",
-    "not found",  # replication to another region may lag behind the push
 )  # fmt: skip
+_IMAGE_MISSING = "not found"
+"""What containerd says for a registry's 404."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WRAPPED = re.compile(
@@ -48,6 +49,8 @@ class Finding:
     """A new try, later, may succeed: the cluster or the registry is at fault, not the service."""
     rank: int = 0
     """The higher, the closer to the cause."""
+    image_missing: bool = False
+    """The registry that the node asked does not know the image (yet, or any more)."""
 
 
 def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
@@ -102,12 +105,14 @@ def _crashed(status: Json) -> bool:
 
 
 def _pull(image: str, reason: str, message: str) -> Finding:
-    transient = any(sign in message.lower() for sign in _TRANSIENT_PULL)
+    words = message.lower()
+    missing = _IMAGE_MISSING in words  # replication to another region may lag behind the push
     return Finding(
         f"the image {image} cannot be pulled: {message or reason}",
         final=reason != "ErrImagePull",
-        retryable=transient,
+        retryable=missing or any(sign in words for sign in _TRANSIENT_PULL),
         rank=8,
+        image_missing=missing,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain import rollout
 from manifest_engine.domain.errors import ClusterError, RolloutFailed
+from manifest_engine.operators import purged_image
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release import Release
@@ -37,6 +38,9 @@ def failure(
     reason = status.text if isinstance(status, rollout.Waiting) else status.reason
     live = workload.live()
     finding = workload.rollout.finding(live, events=True) if live else None
+    if finding:
+        image = objects[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+        finding = purged_image.told(finding, release, image.partition("@")[2], workload.log)
     why = finding.sentence if finding else reason
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"

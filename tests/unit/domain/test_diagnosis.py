@@ -92,6 +92,7 @@ def test_a_long_reference_does_not_hide_why_a_pull_failed():
     found = diagnosis.of_container(container(waiting=waiting, image=image))
     assert found.sentence.endswith(": not found")
     assert found.retryable
+    assert found.image_missing
 
 
 def test_a_pull_error_does_not_repeat_the_reference_of_every_layer():
