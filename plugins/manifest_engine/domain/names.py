@@ -48,9 +48,12 @@ def route_path(component: str, service_name: str) -> str:
     return f"{ROUTE_PREFIX}/{component}/{service_name}"
 
 
-def rebuild_tag(version: str, moment: datetime) -> str:
-    """Tag of a rebuild: ``{version}-{UTC yyyymmddHHMM}``; ``moment`` must be in UTC."""
-    return f"{version}-{moment:%Y%m%d%H%M}"
+def rebuild_tag(version: str, moment: datetime, *, seconds: bool = False) -> str:
+    """Tag of a rebuild: ``{version}-{UTC yyyymmddHHMM}``; ``moment`` must be in UTC.
+
+    :param seconds: for the second rebuild of a minute, ``{version}-{UTC yyyymmddHHMMSS}``.
+    """
+    return f"{version}-{moment:%Y%m%d%H%M}{f'{moment:%S}' if seconds else ''}"
 
 
 def artifact_path(artifact_repository: str, component: str, service_name: str, version: str) -> str:

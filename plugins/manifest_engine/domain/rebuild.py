@@ -68,6 +68,15 @@ def release_of(planned: Release, live: Mapping[str, Any], moment: datetime) -> R
     )
 
 
+def second_in_its_minute(planned: Release, moment: datetime) -> Release:
+    """The release with another tag, where an earlier rebuild's image bears the one it would have.
+
+    :param moment: as for :func:`release_of`.
+    """
+    tag = names.rebuild_tag(planned.manifest.version, moment, seconds=True)
+    return planned.model_copy(update={"tag": tag})
+
+
 def _recorded(notes: Mapping[str, str]) -> Manifest | None:
     try:
         return Manifest.model_validate(json.loads(notes.get(marks.MANIFEST, "null")))

@@ -26,12 +26,13 @@ Json = dict[str, Any]
 
 
 def admitted(step: StepOperator, context: Context, release: Release, moment: datetime) -> Release:
-    """The rebuild's release, as long as what it was planned from is live.
+    """The rebuild's release, under a tag that is free, as long as what it was planned from is live.
 
     :param moment: when the rebuild was asked for (UTC).
     :raises DownstreamTasksSkipped: for all later steps, when it is not; the sentence is left as
         XCom.
     """
+    from manifest_engine.hooks.acr import AcrHook
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.workload import Workload
 
@@ -40,7 +41,10 @@ def admitted(step: StepOperator, context: Context, release: Release, moment: dat
     if sentence := rebuild.outdated(release, live):
         _tell(context, step, sentence)
         raise DownstreamTasksSkipped(tasks=sorted(step.get_flat_relative_ids(upstream=False)))
-    return rebuild.release_of(release, live or {}, moment)
+    made = rebuild.release_of(release, live or {}, moment)
+    if AcrHook(release.environment.registry.connection).api.manifest(made.repository, made.tag):
+        return rebuild.second_in_its_minute(made, moment)
+    return made
 
 
 def require_live(context: Context, release: Release, live: Json | None) -> None:

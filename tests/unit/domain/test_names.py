@@ -15,9 +15,10 @@ def test_every_name_follows_from_the_manifest():
     )
 
 
-def test_a_rebuild_has_its_minute_in_utc():
+def test_a_rebuild_has_its_minute_in_utc_and_the_second_one_its_second():
     moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert names.rebuild_tag("1.0", moment) == "1.0-202603040506"
+    assert names.rebuild_tag("1.0", moment, seconds=True) == "1.0-20260304050607"
 
 
 @pytest.mark.parametrize("version", ["1.0-1", "1.0-999", "a-42"])
