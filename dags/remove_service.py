@@ -18,8 +18,9 @@ GUIDE = """
 ### Remove a service
 
 Takes a service out of one environment: first its public route, so that nobody is sent to pods that
-go, then Deployment, Service, PodDisruptionBudget and autoscaler. Objects that a release did not
-make are left alone, and **images stay in the registry**: deploy the version again to bring it back.
+go, then Deployment, Service, PodDisruptionBudget and autoscaler; it ends when the pods have ended.
+Objects that a release did not make are left alone, and **images stay in the registry**: deploy the
+version again to bring it back.
 
 **Fill in** component, service name and environment, and **type `{component}-{serviceName}` into
 *Confirm***. Removing what is not there is fine.

@@ -44,6 +44,7 @@ def ours(cluster: Any, namespace: str, name: str) -> list[str]:
     )["items"]
     found = {
         "Deployment": client.AppsV1Api(cluster).list_namespaced_deployment(namespace, **selector),
+        "Pod": client.CoreV1Api(cluster).list_namespaced_pod(namespace, **selector),
         "Service": client.CoreV1Api(cluster).list_namespaced_service(namespace, **selector),
         "PodDisruptionBudget": client.PolicyV1Api(cluster).list_namespaced_pod_disruption_budget(
             namespace, **selector

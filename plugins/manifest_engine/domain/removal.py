@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from manifest_engine.domain import environments, names, problems
+from manifest_engine.domain import environments, marks, names, problems
 from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.domain.form import FormField
@@ -132,6 +132,23 @@ def route(removal: Removal) -> dict[str, Any]:
 def workload(removal: Removal) -> list[dict[str, Any]]:
     """The objects that any release of the service may have: their identities alone."""
     return [_identity(removal, api_version, kind) for api_version, kind in _KINDS]
+
+
+def pod_labels(removal: Removal) -> dict[str, str]:
+    """What the pods of any release of the service bear, and its smoke tests' do not."""
+    return {marks.INSTANCE: removal.name, marks.MANAGED_BY: marks.MANAGER}
+
+
+def not_ended(removal: Removal, pods: list[dict[str, Any]], seconds: float) -> str:
+    """The sentence on pods that are still there so long after the removal."""
+    names = ", ".join(
+        f"{pod['metadata']['name']} on {pod['spec'].get('nodeName', 'no node')}" for pod in pods
+    )
+    return (
+        f"{removal.name} is removed, but pods of it have not ended {seconds:.0f} s later: {names}. "
+        "A node that does not answer keeps its pods, and so does a finalizer: see 'kubectl get "
+        "nodes' and 'kubectl describe pod', and remove the service once more afterwards."
+    )
 
 
 def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:

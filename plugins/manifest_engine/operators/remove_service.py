@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from manifest_engine.domain import environments, removal, superseded
+from manifest_engine.domain import environments, marks, pod, removal, superseded
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.step import StepOperator
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 REMOVALS = Asset(name="datafactory-removals", uri="manifest-engine://removals")
 """Every removal of a service is an event of this asset, with the summary as its extra."""
+END_SECONDS = pod.GRACE_SECONDS + 20.0
+"""Pods have their grace to end; noticing that they shall, and clearing away, takes seconds more."""
 
 
 class ValidateRemoval(StepOperator):
@@ -88,12 +92,31 @@ class RemoveRoute(_Removing):
 
 
 class RemoveWorkload(_Removing):
-    """Take Deployment, Service, disruption budget and autoscaler away, and give the lease back."""
+    """Take Deployment, Service, disruption budget and autoscaler away, wait until the pods have
+    ended, and give the lease back.
+    """
 
     def take_away(self, planned: Removal, workload: Workload) -> list[str]:
+        """
+        :raises ClusterError: when pods do not end; no retry can mend that, and what was removed
+            stays so.
+        """
+        from manifest_engine.hooks import pod_ends
+
         gone = workload.remove(removal.workload(planned))
         if not gone:
             self.log.info("%s had no objects of ours", planned.name)
+        begin = time.monotonic()
+        left = pod_ends.await_gone(
+            workload.hook,
+            workload.namespace,
+            marks.label_selector(removal.pod_labels(planned)),
+            seconds=END_SECONDS,
+            log=self.log,
+        )
+        if left:
+            raise ClusterError(removal.not_ended(planned, left, END_SECONDS))
+        self.log.info("No pod is left after %.1f s", time.monotonic() - begin)
         if self._lease is not None:
             self._lease.give_back()
         return gone

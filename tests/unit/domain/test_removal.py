@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from manifest_engine.domain import environments, removal, resources, routes, superseded
+from manifest_engine.domain import environments, removal, resources, routes, smoke_pod, superseded
 from manifest_engine.domain.errors import ManifestError, StateError
 
 from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
@@ -101,3 +101,19 @@ def test_every_field_of_the_form_is_explained_and_must_be_filled_in():
         assert field.required
         assert field.schema["title"]
         assert field.schema["description_md"]
+
+
+def test_the_pods_of_a_release_are_waited_for_and_those_of_its_smoke_test_are_not():
+    wanted = removal.pod_labels(planned()).items()
+    release = make_release(component="pricing", serviceName="quotes")
+    deployment = resources.workload(release, DIGEST, ARTIFACT)[0]
+    assert wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    smoke = smoke_pod.smoke_pod(release, DIGEST, "")
+    assert not wanted <= smoke["metadata"]["labels"].items()
+
+
+def test_pods_that_do_not_end_are_named_with_their_node():
+    pods = [{"metadata": {"name": "quotes-1"}, "spec": {"nodeName": "node-7"}}]
+    said = removal.not_ended(planned(), pods, 40)
+    assert "pricing-quotes is removed" in said
+    assert "not ended 40 s later: quotes-1 on node-7." in said
