@@ -171,7 +171,8 @@ def _proven(release: Release, image_id: str, told: str, found: RemoteManifest | 
     if not ours or told not in (found.digest, found.manifest_digest):
         raise RegistryError(
             f"{release.image} names {found.digest} in the registry, which is not the image that "
-            f"was pushed ({told}): another push has taken the tag; give this content a new version.",
+            f"was pushed ({told}): another push has taken the tag; give this content a new "
+            "version.",
             # A rebuild of the same in another environment, in the same minute: its image will do.
             retryable=release.manifest.rebuild is not None,
         )
