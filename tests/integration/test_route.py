@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from manifest_engine.domain import resources, routes
 from manifest_engine.domain.errors import RouteConflict
+from manifest_engine.hooks import route_acceptance
+from manifest_engine.operators import route_check
 
 from tests.integration.names import COMPONENT, NAME
 
@@ -102,9 +104,7 @@ def test_a_route_under_our_name_that_somebody_else_made_is_not_taken_over(
 
 
 def test_a_404_of_the_service_is_told_as_its_own(running, publish, monkeypatch):
-    from manifest_engine.operators import publish_route
-
-    monkeypatch.setattr(publish_route, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(route_check, "ANSWER_SECONDS", 2.0)
     release = running(smokeTest={"path": "/nowhere", "timeoutSeconds": 5})
 
     with pytest.raises(RouteConflict, match="the service itself answers 404"):
@@ -112,9 +112,7 @@ def test_a_404_of_the_service_is_told_as_its_own(running, publish, monkeypatch):
 
 
 def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypatch):
-    from manifest_engine.operators import publish_route
-
-    monkeypatch.setattr(publish_route, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(route_check, "ANSWER_SECONDS", 2.0)
     release = running()
     routing = release.environment.routing.model_copy(update={"host": "elsewhere.example"})
     environment = release.environment.model_copy(update={"routing": routing})
@@ -124,13 +122,12 @@ def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypa
 
 
 def test_a_gateway_that_does_not_exist_is_told(running, publish, monkeypatch):
-    from manifest_engine.operators import publish_route
-
-    monkeypatch.setattr(publish_route, "ACCEPT_SECONDS", 2.0)
+    monkeypatch.setattr(route_acceptance, "ACCEPT_SECONDS", 2.0)
     release = running()
     gateway = release.environment.routing.gateway.model_copy(update={"name": "absent"})
     routing = release.environment.routing.model_copy(update={"gateway": gateway})
     environment = release.environment.model_copy(update={"routing": routing})
 
-    with pytest.raises(RouteConflict, match="gateway-system/absent has not answered"):
+    said = "has not answered; the Gateway gateway-system/absent does not exist"
+    with pytest.raises(RouteConflict, match=said):
         publish(release.model_copy(update={"environment": environment}))

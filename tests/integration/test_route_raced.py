@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from manifest_engine.domain import routes
 from manifest_engine.domain.errors import RouteConflict
-from manifest_engine.hooks import route_claims
+from manifest_engine.hooks import route_acceptance, route_claims
 from manifest_engine.hooks.route_claims import refuse_taken
 from manifest_engine.operators import publish_route
 
@@ -35,13 +35,13 @@ def older(kube: Any, namespace: str) -> Any:
 def test_the_route_that_the_gateway_refuses_is_removed_again(
     *, older: Any, make_release: Any, context: Any, kube: Any, namespace: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(publish_route, "ACCEPT_SECONDS", 2.0)
+    monkeypatch.setattr(route_acceptance, "ACCEPT_SECONDS", 2.0)
     looks = []
 
-    def look(*what: Any) -> bool:
+    def look(*what: Any) -> Any:
         looks.append(what)
         # The first time it looks a moment before the other route comes.
-        return refuse_taken(*what) if len(looks) > 1 else False
+        return refuse_taken(*what) if len(looks) > 1 else None
 
     monkeypatch.setattr(route_claims, "refuse_taken", look)
     release = make_release()

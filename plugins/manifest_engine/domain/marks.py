@@ -44,6 +44,8 @@ OBJECTS = _OURS + "objects"
 """The release's own objects, packed: what a later rollback applies again."""
 LAST_GOOD = _OURS + "last-good"
 """The packed objects of the release to return to if this one fails."""
+REPLACES = _OURS + "replaces"
+"""On a route: the kind of the service's former one, which goes once this one answers."""
 FIRST = _OURS + "first-release"
 """On a release before which there was nothing: if it fails, what it added goes away."""
 

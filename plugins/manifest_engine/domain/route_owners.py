@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manifest_engine.domain import marks
-from manifest_engine.domain.environments import Gateway
+from manifest_engine.domain import hosts, marks
+from manifest_engine.domain.route_parents import Parent, parents
 
 Json = Mapping[str, Any]
+
+_INGRESS_CLASS = "kubernetes.io/ingress.class"
+"""The annotation that came before ``spec.ingressClassName``; controllers still read it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def same_claim(one: Json, other: Json) -> bool:
     """Whether two states of a route ask for the same paths, hosts and gateway."""
     return (
         _paths(one) == _paths(other)
-        and _parents(one) == _parents(other)
+        and parents(one) == parents(other)
         and _ingress_hosts(one) == _ingress_hosts(other)
         and all(
             one["spec"].get(key) == other["spec"].get(key)
@@ -67,40 +70,51 @@ def _owner(an_object: Json) -> str:
 
 
 def _meet(mine: Json, other: Json) -> bool:
-    """Whether a request can reach both: same gateway or class, and a host in common."""
+    """Whether a request can reach both: same listener or class, and a host in common."""
     if mine["kind"] == "Ingress":
-        same = mine["spec"].get("ingressClassName") == other["spec"].get("ingressClassName")
-        return same and _hosts_meet(_ingress_hosts(mine), _ingress_hosts(other))
-    if not _parents(mine) & _parents(other):
+        # One without a class is anybody's: which controller takes it is not written in it.
+        same = _class(other) in (None, _class(mine))
+        return same and _hosts_meet(
+            _ingress_hosts(mine), _ingress_hosts(other), hosts.covers_one_label
+        )
+    if not any(_share_listener(one, two) for one in parents(mine) for two in parents(other)):
         return False
-    return _hosts_meet(mine["spec"].get("hostnames") or [], other["spec"].get("hostnames") or [])
+    names = mine["spec"].get("hostnames") or [], other["spec"].get("hostnames") or []
+    return _hosts_meet(*names, hosts.covers)
 
 
-def _parents(route: Json) -> set[tuple[str, str]]:
-    namespace = route["metadata"]["namespace"]
-    return {
-        (parent.get("namespace") or namespace, parent["name"])
-        for parent in route["spec"].get("parentRefs") or []
-    }
+def _share_listener(one: Parent, other: Parent) -> bool:
+    """Whether two parents can be one listener of a Gateway.
+
+    Without section and port a route attaches to all of them, and a section's port is not known
+    here. Listeners of two names are two, though they may have one port: there the more specific
+    host name takes the request.
+
+    :source: gateway.networking.k8s.io/v1 ParentReference and Gateway ``spec.listeners``.
+    """
+    return (
+        one.gateway == other.gateway
+        and (one.section == other.section or not one.section or not other.section)
+        and (one.port == other.port or not one.port or not other.port)
+    )
+
+
+def _class(ingress: Json) -> str | None:
+    given = ingress["spec"].get("ingressClassName") or marks.noted(ingress).get(_INGRESS_CLASS)
+    return str(given) if given else None
 
 
 def _ingress_hosts(ingress: Json) -> list[str]:
     rules = ingress["spec"].get("rules") or []
-    hosts = [rule.get("host") for rule in rules]
-    return [] if not all(hosts) else [str(host) for host in hosts]
+    names = [rule.get("host") for rule in rules]
+    return [] if not all(names) else [str(name) for name in names]
 
 
-def _hosts_meet(some: list[str], others: list[str]) -> bool:
-    """Hosts as in Gateway API: none means every host, ``*.`` one or more labels."""
+def _hosts_meet(some: list[str], others: list[str], covers: Callable[[str, str], bool]) -> bool:
+    """None means every host."""
     if not some or not others:
         return True
-    return any(_covers(one, two) or _covers(two, one) for one in some for two in others)
-
-
-def _covers(pattern: str, host: str) -> bool:
-    if pattern.startswith("*."):
-        return host.endswith(pattern[1:])
-    return pattern == host
+    return any(covers(one, two) or covers(two, one) for one in some for two in others)
 
 
 def _paths(route: Json) -> list[str]:
@@ -112,35 +126,3 @@ def _paths(route: Json) -> list[str]:
         for item in (rule.get("http") or {}).get("paths") or []:
             found.append(item.get("path") or "/")
     return [path.removesuffix("(/|$)(.*)").rstrip("/") or "/" for path in found]
-
-
-@dataclass(frozen=True)
-class Acceptance:
-    """What the gateway says about a route."""
-
-    accepted: bool
-    problem: str = ""
-    """Why not, or what is still missing."""
-
-
-def acceptance(route: Json, gateway: Gateway) -> Acceptance:
-    """Judge an HTTPRoute's status: Accepted and ResolvedRefs, for its present generation."""
-    generation = route["metadata"].get("generation", 0)
-    problem = f"the gateway {gateway.namespace}/{gateway.name} has not answered"
-    for parent in (route.get("status") or {}).get("parents") or []:
-        reference = parent.get("parentRef") or {}
-        if reference.get("name") != gateway.name:
-            continue
-        conditions = {
-            condition["type"]: condition
-            for condition in parent.get("conditions") or []
-            if condition.get("observedGeneration", generation) >= generation
-        }
-        missing = [kind for kind in ("Accepted", "ResolvedRefs") if kind not in conditions]
-        refused = [item for item in conditions.values() if item["status"] == "False"]
-        if refused:
-            first = refused[0]
-            problem = f"{first['type']} is false, {first.get('reason')}: {first.get('message')}"
-        elif not missing:
-            return Acceptance(True)
-    return Acceptance(False, problem)

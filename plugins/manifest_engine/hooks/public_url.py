@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+import ssl
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from manifest_engine.domain.public_answer import Answer
+
 SECONDS = 10.0
 BODY_MAX = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back; ``status`` is None when nothing did, and ``problem`` says why."""
-
-    status: int | None
-    body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    problem: str = ""
+_FOR_ANOTHER_HOST = frozenset({62, 64})
+_EXPIRED = 10
+"""OpenSSL's ``X509_V_ERR_HOSTNAME_MISMATCH``, ``…_IP_ADDRESS_MISMATCH``, ``…_CERT_HAS_EXPIRED``."""
 
 
 def get(url: str) -> Answer:
-    """One GET, redirects not followed, no credentials from netrc."""
+    """One GET, redirects not followed, no credentials from netrc.
+
+    Certificates are checked against what ``REQUESTS_CA_BUNDLE`` names, else certifi's.
+    """
     import requests
 
     session = requests.Session()
@@ -33,7 +31,10 @@ def get(url: str) -> Answer:
             headers = {key.lower(): value for key, value in answer.headers.items()}
             return Answer(answer.status_code, body, headers)
     except requests.RequestException as error:
-        return Answer(None, problem=_innermost(error))
+        cause = _innermost(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Answer(None, problem=_certificate(cause), misconfigured=True)
+        return Answer(None, problem=str(cause))
     finally:
         session.close()
 
@@ -58,10 +59,21 @@ def _nobody(request: Any) -> Any:
     return request
 
 
-def _innermost(error: BaseException) -> str:
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _FOR_ANOTHER_HOST:
+        said, mend = "is for another host", "name one of its hosts in routing.url, or renew it"
+    elif error.verify_code == _EXPIRED:
+        said, mend = "has expired", "renew it"
+    else:
+        said = "is not trusted here"
+        mend = "name a file with its authority in REQUESTS_CA_BUNDLE on the workers"
+    return f"its certificate {said}: {error.verify_message.rstrip('.')}; {mend}"
+
+
+def _innermost(error: BaseException) -> BaseException:
     seen: BaseException = error
     while True:
         inner = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
         if not isinstance(inner, BaseException):
-            return str(seen)
+            return seen
         seen = inner

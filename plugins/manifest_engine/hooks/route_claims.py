@@ -10,8 +10,8 @@ from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook
 
 
-def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger) -> bool:
-    """Compare a route with those that are there; whether it is itself there already.
+def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger) -> Json | None:
+    """Compare a route with those that are there; the live one of its own name and kind, if any.
 
     :param wanted: our HTTPRoute or Ingress, as it will be applied.
     :param path: its public path.
@@ -21,7 +21,7 @@ def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger
     namespace = wanted["metadata"]["namespace"]
     live = hook.get(api_version, kind, name, namespace)
     if live is not None and marks.is_ours(live) and route_owners.same_claim(live, wanted):
-        return True  # it was checked when it was made
+        return live  # it was checked when it was made
     if live is not None and not marks.is_ours(live):
         raise RouteConflict(
             f"{kind} {namespace}/{name} exists already and was not made by a release; "
@@ -34,7 +34,7 @@ def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger
                 "there, or give this service another component or name."
             )
         log.warning("%s serves %s, below this service's path", claim.owner, claim.path)
-    return live is not None
+    return live
 
 
 def _others(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:

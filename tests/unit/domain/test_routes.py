@@ -2,7 +2,6 @@
 
 import pytest
 from manifest_engine.domain import route_owners, routes
-from manifest_engine.domain.environments import Gateway
 
 from tests.unit.domain.releases import GATEWAY, make_release
 
@@ -103,22 +102,66 @@ def test_a_wildcard_host_meets_a_host_below_it():
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(
+    ("mine", "others", "meet"),
+    [
+        ({"section": "https"}, {"sectionName": "http"}, False),
+        ({"section": "https"}, {"sectionName": "https"}, True),
+        ({"section": "https"}, {}, True),
+        ({}, {"sectionName": "http"}, True),
+        ({"section": "https"}, {"port": 443}, True),
+        ({}, {"kind": "Service", "group": ""}, False),
+        ({}, {"namespace": "apps"}, False),
+        ({}, {"kind": "Gateway", "group": "gateway.networking.k8s.io"}, True),
+    ],
+)
+def test_routes_on_two_listeners_of_a_gateway_do_not_meet(mine, others, meet):
+    gateway = {"name": "gw", "namespace": "gateways"}
+    route = http_route(routing=GATEWAY | {"gateway": gateway | mine})
+    foreign = other("/datafactory/pricing/quotes")
+    foreign["spec"]["parentRefs"] = [gateway | others]
+    assert bool(route_owners.claims(route, [foreign])) is meet
+
+
+def ingress(path, *, host="dev.example.com", **changes):
+    backend = {"service": {"name": "other", "port": {"number": 80}}}
+    rule = {"http": {"paths": [{"path": path, "pathType": "Prefix", "backend": backend}]}}
+    metadata = {"name": "other", "namespace": "apps", "annotations": changes.pop("annotations", {})}
+    spec = {"ingressClassName": "nginx", "rules": [rule | ({"host": host} if host else {})]}
+    return {"kind": "Ingress", "metadata": metadata, "spec": spec | changes}
+
+
+@pytest.mark.parametrize(
+    ("host", "meet"),
+    [("dev.example.com", True), (None, True), ("*.example.com", True), ("*.com", False)],
+)
+def test_a_wildcard_of_an_ingress_stands_for_one_label(host, meet):
+    found = route_owners.claims(
+        http_route(routing=INGRESS), [ingress("/datafactory/pricing/quotes", host=host)]
+    )
+    assert [claim.owner for claim in found] == (["Ingress apps/other"] if meet else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "meet"),
+    [
+        ({"ingressClassName": "traefik"}, False),
+        ({"ingressClassName": None}, True),
+        (
+            {
+                "ingressClassName": None,
+                "annotations": {"kubernetes.io/ingress.class": "traefik"},
+            },
+            False,
+        ),
+    ],
+)
+def test_an_ingress_without_a_class_is_anybodys(changes, meet):
+    mine = http_route(routing=INGRESS)
+    foreign = ingress("/datafactory/pricing/quotes", **changes)
+    assert bool(route_owners.claims(mine, [foreign])) is meet
+
+
 def test_our_own_route_is_no_claim():
     mine = http_route()
     assert route_owners.claims(mine, [mine]) == []
-
-
-def test_a_route_is_accepted_when_the_gateway_says_so_of_its_present_state():
-    def judged(*, accepted="True", resolved="True", seen=2):
-        made = http_route()
-        made["metadata"]["generation"] = 2
-        conditions = [
-            {"type": "Accepted", "status": accepted, "reason": "R", "observedGeneration": seen},
-            {"type": "ResolvedRefs", "status": resolved, "reason": "R", "observedGeneration": seen},
-        ]
-        made["status"] = {"parents": [{"parentRef": {"name": "gw"}, "conditions": conditions}]}
-        return route_owners.acceptance(made, Gateway(name="gw", namespace="gateways"))
-
-    assert judged().accepted
-    assert not judged(seen=1).accepted
-    assert "ResolvedRefs is false" in judged(resolved="False").problem

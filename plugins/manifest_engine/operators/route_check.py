@@ -1,0 +1,47 @@
+"""Calls the public URL of a release until it answers as the smoke test did."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from manifest_engine.domain import public_answer
+from manifest_engine.domain.errors import RouteConflict
+from manifest_engine.domain.release import Release
+from manifest_engine.hooks import public_url, route_acceptance
+from manifest_engine.hooks.cluster import ClusterHook
+
+ANSWER_SECONDS = 30.0
+"""The route works 0.1 s after it is accepted where the gateway is near; a cloud's takes seconds."""
+PAUSE_SECONDS = 0.1
+
+
+def await_answer(hook: ClusterHook, release: Release, log: logging.Logger) -> int:
+    """The status that the public URL answers with.
+
+    Old pods may still answer for about a second, and the gateway may not know the route yet.
+
+    :raises RouteConflict: saying what answered instead, and whose answer it was.
+    """
+    url, strict = public_answer.target(release)
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        answer = public_url.get(url)
+        problem = public_answer.judge(release, answer, strict=strict)
+        if not problem or time.monotonic() > end:
+            break
+        time.sleep(PAUSE_SECONDS)
+    if problem:
+        if answer.status == 404 and public_url.is_gateways_own(url, answer):
+            told = route_acceptance.diagnosis(hook, release)
+            problem = public_answer.gateways_404(release, told)
+        elif answer.status == 404:
+            problem = public_answer.services_404(release)
+        elif answer.status is None and (told := route_acceptance.diagnosis(hook, release)):
+            problem += f"; {told}"
+        raise RouteConflict(
+            f"The public URL {url} does not answer as it should: {problem}.",
+            retryable=not answer.misconfigured and (answer.status is None or answer.status >= 500),
+        )
+    log.info("%s answers %s", url, answer.status)
+    return int(answer.status or 0)

@@ -1,0 +1,76 @@
+"""A service's address changes: the former one answers until the new one does."""
+
+from __future__ import annotations
+
+from manifest_engine.domain import marks, route_owners, route_switch, routes
+
+from tests.unit.domain.releases import GATEWAY, make_release
+
+OLD = {"name": "old", "namespace": "gateways"}
+NEW = {"name": "new", "namespace": "gateways"}
+
+
+def http_route(gateway, host=None):
+    return routes.route(make_release(routing=GATEWAY | {"gateway": gateway, "host": host}))
+
+
+def ingress(class_name, host=None):
+    block = {"className": class_name}
+    made = {"api": "ingress", "url": "https://x", "host": host, "ingress": block}
+    return routes.route(make_release(routing=made))
+
+
+def gateways(route):
+    return [reference["name"] for reference in route["spec"]["parentRefs"]]
+
+
+def test_both_gateways_and_hosts_are_served_meanwhile():
+    live, wanted = http_route(OLD, "a.example"), http_route(NEW, "b.example")
+    made = route_switch.both(live, wanted)
+    assert gateways(made) == ["new", "old"]
+    assert made["spec"]["hostnames"] == ["b.example", "a.example"]
+    assert made["spec"]["rules"] == wanted["spec"]["rules"]
+
+
+def test_every_host_is_served_where_one_of_the_two_states_had_every_host():
+    for live, wanted in (
+        (http_route(OLD), http_route(NEW, "b.example")),
+        (http_route(OLD, "a.example"), http_route(NEW)),
+    ):
+        assert "hostnames" not in route_switch.both(live, wanted)["spec"]
+
+
+def test_a_second_switch_before_the_first_was_done_keeps_what_there_was():
+    unfinished = route_switch.both(http_route(OLD), http_route(NEW))
+    third = http_route(NEW | {"name": "third"})
+    assert gateways(route_switch.both(unfinished, third)) == ["third", "new", "old"]
+
+
+def test_a_gateway_is_not_named_both_with_and_without_a_listener():
+    whole, https = http_route(OLD), http_route(OLD | {"section": "https"})
+    assert route_switch.both(whole, https)["spec"]["parentRefs"] == https["spec"]["parentRefs"]
+    assert route_switch.both(https, whole)["spec"]["parentRefs"] == whole["spec"]["parentRefs"]
+    http = http_route(OLD | {"section": "http"})
+    assert len(route_switch.both(http, https)["spec"]["parentRefs"]) == 2
+
+
+def test_a_failed_switch_returns_to_the_former_address():
+    live, wanted = http_route(OLD, "a.example"), http_route(NEW)
+    kept = route_switch.former(live, wanted)
+    assert route_owners.same_claim(kept, live)
+    assert route_owners.same_claim(route_switch.former(wanted, live), wanted)
+
+
+def test_an_ingress_keeps_its_former_host_of_the_same_class():
+    made = route_switch.both(ingress("nginx", "a.example"), ingress("nginx", "b.example"))
+    assert [rule["host"] for rule in made["spec"]["rules"]] == ["b.example", "a.example"]
+    live, wanted = ingress("nginx"), ingress("traefik")
+    assert route_switch.both(live, wanted) == wanted
+    assert route_switch.former(live, wanted)["spec"] == live["spec"]
+
+
+def test_the_note_of_a_former_kind_leaves_the_wanted_route_as_it_is():
+    wanted = http_route(NEW)
+    noted = route_switch.noted(wanted, "Ingress")
+    assert noted["metadata"]["annotations"] == {marks.REPLACES: "Ingress"}
+    assert "annotations" not in wanted["metadata"]
