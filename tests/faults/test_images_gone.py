@@ -41,7 +41,10 @@ def vanish(environment):
 def test_an_image_that_is_gone(
     *, faults, live, load, left_over, api, vanish, after, step, said, version
 ):
-    expected = f"the run fails at {step}, 'cannot be pulled', the old release serves on"
+    expected = (
+        f"the run fails at {step} at once, saying that the registry has lost the image, the old "
+        "release serves on"
+    )
     name = f"image deleted from registry and node after {after}"
     with faults.case(name, expected) as case:
         code = live.source("plain-service", f"gone-{version}")
@@ -55,10 +58,12 @@ def test_an_image_that_is_gone(
             outcome = follow(api, run_id, quiet=True)
         first = (outcome.error or "no error").splitlines()[0]
         tries = outcome.steps[step]["tries"]
-        case.seen = f"failed at {outcome.failed_step} after {age(run_id):.0f} s, {tries} tries: "
+        case.seen = f"failed at {outcome.failed_step} after {age(run_id):.0f} s, tries: {tries}: "
         case.seen += first
         assert (outcome.state, outcome.failed_step) == ("failed", step)
         assert "cannot be pulled" in outcome.error
+        assert "The registry does not have it any more" in outcome.error
+        assert tries == 1
         assert said in outcome.error
         assert left_over(live) == []
         case.load(found)

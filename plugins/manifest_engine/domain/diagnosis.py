@@ -30,7 +30,8 @@ _IMAGE_MISSING = "not found"
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WRAPPED = re.compile(
-    r'failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
+    r'Back-off pulling image "[^"]*": (?:ErrImagePull: )?'
+    r'|failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
 )
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION = frozenset(
@@ -194,5 +195,5 @@ def tail(text: str | None, lines: int = LINES) -> str:
 
 
 def _flat(text: Any) -> str:
-    """One line of bounded length; each layer of containerd repeats the whole reference."""
+    """One line of bounded length; kubelet and each layer of containerd repeat the reference."""
     return _WRAPPED.sub("", " ".join(str(text or "").split()))[:600]

@@ -99,10 +99,10 @@ def test_a_pull_error_does_not_repeat_the_reference_of_every_layer():
     message = (
         'failed to pull and unpack image "i@d": failed to resolve reference "i@d": i@d: not found'
     )
-    found = diagnosis.of_container(
-        container(waiting={"reason": "ErrImagePull", "message": message})
-    )
-    assert found.sentence == "the image i@d cannot be pulled: i@d: not found"
+    backing_off = f'Back-off pulling image "i@d": ErrImagePull: {message}'
+    for reason, text in (("ErrImagePull", message), ("ImagePullBackOff", backing_off)):
+        found = diagnosis.of_container(container(waiting={"reason": reason, "message": text}))
+        assert found.sentence == "the image i@d cannot be pulled: i@d: not found"
 
 
 def test_a_missing_secret_is_final_at_once():
