@@ -11,7 +11,7 @@ from pydantic import ConfigDict, ValidationError
 
 from manifest_engine.domain import marks
 from manifest_engine.domain.errors import StateError
-from manifest_engine.domain.manifest import Model
+from manifest_engine.domain.model import Model
 from manifest_engine.domain.release import Release
 
 _VALUE_LONGEST = 120

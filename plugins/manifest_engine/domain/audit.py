@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manifest_engine.domain.manifest import Manifest, Rebuild
+from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.manifest_sections import Rebuild
 
 SCHEMA = 1
 """Raised when a field changes its meaning; new fields may come without that."""

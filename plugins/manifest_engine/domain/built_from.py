@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
-from manifest_engine.domain.manifest import Model, Sha256
+from manifest_engine.domain.manifest_values import Sha256
+from manifest_engine.domain.model import Model
 
 
 class BuiltFrom(Model):

@@ -18,7 +18,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 
 from manifest_engine.domain import names
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
-from manifest_engine.domain.manifest import Model
+from manifest_engine.domain.model import Model
 
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
 

@@ -11,7 +11,7 @@ from manifest_engine.domain import problems
 from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.form import FormField
-from manifest_engine.domain.manifest import Model
+from manifest_engine.domain.model import Model
 from manifest_engine.domain.rebuild_plan import Wanted
 
 

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from manifest_engine.domain import base_images, built_from, history, marks, recipe
 from manifest_engine.domain.base_images import Current
 from manifest_engine.domain.built_from import BuiltFrom
-from manifest_engine.domain.manifest import Manifest, Rebuild
+from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.manifest_sections import Rebuild
 from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, UNCHANGED, Row
 
 _SHOWN = len("sha256:") + 12

@@ -13,7 +13,8 @@ from manifest_engine.domain import environments, marks, names, problems
 from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.domain.form import FormField
-from manifest_engine.domain.manifest import Manifest, Model
+from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.model import Model
 
 _KINDS = (
     ("apps/v1", "Deployment"),

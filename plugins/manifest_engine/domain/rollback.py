@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from manifest_engine.domain import marks, names, problems
 from manifest_engine.domain.errors import ManifestError
-from manifest_engine.domain.manifest import Manifest, Model
+from manifest_engine.domain.manifest import Manifest
+from manifest_engine.domain.model import Model
 
 DIGEST_SHOWN = len("sha256:") + 12
 _DIGEST_SHORTEST = 7

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from manifest_engine.domain.errors import SmokeTestFailed, StateError
-from manifest_engine.domain.manifest import Model
+from manifest_engine.domain.model import Model
 
 
 class Verdict(Model):

@@ -1,0 +1,79 @@
+"""The values of a manifest that have rules of their own, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from manifest_engine.domain import names
+
+_ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_SECRET_KEY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+$")
+_URL_PATH = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
+"""RFC 3986: path-absolute with an optional query, in ASCII."""
+_PEP440_PUBLIC = r"^[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$"
+
+
+def _label(text: str) -> str:
+    if not re.fullmatch(names.DNS_LABEL, text):
+        nearest = names.suggest_dns_label(text)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        raise ValueError(
+            f"{text!r} is no valid name (lower-case letters, digits and '-', "
+            f"at most {names.LABEL_MAX} characters){hint}"
+        )
+    return text
+
+
+def _version(text: str) -> str:
+    if text == names.CACHE_TAG:
+        raise ValueError(f"{text!r} is the tag of the build cache; choose another version")
+    if not re.fullmatch(names.VERSION, text):
+        raise ValueError(
+            f"{text!r} is no valid version: letters, digits, '.', '_' and '-', beginning and "
+            f"ending with a letter or digit, at most {names.LABEL_MAX} characters"
+        )
+    return text
+
+
+def _artifact(text: str) -> str:
+    if "://" in text:
+        raise ValueError("give the path in Artifactory, repo/path/file.zip, not the URL")
+    parts = text.split("/")
+    if len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or not text.isprintable():
+        raise ValueError(f"{text!r} is no path of the form repo/path/file.zip")
+    if not text.lower().endswith(".zip"):
+        raise ValueError(f"{text!r} does not end in .zip; only ZIP artifacts can be deployed")
+    return text
+
+
+def _variables(variables: dict[str, str]) -> dict[str, str]:
+    for name in variables:
+        if not _ENV_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is no name of an environment variable (letters, digits and '_', "
+                "not beginning with a digit)"
+            )
+    return variables
+
+
+def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
+    for name, target in variables.items():
+        if not _SECRET_KEY.fullmatch(target):
+            raise ValueError(
+                f"{name} must name a key of a Kubernetes Secret as secret-name/key; "
+                "the value that stands there is not repeated here, in case it is the secret"
+            )
+    return variables
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
+PackageVersion = Annotated[str, StringConstraints(pattern=_PEP440_PUBLIC)]
+Label = Annotated[str, AfterValidator(_label)]
+Version = Annotated[str, AfterValidator(_version)]
+ArtifactPath = Annotated[str, AfterValidator(_artifact)]
+Variables = Annotated[dict[str, str], AfterValidator(_variables)]
+SecretVariables = Annotated[Variables, AfterValidator(_secret_keys)]
