@@ -47,6 +47,7 @@ class Compose(Part):
         "index",
         "pull-secret",
         "gateway",
+        "rbac",
     )
 
     def __init__(self) -> None:

@@ -11,7 +11,6 @@ import yaml
 from sandbox import airflow_configuration, base_image, credentials
 from sandbox.artifactory import Artifactory
 from sandbox.gateway import Gateway
-from sandbox.kube import kubeconfig
 from sandbox.process import run
 from sandbox.settings import REPOSITORY, SETTINGS
 
@@ -70,7 +69,8 @@ def _connections() -> dict[str, Any]:
     found: dict[str, Any] = airflow_configuration.connections_wanted()
     del found["docker_default"]
     found["artifactory_default"]["host"] = _from_inside(Artifactory().url)
-    cluster = yaml.safe_load(kubeconfig().read_text())
+    given = found["kubernetes_default"]["extra"]["kube_config_path"]
+    cluster = yaml.safe_load(Path(given).read_text())  # with the rights of include/rbac.yaml alone
     found["kubernetes_default"]["extra"] = {"kube_config": json.dumps(cluster)}
     found["aks_default"]["extra"]["verify"] = _CA
     return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from sandbox import compose_configuration, docker_cli
+from sandbox import compose_configuration, docker_cli, rbac
+from sandbox.compose import BUILDERS
 from sandbox.engine import Engine
 
 
@@ -50,6 +52,20 @@ def test_workers_share_no_disk_and_nobody_has_the_hosts_engine(inspected):
 
 def test_airflow_is_not_root(compose):
     assert compose.compose("exec", "--no-TTY", "worker", "id", "-u").strip() == "50000"
+
+
+def test_it_deploys_with_the_rights_of_include_rbac_yaml_and_no_more():
+    connections = json.loads((compose_configuration.HOME / "secrets/connections").read_text())
+    kubeconfig = json.loads(connections["kubernetes_default"]["extra"]["kube_config"])
+    assert [user["name"] for user in kubeconfig["users"]] == [rbac.USER]
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_builders_limit_their_build_cache(compose, builder):
+    said = compose.compose("exec", "--no-TTY", builder, "docker", "buildx", "inspect", "default")
+    # A newer buildx has another word for it.
+    kept = re.findall(r"^\s*(?:Keep Bytes|Reserved Space):\s*(\S+)$", said, re.MULTILINE)
+    assert "20GiB" in kept, said
 
 
 def test_builders_refuse_a_client_without_a_certificate(compose):
