@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
+from sandbox import compose_configuration
+from sandbox.compose import Compose
 from sandbox.deploy import follow
+from sandbox.settings import REPOSITORY, SETTINGS
 from tests.compose.conftest import ManyService, log, steps
-from tests.e2e.conftest import SESSION
+from tests.e2e.conftest import SESSION, remove
+from tests.e2e.test_approval import answer, start
 from tests.e2e.test_deploy_service import STEPS, attached, echo, registry_digest
 
 
@@ -80,12 +88,61 @@ def test_bad_services_fail_with_their_sentence_and_good_ones_go_on(quotes, first
     assert "new version" in refused.error
 
 
-def test_changed_code_goes_live_and_is_removed(quotes, first, many):
-    second = quotes.deploy(quotes.source("A ship in harbor", "A changed ship"), version="1.2.0")
-    assert second.ok, second.error
-    assert echo(second.url)["quote"].startswith("A changed ship")
-    run_id = f"many-remove-{SESSION}"
-    fields = {key: quotes.manifest[key] for key in ("component", "serviceName", "environment")}
-    many.trigger("remove_service", {**fields, "confirm": quotes.object_name}, run_id)
-    assert follow(many, run_id, dag_id="remove_service", quiet=True).ok
+def test_changed_code_goes_live_back_is_rebuilt_and_removed_while_another_is_approved(
+    *, quotes, first, many, cluster
+):
+    asked = ManyService("plain-service", f"many-asked-{SESSION}")
+    asked.manifest["environment"] = "prod"
+    try:
+        waiting = start(many, asked)
+        second = quotes.deploy(quotes.source("A ship in harbor", "A changed ship"), version="1.2.0")
+        assert second.ok, second.error
+        assert echo(second.url)["quote"].startswith("A changed ship")
+        assert answer(many, waiting, "Approve").ok
+        back = run(many, "rollback_service", quotes)
+        assert back.ok, back.error
+        assert echo(second.url)["quote"] == echo(first.url)["quote"]
+        assert back.digest is None  # nothing was pushed
+        approved = follow(many, waiting, quiet=True, to_end=False)
+        assert approved.ok, approved.error
+    finally:
+        remove(cluster, SETTINGS.approved_namespace, asked.object_name)
+
+    night = run(many, "rebuild_services", quotes, force=True)
+    assert night.ok, night.error
+    table = many.xcom(f"dags/rebuild_services/dagRuns/{night.run_id}", "summarise", "table")
+    assert [row["outcome"] for row in table["rows"]] in (["rebuilt"], ["unchanged"])
+
+    gone = run(many, "remove_service", quotes, confirm=quotes.object_name)
+    assert gone.ok, gone.error
     assert requests.get(second.url, timeout=10).status_code == 404
+    entries = {entry["run"]: entry for entry in audited()}
+    ended = {run_id: entries[run_id]["result"] for run_id in (waiting, back.run_id, gone.run_id)}
+    assert set(ended.values()) == {"success"}
+    assert entries[second.run_id]["digest"] == second.digest
+
+
+def run(many, dag_id, service, **conf):
+    """A run about that service, to its end."""
+    run_id = f"many-{dag_id}-{SESSION}"
+    about = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
+    many.trigger(dag_id, about | conf, run_id)
+    return follow(many, run_id, dag_id=dag_id, quiet=True)
+
+
+def audited():
+    """What the stack's Airflow tells of the last runs."""
+    login = {
+        "AIRFLOW_URL": Compose().url,
+        "AIRFLOW_USER": "admin",
+        "AIRFLOW_PASSWORD": compose_configuration.password(),
+    }
+    told = subprocess.run(
+        [sys.executable, "-m", "manifest_engine.audit", "--since", "20m", "--json"],
+        env={**os.environ, **login, "PYTHONPATH": str(REPOSITORY / "plugins")},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return [json.loads(line) for line in told.stdout.splitlines()]
