@@ -129,9 +129,16 @@ def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable
     }
 
     def make(
-        *, run_id: str = "", cluster: dict[str, Any] | None = None, **fields: Any
+        *,
+        run_id: str = "",
+        cluster: dict[str, Any] | None = None,
+        routing: dict[str, Any] | None = None,
+        **fields: Any,
     ) -> release.Release:
-        environment = given | {"cluster": given["cluster"] | (cluster or {})}  # type: ignore[operator]
+        environment = given | {
+            "cluster": given["cluster"] | (cluster or {}),  # type: ignore[operator]
+            "routing": given["routing"] | (routing or {}),  # type: ignore[operator]
+        }
         asked = {"component": COMPONENT, "serviceName": "service", "version": "1", "replicas": 1}
         asked |= {"environment": "dev", "smokeTest": {"timeoutSeconds": 20}}
         return release.plan(
@@ -170,3 +177,32 @@ def context() -> Callable[..., Any]:
         return {"ti": ti, "run_id": run_id, "dag": SimpleNamespace(), "pushed": pushed}
 
     return make
+
+
+@pytest.fixture
+def running(kube: Any, namespace: str, make_release: Any, digest: str) -> Callable[..., Any]:
+    """Applies a release's workload and waits until it is there, by kubectl."""
+    from manifest_engine.domain import resources
+
+    def start(**fields: Any) -> Any:
+        release = make_release(**fields)
+        for an_object in resources.workload(release, digest, {}):
+            words = ("--server-side", "--field-manager=manifest-engine", "--force-conflicts")
+            kube("apply", *words, "-f", "-", given=json.dumps(an_object))
+        name = f"deployment/{release.name}"
+        kube("rollout", "status", name, "-n", namespace, "--timeout=60s")
+        return release
+
+    return start
+
+
+@pytest.fixture
+def publish(context: Callable[..., Any]) -> Callable[..., Any]:
+    """The step ``publish_route`` of a release."""
+    from manifest_engine.operators.publish_route import PublishRoute
+
+    def run(release: Any) -> dict[str, Any]:
+        task = PublishRoute(task_id="publish_route", release=release.dump())
+        return task.execute(context(release.run_id))
+
+    return run

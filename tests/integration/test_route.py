@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from manifest_engine.domain import resources, routes
+from manifest_engine.domain import routes
 from manifest_engine.domain.errors import RouteConflict
 from manifest_engine.hooks import route_acceptance
 from manifest_engine.operators import route_check
 
 from tests.integration.names import COMPONENT, NAME
-
-
-@pytest.fixture
-def running(kube: Any, namespace: str, make_release: Any, digest: str) -> Callable[..., Any]:
-    """Applies a release's workload and waits until it is there, by kubectl."""
-
-    def start(**fields: Any) -> Any:
-        release = make_release(**fields)
-        for an_object in resources.workload(release, digest, {}):
-            words = ("--server-side", "--field-manager=manifest-engine", "--force-conflicts")
-            kube("apply", *words, "-f", "-", given=json.dumps(an_object))
-        name = f"deployment/{release.name}"
-        kube("rollout", "status", name, "-n", namespace, "--timeout=60s")
-        return release
-
-    return start
-
-
-@pytest.fixture
-def publish(context: Callable[..., Any]) -> Callable[..., Any]:
-    from manifest_engine.operators.publish_route import PublishRoute
-
-    def run(release: Any) -> dict[str, Any]:
-        task = PublishRoute(task_id="publish_route", release=release.dump())
-        return task.execute(context(release.run_id))
-
-    return run
 
 
 @pytest.fixture(autouse=True)

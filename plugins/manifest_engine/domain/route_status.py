@@ -11,6 +11,9 @@ from manifest_engine.domain.environments import Gateway
 
 Json = Mapping[str, Any]
 
+_OF_A_LISTENER = "ListenersNotValid"
+"""Said of a Gateway that has one bad listener, while the others serve."""
+
 
 @dataclass(frozen=True)
 class Acceptance:
@@ -99,7 +102,8 @@ def _problem(gateway: Json, listener: Json, host: str, *, from_home: bool) -> st
 
 def _refusal(status: Json | None, kind: str) -> str:
     for condition in (status or {}).get("conditions") or []:
-        if condition["type"] == kind and condition["status"] == "False":
+        refused = condition["type"] == kind and condition["status"] == "False"
+        if refused and condition.get("reason") != _OF_A_LISTENER:
             return _told(condition)
     return ""
 

@@ -100,7 +100,8 @@ def seen(*listeners, gateway=PLAIN, host="dev.example.com", conditions=()):
 
 def test_nothing_is_told_of_a_gateway_that_takes_the_route():
     assert seen(listener(hostname="*.example.com")) == ""
-    assert seen(listener(ready=False), listener("http")) == "", "one listener is enough"
+    one_bad = {"type": "Programmed", "status": "False", "reason": "ListenersNotValid"}
+    assert seen(listener(ready=False), listener("http"), conditions=[one_bad]) == ""
 
 
 @pytest.mark.parametrize(
