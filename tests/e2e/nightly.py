@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from kubernetes import client
+from manifest_engine.domain import names
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from sandbox.archives import zip_folder
@@ -16,12 +23,15 @@ from sandbox.deploy import AirflowApi, upload
 from sandbox.part import SandboxError
 from tests.e2e.conftest import EXAMPLES, SESSION
 
+LOAD = Path(__file__).parents[1] / "integration/load.py"
 COMPONENT = f"nightly{SESSION}"
 REVISION = "deployment.kubernetes.io/revision"
 RECORD = "manifest-engine.io/built-from"
 SERVER = b"""\
 import http.server
+import os
 import pathlib
+import time
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,14 +41,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(pathlib.Path("/base").read_bytes())
 
 
+time.sleep(float(os.environ.get("COMES_UP_AFTER", "0")))
 http.server.ThreadingHTTPServer(("", 8002), Handler).serve_forever()
 """
-"""Answers what its base image says."""
+"""Answers what its base image says, after the seconds that the manifest wants."""
 
 
 def dockerfile(base: str, *steps: str) -> bytes:
     lines = [f"FROM {base}", *steps, "COPY serve.py /", 'CMD ["python", "/serve.py"]']
     return "\n".join([*lines, ""]).encode()
+
+
+@contextmanager
+def load(*urls: str) -> Iterator[list[dict[str, Any]]]:
+    """Requests to the URLs meanwhile; the counts stand in the list afterwards."""
+    begun = [
+        subprocess.Popen(
+            [sys.executable, str(LOAD), url, "2", "0.05"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for url in urls
+    ]
+    counted: list[dict[str, Any]] = []
+    try:
+        yield counted
+    finally:
+        counted += [json.loads(process.communicate(timeout=30)[0]) for process in begun]
 
 
 class Night:
@@ -54,14 +83,25 @@ class Night:
     def push_base(self, text: str) -> None:
         """The base image now says this; the engine keeps no copy of it."""
         made = f"FROM python:3.11\nRUN echo {text} > /base\n".encode()
-        for words, given in (
-            (("build", "-q", "-t", self.base, "-"), made),
-            (("push", "-q", self.base), b""),
-            (("rmi", self.base), b""),
-        ):
-            subprocess.run(
-                ["docker", *words], input=given, env=self.variables, check=True, capture_output=True
-            )
+        self._docker("build", "-q", "-t", self.base, "-", given=made)
+        self._docker("push", "-q", self.base)
+        self._docker("rmi", self.base)
+
+    def take_tags(self, name: str) -> None:
+        """Give those of a rebuild in this minute or the next ones to the service's own image."""
+        repository = f"{self.variables['REGISTRY']}/datafactory/{COMPONENT}/{name}"
+        now = datetime.now(UTC)
+        for minute in (now + timedelta(minutes=later) for later in range(3)):
+            taken = f"{repository}:{names.rebuild_tag('1.0', minute)}"
+            self._docker("pull", "-q", f"{repository}:1.0")
+            self._docker("tag", f"{repository}:1.0", taken)
+            self._docker("push", "-q", taken)
+            self._docker("rmi", taken)
+
+    def _docker(self, *words: str, given: bytes = b"") -> None:
+        subprocess.run(
+            ["docker", *words], input=given, env=self.variables, check=True, capture_output=True
+        )
 
     def deploy(self, **dockerfiles: bytes) -> None:
         """Upload and deploy services by name, side by side, until their URLs answer."""
@@ -69,11 +109,11 @@ class Night:
         for name, run_id in runs.items():
             assert self.wait("deploy_service", run_id, "record_release") == "success", name
 
-    def start(self, name: str, text: bytes, version: str = "1.0") -> str:
+    def start(self, name: str, text: bytes, version: str = "1.0", **fields: Any) -> str:
         archive = zip_folder(EXAMPLES / "none", {"serve.py": SERVER, "scripts/Dockerfile": text})
         upload(archive, f"datafactory/{COMPONENT}/{name}/{version}/{name}-{version}.zip")
         manifest = {"component": COMPONENT, "serviceName": name, "version": version}
-        return self.trigger("deploy_service", manifest | {"environment": "dev"})
+        return self.trigger("deploy_service", manifest | {"environment": "dev"} | fields)
 
     def rebuild(self, **conf: Any) -> tuple[str, dict[str, Any], str | None]:
         """A run to its end: its state, its table by service, and its sentence."""
@@ -109,10 +149,10 @@ class Night:
     def live(self, name: str) -> Any:
         return self.apps.read_namespaced_deployment(f"{COMPONENT}-{name}", self.namespace)
 
-    def seen(self, names: list[str]) -> dict[str, tuple[str, str]]:
+    def seen(self, wanted: list[str]) -> dict[str, tuple[str, str]]:
         """How often each was rolled out, and its image."""
         with ThreadPoolExecutor(4) as pool:
-            found = dict(zip(names, pool.map(self.live, names), strict=True))
+            found = dict(zip(wanted, pool.map(self.live, wanted), strict=True))
         return {
             name: (item.metadata.annotations[REVISION], item.spec.template.spec.containers[0].image)
             for name, item in found.items()

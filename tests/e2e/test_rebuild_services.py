@@ -1,28 +1,18 @@
-"""Nights: nothing has changed, a base image has changed, and a person was quicker."""
+"""Nights: nothing has changed, a base image has changed, and a person has rolled back."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from kubernetes import client
-from manifest_engine.domain import lease
 
 from tests.e2e.conftest import remove
-from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile
+from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile, load
 
-LOAD = Path(__file__).parents[1] / "integration/load.py"
 NAMES = ["first", "second", "third", "broken", "apart"]
-RELEASE_HASH = "manifest-engine.io/release-hash"
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +35,6 @@ def night(api, cluster, environment) -> Iterator[Night]:
             remove(cluster, made.namespace, f"{COMPONENT}-{name}")
 
 
-@contextmanager
-def load(*urls: str) -> Iterator[list[dict[str, Any]]]:
-    """Requests to the URLs meanwhile; the counts stand in the list afterwards."""
-    begun = [
-        subprocess.Popen(
-            [sys.executable, str(LOAD), url, "2", "0.05"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        for url in urls
-    ]
-    counted: list[dict[str, Any]] = []
-    try:
-        yield counted
-    finally:
-        counted += [json.loads(process.communicate(timeout=30)[0]) for process in begun]
-
-
 def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_first(
     night, api, cluster, environment
 ):
@@ -81,6 +53,7 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
 
     night.push_base("two")
     night.note("apart", **{RECORD: None})
+    night.take_tags("second")
     with load(f"{url}/first/", f"{url}/second/") as counted:
         state, rows, sentence = night.rebuild(component=COMPONENT)
     assert state == "failed"
@@ -102,6 +75,8 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
     assert after["first"][1].endswith(rows["first"]["digest"])
     assert "python:3.11" in night.live("apart").metadata.annotations[RECORD]
 
+    planned = api.xcom(f"dags/deploy_service/dagRuns/{rows['second']['run_id']}", "validate")
+    assert re.fullmatch(r"1\.0-\d{14}", planned["tag"])  # the minute's tag was another image's
     run = api.get(f"dags/deploy_service/dagRuns/{rows['first']['run_id']}")
     assert run["triggered_by"] == "operator"
     stale = {name: api.get(f"dags/deploy_service/dagRuns/{rows[name]['run_id']}")["conf"]
@@ -116,36 +91,12 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
     assert "was removed after the rebuild was planned" in told["third"]
     assert night.seen(["first"])["first"] == after["first"]
 
-
-def test_a_rebuild_waits_for_a_manual_deployment_and_then_leaves_what_it_brought(
-    night, api, cluster
-):
-    before = night.seen(["second"])
-    leases = client.CoordinationV1Api(cluster)
-    name = f"{COMPONENT}-second"
-    held = lease.wanted(name, night.namespace, "by-hand-1", "grace", datetime.now(UTC))
-    leases.create_namespaced_lease(night.namespace, held)
-    run_id = night.trigger(
-        "rebuild_services",
-        {"environment": "dev", "component": COMPONENT, "serviceName": "second", "force": True},
-    )
-    deployment = f"dags/deploy_service/dagRuns/{run_id}__{name}__dev"
-    end = time.monotonic() + 90
-    while (api.get(f"{deployment}/taskInstances/apply_deployment") or {}).get(
-        "state"
-    ) != "deferred":
-        assert time.monotonic() < end
-        time.sleep(0.3)
-    mapped = api.get(f"dags/rebuild_services/dagRuns/{run_id}/taskInstances/rebuild/listMapped")
-    (task,) = mapped["task_instances"]
-    assert (task["rendered_map_index"], task["state"]) == (f"{name} in dev", "deferred")
-    assert not api.xcom(deployment, "build_image").get("cached_steps")
-
-    night.note("second", **{RELEASE_HASH: "of-the-manual-one"})
-    leases.delete_namespaced_lease(name, night.namespace)
-    assert night.wait("rebuild_services", run_id) == "success"
-    table = api.xcom(f"dags/rebuild_services/dagRuns/{run_id}", "summarise", "table")
-    (row,) = table["rows"]
-    assert row["outcome"] == "skipped"
-    assert "was deployed anew after the rebuild was planned" in row["sentence"]
-    assert night.seen(["second"]) == before
+    wanted = {"component": COMPONENT, "serviceName": "first", "environment": "dev"}
+    back = night.trigger("rollback_service", wanted)
+    assert night.wait("rollback_service", back) == "success"
+    left = night.seen(["first"])
+    assert left["first"][1] == before["first"][1]
+    state, rows, _ = night.rebuild(component=COMPONENT, serviceName="first")
+    assert (state, rows["first"]["outcome"]) == ("success", "skipped")
+    assert "Somebody rolled it back" in rows["first"]["sentence"]
+    assert night.seen(["first"]) == left

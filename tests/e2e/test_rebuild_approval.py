@@ -1,0 +1,96 @@
+"""A night in environments that want an approval, and a person who deploys meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from kubernetes import client
+
+from sandbox.settings import SETTINGS
+from tests.e2e.conftest import remove
+from tests.e2e.nightly import COMPONENT, Night, dockerfile, load
+from tests.e2e.test_approval import answer, question, wait_for_question
+
+ENVIRONMENTS = {"exempt": "stage", "asked": "prod"}
+SLOW = {"COMES_UP_AFTER": "8"}
+
+
+@pytest.fixture
+def night(api, cluster, environment) -> Iterator[Night]:
+    """A service in each of the two environments, on a base image that says "one"."""
+    known = {**environment, "NAMESPACE": SETTINGS.approved_namespace}
+    made = Night(api, client.AppsV1Api(cluster), known)
+    try:
+        made.push_base("one")
+        own = dockerfile(made.base)
+        runs = [
+            made.start(name, own, environment=where, env={"COMES_UP_AFTER": "0"})
+            for name, where in ENVIRONMENTS.items()
+        ]
+        for run_id in runs:
+            wait_for_question(api, "deploy_service", run_id)
+            assert answer(api, run_id, "Approve").ok
+        for run_id in runs:
+            assert made.wait("deploy_service", run_id, "record_release") == "success"
+        yield made
+    finally:
+        for name in ENVIRONMENTS:
+            remove(cluster, made.namespace, f"{COMPONENT}-{name}")
+
+
+def until(api, run, task, *states):
+    """Wait until the task is in one of the states."""
+    end = time.monotonic() + 120
+    while (state := (api.get(f"{run}/taskInstances/{task}") or {}).get("state")) not in states:
+        assert time.monotonic() < end, f"{task} is {state}"
+        time.sleep(0.2)
+
+
+def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_under_way(
+    night, api, environment
+):
+    url = f"{environment['GATEWAY_URL']}/datafactory/{COMPONENT}"
+    night.push_base("two")
+    rebuilds = night.trigger("rebuild_services", {"component": COMPONENT})
+    runs = {
+        name: f"{rebuilds}__{COMPONENT}-{name}__{where}" for name, where in ENVIRONMENTS.items()
+    }
+    waiting = f"dags/deploy_service/dagRuns/{runs['asked']}"
+    until(api, waiting, "approve", "awaiting_input")
+    text = dockerfile("python:3.11", "RUN echo manual > /base")
+    by_hand = night.start("asked", text, "2.0", environment="prod", env=SLOW)
+    assert night.wait("deploy_service", runs["exempt"], "record_release") == "success"
+    assert (
+        api.get(f"dags/deploy_service/dagRuns/{runs['exempt']}/taskInstances/approve")["state"]
+        == "skipped"
+    )
+    assert requests.get(f"{url}/exempt/", timeout=10).text.strip() == "two"
+    assert requests.get(f"{url}/asked/", timeout=10).text.strip() == "one"
+
+    with load(f"{url}/asked/") as counted:
+        wait_for_question(api, "deploy_service", by_hand)
+        assert answer(api, by_hand, "Approve").ok
+        manual = f"dags/deploy_service/dagRuns/{by_hand}"
+        until(api, manual, "apply_deployment", "running")
+        path, _ = question(api, runs["asked"])
+        given = {"chosen_options": ["Approve"], "params_input": {}}
+        assert api.session.patch(f"{api.base}/{path}", json=given, timeout=30).ok
+        until(api, waiting, "apply_deployment", "deferred")
+        assert api.get(f"{manual}/taskInstances/apply_deployment")["state"] == "running"
+        assert night.wait("deploy_service", by_hand, "record_release") == "success"
+        assert night.wait("rebuild_services", rebuilds) == "success"
+    assert counted[0]["sent"] > 20
+    assert counted[0]["failed"] == 0, counted
+    assert requests.get(f"{url}/asked/", timeout=10).text.strip() == "manual"
+    table = api.xcom(f"dags/rebuild_services/dagRuns/{rebuilds}", "summarise", "table")
+    rows = {row["environment"]: row for row in table["rows"]}
+    assert {where: row["outcome"] for where, row in rows.items()} == {
+        "stage": "rebuilt", "prod": "skipped",
+    }  # fmt: skip
+    assert (
+        f"was deployed anew after the rebuild was planned, by run {by_hand} of admin"
+        in (rows["prod"]["sentence"])
+    )
