@@ -1,0 +1,25 @@
+"""What the tests read from Artifactory, and what they expect of its refusals."""
+
+import random
+import traceback
+
+import pytest
+from manifest_engine.domain.errors import ArtifactError
+
+from tests.unit.hooks.artifactory_double import PATH, TOKEN
+
+CONTENT = random.Random(1).randbytes(400_000)
+
+
+def fetched(hook) -> bytes:
+    return b"".join(hook.download(hook.file_info(PATH)))
+
+
+def refusal(act) -> ArtifactError:
+    """The error; nothing that can be printed of it holds a secret."""
+    with pytest.raises(ArtifactError) as caught:
+        act()
+    printed = "".join(traceback.format_exception(caught.value))
+    assert TOKEN not in printed
+    assert "sig=" not in printed
+    return caught.value

@@ -1,0 +1,127 @@
+"""A busy Artifactory is asked again, and a cut download goes on where it was cut."""
+
+import email.utils
+import hashlib
+import random
+import time
+
+import pytest
+
+from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
+from tests.unit.hooks.artifactory_double import PATH, artifactory
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(hook, server, status):
+    server.times(2, lambda h: h.refuse(status, "busy"), api=True)
+    server.times(1, lambda h: h.refuse(status, "busy"))
+
+    assert fetched(hook) == CONTENT
+    assert hook.waits == [0.5, 1, 0.5]
+
+
+def test_a_server_that_stays_busy_is_an_error_that_a_retry_can_mend(hook, server):
+    server.times(99, lambda h: h.refuse(503, "busy"), api=True)
+    error = refusal(lambda: hook.file_info(PATH))
+
+    assert "answers 503 (Service Unavailable)" in str(error)
+    assert error.retryable
+    assert len(server.requests) == 5
+
+
+def test_retry_after_is_obeyed_within_reason(hook, server):
+    soon = email.utils.formatdate(time.time() + 20, usegmt=True)
+    for text in ("7", soon, "3600"):
+        server.times(1, lambda h, text=text: h.refuse(429, "", {"Retry-After": text}), api=True)
+    hook.file_info(PATH)
+
+    assert hook.waits[0] == 7
+    assert 15 < hook.waits[1] <= 20
+    assert hook.waits[2] == 60
+
+
+def test_a_cut_download_goes_on_where_it_was_cut(hook, server):
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+
+    assert fetched(hook) == CONTENT
+    again = server.downloads[1]
+    assert again["Range"] == "bytes=196608-"
+    assert again["If-Range"] == f'"{hashlib.sha1(CONTENT).hexdigest()}"'
+
+
+def test_a_server_that_ignores_ranges_is_listened_to_from_the_start(hook, server):
+    def whole(handler):
+        del handler.headers["Range"]
+        handler.send_file(CONTENT)
+
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+    server.times(1, whole)
+
+    assert fetched(hook) == CONTENT
+
+
+def test_a_416_is_answered_by_a_request_for_everything(hook, server):
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+    server.times(1, lambda h: h.refuse(416, "Requested Range Not Satisfiable"))
+
+    assert fetched(hook) == CONTENT
+    assert "Range" not in server.downloads[2]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": "bytes 0-203391/400000", "ETag": "same"},
+        {"Content-Range": "bytes 196608-399999/500000", "ETag": "same"},
+        {"Content-Range": "bytes 196608-399999/400000", "ETag": '"other"'},
+        {"ETag": "same"},
+    ],
+    ids=["other start", "other size", "other file", "no Content-Range"],
+)
+def test_a_part_that_does_not_fit_is_not_taken(hook, server, headers):
+    etag = f'"{hashlib.sha1(CONTENT).hexdigest()}"'
+    told = {name: value.replace("same", etag) for name, value in headers.items()}
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+    server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), told))
+
+    assert fetched(hook) == CONTENT
+    assert "Range" not in server.downloads[2]
+
+
+def test_without_a_strong_etag_no_part_is_asked_for(hook, server):
+    def weak(handler):
+        handler.answer(200, CONTENT, {"ETag": 'W/"1"'}, cut=200_000)
+
+    server.times(1, weak)
+
+    assert fetched(hook) == CONTENT
+    assert "Range" not in server.downloads[1]
+
+
+def test_a_file_that_changes_between_two_connections_is_refused(hook, server):
+    other = bytes(len(CONTENT))
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+    server.times(1, lambda h: h.answer(200, other, {}))
+    error = refusal(lambda: fetched(hook))
+
+    assert "its first bytes are others than before" in str(error)
+    assert error.retryable
+
+
+def test_a_download_that_is_cut_again_and_again_is_given_up(hook, server):
+    server.times(99, lambda h: h.send_file(CONTENT, cut=1000))
+    error = refusal(lambda: fetched(hook))
+
+    assert "breaks off again and again, now after 0 of 400000 bytes" in str(error)
+    assert error.retryable
+    assert len(server.downloads) == 5
+
+
+def test_many_cuts_are_borne_as_long_as_it_gets_further(connect):
+    content = random.Random(2).randbytes(12 << 20)
+    with artifactory(content) as server:
+        hook = connect(host=server.url)
+        server.times(99, lambda h: h.send_file(content, cut=(1 << 20) + 70_000))
+
+        assert fetched(hook) == content
+        assert len(server.downloads) > 10
