@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -21,18 +18,15 @@ from manifest_engine.domain.errors import (
     ManifestEngineError,
     RegistryError,
 )
-from manifest_engine.hooks import build_failure, buildx, push_events
+from manifest_engine.hooks import buildx, push_events
 from manifest_engine.hooks.build_output import BuildOutput
-from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
+from manifest_engine.hooks.buildx_run import BuildxRun
+from manifest_engine.hooks.causes import innermost
 from manifest_engine.hooks.engine_address import engine_address
-from manifest_engine.hooks.engine_client import EngineClient, write_private
+from manifest_engine.hooks.engine_client import EngineClient
 
 OLDEST_API = (1, 42)
 """Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
-
-
-class BuildCancelled(BuildError):
-    """:meth:`BuilderHook.cancel` was called."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class BuilderHook(BaseHook):
     def __init__(self, docker_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.docker_conn_id = docker_conn_id
-        self._child: Child | None = None
+        self._run: BuildxRun | None = None
         self._cancelled = False
 
     def __enter__(self) -> BuilderHook:
@@ -107,7 +101,7 @@ class BuilderHook(BaseHook):
         except Exception as error:
             raise BuildError(
                 f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
-                f"answer ({_reason(error)}); start its Docker engine, or correct the Connection.",
+                f"answer ({innermost(error)}); start its Docker engine, or correct the Connection.",
                 retryable=True,
             ) from error
         if tuple(map(int, version.split("."))) < OLDEST_API:
@@ -137,52 +131,28 @@ class BuilderHook(BaseHook):
         :param on_line: takes each line of output as it comes.
         :raises BuildError: with the failing line and the last lines of its output.
         """
-        plugin = buildx.find_plugin()
         begin = time.monotonic()
-        output = BuildOutput()
-
-        def take(line: str) -> None:
-            output.take(line)
-            if line:
-                on_line(line)
-
-        with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
-            config = Path(name)  # mode 0700
-            write_private(config / "config.json", buildx.client_config(logins))
-            metadata = config / "metadata.json"
-            variables = self._engine.address.variables(self._engine.folder)
-            self._child = Child()
-            if self._cancelled:
-                self._child.cancel()
-            try:
-                status = self._child.run(
-                    buildx.argv(plugin, build, metadata),
-                    env=buildx.environment(build, variables, config, os.environ),
-                    stream=context,
-                    on_line=take,
-                    deadline_seconds=deadline_seconds,
-                )
-            except DeadlineExceeded:
-                raise BuildError(
-                    f"The image was not built within {deadline_seconds:.0f} s on the builder "
-                    f"{self.docker_conn_id!r}; the build was ended. See its log for the slow step.",
-                    retryable=True,
-                ) from None
-            except Cancelled:
-                raise BuildCancelled("The build was cancelled.", retryable=True) from None
-            if status != 0:
-                raise build_failure.failure(
-                    output, builder=self.docker_conn_id, dockerfile=dockerfile
-                )
-            image_id = buildx.image_id(metadata.read_text())
-        seconds = time.monotonic() - begin
+        self._run = BuildxRun(
+            self.docker_conn_id, self._engine.address.variables(self._engine.folder)
+        )
+        if self._cancelled:
+            self._run.cancel()
+        image_id = self._run.image_id(
+            build,
+            context,
+            logins=logins,
+            deadline_seconds=deadline_seconds,
+            dockerfile=dockerfile,
+            on_line=on_line,
+        )
+        output, seconds = self._run.output, time.monotonic() - begin
         return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
 
     def cancel(self) -> None:
         """End a build that runs, also on the engine; may be called from a signal handler."""
         self._cancelled = True
-        if self._child:
-            self._child.cancel()
+        if self._run:
+            self._run.cancel()
 
     def image_id(self, reference: str) -> str | None:
         """The id of a local image, None if the engine has none of that name."""
@@ -241,16 +211,6 @@ class BuilderHook(BaseHook):
         except Exception as error:
             raise RegistryError(
                 f"The push of {image} was cut off on the builder {self.docker_conn_id!r} "
-                f"({_reason(error)}).",
+                f"({innermost(error)}).",
                 retryable=True,
             ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The innermost words of requests' and urllib3's chains."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        inner = error.__cause__ or error.__context__
-        if not isinstance(inner, Exception):
-            break
-        error = inner
-    return str(error) or type(error).__name__

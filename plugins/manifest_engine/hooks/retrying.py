@@ -8,6 +8,8 @@ from time import sleep, time
 
 import requests
 
+from manifest_engine.hooks.causes import innermost
+
 _BUSY = (429, 500, 502, 503, 504)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
@@ -56,7 +58,7 @@ def send_patiently(
         )(attempt)
     except tenacity.RetryError as error:
         last = error.last_attempt.exception()
-        raise Impatient(_reason(last)) from last
+        raise Impatient(innermost(last)) from last
 
 
 def retry_after(answer: requests.Response) -> float | None:
@@ -76,10 +78,3 @@ def _is_passing(error: BaseException) -> bool:
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
     passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     return isinstance(error, (_Busy, *passing))
-
-
-def _reason(error: BaseException | None) -> str:
-    """The innermost words: requests and urllib3 wrap what the system said."""
-    while error is not None and (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return str(error) or type(error).__name__

@@ -15,7 +15,7 @@ from uuid import uuid4
 import psutil
 import pytest
 from manifest_engine.domain.errors import BuildError
-from manifest_engine.hooks.builder import BuildCancelled
+from manifest_engine.hooks.buildx_run import BuildCancelled
 from manifest_engine.operators.build_image import BuildImage
 
 if TYPE_CHECKING:

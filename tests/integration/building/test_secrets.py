@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import pytest
-from manifest_engine.hooks import builder, engine_client
+from manifest_engine.hooks import buildx_run, engine_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_the_private_folder_is_gone_after_the_build(
         write(path, text)
         modes.append((path, path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777))
 
-    for module in (builder, engine_client):
+    for module in (buildx_run, engine_client):
         monkeypatch.setattr(module, "write_private", spy)
     service.ship(service.zip())
     assert modes

@@ -1,0 +1,85 @@
+"""Runs one build: buildx as a child process, its files in a private folder that goes with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from manifest_engine.domain.errors import BuildError
+from manifest_engine.hooks import build_failure, buildx
+from manifest_engine.hooks.build_output import BuildOutput
+from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
+from manifest_engine.hooks.engine_client import write_private
+
+
+class BuildCancelled(BuildError):
+    """:meth:`BuildxRun.cancel` was called."""
+
+
+class BuildxRun:
+    """
+    :param builder: how to call the builder in errors.
+    :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
+    """
+
+    def __init__(self, builder: str, engine: Mapping[str, str]) -> None:
+        self.output = BuildOutput()
+        self._builder = builder
+        self._engine = engine
+        self._child = Child()
+
+    def cancel(self) -> None:
+        """End the build, also on the engine; may be called from a signal handler."""
+        self._child.cancel()
+
+    def image_id(
+        self,
+        build: buildx.Build,
+        context: Iterable[bytes],
+        *,
+        logins: Mapping[str, buildx.Login],
+        deadline_seconds: float,
+        dockerfile: str,
+        on_line: Callable[[str], None],
+    ) -> str:
+        """Build, and keep the image in the engine under ``build.tag``; its id there.
+
+        Parameters as those of :meth:`BuilderHook.build`.
+
+        :raises BuildCancelled: after :meth:`cancel`.
+        :raises BuildError: with the failing line and the last lines of its output.
+        """
+
+        def take(line: str) -> None:
+            self.output.take(line)
+            if line:
+                on_line(line)
+
+        plugin = buildx.find_plugin()
+        with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
+            config = Path(name)  # mode 0700
+            write_private(config / "config.json", buildx.client_config(logins))
+            metadata = config / "metadata.json"
+            try:
+                status = self._child.run(
+                    buildx.argv(plugin, build, metadata),
+                    env=buildx.environment(build, self._engine, config, os.environ),
+                    stream=context,
+                    on_line=take,
+                    deadline_seconds=deadline_seconds,
+                )
+            except DeadlineExceeded:
+                raise BuildError(
+                    f"The image was not built within {deadline_seconds:.0f} s on the builder "
+                    f"{self._builder!r}; the build was ended. See its log for the slow step.",
+                    retryable=True,
+                ) from None
+            except Cancelled:
+                raise BuildCancelled("The build was cancelled.", retryable=True) from None
+            if status != 0:
+                raise build_failure.failure(
+                    self.output, builder=self._builder, dockerfile=dockerfile
+                )
+            return buildx.image_id(metadata.read_text())
