@@ -7,23 +7,15 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import (
-    archive,
-    build_cache,
-    builders,
-    built_from,
-    environments,
-    names,
-    recipe,
-)
+from manifest_engine.domain import build_cache, builders, built_from, names, recipe
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.member_paths import DOCKERFILE
 from manifest_engine.operators import dockerfile_advice, index_access
+from manifest_engine.operators.build_source import BuildSource
 from manifest_engine.operators.builder_choice import first_that_answers
 from manifest_engine.operators.released_tag import live_digest, released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from logging import Logger
 
     from manifest_engine.domain.recipe import Recipe
@@ -32,8 +24,6 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.builder import BuilderHook, Built
     from manifest_engine.hooks.buildx import Build, Login
     from manifest_engine.hooks.remote_image import RemoteImage
-
-STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 
 
 class ImageBuild:
@@ -47,7 +37,6 @@ class ImageBuild:
         self, release: Release, sha256: str, log: Logger, *, deadline_seconds: float
     ) -> None:
         from manifest_engine.hooks.acr import AcrHook
-        from manifest_engine.hooks.artifact_store import ArtifactStore
 
         self._log = log
         self._release = release
@@ -56,10 +45,8 @@ class ImageBuild:
         self._builder: BuilderHook | None = None
         self._cancelled = False
         self._open = ExitStack()
-        file = self._open.enter_context(ArtifactStore().open(sha256))
-        self._archive = archive.open_archive(file, release.environment.limits)
-        self._dockerfile, self._which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
-        self._recipe: Recipe = recipe.recipe(release, sha256, self._dockerfile)
+        self._source = BuildSource(sha256, release.environment.limits, self._open, log)
+        self._recipe: Recipe = recipe.recipe(release, sha256, self._source.dockerfile)
         self._acr: AcrHook = AcrHook(release.environment.registry.connection)
 
     def __enter__(self) -> ImageBuild:
@@ -110,9 +97,9 @@ class ImageBuild:
 
     def _advice(self) -> AbstractContextManager[None]:
         """On the service's own Dockerfile; the standard one is linted when it is changed."""
-        if self._which != archive.FROM_ARTIFACT:
+        if not self._source.has_own_dockerfile:
             return nullcontext()
-        return dockerfile_advice.beside(self._dockerfile, self._which, self._log)
+        return dockerfile_advice.beside(self._source.dockerfile, self._source.which, self._log)
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
         self._builder = first_that_answers(ranked, self._open, self._log)
@@ -122,7 +109,10 @@ class ImageBuild:
 
     def _build(self, builder: BuilderHook) -> Built:
         self._log.info(
-            "Building %s on %s with %s", self._release.image, builder.docker_conn_id, self._which
+            "Building %s on %s with %s",
+            self._release.image,
+            builder.docker_conn_id,
+            self._source.which,
         )
         try:
             built = self._run(builder, self._command(self._release.image, inline_cache=False))
@@ -142,7 +132,7 @@ class ImageBuild:
 
     def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
         """The same once more, all from the cache, with the cache written into the image."""
-        from manifest_engine.hooks.builder import BuildCancelled
+        from manifest_engine.hooks.buildx_run import BuildCancelled
 
         if self._cached and build_cache.serves(self._cached.layers, builder.layers(built.image_id)):
             return None
@@ -158,23 +148,17 @@ class ImageBuild:
     def _run(self, builder: BuilderHook, command: Build, *, quiet: bool = False) -> Built:
         return builder.build(
             command,
-            self._context(),
+            self._source.context(),
             logins=self._logins,
             deadline_seconds=self._end - time.monotonic(),
-            dockerfile=self._which,
+            dockerfile=self._source.which,
             on_line=self._log.debug if quiet else self._log.info,
-        )
-
-    def _context(self) -> Iterator[bytes]:
-        own = self._which == archive.FROM_ARTIFACT
-        return self._archive.tar_stream(
-            {} if own else {DOCKERFILE: self._dockerfile}, self._ignored
         )
 
     def _built_from(self, built: Built) -> dict[str, Any]:
         return built_from.of(
-            self._dockerfile,
-            standard=self._which != archive.FROM_ARTIFACT,
+            self._source.dockerfile,
+            standard=not self._source.has_own_dockerfile,
             args=self._recipe.build_args,
             bases=built.bases,
         ).dump()
@@ -208,15 +192,3 @@ class ImageBuild:
     @cached_property
     def _secrets(self) -> dict[str, str]:
         return index_access.secrets(self._release, self._log)
-
-    @cached_property
-    def _ignored(self) -> Callable[[str], bool] | None:
-        """What stays out of the context, as with ``docker build`` by hand."""
-        from manifest_engine.hooks import dockerignore
-
-        found = self._archive.ignore_file()
-        if found is None:
-            return None
-        text, path = found
-        self._log.info("The build context is without what %s leaves out", path)
-        return dockerignore.ignored(text)

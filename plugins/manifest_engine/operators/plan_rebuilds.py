@@ -12,7 +12,7 @@ from manifest_engine.domain import environments, marks, rebuild_form, rebuild_pl
 from manifest_engine.domain.errors import ManifestEngineError
 from manifest_engine.domain.rebuild_plan import Deployed, Planned
 from manifest_engine.domain.rebuild_table import FAILED, Row
-from manifest_engine.operators.image_build import STANDARD_DOCKERFILE
+from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:

@@ -16,12 +16,17 @@ from typing import Any
 import yaml
 from kubernetes import client
 from manifest_engine.domain import built_from, environments, manifest, recipe, release, resources
-from manifest_engine.operators.image_build import STANDARD_DOCKERFILE
+from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.base_lookup import BaseLookup
+from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
 
-from sandbox import airflow_configuration
+from sandbox import airflow_configuration, rbac
+from sandbox.kube import Kube
 from sandbox.settings import SETTINGS
+from tests.e2e.nightly import COMPONENT
 
-BASES = ("docker.io/library/python:3.11", "docker.io/library/python:3.12")
+Bases = dict[str, str]
+"""Digest by reference."""
 _AT_ONCE = 8
 
 
@@ -36,22 +41,55 @@ def connect() -> None:
 
 def environments_file(folder: Path, namespace: str) -> Path:
     """One environment in that namespace."""
-    state = airflow_configuration.environments(SETTINGS.state / "airflow")
-    dev = copy.deepcopy(yaml.safe_load(state.read_text())["environments"]["dev"])
-    dev["cluster"]["namespace"] = namespace
+    _, bench = _with_bench(namespace)
     path = folder / "environments.yaml"
-    path.write_text(yaml.safe_dump({"environments": {"bench": dev}}))
+    path.write_text(yaml.safe_dump({"environments": {"bench": bench}}))
     return path
 
 
+def present(*references: str) -> Bases:
+    """The base images' digests as they are now."""
+    lookup = BaseLookup(AcrHook("acr_default"), ["docker_default"])
+    found = {reference: lookup.current(reference) for reference in references}
+    return {reference: min(current.digests) for reference, current in found.items()}
+
+
 @contextmanager
-def services(cluster: client.ApiClient, namespace: str, number: int, file: Path) -> Iterator[None]:
+def in_the_sandbox(namespace: str) -> Iterator[None]:
+    """The same environment in the sandbox's own Airflow, which may read that namespace, too."""
+    path = airflow_configuration.environments(SETTINGS.state / "airflow")
+    before = path.read_text()
+    everything, bench = _with_bench(namespace)
+    binding = rbac.binding("RoleBinding", rbac.ROLE, rbac.USER, rbac.USER)
+    group = "/apis/rbac.authorization.k8s.io/v1"
+    Kube().apply(f"{group}/namespaces/{namespace}/rolebindings/{rbac.USER}", binding)
+    everything["environments"]["bench"] = bench
+    path.write_text(yaml.safe_dump(everything))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def _with_bench(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the sandbox's file says, and the environment ``dev`` in another namespace."""
+    path = airflow_configuration.environments(SETTINGS.state / "airflow")
+    everything: dict[str, Any] = yaml.safe_load(path.read_text())
+    bench = copy.deepcopy(everything["environments"]["dev"])
+    bench["cluster"]["namespace"] = namespace
+    return everything, bench
+
+
+@contextmanager
+def services(
+    cluster: client.ApiClient, namespace: str, number: int, file: Path, bases: Bases
+) -> Iterator[None]:
     """So many Deployments as releases leave them, but without pods."""
     core, apps = client.CoreV1Api(cluster), client.AppsV1Api(cluster)
     core.create_namespace({"metadata": {"name": namespace}})
     try:
         environment = environments.load(file)["bench"]
-        made = [_deployment(environment, at) for at in range(number)]
+        made = [_deployment(environment, at, bases) for at in range(number)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda body: apps.create_namespaced_deployment(namespace, body), made))
         while not _all_done(apps, namespace):
@@ -61,10 +99,11 @@ def services(cluster: client.ApiClient, namespace: str, number: int, file: Path)
         core.delete_namespace(namespace)
 
 
-def _deployment(environment: environments.Environment, at: int) -> dict[str, Any]:
+def _deployment(environment: environments.Environment, at: int, bases: Bases) -> dict[str, Any]:
+    base = sorted(bases)[at % len(bases)]
     asked = manifest.parse(
         {
-            "component": "bench",
+            "component": COMPONENT,
             "serviceName": f"service-{at:03}",
             "version": "1.0",
             "environment": "bench",
@@ -83,7 +122,7 @@ def _deployment(environment: environments.Environment, at: int) -> dict[str, Any
         STANDARD_DOCKERFILE.read_bytes(),
         standard=True,
         args=recipe.build_args(asked),
-        bases={BASES[at % len(BASES)]: "sha256:" + "0" * 64},
+        bases={base: bases[base]},
     )
     body = resources.workload(planned, "sha256:" + "1" * 64, {"sha256": "a" * 64}, record.dump())[0]
     body["spec"]["replicas"] = 0

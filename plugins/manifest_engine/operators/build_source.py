@@ -1,0 +1,60 @@
+"""What an image is built of: the artifact, and the Dockerfile that counts for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain import archive, environments
+from manifest_engine.domain.member_paths import DOCKERFILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import ExitStack
+    from logging import Logger
+
+    from manifest_engine.domain.environments import Limits
+
+STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
+
+
+class BuildSource:
+    """
+    :param sha256: of the artifact, which the artifact store has.
+    :param opened: closes the artifact.
+    :raises ArtifactError: when it is not there, broken, unsafe or beyond the limits.
+    """
+
+    def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
+        from manifest_engine.hooks.artifact_store import ArtifactStore
+
+        self._log = log
+        file = opened.enter_context(ArtifactStore().open(sha256))
+        self._archive = archive.open_archive(file, limits)
+        self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
+        """The Dockerfile, and how logs call it."""
+
+    @property
+    def has_own_dockerfile(self) -> bool:
+        """Whether the artifact brings it."""
+        return self.which == archive.FROM_ARTIFACT
+
+    def context(self) -> Iterator[bytes]:
+        """The build context, a tar in chunks.
+
+        :raises ArtifactError: also in the midst of it, when a member of the ZIP is damaged.
+        """
+        added = {} if self.has_own_dockerfile else {DOCKERFILE: self.dockerfile}
+        return self._archive.tar_stream(added, self._ignored)
+
+    @cached_property
+    def _ignored(self) -> Callable[[str], bool] | None:
+        """What stays out of the context, as with ``docker build`` by hand."""
+        from manifest_engine.hooks import dockerignore
+
+        found = self._archive.ignore_file()
+        if found is None:
+            return None
+        text, path = found
+        self._log.info("The build context is without what %s leaves out", path)
+        return dockerignore.ignored(text)
