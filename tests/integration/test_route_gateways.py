@@ -14,7 +14,7 @@ import requests
 from manifest_engine.domain import routes
 from manifest_engine.domain.errors import RouteConflict
 from manifest_engine.hooks import route_acceptance
-from manifest_engine.operators import route_check
+from manifest_engine.operators import publish_route, route_check
 
 from tests.integration.names import NAME
 from tests.integration.second_gateway import DOMAIN, SHOP, SecondGateway, second_gateway
@@ -38,6 +38,7 @@ def quick_and_clean(kube: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(route_acceptance, "ACCEPT_SECONDS", 1.0)
     monkeypatch.setattr(route_check, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(publish_route, "SETTLE_SECONDS", 0.5)
     yield
     kube("delete", "httproutes", "--all", "-n", namespace, "--wait=true")
 

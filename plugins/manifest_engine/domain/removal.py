@@ -27,6 +27,7 @@ _ROUTES = {
     "gateway": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     "ingress": ("networking.k8s.io/v1", "Ingress"),
 }
+"""By ``routing.api``."""
 
 
 class Request(Model):
@@ -128,6 +129,12 @@ def route(removal: Removal) -> dict[str, Any]:
     """The object that makes the service public: its identity alone."""
     api_version, kind = _ROUTES[removal.environment.routing.api]
     return _identity(removal, api_version, kind)
+
+
+def other_route(removal: Removal) -> dict[str, Any]:
+    """The one of the other kind, which the service has if its environment routed so before."""
+    (other,) = (kinds for api, kinds in _ROUTES.items() if api != removal.environment.routing.api)
+    return _identity(removal, *other)
 
 
 def workload(removal: Removal) -> list[dict[str, Any]]:

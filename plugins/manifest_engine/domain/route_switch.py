@@ -40,6 +40,18 @@ def former(live: Json, wanted: Json) -> dict[str, Any]:
     return {**wanted, "spec": spec | kept}
 
 
+def again(removed: Json) -> dict[str, Any]:
+    """A route that was removed, as it can be applied again."""
+    kept = ("name", "namespace", "labels", "annotations")
+    metadata = {key: part for key, part in removed["metadata"].items() if key in kept}
+    return {
+        "apiVersion": removed["apiVersion"],
+        "kind": removed["kind"],
+        "metadata": metadata,
+        "spec": removed["spec"],
+    }
+
+
 def noted(route: Json, kind: str) -> dict[str, Any]:
     """The route with a note that it replaces one of the other kind, which is to go."""
     metadata = route["metadata"]

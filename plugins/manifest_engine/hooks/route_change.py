@@ -35,6 +35,7 @@ class RouteChange:
         self._force = force
         self._log = log
         self._other = self._former_of_other_kind()
+        self._removed: Json | None = None
         self._moves = live is not None and not route_owners.same_claim(live, wanted)
 
     def begin(self) -> Json:
@@ -47,18 +48,31 @@ class RouteChange:
         return applied
 
     def give_up(self) -> None:
-        """The new address does not work: leave the former one as it was."""
+        """The new address does not work: the former one is as it was."""
+        if self._removed is not None:
+            self._hook.apply(route_switch.again(self._removed), force=self._force)
+            self._log.info("The former %s is there again", self._removed["kind"])
+            if not self._moves:
+                self._hook.apply(self._noted(self._wanted), force=self._force)
         if self._moves and self._live is not None:
             kept = route_switch.former(self._live, self._wanted)
             self._hook.apply(self._noted(kept), force=self._force)
             self._log.info("The route stays where it was")
 
-    def finish(self) -> None:
-        """The new address works: take the former one away."""
+    def finish(self) -> bool:
+        """The new address works: take the former one away, if there is one."""
+        if not (self._other or self._moves):
+            return False
         if self._other:
             self._remove(self._other)
-        if self._other or self._moves:
-            self._hook.apply(self._wanted, force=self._force)
+        self._hook.apply(self._wanted, force=self._force)
+        return True
+
+    def at_once(self) -> None:
+        """All of it without a look in between, as a rehearsal does."""
+        self._hook.apply(self._wanted, force=self._force)
+        if self._other:
+            self._remove(self._other)
 
     def _noted(self, route: Json) -> Json:
         return route_switch.noted(route, self._other[1]) if self._other else route
@@ -83,6 +97,7 @@ class RouteChange:
             return
         _, _, name = resources.key(self._wanted)
         self._hook.delete(*other, name, self._wanted["metadata"]["namespace"])
+        self._removed = found
         self._log.info("%s %s, the former route, is removed", other[1], name)
 
     def _get(self, other: tuple[str, str]) -> Json | None:

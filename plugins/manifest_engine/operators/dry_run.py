@@ -13,6 +13,7 @@ from manifest_engine.domain.release import Release
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.artifactory import ArtifactoryHook
 from manifest_engine.hooks.rehearsal import RehearsalHook
+from manifest_engine.hooks.route_change import RouteChange
 from manifest_engine.hooks.route_claims import refuse_taken
 from manifest_engine.hooks.workload import Workload
 
@@ -40,8 +41,8 @@ def rehearse(release: Release, log: logging.Logger) -> list[Change]:
     wanted = resources.workload(release, digest or _UNKNOWN, {"sha256": sha256})
     workload.apply(history.continued(wanted, live), live)
     route = routes.route(release)
-    refuse_taken(hook, route, release.route_path, log)
-    hook.apply(route, force=cluster.force_conflicts)
+    was = refuse_taken(hook, route, release.route_path, log)
+    RouteChange(hook, route, was, force=cluster.force_conflicts, log=log).at_once()
     changes = difference.said(
         hook.changes, release.image_at(_UNKNOWN), f"{release.image} {TO_BE_BUILT}"
     )

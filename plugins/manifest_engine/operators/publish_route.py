@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.service_lease import ServiceLease
 
+SETTLE_SECONDS = 3.0
+"""How long a gateway may serve a route that is gone."""
+
 Json = dict[str, Any]
 
 
@@ -87,10 +90,13 @@ class PublishRoute(StepOperator):
             if wanted["kind"] == "HTTPRoute":
                 self._await_acceptance(hook, release, applied, is_new=not live)
             status = await_answer(hook, release, self.log)
+            if change.finish():
+                # Until now the former route may have answered in the new one's place.
+                time.sleep(SETTLE_SECONDS)
+                await_answer(hook, release, self.log)
         except RouteConflict:
             change.give_up()
             raise
-        change.finish()
         return {
             "url": release.url,
             "status": status,

@@ -86,6 +86,13 @@ class RemoveRoute(_Removing):
 
     def take_away(self, planned: Removal, workload: Workload) -> list[str]:
         gone = workload.remove([removal.route(planned)])
+        try:
+            gone += workload.remove([removal.other_route(planned)])
+        except ClusterError as error:
+            if error.retryable:
+                raise
+            # A cluster without that kind, or a role without it, has no route of it.
+            self.log.debug("No route of the other kind: %s", error)
         state = "is public no longer" if gone else "had no route of ours"
         self.log.info("%s %s", planned.url, state)
         return gone

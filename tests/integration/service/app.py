@@ -7,13 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODE = os.environ.get("MODE", "good")
 TEXT = os.environ.get("TEXT", "hello")
+BELOW = os.environ.get("BELOW", "")
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        path = self.path.split("?")[0]
+        path = self.path.split("?")[0].removeprefix(BELOW)
         status = 200 if path in ("/", "/health") else 404
         if MODE == "unhealthy" and path == "/health":
             status = 418
