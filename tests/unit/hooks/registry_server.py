@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+REPOSITORY = "datafactory/pricing/quote"
 USER, PASSWORD = "robot", "p:ss/wörd"
 TENANT, ENTRA_TOKEN = "11111111-2222-3333-4444-555555555555", "token-of-entra-id"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
