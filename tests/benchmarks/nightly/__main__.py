@@ -1,9 +1,9 @@
 """``python -m tests.benchmarks.nightly [--services N] [--built N]``: what a night costs.
 
-Planning: so many services on record, none or all of which have to be rebuilt. Building: a few
-services whose record is gone, so that each is built again and found to be the same, through the
-sandbox's Airflow; and how long a person's deployment then waits for its first task, beside an idle
-Airflow. Prints a table and writes ``.bench/nightly.json``.
+Planning: so many services on record, none or all of which have to be rebuilt. A night: the same
+ones, unchanged, and a few real services whose record is gone, so that each is built again and found
+to be the same, through the sandbox's Airflow; and how long a person's deployment waits meanwhile
+for its first task, beside an idle Airflow. Prints a table and writes ``.bench/nightly.json``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kubernetes import client, config
 
 from sandbox import stack
 from sandbox.airflow import Airflow
+from sandbox.console import say
 from sandbox.deploy import AirflowApi
 from sandbox.parts import all_parts
 from sandbox.settings import REPOSITORY
@@ -33,37 +34,43 @@ from tests.e2e.conftest import remove
 from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile
 
 _PROBES = 7
+_NIGHT_SECONDS = 240
+_MOVED = "sha256:" + "2" * 64
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.nightly", description=__doc__)
-    parser.add_argument("--services", type=int, default=500, help="on record, for the plan")
-    parser.add_argument("--built", type=int, default=8, help="built again; 0: none")
+    parser.add_argument("--services", type=int, default=500, help="on record, unchanged")
+    parser.add_argument("--built", type=int, default=16, help="built again; 0: none")
     asked = parser.parse_args()
     known = stack.exports(all_parts())
     recorded.connect()
     cluster = config.new_client_from_config(known["KUBECONFIG"])
-    found: dict[str, Any] = {"plan": _plans(cluster, asked.services)}
-    if asked.built:
-        night = Night(AirflowApi(Airflow()), client.AppsV1Api(cluster), known)
-        found["night"] = _night(night, cluster, asked.built)
+    night = Night(AirflowApi(Airflow()), client.AppsV1Api(cluster), known)
+    namespace = f"bench-nightly-{uuid4().hex[:6]}"
+    with tempfile.TemporaryDirectory(prefix="bench-nightly-") as folder:
+        file = recorded.environments_file(Path(folder), namespace)
+        night.push_base("bench")
+        bases = recorded.present("docker.io/library/python:3.11", night.base)
+        say("bench", f"putting {asked.services} services on record")
+        with (
+            recorded.services(cluster, namespace, asked.services, file, bases),
+            recorded.in_the_sandbox(namespace),
+        ):
+            say("bench", "planning")
+            plans = {"same": _plan(file, bases), "moved": _plan(file, dict.fromkeys(bases, _MOVED))}
+            found: dict[str, Any] = {"plan": plans}
+            if asked.built:
+                found["night"] = _night(night, cluster, asked.built)
     path = REPOSITORY / ".bench/nightly.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n")
     _tell(found)
 
 
-def _plans(cluster: client.ApiClient, number: int) -> dict[str, Any]:
-    namespace = f"bench-nightly-{uuid4().hex[:6]}"
-    with tempfile.TemporaryDirectory(prefix="bench-nightly-") as folder:
-        file = recorded.environments_file(Path(folder), namespace)
-        with recorded.services(cluster, namespace, number, file):
-            return {case: _plan(file, case) for case in ("same", "moved")}
-
-
-def _plan(file: Path, case: str) -> Any:
+def _plan(file: Path, digests: recorded.Bases) -> Any:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.nightly.planning", case],
+        [sys.executable, "-m", "tests.benchmarks.nightly.planning", json.dumps(digests)],
         env={**os.environ, "MANIFEST_ENGINE_ENVIRONMENTS": str(file)},
         stdout=subprocess.PIPE,
         check=True,
@@ -75,25 +82,34 @@ def _night(night: Night, cluster: client.ApiClient, number: int) -> dict[str, An
     names = [f"bench-{at}" for at in range(number)]
     text = dockerfile("python:3.11", "RUN echo bench > /base")
     try:
-        night.deploy(**dict.fromkeys(names, text))
+        say("bench", f"deploying {number} services that are to be built again")
+        for run_id in [night.start(name, text) for name in names]:
+            night.wait("deploy_service", run_id)  # also until it is described
         for name in names:
             night.note(name, **{RECORD: None})
+        say("bench", "the night begins; somebody triggers deployments meanwhile")
         idle = [_first_task(night, names[0]) for _ in range(_PROBES)]
         begin = time.monotonic()
-        run_id = night.trigger("rebuild_services", {"environment": "dev", "component": COMPONENT})
-        busy = []
+        run_id = night.trigger("rebuild_services", {"component": COMPONENT})
         run = f"dags/rebuild_services/dagRuns/{run_id}"
+        busy = []
         while (night.api.get(run) or {}).get("state") in (None, "queued", "running"):
+            if time.monotonic() - begin > _NIGHT_SECONDS:
+                raise SystemExit(f"{run_id} is not done after {_NIGHT_SECONDS} s")
             busy.append(_first_task(night, names[0]))
+            if len(busy) % 10 == 0:
+                say("bench", f"{len(busy)} deployments triggered")
         seconds = time.monotonic() - begin
         counts = night.api.xcom(run, "summarise", "table")["counts"]
+        say("bench", f"{counts}; the same with nothing to do")
         again = time.monotonic()
-        night.rebuild(component=COMPONENT)
+        night.rebuild(component=COMPONENT, environment=None)
         return {
             "services": number,
             "counts": counts,
             "seconds": round(seconds, 1),
             "seconds_per_service": round(seconds / number, 2),
+            "plan_seconds": night.api.get(f"{run}/taskInstances/plan")["duration"],
             "nothing_to_do_seconds": round(time.monotonic() - again, 1),
             "first_task_idle": idle,
             "first_task_busy": busy,
@@ -135,6 +151,7 @@ def _tell(found: dict[str, Any]) -> None:
         lines += [
             f"{night['services']} services built again and found the same: {night['seconds']} s, "
             f"{night['seconds_per_service']} s each ({night['counts']})",
+            f"its plan: {night['plan_seconds']} s",
             f"the same with nothing to do: {night['nothing_to_do_seconds']} s",
             f"manual trigger to first task: {waits['idle']} idle; {waits['busy']} meanwhile",
         ]

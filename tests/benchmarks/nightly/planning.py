@@ -1,7 +1,7 @@
 """The step ``plan`` in a process of its own: prints its time, its memory and what it asked.
 
 The look-up of base images is replaced: each name is answered at once, so that the figures are those
-of the plan. ``python -m tests.benchmarks.nightly.planning same|moved``
+of the plan. ``python -m tests.benchmarks.nightly.planning DIGESTS``, a JSON object by reference.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from manifest_engine.operators.plan_rebuilds import PlanRebuilds
 
 from tests.benchmarks.nightly import recorded
 
-_DIGESTS = {"same": "sha256:" + "0" * 64, "moved": "sha256:" + "2" * 64}
 _IMPORTED = (airflow.sdk, ApiClient)
 
 
-def main(case: str) -> None:
+def main(digests: dict[str, str]) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     recorded.connect()
     asked: Counter[str] = Counter()
@@ -39,7 +38,7 @@ def main(case: str) -> None:
 
     def current(_self: Any, reference: str) -> Current:
         asked[f"base image {reference}"] += 1
-        return Current(frozenset({_DIGESTS[case]}), pin=_DIGESTS[case])
+        return Current(frozenset({digests[reference]}), pin=digests[reference])
 
     ApiClient.request = counted
     BaseLookup.current = current  # type: ignore[method-assign]
@@ -65,4 +64,4 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(json.loads(sys.argv[1]))
