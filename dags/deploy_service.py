@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, form
 from manifest_engine.operators import dag_settings
@@ -42,18 +40,15 @@ bill of materials to it in the registry.
 `error`). What ran before goes on running.
 """
 
+ENVIRONMENTS = environments.load()
 
 with DAG(
     dag_id="deploy_service",
     dag_display_name="Deploy a service",
     description="A service's ZIP in Artifactory becomes a running, reachable service on AKS",
     doc_md=GUIDE,
-    schedule=None,
-    params=dag_settings.params(form.form_fields(environments.load())),
-    tags=["manifest-engine"],
-    max_active_runs=32,  # other services' deployments need not wait for one another
-    dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
-    default_args=dag_settings.TASKS,
+    params=dag_settings.params(form.form_fields(ENVIRONMENTS)),
+    **dag_settings.deploying(ENVIRONMENTS),
 ):
     validate = ValidateManifest(task_id="validate")
     release = validate.output

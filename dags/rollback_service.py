@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, form
 from manifest_engine.operators import dag_settings
@@ -30,17 +28,15 @@ seven digits or more of a digest, of a release that the cluster has kept.
 goes on running.
 """
 
+ENVIRONMENTS = environments.load()
+
 with DAG(
     dag_id="rollback_service",
     dag_display_name="Roll a service back",
     description="A service returns to an earlier release, without a build",
     doc_md=GUIDE,
-    schedule=None,
-    params=dag_settings.params(form.rollback_fields(environments.load())),
-    tags=["manifest-engine"],
-    max_active_runs=32,  # other services' rollbacks need not wait for one another
-    dagrun_timeout=timedelta(hours=2) + environments.longest_approval(environments.load()),
-    default_args=dag_settings.TASKS,
+    params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
+    **dag_settings.deploying(ENVIRONMENTS),
 ):
     validate = ValidateRollback(task_id="validate_rollback")
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import zoneinfo
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -192,7 +193,7 @@ def _load(path: Path, _changed: int) -> _File:
         raise ConfigurationError(f"{path} is not valid: {problems}.") from None
 
 
-def longest_approval(configured: dict[str, Environment]) -> timedelta:
+def longest_approval(configured: Mapping[str, Environment]) -> timedelta:
     """How long a run may wait for an answer, in any of them."""
     minutes = [item.approval.timeout_minutes for item in configured.values() if item.approval]
     return timedelta(minutes=max(minutes, default=0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param
 
+from manifest_engine.domain import environments
+from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.form import FormField
 from manifest_engine.operators.step import RetryByError
 
@@ -19,6 +21,17 @@ TASKS: dict[str, Any] = {
     "retry_policy": RetryByError(),
 }
 """``default_args``: about a minute of retries for what a retry can mend, none for the rest."""
+
+
+def deploying(configured: Mapping[str, Environment]) -> dict[str, Any]:
+    """What the DAGs that bring a release live have in common: how their runs go, and how long."""
+    return {
+        "schedule": None,
+        "tags": ["manifest-engine"],
+        "max_active_runs": 32,  # deployments of other services need not wait for one another
+        "dagrun_timeout": timedelta(hours=2) + environments.longest_approval(configured),
+        "default_args": TASKS,
+    }
 
 
 def params(fields: Iterable[FormField]) -> dict[str, Param]:
