@@ -1,0 +1,59 @@
+"""A release that does not come up: rolled back, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+from manifest_engine.domain.errors import RolloutFailed
+
+from tests.integration.names import NAME
+
+
+def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, get):
+    apply(make_release(replicas=2))
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(replicas=2, version="2", env={"MODE": "crash"}))
+
+    assert "exit code 3" in str(raised.value)
+    assert "cannot open the price list" in str(raised.value)
+    assert "Rolled back to version 1" in str(raised.value)
+    deployment = get(f"deployment/{NAME}")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert container.get("env", []) == []
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
+    assert deployment["status"]["availableReplicas"] == 2
+
+
+def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added(
+    apply, make_release, get
+):
+    apply(make_release(replicas=1, env={"TEXT": "first"}))
+    scale = {"minReplicas": 2, "maxReplicas": 3}
+
+    with pytest.raises(RolloutFailed):
+        apply(make_release(version="2", autoscale=scale, env={"MODE": "crash"}))
+
+    deployment = get(f"deployment/{NAME}")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "TEXT", "value": "first"}
+    ]
+    assert get(f"poddisruptionbudget/{NAME}") is None
+    assert get(f"horizontalpodautoscaler/{NAME}") is None
+
+
+def test_a_failed_first_release_is_removed_again(apply, make_release, kube, namespace):
+    with pytest.raises(RolloutFailed, match="first release"):
+        apply(make_release(replicas=2, env={"MODE": "crash"}))
+
+    kinds = "deployments,services,poddisruptionbudgets"
+    assert kube("get", kinds, "-n", namespace, "-o", "name").strip() == ""
+
+
+def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, make_release):
+    quick = {"timeoutSeconds": 3}
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(env={"MODE": "unhealthy"}, smokeTest=quick))
+
+    assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)

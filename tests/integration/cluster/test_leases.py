@@ -1,0 +1,68 @@
+"""One deployment of a service at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Timer
+
+import pytest
+from manifest_engine.domain.errors import RolloutFailed
+
+from tests.integration.names import NAME
+
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {{holderIdentity: another-run, leaseDurationSeconds: 60, renewTime: "{renewed}"}}
+"""
+
+
+def hold(kube, namespace, renewed):
+    text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    kube("apply", "-f", "-", given=LEASE.format(name=NAME, namespace=namespace, renewed=text))
+
+
+def test_a_run_waits_for_another_ones_deployment_without_a_worker(
+    apply, make_release, kube, namespace, get
+):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    hold(kube, namespace, datetime.now(UTC))
+
+    with pytest.raises(TaskDeferred) as deferred:
+        apply(make_release(), wait=False)
+
+    assert deferred.value.method_name == "execute_with_lease"
+    assert get(f"deployment/{NAME}") is None
+
+
+def test_it_goes_on_once_the_lease_is_given_back(apply, make_release, kube, namespace):
+    hold(kube, namespace, datetime.now(UTC))
+    give_back = Timer(3, kube, ("delete", "lease", NAME, "-n", namespace))
+    give_back.start()
+
+    assert apply(make_release())["changed"] is True
+
+
+def test_the_lease_of_a_dead_holder_expires(apply, make_release, kube, namespace, get):
+    hold(kube, namespace, datetime.now(UTC) - timedelta(seconds=90))
+    release = make_release()
+
+    apply(release, wait=False, keep_lease=True)
+
+    assert get(f"lease/{NAME}")["spec"]["holderIdentity"] == release.run_id
+
+
+def test_another_try_of_the_same_run_holds_it_already(apply, make_release):
+    release = make_release()
+    apply(release, wait=False, keep_lease=True)
+
+    assert apply(release, wait=False)["changed"] is False
+
+
+def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
+    with pytest.raises(RolloutFailed):
+        apply(make_release(env={"MODE": "crash"}))
+
+    assert get(f"lease/{NAME}") is None
