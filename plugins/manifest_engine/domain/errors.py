@@ -63,5 +63,11 @@ class RouteConflict(ManifestEngineError):
     """The route is owned by another service, or does not answer."""
 
 
+class Cancelled(ManifestEngineError):
+    """The task is ended from outside: by a person, or with its worker. Another try may follow."""
+
+    default_retryable = True
+
+
 class StateError(ManifestEngineError):
     """An earlier task's result is missing or belongs to another run."""

@@ -86,10 +86,22 @@ class Workload:
                 gone.append(f"{kind} {name}")
         return gone
 
-    def roll_back(self, failed: list[Json]) -> str:
+    def cancel(self, run_id: str) -> str:
+        """Take back what a run that is cancelled has begun to roll out; what was done, or nothing.
+
+        What it has rolled out completely stays.
+        """
+        live = self.live()
+        notes = marks.noted(live)
+        if notes.get(marks.RUN_ID) != run_id or history.completed(live):
+            return ""
+        return self.roll_back(marks.unpack(notes.get(marks.OBJECTS)) or [], settle_seconds=0)
+
+    def roll_back(self, failed: list[Json], *, settle_seconds: float = SETTLE_SECONDS) -> str:
         """Return to the last good release, or remove what a first one added; what was done.
 
         :param failed: the objects of the release that failed.
+        :param settle_seconds: how long to follow the last good one's rollout.
         """
         live = self.live()
         if live is None:
@@ -103,7 +115,9 @@ class Workload:
             applied = [self._apply(an_object) for an_object in good]
             self.remove([item for item in failed if not _among(item, good)])
             version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
-            status = self.rollout.follow(applied[0]["metadata"]["generation"], SETTLE_SECONDS)
+            if not settle_seconds:
+                return f"Rolled back to version {version}."
+            status = self.rollout.follow(applied[0]["metadata"]["generation"], settle_seconds)
             if isinstance(status, rollout.Done):
                 return f"Rolled back to version {version}, which is serving."
             text = status.text if isinstance(status, rollout.Waiting) else status.reason

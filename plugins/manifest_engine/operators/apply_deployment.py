@@ -82,20 +82,21 @@ class ApplyDeployment(LeaseStep):
             if self._unchanged:
                 return rebuild_gate.note(workload, lease, wanted, live)
             objects = history.continued(wanted, live)
-            deployment = self._apply(workload, objects, live)
-            changed = _differs(live, deployment)
-            generation = deployment["metadata"]["generation"]
-            self.log.info(
-                "Deployment %s %s (generation %s)",
-                release.name,
-                "is applied" if changed else "was so already",
-                generation,
-            )
-            begun = {"began": begin, "generation": generation, "changed": changed}
-            status = workload.rollout.follow(generation, WATCH_SECONDS)
-            if isinstance(status, rollout.Waiting):
-                self._await_rollout(release, begun)
-            return self._settle(release, workload, status, begun)
+            with failed_rollout.taken_back_when_cancelled(workload, release.run_id):
+                deployment = self._apply(workload, objects, live)
+                changed = _differs(live, deployment)
+                generation = deployment["metadata"]["generation"]
+                self.log.info(
+                    "Deployment %s %s (generation %s)",
+                    release.name,
+                    "is applied" if changed else "was so already",
+                    generation,
+                )
+                begun = {"began": begin, "generation": generation, "changed": changed}
+                status = workload.rollout.follow(generation, WATCH_SECONDS)
+                if isinstance(status, rollout.Waiting):
+                    self._await_rollout(release, begun)
+                return self._settle(release, workload, status, begun)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], begun: dict[str, Any]
@@ -104,7 +105,10 @@ class ApplyDeployment(LeaseStep):
         with told(context, self.log):
             release = releases.load(self.release)
             workload, lease = self.service(release)
-            with given_back_on_failure(lease):
+            with (
+                given_back_on_failure(lease),
+                failed_rollout.taken_back_when_cancelled(workload, release.run_id),
+            ):
                 status = workload.rollout.look(begun["generation"])
                 if isinstance(status, rollout.Waiting):
                     text = event.get("text") or f"it took too long ({status.text})"
@@ -164,6 +168,7 @@ class ApplyDeployment(LeaseStep):
                 deadline=time.time() + allowed,
                 run_id=release.run_id,
                 requested_by=release.requested_by,
+                force=cluster.force_conflicts,
             ),
             method_name="execute_complete",
             kwargs={"begun": begun},

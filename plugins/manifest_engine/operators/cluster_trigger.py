@@ -55,6 +55,13 @@ class ClusterTrigger(BaseTrigger):
             "deadline": self.deadline,
         }
 
+    async def hook(self) -> ClusterHook:
+        """The cluster of the Connection."""
+        from manifest_engine.hooks.cluster import ClusterHook
+
+        connection = await BaseHook.aget_connection(self.conn_id)
+        return ClusterHook(self.conn_id, connection=connection)
+
     @abstractmethod
     def settled(self, hook: ClusterHook) -> bool:
         """Look once; whether the task has something to do. Runs in a thread.
@@ -65,10 +72,8 @@ class ClusterTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yields the one event: ``state``, and with ``refused`` the error's ``text``."""
         from manifest_engine.domain.errors import ClusterError
-        from manifest_engine.hooks.cluster import ClusterHook
 
-        connection = await BaseHook.aget_connection(self.conn_id)
-        hook = ClusterHook(self.conn_id, connection=connection)
+        hook = await self.hook()
         pause = self.first_pause_seconds
         while time.time() < self.deadline:
             try:

@@ -1,11 +1,13 @@
-"""What is done about a release that does not come up: it is rolled back, and told why."""
+"""What becomes of a release that does not come up, or is cancelled: rolled back, and told why."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain import rollout
-from manifest_engine.domain.errors import ClusterError, RolloutFailed
+from manifest_engine.domain.errors import Cancelled, ClusterError, RolloutFailed
 from manifest_engine.operators import purged_image
 
 if TYPE_CHECKING:
@@ -22,6 +24,22 @@ def rolled_back(workload: Workload, objects: list[dict[str, Any]]) -> tuple[str,
         return workload.roll_back(objects), True
     except ClusterError as error:
         return f"It could not be rolled back: {error}", False
+
+
+@contextmanager
+def taken_back_when_cancelled(workload: Workload, run_id: str) -> Iterator[None]:
+    """Take the run's unfinished rollout back when its task is cancelled meanwhile.
+
+    :raises Cancelled: saying what was done.
+    """
+    try:
+        yield
+    except Cancelled as error:
+        try:
+            done = workload.cancel(run_id)
+        except ClusterError as problem:
+            done = f"What it had begun could not be rolled back: {problem}"
+        raise Cancelled(f"{error} {done}".rstrip()) from error
 
 
 def failure(

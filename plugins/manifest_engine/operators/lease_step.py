@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain.errors import Cancelled
 from manifest_engine.operators.lease_trigger import LeaseTrigger
 from manifest_engine.operators.step import StepOperator, told
 
@@ -25,8 +26,8 @@ _LEASE_SECONDS = 3600.0
 class LeaseStep(StepOperator):
     """Waits for the lease in the triggerer, where waiting holds no worker slot.
 
-    The lease is kept for the steps that follow; a failure (:func:`given_back_on_failure`) or the
-    end of the task by a person gives it back.
+    The lease is kept for the steps that follow; a failure gives it back, and so does the end of the
+    task from outside, which is one (:func:`given_back_on_failure`).
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -74,9 +75,14 @@ class LeaseStep(StepOperator):
             return self.run(context)
 
     def on_kill(self) -> None:
-        """Let others go on; a rollout itself goes on, too, or stops where it is."""
-        if self._lease is not None:
-            self._lease.give_back()
+        """End :meth:`run` right where it is; it gives the lease back.
+
+        Airflow itself lets a task go on for 5 s after this, in which it would change the cluster
+        further and take the lease again.
+
+        :raises Cancelled: always.
+        """
+        raise Cancelled("The task was cancelled.")
 
 
 @contextmanager

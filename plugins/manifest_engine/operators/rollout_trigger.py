@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.rollout import Waiting
 from manifest_engine.operators.cluster_trigger import ClusterTrigger
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.service_lease import ServiceLease
+    from manifest_engine.hooks.workload import Workload
 
 
 class RolloutTrigger(ClusterTrigger):
@@ -19,42 +21,60 @@ class RolloutTrigger(ClusterTrigger):
     :param generation: the one that was applied.
     :param run_id: in whose name the service's lease is renewed meanwhile.
     :param requested_by: who is shown as the lease's holder.
+    :param force: take over fields that another manager owns, should the release be taken back.
     """
 
     longest_pause_seconds = 6.0
     """A look costs three requests, and who waits for minutes can wait for seconds."""
 
     def __init__(
-        self, *, generation: int, run_id: str, requested_by: str, **where_and_until: Any
+        self,
+        *,
+        generation: int,
+        run_id: str,
+        requested_by: str,
+        force: bool = False,
+        **where_and_until: Any,
     ) -> None:
         super().__init__(**where_and_until)
         self.generation = generation
         self.run_id = run_id
         self.requested_by = requested_by
-        self._lease: ServiceLease | None = None
+        self.force = force
+        self._service: tuple[Workload, ServiceLease] | None = None
 
     def arguments(self) -> dict[str, Any]:
         return super().arguments() | {
             "generation": self.generation,
             "run_id": self.run_id,
             "requested_by": self.requested_by,
+            "force": self.force,
         }
 
     def settled(self, hook: ClusterHook) -> bool:
         """Renew the lease, and whether the rollout goes on no longer."""
-        from manifest_engine.hooks.rollout_watch import RolloutWatch
-        from manifest_engine.hooks.service_lease import ServiceLease
-
-        where = hook, self.namespace, self.name
-        if self._lease is None:
-            self._lease = ServiceLease(
-                *where, run_id=self.run_id, requested_by=self.requested_by, log=self.log
-            )
-        self._lease.renew()
-        status = RolloutWatch(*where, self.log).look(self.generation)
-        return not isinstance(status, Waiting)
+        workload, lease = self._service = self._service or self._open(hook)
+        lease.renew()
+        return not isinstance(workload.rollout.look(self.generation), Waiting)
 
     async def on_kill(self) -> None:
-        """The run was cancelled while it waited: let others go on."""
-        if self._lease is not None:
-            await asyncio.to_thread(self._lease.give_back)
+        """The run was cancelled while it waited: take the rollout back and let others go on."""
+        service = self._service or self._open(await self.hook())
+        await asyncio.to_thread(self._take_back, *service)
+
+    def _open(self, hook: ClusterHook) -> tuple[Workload, ServiceLease]:
+        from manifest_engine.hooks.service_lease import ServiceLease
+        from manifest_engine.hooks.workload import Workload
+
+        where = hook, self.namespace, self.name
+        lease = ServiceLease(
+            *where, run_id=self.run_id, requested_by=self.requested_by, log=self.log
+        )
+        return Workload(*where, force=self.force, log=self.log), lease
+
+    def _take_back(self, workload: Workload, lease: ServiceLease) -> None:
+        try:
+            self.log.info("The task was cancelled. %s", workload.cancel(self.run_id))
+        except ClusterError as error:
+            self.log.error("What it had begun could not be rolled back: %s", error)
+        lease.give_back()
