@@ -88,7 +88,7 @@ class Service:
         self.own_packages = False
         """Whether its layer of packages fits no other test's service."""
         self._store = store
-        self._login_server = login_server
+        self.login_server = login_server
 
     def zip(self, **files: str | bytes) -> dict[str, Any]:
         """A ZIP of the standard service and these files; what ``download_artifact`` returns."""
@@ -119,7 +119,7 @@ class Service:
         return release.plan(
             manifest.parse(asked | fields),
             environment,
-            login_server=self._login_server,
+            login_server=self.login_server,
             run_id=f"run-{uuid4().hex[:8]}",
             requested_at=datetime.now(UTC),
             requested_by="tester",
@@ -245,3 +245,22 @@ def run(docker_host: str) -> Callable[..., str]:
         return str(client.containers.run(image, list(command), remove=True).decode())
 
     return once
+
+
+@pytest.fixture
+def lead_to(
+    sandbox: dict[str, str], service: Service, connections: Callable[..., None]
+) -> Callable[[str], None]:
+    """Leads the registry's Connection, and the service's images, through another host."""
+
+    def lead(host: str) -> None:
+        connections(
+            "acr_default",
+            conn_type="acr",
+            host=host,
+            login=sandbox["REGISTRY_USER"],
+            password=sandbox["REGISTRY_PASSWORD"],
+        )
+        service.login_server = host
+
+    return lead

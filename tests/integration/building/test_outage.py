@@ -28,18 +28,9 @@ SLOTS = 5
 
 
 @pytest.fixture
-def door(
-    sandbox: dict[str, str], service: Service, connections: Callable[..., None]
-) -> Iterator[Door]:
+def door(lead_to: Callable[[str], None]) -> Iterator[Door]:
     with outage.door() as made:
-        connections(
-            "acr_default",
-            conn_type="acr",
-            host=made.host,
-            login=sandbox["REGISTRY_USER"],
-            password=sandbox["REGISTRY_PASSWORD"],
-        )
-        service._login_server = made.host
+        lead_to(made.host)
         yield made
 
 

@@ -23,19 +23,10 @@ UNKNOWN = b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]
 
 
 @pytest.fixture
-def proxy(
-    sandbox: dict[str, str], service: Service, connections: Callable[..., None]
-) -> Iterator[FaultProxy]:
+def proxy(lead_to: Callable[[str], None]) -> Iterator[FaultProxy]:
     """The registry of the Connection, with faults."""
     with fault_proxy.running() as made:
-        connections(
-            "acr_default",
-            conn_type="acr",
-            host=made.host,
-            login=sandbox["REGISTRY_USER"],
-            password=sandbox["REGISTRY_PASSWORD"],
-        )
-        service._login_server = made.host
+        lead_to(made.host)
         yield made
 
 
@@ -208,7 +199,7 @@ def test_a_sick_registry_is_given_up_and_holds_up_nobody(
     service: Service,
     proxy: FaultProxy,
     built: dict[str, Any],
-    connections: Callable[..., None],
+    lead_to: Callable[[str], None],
     sandbox: dict[str, str],
 ) -> None:
     proxy.faults = [Fault("POST", "/blobs/uploads/", 503, 10_000)]
@@ -217,14 +208,7 @@ def test_a_sick_registry_is_given_up_and_holds_up_nobody(
         service.push(built)
     assert caught.value.retryable
     assert time.monotonic() - begin < 30
-    connections(
-        "acr_default",
-        conn_type="acr",
-        host=sandbox["REGISTRY"],
-        login=sandbox["REGISTRY_USER"],
-        password=sandbox["REGISTRY_PASSWORD"],
-    )
-    service._login_server = sandbox["REGISTRY"]
+    lead_to(sandbox["REGISTRY"])
     begin = time.monotonic()
     service.ship(service.zip(**SMALL, **{"src/extra.py": "x = 1\n"}))
     assert time.monotonic() - begin < 10
