@@ -89,11 +89,6 @@ class AcrHook(BaseHook):
         """User and password for docker's clients: the Connection's own, or a fresh token."""
         return self.api.login()
 
-    def docker_auth(self) -> dict[str, str]:
-        """As docker-py's ``auth_config`` wants it."""
-        login = self.docker_login()
-        return {"username": login.username, "password": login.password}
-
     def test_connection(self) -> tuple[bool, str]:
         """For the button "Test" of the Connection's form."""
         try:

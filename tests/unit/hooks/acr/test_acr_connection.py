@@ -13,6 +13,7 @@ import pytest
 import requests
 from manifest_engine.domain.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.buildx import Login
 from manifest_engine.hooks.registry_session import session
 
 from tests.unit.hooks.registry_server import (
@@ -95,7 +96,7 @@ def test_the_test_button_says_whether_it_works(
 
 
 def test_docker_gets_the_connection_s_own_login(hook: AcrHook) -> None:
-    assert hook.docker_auth() == {"username": USER, "password": PASSWORD}
+    assert hook.docker_login() == Login(USER, PASSWORD)
 
 
 def test_a_login_from_netrc_does_not_take_our_place(
