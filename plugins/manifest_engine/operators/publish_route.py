@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from manifest_engine.domain import release as releases
 from manifest_engine.domain import routes, superseded
 from manifest_engine.domain.errors import RouteConflict, StateError
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.lease_step import LeaseStep
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from manifest_engine.domain.release import Release
     from manifest_engine.hooks.cluster import ClusterHook
-    from manifest_engine.hooks.service_lease import ServiceLease
 
 SETTLE_SECONDS = 3.0
 """How long a gateway may serve a route that is gone."""
@@ -24,7 +23,7 @@ SETTLE_SECONDS = 3.0
 Json = dict[str, Any]
 
 
-class PublishRoute(StepOperator):
+class PublishRoute(LeaseStep):
     """Refuse a path that others own, apply the route, wait until it is accepted, call the URL.
 
     XCom: ``url``, ``status``, ``seconds``.
@@ -37,40 +36,22 @@ class PublishRoute(StepOperator):
     def __init__(self, *, release: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.release = release
-        self._lease: ServiceLease | None = None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Publish and verify.
 
         :raises RouteConflict: naming who owns the path, or what the public URL answers instead.
         """
-        from manifest_engine.hooks.cluster import ClusterHook
-        from manifest_engine.hooks.service_lease import ServiceLease
-
         release = releases.load(self.release)
-        cluster = release.environment.cluster
-        hook = ClusterHook(cluster.connection)
-        self._lease = ServiceLease(
-            hook,
-            cluster.namespace,
-            release.name,
-            run_id=release.run_id,
-            requested_by=release.requested_by,
-            log=self.log,
-        )
-        if holder := self._lease.take():
+        workload, lease = self.service(release)
+        if holder := lease.take():
             raise StateError(
                 f"The route is left alone: another deployment of {release.name} goes on ({holder})."
             )
         try:
-            return self._publish(hook, release)
+            return self._publish(workload.hook, release)
         finally:
-            self._lease.give_back()
-
-    def on_kill(self) -> None:
-        """Let others go on."""
-        if self._lease is not None:
-            self._lease.give_back()
+            lease.give_back()
 
     def _publish(self, hook: ClusterHook, release: Release) -> dict[str, Any]:
         from manifest_engine.hooks.route_change import RouteChange

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from manifest_engine.domain import history, resources
 from manifest_engine.hooks.workload import Workload
+
+from tests.unit.domain.releases import DIGEST, make_release
 
 
 class Empty:
@@ -16,3 +20,37 @@ def test_where_the_deployment_was_deleted_nothing_is_said_to_run():
     done = Workload(Empty(), "apps", "pricing-quotes").roll_back([])
     assert "no longer there" in done
     assert "namespace 'apps'" in done
+
+
+class Rollout:
+    """The cluster's Deployment in the middle of the first rollout of a run, or at its end."""
+
+    def __init__(self, *, done):
+        objects = resources.workload(make_release(run_id="mine"), DIGEST, {})
+        self.live = history.continued(objects, None)[0]
+        reason = "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"
+        conditions = [{"type": "Progressing", "reason": reason}]
+        self.live["metadata"]["generation"] = 1
+        self.live["status"] = {"observedGeneration": 1, "conditions": conditions}
+        self.deleted = []
+
+    def get(self, _api_version, kind, *_where):
+        return self.live if kind == "Deployment" else None
+
+    def delete(self, _api_version, kind, name, _namespace):
+        self.deleted.append(f"{kind} {name}")
+        return True
+
+
+def test_what_a_cancelled_run_has_begun_is_taken_back():
+    hook = Rollout(done=False)
+    done = Workload(hook, "apps", "pricing-quotes").cancel("mine")
+    assert done.startswith("It was the first release; removed again: Deployment")
+    assert len(hook.deleted) == 1
+
+
+@pytest.mark.parametrize(("run_id", "done"), [("mine", True), ("another", False)])
+def test_what_it_has_completed_or_another_run_has_begun_stays(run_id, done):
+    hook = Rollout(done=done)
+    assert Workload(hook, "apps", "pricing-quotes").cancel(run_id) == ""
+    assert hook.deleted == []
