@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import requests
 from kubernetes import client
 from manifest_engine.domain import names
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -50,6 +51,13 @@ http.server.ThreadingHTTPServer(("", 8002), Handler).serve_forever()
 def dockerfile(base: str, *steps: str) -> bytes:
     lines = [f"FROM {base}", *steps, "COPY serve.py /", 'CMD ["python", "/serve.py"]']
     return "\n".join([*lines, ""]).encode()
+
+
+_AGAIN = retry(
+    retry=retry_if_exception_type((SandboxError, requests.Timeout)),
+    stop=stop_after_attempt(4),
+    wait=wait_fixed(2),
+)
 
 
 @contextmanager
@@ -124,21 +132,28 @@ class Night:
         rows = {row["service"].removeprefix(f"{COMPONENT}-"): row for row in table["rows"]}
         return state, rows, self.api.xcom(run, "summarise", "error")
 
-    @retry(
-        retry=retry_if_exception_type(SandboxError), stop=stop_after_attempt(4), wait=wait_fixed(2)
-    )
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; a busy database refuses now and then."""
+        """Start a run; a busy database refuses now and then, or says nothing for half a minute."""
         run_id = f"e2e-nightly-{time.time_ns()}"
-        self.api.trigger(dag_id, conf, run_id)
+        self._see_started(dag_id, conf, run_id)
         return run_id
+
+    @_AGAIN
+    def _see_started(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
+        if self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") is None:
+            self.api.trigger(dag_id, conf, run_id)
+
+    @_AGAIN
+    def state(self, dag_id: str, run_id: str) -> str:
+        """Of a run; "none" where there is no such run yet."""
+        return str((self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") or {"state": "none"})["state"])
 
     def wait(self, dag_id: str, run_id: str, task: str = "", seconds: float = 400) -> str:
         """Until the run, or a task of it, has ended; its state."""
         run = f"dags/{dag_id}/dagRuns/{run_id}"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            state = str((self.api.get(run) or {"state": "none"})["state"])
+            state = self.state(dag_id, run_id)
             if task and state == "running":
                 state = str(self.api.get(f"{run}/taskInstances/{task}")["state"])
             if state in ("success", "failed", "skipped", "upstream_failed"):
