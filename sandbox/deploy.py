@@ -45,6 +45,8 @@ _WHERE_LOCKED = Retry(
     raise_on_status=False,
 )
 """Airflow answers 500 where its SQLite is locked for too long; asking these again is safe."""
+_ANSWER_SECONDS = 60
+"""Longer than SQLite waits for a lock (30 s), so that its error comes, which is asked again."""
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
@@ -88,17 +90,17 @@ class AirflowApi:
         self.session.headers["Authorization"] = f"Bearer {self.airflow.token()}"
 
     @retry(
-        retry=retry_if_exception_type(requests.ConnectionError),
+        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout)),
         stop=stop_after_delay(_AWAY_SECONDS),
         wait=wait_fixed(1),
         reraise=True,
     )
     def get(self, path: str) -> Any:
-        """The answer's JSON, None for 404; an API server that restarts is waited for."""
-        answer = self.session.get(f"{self.base}/{path}", timeout=30)
+        """The answer's JSON, None for 404; a server that restarts or stands still is waited for."""
+        answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
         if answer.status_code in (401, 403):  # a token of before a restart
             self._log_in()
-            answer = self.session.get(f"{self.base}/{path}", timeout=30)
+            answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
@@ -113,7 +115,7 @@ class AirflowApi:
             answer = self.session.post(
                 f"{self.base}/dags/{dag_id}/dagRuns",
                 json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
-                timeout=30,
+                timeout=_ANSWER_SECONDS,
             )
             if answer.status_code == 409 and left < _ASKED_AGAIN:
                 return  # it was started all the same

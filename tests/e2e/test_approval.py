@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -12,7 +13,7 @@ from kubernetes import client
 from sandbox import airflow_configuration
 from sandbox.deploy import follow, upload
 from sandbox.settings import SETTINGS
-from tests.e2e.conftest import remove
+from tests.e2e.conftest import SESSION, Service, remove
 
 NAMESPACE = SETTINGS.approved_namespace
 AFTER = ("apply_deployment", "publish_route", "record_release")
@@ -37,9 +38,9 @@ def plain(service, cluster):
     remove(cluster, NAMESPACE, made.object_name)
 
 
-@pytest.fixture
-def asked_of():
-    """Changes the approval of ``prod`` until the test is over."""
+@contextmanager
+def changed_approval():
+    """What changes the approval of ``prod`` until the end of the block."""
     path = airflow_configuration.environments(SETTINGS.state / "airflow")
     before = path.read_text()
 
@@ -48,8 +49,29 @@ def asked_of():
         content["environments"]["prod"]["approval"] = approval or False
         path.write_text(yaml.safe_dump(content))
 
-    yield change
-    path.write_text(before)
+    try:
+        yield change
+    finally:
+        path.write_text(before)
+
+
+@pytest.fixture
+def asked_of():
+    with changed_approval() as change:
+        yield change
+
+
+@pytest.fixture(scope="module")
+def unanswered(api):
+    """A run that asks somebody who will not answer in the minute that she has.
+
+    It is started by the first test of the module and looked at by the last: nobody waits for it.
+    """
+    plain = Service("plain-service", f"unanswered-{SESSION}")
+    plain.manifest["environment"] = "prod"
+    with changed_approval() as change:
+        change(approvers=["grace"], timeoutMinutes=1)
+        return start(api, plain)
 
 
 def start(api, service, version="1.0", changes=None):
@@ -88,6 +110,10 @@ def answer(api, run_id, option, dag_id="deploy_service"):
     return api.session.patch(
         f"{api.base}/{path}", json={"chosen_options": [option], "params_input": {}}, timeout=30
     )
+
+
+def test_who_is_not_asked_may_not_answer(api, unanswered):
+    assert answer(api, unanswered, "Approve").status_code == 403
 
 
 def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
@@ -130,15 +156,6 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert requests.get(outcome.url, timeout=10).json()["service"] == "plain-service"
 
 
-def test_who_is_not_asked_may_not_answer_and_silence_fails_the_run(api, plain, asked_of):
-    asked_of(approvers=["grace"], timeoutMinutes=1)
-    run_id = start(api, plain)
-    assert answer(api, run_id, "Approve").status_code == 403
-    outcome = follow(api, run_id, quiet=True)
-    assert (outcome.state, outcome.failed_step) == ("failed", "approve")
-    assert "grace did not answer within 1 minutes" in outcome.error
-
-
 def test_a_rollback_asks_as_well(api, plain, asked_of):
     asked_of()  # nobody, for now
     assert plain.deploy(version="1.0").ok
@@ -163,7 +180,7 @@ def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
     done = api.session.patch(
         f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
         json={"new_state": "success"},
-        timeout=30,
+        timeout=60,
     )
     assert done.ok, done.text
     outcome = follow(api, run_id, quiet=True)
@@ -177,3 +194,9 @@ def test_an_environment_without_approval_never_starts_the_task(api, service):
     assert outcome.steps["approve"]["state"] == "skipped"
     run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
     assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0
+
+
+def test_silence_fails_the_run(api, unanswered):
+    outcome = follow(api, unanswered, quiet=True)
+    assert (outcome.state, outcome.failed_step) == ("failed", "approve")
+    assert "grace did not answer within 1 minutes" in outcome.error

@@ -77,7 +77,7 @@ def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_u
         until(api, manual, "apply_deployment", "running")
         path, _ = question(api, runs["asked"])
         given = {"chosen_options": ["Approve"], "params_input": {}}
-        assert api.session.patch(f"{api.base}/{path}", json=given, timeout=30).ok
+        assert api.session.patch(f"{api.base}/{path}", json=given, timeout=60).ok
         until(api, waiting, "apply_deployment", "deferred")
         assert api.get(f"{manual}/taskInstances/apply_deployment")["state"] == "running"
         assert night.wait("deploy_service", by_hand, "record_release") == "success"

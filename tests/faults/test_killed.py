@@ -15,7 +15,7 @@ STEPS = {
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
     "apply_deployment", "publish_route", "record_release",
 }  # fmt: skip
-MIDDLE = {"build_image": 0.6, "smoke_test": 2.0, "apply_deployment": 1.2} | dict.fromkeys(
+MIDDLE = {"build_image": 0.3, "smoke_test": 0.8, "apply_deployment": 1.2} | dict.fromkeys(
     ["validate", "download_artifact", "push_image", "publish_route", "record_release"], 0.15
 )
 """Seconds into a step; the three long ones are surely met there."""
@@ -26,7 +26,7 @@ MIDDLE = {"build_image": 0.6, "smoke_test": 2.0, "apply_deployment": 1.2} | dict
     [
         ("at its start", {}, STEPS),
         (
-            "0.6 to 2 s into build, smoke test and rollout, sooner in short steps",
+            "0.3 to 1.2 s into build, smoke test and rollout, sooner in short steps",
             MIDDLE,
             {"build_image", "smoke_test", "apply_deployment"},
         ),
@@ -55,7 +55,8 @@ def test_every_task_killed_once(*, faults, live, load, left_over, api, when, del
         case.seen = f"{outcome.state} in {outcome.seconds} s; tries: {tries}"
         assert outcome.ok, outcome.error
         assert surely <= set(killed)
-        assert all(count and count >= 2 for count in tries.values()), tries
+        # A short step may have reported its end just before its process was killed.
+        assert all(tries[step] >= 2 for step in surely), tries
         assert left_over(live) == []
         assert requests.get(outcome.url, timeout=10).json()["service"] == text
         case.load(found)
