@@ -108,7 +108,7 @@ def answer(api, run_id, option, dag_id="deploy_service"):
     time.sleep(PERSON_SECONDS)
     path, _ = question(api, run_id, dag_id)
     return api.session.patch(
-        f"{api.base}/{path}", json={"chosen_options": [option], "params_input": {}}, timeout=30
+        f"{api.base}/{path}", json={"chosen_options": [option], "params_input": {}}, timeout=60
     )
 
 
