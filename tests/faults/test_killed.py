@@ -16,7 +16,7 @@ STEPS = {
     "apply_deployment", "publish_route", "record_release",
 }  # fmt: skip
 MIDDLE = {"build_image": 0.3, "smoke_test": 0.8, "apply_deployment": 1.2} | dict.fromkeys(
-    ["validate", "download_artifact", "push_image", "publish_route", "record_release"], 0.15
+    ["validate", "download_artifact", "push_image", "publish_route", "record_release"], 0.05
 )
 """Seconds into a step; the three long ones are surely met there."""
 
@@ -55,8 +55,7 @@ def test_every_task_killed_once(*, faults, live, load, left_over, api, when, del
         case.seen = f"{outcome.state} in {outcome.seconds} s; tries: {tries}"
         assert outcome.ok, outcome.error
         assert surely <= set(killed)
-        # A short step may have reported its end just before its process was killed.
-        assert all(tries[step] >= 2 for step in surely), tries
+        assert all(count and count >= 2 for count in tries.values()), tries
         assert left_over(live) == []
         assert requests.get(outcome.url, timeout=10).json()["service"] == text
         case.load(found)

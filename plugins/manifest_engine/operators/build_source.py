@@ -19,7 +19,8 @@ STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 
 
 class BuildSource:
-    """
+    """The ZIP of one release and its Dockerfile, open for as long as the image is built.
+
     :param sha256: of the artifact, which the artifact store has.
     :param opened: closes the artifact.
     :raises ArtifactError: when it is not there, broken, unsafe or beyond the limits.
