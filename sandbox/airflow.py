@@ -1,4 +1,4 @@
-"""Airflow itself: ``airflow standalone`` on SQLite, tuned so that a demo is quick."""
+"""Airflow itself: ``airflow standalone`` with LocalExecutor, tuned so that a demo is quick."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from sandbox import airflow_configuration, process
+from sandbox import airflow_configuration, database, process
 from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
@@ -22,8 +22,11 @@ class Airflow(Part):
     """Scheduler, DAG processor, triggerer and API server in one process group."""
 
     name = "airflow"
-    needs = ("engine", "registry", "artifactory", "index")
-    """Those whose credentials its connections hold; it starts beside the cluster."""
+    needs = (
+        "engine", "registry", "artifactory", "index",
+        *(() if SETTINGS.database == "sqlite" else ("database",)),
+    )  # fmt: skip
+    """Its database, and those whose credentials its connections hold; not the cluster."""
 
     def __init__(self) -> None:
         self.home = SETTINGS.state / "airflow"
@@ -55,6 +58,7 @@ class Airflow(Part):
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "checkout").write_text(str(REPOSITORY))
         airflow_configuration.write(self.home, self.url)
+        database.make_empty()
         process.run(
             [
                 sys.executable,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from sandbox import arm, pull_secret, rbac
+from sandbox import arm, database, pull_secret, rbac
 from sandbox.artifactory import Artifactory
 from sandbox.cluster import Cluster
 from sandbox.engine import Engine
@@ -89,8 +89,7 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
             "test_connection": "Enabled",  # the button Test in a Connection's form
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         },
-        # Who finds the database locked waits longer than SQLite's 5 s before it fails.
-        "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout=30"},
+        "database": {"sql_alchemy_conn": database.url(home)},
         "scheduler": {
             "scheduler_idle_sleep_time": "0.1",
             # A worker that was killed is noticed after 15 s instead of 300.

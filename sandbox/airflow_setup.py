@@ -23,7 +23,8 @@ def main(connections: Path) -> None:
 
     initdb()
     with create_session() as session:
-        _number_triggers_once(session)
+        if session.get_bind().dialect.name == "sqlite":
+            _number_triggers_once(session)
         for conn_id, fields in json.loads(connections.read_text()).items():
             extra = fields.pop("extra", None)
             session.add(

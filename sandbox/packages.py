@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import golang
+from sandbox import database, golang
 from sandbox.console import say
 from sandbox.part import Part, SandboxError
 from sandbox.process import run
@@ -52,7 +52,15 @@ _OTHERS = {
 _FROM_TRIXIE = (*_ENGINE, "containerd", "docker-registry")
 """runc is not among them: Debian 13's needs a newer libc than Debian 12 has."""
 _GO = "golang-go"
-_SERVICES = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
+_POSTGRESQL = "postgresql"
+_SERVICES = (
+    "docker.service",
+    "docker.socket",
+    "containerd.service",
+    "docker-registry.service",
+    "postgresql.service",
+)
+_UNITS = Path("/lib/systemd/system")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """Debian 12's holds Debian 13's keys too; a machine without the file trusts them by default."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -137,7 +145,8 @@ def _lacking() -> list[str]:
     engine = [name for name, files in _ENGINE.items() if not _any_found(files)]
     if engine and usable_engine():
         engine = []
-    return [*engine, *others, *([] if golang.usable() else [_GO])]
+    postgresql = [] if database.installed() else [_POSTGRESQL]
+    return [*engine, *others, *postgresql, *([] if golang.usable() else [_GO])]
 
 
 def _any_found(files: tuple[str, ...]) -> bool:
@@ -185,6 +194,7 @@ def _apt_options() -> list[str]:
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
     """Packages start their services when installed; the sandbox runs instances of its own."""
+    new = [service for service in _SERVICES if not (_UNITS / service).exists()]
     aside = _POLICY.with_name("policy-rc.d.before-manifest-engine")
     if _POLICY.exists() and not aside.exists():
         _POLICY.rename(aside)
@@ -197,4 +207,4 @@ def _no_service_starts() -> Iterator[None]:
         if aside.exists():
             aside.rename(_POLICY)
         if Path("/run/systemd/system").exists():  # nor at the next boot
-            subprocess.run(["systemctl", "disable", *_SERVICES], capture_output=True, check=False)
+            subprocess.run(["systemctl", "disable", *new], capture_output=True, check=False)

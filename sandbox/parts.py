@@ -10,6 +10,7 @@ from sandbox.cluster import Cluster
 from sandbox.cluster_binary import ClusterBinary
 from sandbox.compose import Compose
 from sandbox.containerd import Containerd
+from sandbox.database import Database
 from sandbox.engine import Engine
 from sandbox.entra import Entra
 from sandbox.gateway import Gateway
@@ -41,6 +42,7 @@ def all_parts() -> list[Part]:
         Gateway(),
         PullSecret(),
         *_azure(),
+        *_database(),
         Airflow(),
     ]
 
@@ -48,6 +50,10 @@ def all_parts() -> list[Part]:
 def on_request() -> list[Part]:
     """Parts that ``up`` leaves out unless it is told their name; ``down`` takes them along."""
     return [Compose()]
+
+
+def _database() -> list[Part]:
+    return [Database()] if SETTINGS.database == "postgresql" else []
 
 
 def _azure() -> list[Part]:

@@ -49,6 +49,8 @@ class Settings:
     apiserver_port: int = 6443
     etcd_port: int = 12379
 
+    database: str = "postgresql"
+    """Airflow's: ``postgresql`` or ``sqlite``."""
     namespace: str = "datafactory"
     """Kubernetes namespace of the environment ``dev`` that the sandbox configures."""
     approved_namespace: str = "datafactory-prod"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect, text
 
 from sandbox import process
+from sandbox.settings import SETTINGS
+from tests.e2e.metadata import metadata
 
 _LOGINS = {
     "REGISTRY": ("REGISTRY_USER", "REGISTRY_PASSWORD"),
@@ -30,15 +32,16 @@ def credentials(environment: dict[str, str]) -> dict[str, bytes]:
     return found
 
 
-def rows(database: Path) -> Iterator[tuple[str, bytes]]:
+def rows() -> Iterator[tuple[str, bytes]]:
     """Every row of every table, by the table's name."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (table,) in tables:
-        for row in connection.execute(f'SELECT * FROM "{table}"'):
-            cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in row)
-            yield table, b"\0".join(cells)
-    connection.close()
+    with metadata() as connection:
+        for table in inspect(connection).get_table_names():
+            for row in connection.execute(text(f'SELECT * FROM "{table}"')):
+                yield table, b"\0".join(map(_bytes, row))
+
+
+def _bytes(cell: object) -> bytes:
+    return bytes(cell) if isinstance(cell, bytes | memoryview) else str(cell).encode()
 
 
 def test_no_credential_stands_in_a_table_or_a_log(service, environment, credentials):
@@ -51,7 +54,7 @@ def test_no_credential_stands_in_a_table_or_a_log(service, environment, credenti
     home = Path(environment["AIRFLOW_HOME"])
     name = quotes.manifest["serviceName"].encode()
     leaks, seen = set(), set()
-    for table, row in rows(home / "airflow.db"):
+    for table, row in rows():
         leaks |= {
             f"{what} in table {table}" for what, secret in credentials.items() if secret in row
         }
@@ -60,7 +63,8 @@ def test_no_credential_stands_in_a_table_or_a_log(service, environment, credenti
     assert {"dag_run", "xcom", "rendered_task_instance_fields", "asset_event"} <= seen
 
     logs = [path for path in (home / "logs").rglob("*") if path.is_file()]
-    raw = [*home.glob("airflow.db*"), process.log_file("airflow")]
+    raw = [process.log_file("airflow"), process.log_file("database")]
+    raw += [path for path in (SETTINGS.state / "database").rglob("*") if path.is_file()]
     for path in (*logs, *raw):
         content = path.read_bytes()
         leaks |= {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
 
 import psutil
+from sqlalchemy import Connection, text
 
 from sandbox import process
-from sandbox.airflow import Airflow
+from tests.e2e.metadata import metadata
 
 _POLL_SECONDS = 0.02
+_RUNNING = text(
+    "SELECT task_id, pid FROM task_instance "
+    "WHERE run_id = :run AND state = 'running' AND pid IS NOT NULL AND try_number = 1"
+)
 
 
 class Killer(threading.Thread):
@@ -33,8 +36,7 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         begun: dict[str, float] = {}
-        file = f"file:{Airflow().home / 'airflow.db'}?mode=ro"
-        with closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
+        with metadata() as database:
             while not self._over.wait(_POLL_SECONDS):
                 for task, pid in self._running(database):
                     started = begun.setdefault(task, time.monotonic())
@@ -48,14 +50,9 @@ class Killer(threading.Thread):
         self.join(timeout=10)
         return self.killed
 
-    def _running(self, database: sqlite3.Connection) -> list[tuple[str, int]]:
-        with suppress(sqlite3.OperationalError):  # locked for a moment
-            return database.execute(
-                "SELECT task_id, pid FROM task_instance "
-                "WHERE run_id = ? AND state = 'running' AND pid IS NOT NULL AND try_number = 1",
-                (self.run_id,),
-            ).fetchall()
-        return []
+    def _running(self, database: Connection) -> list[tuple[str, int]]:
+        found = database.execute(_RUNNING, {"run": self.run_id})
+        return [(task, pid) for task, pid in found]
 
     def _kill(self, pid: int) -> bool:
         """Only ever a descendant of the sandbox's Airflow."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing, suppress
 from typing import Any
 
-from sandbox.airflow import Airflow
+from sqlalchemy import text
+
 from sandbox.deploy import AirflowApi, upload
 from tests.e2e.conftest import Service
+from tests.e2e.metadata import metadata
 
 _POLL_SECONDS = 0.02
 IN_SMOKE_POD = "import socket\nSMOKE = '-smoke-' in socket.gethostname()\n"
@@ -43,17 +43,13 @@ def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
 
     Airflow's database is read: by its API, a state that lasts 0.2 s would be missed.
     """
-    file = f"file:{Airflow().home / 'airflow.db'}?mode=ro"
     end = time.monotonic() + seconds
     seen = None
-    with closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
+    state = text("SELECT state FROM task_instance WHERE run_id = :run AND task_id = :task")
+    with metadata() as database:
         while time.monotonic() < end:
-            with suppress(sqlite3.OperationalError):  # locked for a moment
-                seen = database.execute(
-                    "SELECT state FROM task_instance WHERE run_id = ? AND task_id = ?",
-                    (run_id, task),
-                ).fetchone()
-            if seen and seen[0] in states:
+            seen = database.scalar(state, {"run": run_id, "task": task})
+            if seen in states:
                 return
             time.sleep(_POLL_SECONDS)
     raise AssertionError(f"{task} of {run_id} is {seen} after {seconds:.0f} s, not {states}")

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from manifest_engine.domain.errors import RolloutFailed
 
+from tests.integration.steps import apply_step
+
 CLIENTS, PAUSE = 4, 0.02
 """About 150 requests a second: enough to meet every gap, and bearable beside everything else."""
 
@@ -23,28 +25,12 @@ def deploy(
 ) -> Iterator[Any]:
     """Applies and publishes, as the two steps of the DAG do."""
     from manifest_engine.operators import apply_deployment
-    from manifest_engine.operators.apply_deployment import ApplyDeployment
     from manifest_engine.operators.publish_route import PublishRoute
 
     monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 120.0)  # no triggerer here
 
     def run(release: Any) -> None:
-        verdict = {
-            "digest": digest,
-            "runId": release.run_id,
-            "asked": "/health",
-            "status": 200,
-            "ok": True,
-            "seconds": 0.1,
-        }
-        apply = ApplyDeployment(
-            task_id="apply_deployment",
-            release=release.dump(),
-            artifact={},
-            push={"digest": digest},
-            verdict=verdict,
-        )
-        apply.execute(context(release.run_id))
+        apply_step(release, digest).execute(context(release.run_id))
         publish = PublishRoute(task_id="publish_route", release=release.dump())
         publish.execute(context(release.run_id))
 

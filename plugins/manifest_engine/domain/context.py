@@ -6,7 +6,6 @@ them the same image, whoever packed the ZIP, when, and with what.
 
 from __future__ import annotations
 
-import hashlib
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,14 +37,6 @@ def tar_stream(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator
     PAX format (POSIX.1-2001): any length, any size, names in UTF-8.
     """
     return _gathered(_tar(folders, files))
-
-
-def context_digest(blocks: Iterable[bytes]) -> str:
-    """The digest of a context, ``sha256:<hex>``; reads the stream to its end."""
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _tar(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.names import NAME
+from tests.integration.steps import apply_step
 
 
 @pytest.fixture
@@ -17,24 +18,9 @@ def apply(
 ) -> Callable[..., Any]:
     """Runs the step with a good verdict, and waits in the task if it would defer."""
     from airflow.sdk.exceptions import TaskDeferred
-    from manifest_engine.operators.apply_deployment import ApplyDeployment
 
     def run(release: Any, *, digest: str = digest, **changes: Any) -> dict[str, Any]:
-        good = {
-            "digest": digest,
-            "runId": release.run_id,
-            "asked": "/health",
-            "status": 200,
-            "ok": True,
-            "seconds": 0.1,
-        }
-        task = ApplyDeployment(
-            task_id="apply_deployment",
-            release=release.dump(),
-            artifact={"sha256": "a" * 64},
-            push={"digest": digest},
-            verdict=changes.get("verdict", good),
-        )
+        task = apply_step(release, digest, changes.get("verdict"))
         made = context(release.run_id)
         try:
             done = task.execute(made)
