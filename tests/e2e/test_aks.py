@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from kubernetes import client
 
-from sandbox import arm, process, rbac
+from sandbox import arm, process
 from sandbox.airflow import Airflow
 
 MEND = "run `.venv/bin/python -m sandbox down --only airflow` and `.venv/bin/python -m sandbox up`"
@@ -28,16 +26,6 @@ def asked_of_arm() -> int:
     wanted = f"managedClusters/{arm.CLUSTER}/listClusterUserCredential"
     lines = process.log_file("arm").read_text().splitlines()
     return sum(wanted in line and "200" in line for line in lines)
-
-
-@pytest.fixture
-def without_role(cluster: Any, environment: dict[str, str]) -> Iterator[None]:
-    """The deployer has no role in the namespace for a while."""
-    client.RbacAuthorizationV1Api(cluster).delete_namespaced_role_binding(
-        rbac.ROLE, environment["NAMESPACE"]
-    )
-    yield
-    rbac.Rbac().start()
 
 
 def test_a_service_goes_live_through_arm_and_entra_id(
@@ -62,14 +50,6 @@ def test_the_next_version_replaces_it_and_a_broken_one_does_not(service: Any) ->
     assert (broken.state, broken.failed_step) == ("failed", "smoke_test")
     assert "KeyError: 'DATABASE_URL'" in broken.error, "the logs of the pod can be read"
     assert requests.get(first.url, timeout=10).ok
-
-
-def test_without_the_role_the_error_names_the_verb_and_the_kind(
-    service: Any, without_role: None
-) -> None:
-    outcome = service("plain-service").deploy(environment="aks")
-    assert outcome.state == "failed"
-    assert "Bind it to a Role with verb" in outcome.error
 
 
 def test_the_form_offers_the_types_of_our_connections_with_their_fields() -> None:
