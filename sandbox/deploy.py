@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import requests
-from requests.adapters import HTTPAdapter
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
-from urllib3.util import Retry
 
 from sandbox.airflow import Airflow
 from sandbox.archives import zip_folder
@@ -34,19 +32,7 @@ _STEPS = (
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.4
-_ASKED_AGAIN = 4
-_WHERE_LOCKED = Retry(
-    total=_ASKED_AGAIN,
-    connect=0,
-    read=0,
-    status_forcelist=[500],
-    allowed_methods=["GET", "PATCH"],
-    backoff_factor=0.5,
-    raise_on_status=False,
-)
-"""Airflow answers 500 where its SQLite is locked for too long; asking these again is safe."""
-_ANSWER_SECONDS = 60
-"""Longer than SQLite waits for a lock (30 s), so that its error comes, which is asked again."""
+_ANSWER_SECONDS = 30
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
@@ -83,7 +69,6 @@ class AirflowApi:
         self.airflow = airflow
         self.base = f"{airflow.url}/api/v2"
         self.session = requests.Session()
-        self.session.mount(airflow.url, HTTPAdapter(max_retries=_WHERE_LOCKED))
         self._log_in()
 
     def _log_in(self) -> None:
@@ -96,7 +81,7 @@ class AirflowApi:
         reraise=True,
     )
     def get(self, path: str) -> Any:
-        """The answer's JSON, None for 404; a server that restarts or stands still is waited for."""
+        """The answer's JSON, None for 404; a server that restarts is waited for."""
         answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
         if answer.status_code in (401, 403):  # a token of before a restart
             self._log_in()
@@ -107,21 +92,12 @@ class AirflowApi:
         return answer.json()
 
     def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
-        """Start a run. Raises SandboxError with the API's own words when it refuses.
-
-        The run id makes asking again safe where Airflow's SQLite is locked for too long (500).
-        """
-        for left in reversed(range(_ASKED_AGAIN + 1)):
-            answer = self.session.post(
-                f"{self.base}/dags/{dag_id}/dagRuns",
-                json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
-                timeout=_ANSWER_SECONDS,
-            )
-            if answer.status_code == 409 and left < _ASKED_AGAIN:
-                return  # it was started all the same
-            if answer.status_code != 500 or not left:
-                break
-            time.sleep(1)
+        """Start a run. Raises SandboxError with the API's own words when it refuses."""
+        answer = self.session.post(
+            f"{self.base}/dags/{dag_id}/dagRuns",
+            json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
+            timeout=_ANSWER_SECONDS,
+        )
         if answer.status_code >= 400:
             detail = answer.json().get("detail", answer.text)
             raise SandboxError(

@@ -14,14 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
 from kubernetes import client
 from manifest_engine.domain import names
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from sandbox.archives import zip_folder
 from sandbox.deploy import AirflowApi, upload
-from sandbox.part import SandboxError
 from tests.e2e.conftest import EXAMPLES, SESSION
 
 LOAD = Path(__file__).parents[1] / "integration/load.py"
@@ -51,13 +48,6 @@ http.server.ThreadingHTTPServer(("", 8002), Handler).serve_forever()
 def dockerfile(base: str, *steps: str) -> bytes:
     lines = [f"FROM {base}", *steps, "COPY serve.py /", 'CMD ["python", "/serve.py"]']
     return "\n".join([*lines, ""]).encode()
-
-
-_AGAIN = retry(
-    retry=retry_if_exception_type((SandboxError, requests.Timeout)),
-    stop=stop_after_attempt(4),
-    wait=wait_fixed(2),
-)
 
 
 @contextmanager
@@ -133,17 +123,11 @@ class Night:
         return state, rows, self.api.xcom(run, "summarise", "error")
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; a busy database refuses now and then, or says nothing for half a minute."""
+        """Start a run; its id."""
         run_id = f"e2e-nightly-{time.time_ns()}"
-        self._see_started(dag_id, conf, run_id)
+        self.api.trigger(dag_id, conf, run_id)
         return run_id
 
-    @_AGAIN
-    def _see_started(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
-        if self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") is None:
-            self.api.trigger(dag_id, conf, run_id)
-
-    @_AGAIN
     def state(self, dag_id: str, run_id: str) -> str:
         """Of a run; "none" where there is no such run yet."""
         return str((self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") or {"state": "none"})["state"])

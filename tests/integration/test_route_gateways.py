@@ -160,3 +160,21 @@ def test_an_environment_that_changes_its_gateway_keeps_the_former_until_the_new_
     assert answers(now) == 200
     assert parents() == ["shop"]
     assert answers(former + "/health") == 404
+
+
+def test_an_environment_that_changes_its_listener_keeps_the_former_until_the_new_one_answers(
+    *, routed, publish, second, kube, namespace
+):
+    def sections() -> list[str]:
+        path = "jsonpath={.spec.parentRefs[*].sectionName}"
+        return kube("get", "httproute", NAME, "-n", namespace, "-o", path).split()
+
+    former = publish(routed(SHOP))["url"]
+    with pytest.raises(RouteConflict, match="has no listener 'absent'"):
+        publish(routed(SHOP, "absent"))
+    assert answers(former) == 200
+    assert sections() == ["https"]
+
+    now = publish(routed(SHOP, "http", url=f"http://{SHOP}:{second.http}"))["url"]
+    assert answers(now) == 200
+    assert sections() == ["http"]

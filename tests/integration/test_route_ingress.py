@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -95,6 +96,17 @@ def _elsewhere(release: Any) -> dict[str, Any]:
     return {"environment": release.environment.model_copy(update={"routing": routing})}
 
 
+def test_an_ingress_of_another_service_at_the_host_and_path_of_our_route_is_named(
+    *, running, by_ingress, publish, foreign, namespace, there
+):
+    theirs = by_ingress()
+    foreign(theirs.model_copy(update=_elsewhere(theirs)), PATH)
+    ours = running(**NOT_STRIPPED)
+    with pytest.raises(RouteConflict, match=f"owned by Ingress {namespace}/other"):
+        publish(ours.model_copy(update=_elsewhere(ours)))
+    assert there() == set()
+
+
 def test_a_prefix_that_the_controller_does_not_strip_is_told(by_ingress, publish):
     release = by_ingress(route={"stripPrefix": True})
     with pytest.raises(RouteConflict, match="the ingress controller has not stripped") as refused:
@@ -107,6 +119,28 @@ def test_a_host_that_the_controller_does_not_serve_is_told(by_ingress, publish):
     release = by_ingress()
     with pytest.raises(RouteConflict, match=r"routing\.ingress\.className"):
         publish(release.model_copy(update=_elsewhere(release)))
+
+
+def test_a_class_that_nobody_serves_leaves_the_service_with_the_former_one(by_ingress, publish):
+    """An Ingress has one class: the former one is back once nobody has answered by the new one."""
+    former = by_ingress()
+    publish(former)
+    routing = former.environment.routing
+    nobody = routing.model_copy(
+        update={"ingress": routing.ingress.model_copy(update={"class_name": "nobody"})}
+    )
+    environment = former.environment.model_copy(update={"routing": nobody})
+    with pytest.raises(RouteConflict, match=r"routing\.ingress\.className"):
+        publish(former.model_copy(update={"environment": environment}))
+    assert served_again(f"{former.url}/health")
+
+
+def served_again(url: str) -> bool:
+    """Within the seconds that the controller takes."""
+    end = time.monotonic() + 5
+    while answers(url) != 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    return answers(url) == 200
 
 
 def test_a_former_route_of_the_other_kind_goes_once_the_new_one_answers(

@@ -30,7 +30,7 @@ def claims(route: Json, others: Iterable[Json]) -> list[Claim]:
     """Claims of other objects on the path of ``route``.
 
     :param route: our HTTPRoute or Ingress, as it will be applied.
-    :param others: objects of the same kind, of all namespaces that can be seen.
+    :param others: HTTPRoutes and Ingresses, of all namespaces that can be seen.
     """
     mine = _identity(route)
     path = _paths(route)[0]
@@ -71,6 +71,10 @@ def _owner(an_object: Json) -> str:
 
 def _meet(mine: Json, other: Json) -> bool:
     """Whether a request can reach both: same listener or class, and a host in common."""
+    if mine["kind"] != other["kind"]:
+        # Their controllers may listen at two addresses; a host name that both name is one.
+        named = _hosts(mine), _hosts(other)
+        return all(named) and _hosts_meet(*named, hosts.covers_one_label)
     if mine["kind"] == "Ingress":
         # One without a class is anybody's: which controller takes it is not written in it.
         same = _class(other) in (None, _class(mine))
@@ -102,6 +106,12 @@ def _share_listener(one: Parent, other: Parent) -> bool:
 def _class(ingress: Json) -> str | None:
     given = ingress["spec"].get("ingressClassName") or marks.noted(ingress).get(_INGRESS_CLASS)
     return str(given) if given else None
+
+
+def _hosts(route: Json) -> list[str]:
+    if route["kind"] == "Ingress":
+        return _ingress_hosts(route)
+    return route["spec"].get("hostnames") or []
 
 
 def _ingress_hosts(ingress: Json) -> list[str]:

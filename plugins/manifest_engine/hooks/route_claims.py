@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from manifest_engine.domain import marks, resources, route_owners
+from manifest_engine.domain import marks, resources, route_owners, route_switch
 from manifest_engine.domain.errors import ClusterError, RouteConflict
 from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook
@@ -27,7 +27,8 @@ def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger
             f"{kind} {namespace}/{name} exists already and was not made by a release; "
             "remove or rename it."
         )
-    for claim in route_owners.claims(wanted, _others(hook, wanted, log)):
+    others = [*_others(hook, wanted, log), *_others_of_other_kind(hook, wanted, log)]
+    for claim in route_owners.claims(wanted, others):
         if claim.whole:
             raise RouteConflict(
                 f"The path {path} is owned by {claim.owner} already; remove it "
@@ -46,3 +47,15 @@ def _others(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:
         namespace = wanted["metadata"]["namespace"]
         log.info("Only the routes of %s can be checked: %s", namespace, error)
         return hook.find(wanted["apiVersion"], wanted["kind"], namespace)
+
+
+def _others_of_other_kind(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:
+    """Of all namespaces; none where the cluster does not have the kind, or nobody may see it."""
+    api_version, kind = route_switch.OTHER[wanted["kind"]]
+    try:
+        return hook.find(api_version, kind, None)
+    except ClusterError as error:
+        if error.retryable:
+            raise
+        log.info("No %s can be checked: %s", kind, error)
+        return []

@@ -104,6 +104,24 @@ def test_a_wildcard_host_meets_a_host_below_it():
 
 @pytest.mark.parametrize(
     ("mine", "others", "meet"),
+    [("dev.example.com", "dev.example.com", True), ("dev.example.com", "*.example.com", True),
+     ("dev.example.com", "prod.example.com", False), ("dev.example.com", None, False),
+     (None, None, False)],
+)  # fmt: skip
+def test_routes_of_two_kinds_meet_at_a_host_that_both_name(mine, others, meet):
+    """Without a host they may be at two addresses."""
+    route = http_route(routing=GATEWAY | ({"host": mine} if mine else {}))
+    ingress = http_route(routing=INGRESS | {"host": others})
+    ingress["metadata"]["name"] = "other"
+    assert len(route_owners.claims(route, [ingress])) == meet
+    ingress, route = {**ingress, "metadata": route["metadata"]}, {
+        **route, "metadata": ingress["metadata"],
+    }  # fmt: skip
+    assert len(route_owners.claims(ingress, [route])) == meet
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "meet"),
     [
         ({"section": "https"}, {"sectionName": "http"}, False),
         ({"section": "https"}, {"sectionName": "https"}, True),
