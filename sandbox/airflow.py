@@ -15,6 +15,7 @@ from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
 
+_MADE_OF = f"{REPOSITORY} on {SETTINGS.database}"
 _DAGS = ("deploy_service", "remove_service", "rollback_service")
 
 
@@ -46,8 +47,8 @@ class Airflow(Part):
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
-        if (self.home / "checkout").read_text() != str(REPOSITORY):
-            return f"it serves another checkout, {(self.home / 'checkout').read_text()}"
+        if (of := (self.home / "made-of").read_text()) != _MADE_OF:
+            return f"it is made of {of}, not of {_MADE_OF}"
         try:
             return self._health() or self._dags_known()
         except SandboxError as error:
@@ -56,7 +57,7 @@ class Airflow(Part):
     def start(self) -> None:
         self.stop()
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "checkout").write_text(str(REPOSITORY))
+        (self.home / "made-of").write_text(_MADE_OF)
         airflow_configuration.write(self.home, self.url)
         database.make_empty()
         process.run(

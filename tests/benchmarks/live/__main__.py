@@ -23,19 +23,21 @@ from sandbox import stack
 from sandbox.archives import zip_folder
 from sandbox.deploy import upload
 from sandbox.parts import all_parts
-from sandbox.settings import REPOSITORY
+from sandbox.settings import REPOSITORY, SETTINGS
 from tests.benchmarks.live.by_hand import ByHand
 from tests.benchmarks.live.ours import Ours, Site
 from tests.benchmarks.live.steps import Deployment
 
 _SAMPLE = REPOSITORY / "include/examples/services/plain-service"
 _COMPONENT = "bench"
+_CASES = {"postgresql": "PostgreSQL, LocalExecutor", "sqlite": "SQLite, LocalExecutor"}
+"""The sandbox's Airflow, by its database."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.live", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--case", default="SQLite, LocalExecutor", help="its name in the table")
+    parser.add_argument("--case", default=_CASES[SETTINGS.database], help="its name in the table")
     parser.add_argument(
         "--airflow", metavar="URL", help="not the sandbox's; AIRFLOW_USER, AIRFLOW_PASSWORD say who"
     )
