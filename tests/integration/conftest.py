@@ -179,8 +179,18 @@ def context() -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture(scope="module")
+def ends_with_the_module(kube: Any, namespace: str) -> Iterator[None]:
+    """The next module on this worker finds no workload; within one it need not start anew."""
+    yield
+    kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers"
+    kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
+
+
 @pytest.fixture
-def running(kube: Any, namespace: str, make_release: Any, digest: str) -> Callable[..., Any]:
+def running(
+    kube: Any, namespace: str, make_release: Any, digest: str, ends_with_the_module: None
+) -> Callable[..., Any]:
     """Applies a release's workload and waits until it is there, by kubectl."""
     from manifest_engine.domain import resources
 
