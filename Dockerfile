@@ -27,7 +27,8 @@ COPY compose/init.py compose/alive.py compose/
 COPY include include
 COPY plugins plugins
 COPY dags dags
-RUN python -m compileall -q config compose dags plugins
+RUN python -m compileall -q config compose dags plugins \
+    && install -d -o airflow -g root -m 775 audit
 USER airflow
 
 # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.

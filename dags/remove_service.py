@@ -34,7 +34,7 @@ with DAG(
     dag_display_name="Remove a service",
     description="Takes a service's route and workload out of an environment; images stay",
     doc_md=GUIDE,
-    schedule=None,
+    **dag_settings.ON_REQUEST,
     params=dag_settings.params(removal.form_fields(environments.load())),
     tags=["manifest-engine"],
     dagrun_timeout=timedelta(hours=2),

@@ -120,6 +120,7 @@ def test_changed_code_goes_live_back_is_rebuilt_and_removed_while_another_is_app
     ended = {run_id: entries[run_id]["result"] for run_id in (waiting, back.run_id, gone.run_id)}
     assert set(ended.values()) == {"success"}
     assert entries[second.run_id]["digest"] == second.digest
+    assert {waiting, second.run_id, back.run_id, gone.run_id} <= set(written())
 
 
 def run(many, dag_id, service, **conf):
@@ -128,6 +129,12 @@ def run(many, dag_id, service, **conf):
     about = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
     many.trigger(dag_id, about | conf, run_id)
     return follow(many, run_id, dag_id=dag_id, quiet=True)
+
+
+def written():
+    """Ids of the runs that the listener wrote of, into a volume that a new container has, too."""
+    told = Compose().compose("exec", "-T", "api-server", "cat", "audit/manifest-engine.jsonl")
+    return [json.loads(line)["run"] for line in told.splitlines()]
 
 
 def audited():

@@ -13,6 +13,8 @@ from manifest_engine.domain.environments import Environment
 from manifest_engine.domain.form import FormField
 from manifest_engine.operators.step import RetryByError
 
+ON_REQUEST: dict[str, Any] = {"schedule": None, "is_paused_upon_creation": False}
+"""A DAG that runs when it is triggered: paused, as Airflow makes one, it would let runs queue."""
 TASKS: dict[str, Any] = {
     "retries": 3,
     "retry_delay": timedelta(seconds=5),
@@ -26,7 +28,7 @@ TASKS: dict[str, Any] = {
 def deploying(configured: Mapping[str, Environment]) -> dict[str, Any]:
     """What the DAGs that bring a release live have in common: how their runs go, and how long."""
     return {
-        "schedule": None,
+        **ON_REQUEST,
         "tags": ["manifest-engine"],
         "max_active_runs": 32,  # deployments of other services need not wait for one another
         "dagrun_timeout": timedelta(hours=2) + environments.longest_approval(configured),
