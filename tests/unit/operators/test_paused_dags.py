@@ -1,4 +1,4 @@
-"""Which DAGs a newcomer's Airflow holds back: it makes every DAG paused that does not say otherwise."""
+"""Which DAGs Airflow holds back at first: it does that with each that says nothing else."""
 
 from __future__ import annotations
 
