@@ -35,7 +35,8 @@ class BaseLookup:
     def current(self, reference: str) -> Current:
         """
         :param reference: normalized, with a tag.
-        :return: with ``problem`` where neither registry nor builder knows it.
+        :return: with ``problem`` where its registry does not tell, unless it is an image of the
+            builders' own. What a builder once pulled says nothing of the present.
         """
         try:
             if base_images.host(reference) == self._acr.login_server:
@@ -59,12 +60,17 @@ class BaseLookup:
         return (found.digest, "") if found else (None, "the registry does not have it")
 
     def _local(self, reference: str) -> frozenset[str]:
+        """Ids of an image that builders have from no registry; empty if one of them pulled it."""
         found = set()
         for conn_id in self._builders:
             with BuilderHook(conn_id) as builder:
                 builder.ping()
-                found.add(builder.base_digest(reference))
-        return frozenset(item for item in found if item)
+                base = builder.local_base(reference)
+            if base and base.pulled_as:
+                return frozenset()
+            if base:
+                found.add(base.image_id)
+        return frozenset(found)
 
 
 def _elsewhere(reference: str) -> tuple[str | None, str]:

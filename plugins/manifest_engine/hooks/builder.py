@@ -43,6 +43,20 @@ class Built:
     registry."""
 
 
+@dataclass(frozen=True)
+class LocalBase:
+    """A base image as an engine has it."""
+
+    image_id: str
+    pulled_as: str | None
+    """By which digest its registry gave it. containerd's image store names one for every image."""
+
+    @property
+    def digest(self) -> str:
+        """What it is known by in ``Built.bases``."""
+        return self.pulled_as or self.image_id
+
+
 class BuilderHook(BaseHook):
     """Build, inspect, tag and push on one engine. A context manager: its files go with it.
 
@@ -163,24 +177,27 @@ class BuilderHook(BaseHook):
         except ImageNotFound:
             return None
 
-    def base_digest(self, reference: str) -> str | None:
-        """By which digest a local base image came from its registry, else its id; None if it is
-        not here."""
+    def local_base(self, reference: str) -> LocalBase | None:
+        """A base image that is on the engine; None if it is not."""
         from docker.errors import ImageNotFound
 
         try:
             told = self._engine.api.inspect_image(reference)
         except ImageNotFound:
             return None
-        return base_images.digest_among(reference, told.get("RepoDigests") or []) or str(told["Id"])
+        pulled_as = base_images.digest_among(reference, told.get("RepoDigests") or [])
+        return LocalBase(str(told["Id"]), pulled_as)
 
     def _bases(self, output: BuildOutput) -> dict[str, str]:
-        found = {
-            name: digest or self.base_digest(name)
-            for name, digest in output.bases.items()
-            if not base_images.is_pinned(name)
-        }
-        return {name: digest for name, digest in found.items() if digest}
+        found = {}
+        for name, digest in output.bases.items():
+            if base_images.is_pinned(name):
+                continue
+            if digest:
+                found[name] = digest
+            elif base := self.local_base(name):
+                found[name] = base.digest
+        return found
 
     def layers(self, image_id: str) -> Layers:
         """History and layers of a local image."""

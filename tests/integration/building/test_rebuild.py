@@ -88,8 +88,27 @@ def test_a_base_that_only_the_builder_has_is_known_by_its_id(connections):
     lookup = BaseLookup(AcrHook(), ["docker_default"])
     found = lookup.current(PYTHON)
     with BuilderHook("docker_default") as builder:
-        assert found.digests == {builder.base_digest(PYTHON)}
+        local = builder.local_base(PYTHON)
+    assert local is not None
+    assert local.pulled_as is None
+    assert found.digests == {local.image_id}
     assert found.pin is None
+
+
+def test_what_a_builder_once_had_from_a_registry_that_does_not_tell_is_not_the_present_one(
+    base, tmp_path, connections
+):
+    pushed = base.push(uuid4().hex, tmp_path)
+    with BuilderHook("docker_default") as builder:
+        local = builder.local_base(base.name)
+    assert local is not None
+    assert local.pulled_as == pushed.pin
+
+    connections("acr_default", conn_type="acr", host="another.invalid")  # ours is a stranger now
+    found = base.current()
+
+    assert not found.digests
+    assert f"base image {base.name} could not be looked up" in found.problem
 
 
 def test_a_base_that_nobody_has_is_a_problem_told_with_its_name(connections):
