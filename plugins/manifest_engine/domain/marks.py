@@ -23,6 +23,8 @@ PART_OF = "datafactory"
 _APP = "app.kubernetes.io/"
 _OURS = "manifest-engine.io/"
 
+NAME = _APP + "name"
+COMPONENT = _APP + "component"
 MANAGED_BY = _APP + "managed-by"
 INSTANCE = _APP + "instance"
 SMOKE_TEST_OF = _OURS + "smoke-test-of"
@@ -70,8 +72,8 @@ def labels(release: Release) -> dict[str, str]:
 def selector(release: Release) -> dict[str, str]:
     """What Deployment and Service select pods by. Immutable, so nothing that ever changes."""
     return {
-        _APP + "name": release.manifest.service_name,
-        _APP + "component": release.manifest.component,
+        NAME: release.manifest.service_name,
+        COMPONENT: release.manifest.component,
     }
 
 

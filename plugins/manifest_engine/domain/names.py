@@ -34,7 +34,10 @@ def suggest_dns_label(text: str) -> str | None:
 
 
 def object_name(component: str, service_name: str) -> str:
-    """Name of the Deployment, Service and route: ``{component}-{serviceName}``."""
+    """Name of the Deployment, Service and route: ``{component}-{serviceName}``.
+
+    Not always one service's alone: see ``domain.namesakes``.
+    """
     return f"{component}-{service_name}"
 
 

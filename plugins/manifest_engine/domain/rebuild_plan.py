@@ -64,10 +64,7 @@ class Wanted:
     def covers(self, deployment: Mapping[str, Any]) -> bool:
         """By the labels of the Deployment, which are the manifest's."""
         labels = deployment["metadata"].get("labels") or {}
-        asked = {
-            "app.kubernetes.io/component": self.component,
-            "app.kubernetes.io/name": self.service_name,
-        }
+        asked = {marks.COMPONENT: self.component, marks.NAME: self.service_name}
         return all(value is None or labels.get(key) == value for key, value in asked.items())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from manifest_engine.domain import environments, marks, pod, removal, superseded
+from manifest_engine.domain import environments, marks, namesakes, pod, removal, superseded
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.step import StepOperator
@@ -66,6 +66,7 @@ class _Removing(LeaseStep):
 
     def run(self, context: Context) -> list[str]:
         """
+        :raises ManifestError: when the name is another service's.
         :raises StateError: when the service was deployed after this removal was asked for.
         :raises ClusterError: when the cluster refuses.
         """
@@ -73,7 +74,9 @@ class _Removing(LeaseStep):
         workload, lease = self.service(planned)
         self.take(lease, planned)
         with given_back_on_failure(lease):
-            superseded.refuse(planned, workload.live())
+            live = workload.live()
+            namesakes.refuse(planned.component, planned.service_name, live)
+            superseded.refuse(planned, live)
             return self.take_away(planned, workload)
 
     def take_away(self, planned: Removal, workload: Workload) -> list[str]:

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException, DownstreamTasksSkipped
 
-from manifest_engine.domain import environments, manifest, names, rebuild, release
-from manifest_engine.domain.errors import ConfigurationError, ManifestError
+from manifest_engine.domain import environments, manifest, names, namesakes, rebuild, release
+from manifest_engine.domain.errors import (
+    ConfigurationError,
+    ManifestEngineError,
+    ManifestError,
+)
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.operators import rebuild_gate
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from airflow.sdk import Context
 
     from manifest_engine.domain.environments import Environment
     from manifest_engine.domain.manifest import Manifest
+    from manifest_engine.domain.release import Release
 
 
 class ValidateManifest(StepOperator):
@@ -39,7 +46,7 @@ class ValidateManifest(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ManifestError: when the manifest is wrong.
+        :raises ManifestError: when the manifest is wrong, or another service has its name.
         :raises ConfigurationError: when the environment names a connection that does not exist.
         """
         dag_run = context["dag_run"]
@@ -58,6 +65,8 @@ class ValidateManifest(StepOperator):
         )
         if asked.rebuild:
             planned = rebuild_gate.admitted(self, context, planned, dag_run.run_after)
+        else:
+            _refuse_namesake(planned, self.log)
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
@@ -81,6 +90,21 @@ class ValidateManifest(StepOperator):
 
 def _nobody(asked: Manifest) -> str:
     return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
+
+
+def _refuse_namesake(planned: Release, log: Logger) -> None:
+    """Before anything is built in vain."""
+    from manifest_engine.hooks.cluster import ClusterHook
+    from manifest_engine.hooks.workload import Workload
+
+    cluster = planned.environment.cluster
+    try:
+        live = Workload(ClusterHook(cluster.connection), cluster.namespace, planned.name).live()
+    except ManifestEngineError as error:
+        # The steps that need the cluster wait for it, or fail for good.
+        log.warning("It is not known yet whether another service has this name: %s", error)
+        return
+    namesakes.refuse(planned.manifest.component, planned.manifest.service_name, live)
 
 
 def _require_index(asked: Manifest, environment: Environment) -> None:

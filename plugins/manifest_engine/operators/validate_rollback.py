@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from manifest_engine.domain import built_from, environments, marks, release, rollback
+from manifest_engine.domain import built_from, environments, marks, namesakes, release, rollback
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.operators.step import StepOperator
@@ -36,7 +36,8 @@ class ValidateRollback(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ManifestError: when there is no such release, listing those that there are.
+        :raises ManifestError: when there is no such release, listing those that there are, or the
+            name is another service's.
         """
         dag_run = context["dag_run"]
         request = rollback.parse(dag_run.conf or {})
@@ -89,6 +90,7 @@ def _find(
             f"{cluster.namespace!r}), so there is nothing to roll back; check component and "
             "serviceName, or deploy it by deploy_service."
         )
+    namesakes.refuse(request.component, request.service_name, live)
     past = rollback.past_releases(live, workload.replica_sets())
     return rollback.choose(request, live, past), past, live
 
