@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
 
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.refusals import Attempt
 from manifest_engine.hooks import cluster_errors
 from manifest_engine.hooks.api_kinds import KnownKinds, rbac_name
@@ -19,6 +21,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """A single request is given this long; longer waits are watches with a time of their own."""
 _WATCH_MARGIN_SECONDS = 10.0
+SHORTEST_WATCH_SECONDS = 1.0
+"""A watch that the API server ends at once is over no sooner: who still waits watches again."""
 _log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
@@ -66,20 +70,29 @@ class ApiServer:
                 _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
                 **parameters,
             )
-        return cast("Json", json.loads(answer.data))
+            said = answer.data
+        try:
+            return cast("Json", json.loads(said))
+        except ValueError as error:
+            raise ClusterError(
+                f"The API server {self.url} was asked to {attempt} and its answer is no JSON, or "
+                f"broke off ({error}); look at the proxy before it, if there is one.",
+                retryable=True,
+            ) from error
 
     def watch(
         self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
     ) -> Iterator[tuple[str, Json]]:
         """Event types and states of one object, beginning with the present one, for so long.
 
-        The type is ADDED, MODIFIED or DELETED. Ends early when the API server ends the watch; who
-        still waits watches again.
+        The type is ADDED, MODIFIED or DELETED. Ends early when the API server ends the watch or its
+        stream breaks off; who still waits watches again.
 
         :raises ClusterError: when the watch is refused.
         """
         from urllib3.exceptions import HTTPError
 
+        earliest_end = time.monotonic() + min(seconds, SHORTEST_WATCH_SECONDS)
         whole = max(1, round(seconds))
         with self.explained(Attempt("watch", rbac_name(api_version, kind), namespace, name)):
             answer = self._client.request(
@@ -95,13 +108,14 @@ class ApiServer:
             for line in _lines(answer):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    return
+                    break
                 yield event["type"], event["object"]
-        except HTTPError:
+        except (HTTPError, ValueError):
             _log.debug("The watch on %s %s was cut off", kind, name)
         finally:
             answer.close()
             answer.release_conn()
+        time.sleep(max(0.0, earliest_end - time.monotonic()))
 
     def explained(self, attempt: Attempt) -> AbstractContextManager[None]:
         """Turn what the client raises meanwhile into an error that a person can use."""

@@ -51,12 +51,14 @@ def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
         raise ClusterError(refusal.sentence, retryable=refusal.retryable) from error
     except HTTPError as error:
         raise ClusterError(
-            f"The API server {server} could not be reached to {attempt} ({_innermost(error)}); "
+            f"The API server {server} could not be reached to {attempt} ({_reason(error)}); "
             "check that the cluster runs and that this worker may reach it.",
             retryable=True,
         ) from error
 
 
-def _innermost(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    """Why urllib3 gave up. Not the bottom of the chain: this may be raised while another error is
+    handled, which would then be found there."""
     reason = getattr(error, "reason", None)
     return str(reason if isinstance(reason, BaseException) else error)

@@ -1,0 +1,139 @@
+"""An API server, or what stands before it, that breaks off in the middle of an answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks import api_server
+from manifest_engine.hooks.api_server import ApiServer
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+ADDED = b'{"type":"ADDED","object":{"kind":"Pod"}}\n'
+
+Serve = Callable[..., ApiServer]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """An API server that answers every request with these bytes and then hangs up, or hangs."""
+    opened: list[socket.socket] = []
+    done = threading.Event()
+
+    def answer(listening: socket.socket, content: bytes, hang: bool) -> None:
+        with suppress(OSError):
+            while True:
+                taken, _ = listening.accept()
+                with taken:
+                    taken.recv(65536)
+                    taken.sendall(content)
+                    if hang:
+                        done.wait(10)
+
+    def start(content: bytes, *, hang: bool = False) -> ApiServer:
+        listening = socket.create_server(("127.0.0.1", 0))
+        opened.append(listening)
+        threading.Thread(target=answer, args=(listening, content, hang), daemon=True).start()
+        host, port = listening.getsockname()
+        configuration = Configuration(host=f"http://{host}:{port}")
+        configuration.retries = False
+        return ApiServer(ApiClient(configuration))
+
+    yield start
+    done.set()
+    for listening in opened:
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def chunked(*contents: bytes) -> bytes:
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(map(chunk, contents))
+
+
+def get(server: ApiServer) -> object:
+    return server.request("get", "v1", "Pod", namespace="apps", name="p")
+
+
+def watched(server: ApiServer, seconds: float = 5) -> list[str]:
+    return [kind for kind, _ in server.watch("v1", "Pod", "p", "apps", seconds=seconds)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (HEAD + b'Content-Length: 99\r\n\r\n{"kind":"Po', "could not be reached to get pods 'p'"),
+        (chunked(b'{"kind":"Po'), "could not be reached to get pods 'p'"),
+        (HEAD + b'\r\n{"kind":"Po', "its answer is no JSON, or broke off"),
+        (HEAD + '\r\n{"kind":"ü'.encode()[:-1], "its answer is no JSON, or broke off"),
+        (HEAD + b"\r\n<html>", "its answer is no JSON, or broke off"),
+    ],
+    ids=["length", "chunked", "neither", "half a letter", "a page"],
+)
+def test_half_an_answer_is_an_error_of_ours_that_a_retry_can_mend(
+    serve: Serve, content: bytes, told: str
+) -> None:
+    with pytest.raises(ClusterError, match=told) as caught:
+        get(serve(content))
+    assert caught.value.retryable
+
+
+def test_an_answer_that_stops_in_the_middle_is_not_waited_for_without_end(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "READ_SECONDS", 0.3)
+    server = serve(HEAD + b'Content-Length: 99\r\n\r\n{"kind"', hang=True)
+    with pytest.raises(ClusterError, match=r"could not be reached.*timed out") as caught:
+        get(server)
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        chunked(ADDED, b'{"type":"MODI'),
+        chunked(ADDED, b"<html>\n"),
+        chunked(ADDED, b'{"type":"ERROR","object":{"code":410}}\n') + chunk(b""),
+        chunked(ADDED) + chunk(b""),
+    ],
+    ids=["cut", "garbled", "error", "ended"],
+)
+def test_a_watch_that_the_server_ends_is_over_for_who_watches_too(
+    serve: Serve, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "SHORTEST_WATCH_SECONDS", 0.1)
+    assert watched(serve(content)) == ["ADDED"]
+
+
+def test_who_watches_again_in_a_loop_does_not_flood_a_server_that_ends_watches_at_once(
+    serve: Serve,
+) -> None:
+    server = serve(chunked() + chunk(b""))
+    begin = time.monotonic()
+    assert watched(server) == []
+    assert time.monotonic() - begin >= api_server.SHORTEST_WATCH_SECONDS
+
+
+def test_a_watch_is_never_longer_than_asked_for_by_that(serve: Serve) -> None:
+    server = serve(chunked() + chunk(b""))
+    begin = time.monotonic()
+    assert watched(server, seconds=0.2) == []
+    assert time.monotonic() - begin < api_server.SHORTEST_WATCH_SECONDS
+
+
+def test_who_has_seen_enough_does_not_wait_for_the_pause(serve: Serve) -> None:
+    server = serve(chunked(ADDED) + chunk(b""))
+    begin = time.monotonic()
+    for _ in server.watch("v1", "Pod", "p", "apps", seconds=5):
+        break
+    assert time.monotonic() - begin < api_server.SHORTEST_WATCH_SECONDS
