@@ -13,7 +13,11 @@ from typing import Any
 from manifest_engine.domain import marks
 
 DURATION_SECONDS = 60
-"""A holder that has not renewed for so long is dead. Longer than the gap between two tasks."""
+"""A holder that has not renewed for so long is dead.
+
+Longer than the gap between two tasks of a worker that runs. Where each task starts a pod of its own
+the gap may be longer, so a step asks for the lease anew and stops if another run has it.
+"""
 SKEW_SECONDS = 15
 """How far the clocks of two workers may differ."""
 RENEW_SECONDS = 15.0

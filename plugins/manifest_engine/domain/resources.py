@@ -12,6 +12,8 @@ from manifest_engine.domain.release import Release
 
 SERVICE_PORT = 80
 FEW = 3
+_PER_REPLICA_SECONDS = 60
+"""A pod has to be made, to come up and to take the place of an old one; one after the other."""
 HISTORY_LIMIT = 5
 """Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
 
@@ -65,6 +67,15 @@ def progress_deadline(release: Release) -> int:
     the image.
     """
     return 60 + 2 * release.manifest.smoke_test.timeout_seconds
+
+
+def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
+    """How long a rollout may take as a whole.
+
+    :param deployment: as it was applied; an autoscaler may have made more pods than the least.
+    """
+    pods = max(smallest_scale(release), int(deployment["spec"].get("replicas") or 0))
+    return progress_deadline(release) + _PER_REPLICA_SECONDS * pods
 
 
 def key(an_object: Mapping[str, Any]) -> tuple[str, str, str]:

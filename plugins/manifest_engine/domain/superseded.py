@@ -1,4 +1,7 @@
-"""A run must not overwrite, nor remove, a release that was asked for later than itself."""
+"""A run must not overwrite, nor remove, a release that was asked for later than itself.
+
+Nor may it judge, or roll back, one that has taken the place of its own meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -33,4 +36,22 @@ def refuse(asked_for: Asked, live: Mapping[str, Any] | None) -> None:
         raise StateError(
             f"This run is superseded: {run_id}, asked for later ({asked}), has been applied "
             "already. Start a new run to have it done nevertheless."
+        )
+
+
+def refuse_replaced(release_hash: str | None, live: Mapping[str, Any] | None) -> None:
+    """Compare the release that a run has applied with the one that is live.
+
+    The hash, not the run, tells them apart: an unchanged release stays that of an earlier run.
+
+    :param release_hash: of the one that was applied; None compares nothing.
+    :raises StateError: naming the run whose release is live instead.
+    """
+    notes = marks.noted(live)
+    if release_hash and notes.get(marks.RELEASE_HASH) != release_hash:
+        raise StateError(
+            "The release of this run was replaced meanwhile, by a deployment or by hand: live is "
+            f"that of run {notes.get(marks.RUN_ID, '?')}, asked for by "
+            f"{notes.get(marks.REQUESTED_BY, 'somebody')}. It is left as it is; start a new run "
+            "to deploy this one nevertheless."
         )

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from manifest_engine.domain import diagnosis, marks, rollout
+from manifest_engine.domain import diagnosis, marks, rollout, superseded
 from manifest_engine.domain.diagnosis import Finding
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.hooks import pod_evidence
 from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook
@@ -31,18 +31,24 @@ class RolloutWatch:
         """Called every few seconds while a rollout is followed."""
         self._told: set[str] = set()
 
-    def follow(self, generation: int, seconds: float) -> rollout.Status:
+    def follow(
+        self, generation: int, seconds: float, release_hash: str | None = None
+    ) -> rollout.Status:
         """Watch the rollout for so long; what can be said at the end of it.
 
         A rollout whose pods will never come up counts as failed before its deadline. An API server
         that is away meanwhile is waited for: the rollout goes on without it.
+
+        :param generation: of the Deployment, once the release was applied.
+        :param release_hash: of the release; None follows whatever is live.
+        :raises StateError: when another release has taken its place.
         """
         end = time.monotonic() + seconds
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
         look = LOOK_SECONDS
         while (left := end - time.monotonic()) > 0:
             try:
-                status = self._watch(generation, min(left, look))
+                status = self._watch(generation, min(left, look), release_hash)
                 look *= 2
             except ClusterError as error:
                 if not error.retryable:
@@ -53,7 +59,7 @@ class RolloutWatch:
                 return status
         return status
 
-    def _watch(self, generation: int, seconds: float) -> rollout.Status:
+    def _watch(self, generation: int, seconds: float, release_hash: str | None) -> rollout.Status:
         self.on_look()
         seen: Json | None = None
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
@@ -62,12 +68,16 @@ class RolloutWatch:
         ):
             if kind == "DELETED":
                 return rollout.Failed("the Deployment was deleted by somebody meanwhile")
-            status = judge(seen, generation)
+            try:
+                status = judge(seen, generation, release_hash)
+            except StateError:
+                # A watch may begin in the past, with notes that were changed since.
+                return self.look(generation, release_hash)
             if not isinstance(status, rollout.Waiting):
                 return status
             self._tell(status.text)
         if seen is None:
-            return self.look(generation)
+            return self.look(generation, release_hash)
         if finding := self.finding(seen):
             self._tell(finding.sentence)
             if finding.final:
@@ -80,12 +90,12 @@ class RolloutWatch:
             self._told.add(text)
             self.log.info("Rollout of %s: %s", self.name, text)
 
-    def look(self, generation: int) -> rollout.Status:
-        """What can be said right now."""
+    def look(self, generation: int, release_hash: str | None = None) -> rollout.Status:
+        """What can be said right now; as :meth:`follow`."""
         seen = self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
         if seen is None:
             return rollout.Failed("the Deployment was deleted by somebody meanwhile")
-        status = judge(seen, generation)
+        status = judge(seen, generation, release_hash)
         if isinstance(status, rollout.Waiting):
             finding = self.finding(seen)
             if finding and finding.final:
@@ -119,10 +129,14 @@ class RolloutWatch:
         return diagnosis.of_pods(pods, happened)
 
 
-def judge(deployment: Json, generation: int) -> rollout.Status:
-    """The rollout's status, for the state that was applied or a later one."""
+def judge(deployment: Json, generation: int, release_hash: str | None = None) -> rollout.Status:
+    """The rollout's status, for the state that was applied or a later one of the same release.
+
+    :raises StateError: when a later state is another release's.
+    """
     if deployment["metadata"].get("generation", 0) < generation:
         return rollout.Waiting("the API server shows an older state")
+    superseded.refuse_replaced(release_hash, deployment)
     return rollout.status(deployment)
 
 

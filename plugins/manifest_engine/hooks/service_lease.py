@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from manifest_engine.domain import lease as leases
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.domain.lease import Holder
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.hooks.cluster_errors import Exists
@@ -67,13 +67,27 @@ class ServiceLease:
         self._renewed = time.monotonic()
         return None
 
+    def hold(self) -> None:
+        """Go on holding it, or take it anew where it has expired.
+
+        :raises StateError: when another run has taken it; all that is live may be that one's.
+        """
+        if holder := self.take():
+            raise StateError(
+                f"This run stops and leaves all as it is: its lease of {self.name} had expired, "
+                f"and another deployment has taken it ({holder}). Start a new run if this one's "
+                "release is still wanted."
+            )
+
     def renew(self) -> None:
-        """Renew it when it is time; a cluster that is away for a moment is no reason to fail."""
+        """Renew it when it is time; a cluster that is away for a moment is no reason to fail.
+
+        :raises StateError: as :meth:`hold`.
+        """
         if time.monotonic() - self._renewed < leases.RENEW_SECONDS:
             return
         try:
-            if taken := self.take():
-                self.log.warning("The lease of %s was taken by %s", self.name, taken)
+            self.hold()
         except ClusterError as error:
             self.log.warning("The lease of %s is not renewed: %s", self.name, error)
 
@@ -82,6 +96,9 @@ class ServiceLease:
         try:
             found = self.hook.get(*_WHAT, self.name, self.namespace)
             if found and leases.holder(found).run_id == self.run_id:
-                self.hook.delete(*_WHAT, self.name, self.namespace)
+                # Only as it was read: a moment later it may be another run's.
+                version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                where = {"namespace": self.namespace, "name": self.name}
+                self.hook.api.request("delete", *_WHAT, **where, body={"preconditions": version})
         except ClusterError as error:
             self.log.warning("The lease of %s is left to expire: %s", self.name, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from manifest_engine.domain import history, marks, resources, rollout
+from manifest_engine.domain import history, marks, resources, rollout, superseded
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.hooks.cluster_errors import Conflict
@@ -97,11 +97,19 @@ class Workload:
             return ""
         return self.roll_back(marks.unpack(notes.get(marks.OBJECTS)) or [], settle_seconds=0)
 
-    def roll_back(self, failed: list[Json], *, settle_seconds: float = SETTLE_SECONDS) -> str:
+    def roll_back(
+        self,
+        failed: list[Json],
+        *,
+        release_hash: str | None = None,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> str:
         """Return to the last good release, or remove what a first one added; what was done.
 
         :param failed: the objects of the release that failed.
+        :param release_hash: of that release as it was applied; None takes back what is live.
         :param settle_seconds: how long to follow the last good one's rollout.
+        :raises StateError: when another release is live.
         """
         live = self.live()
         if live is None:
@@ -109,15 +117,21 @@ class Workload:
                 "The Deployment is no longer there, and what ran before stood in it: see who "
                 f"deletes objects in the namespace {self.namespace!r}, and deploy again."
             )
+        superseded.refuse_replaced(release_hash, live)
         notes = marks.noted(live)
         good = history.restored(notes.get(marks.LAST_GOOD))
         if good:
+            self._hand_replicas_over(good[0], live)
             applied = [self._apply(an_object) for an_object in good]
             self.remove([item for item in failed if not _among(item, good)])
             version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
             if not settle_seconds:
                 return f"Rolled back to version {version}."
-            status = self.rollout.follow(applied[0]["metadata"]["generation"], settle_seconds)
+            status = self.rollout.follow(
+                applied[0]["metadata"]["generation"],
+                settle_seconds,
+                marks.noted(good[0]).get(marks.RELEASE_HASH),
+            )
             if isinstance(status, rollout.Done):
                 return f"Rolled back to version {version}, which is serving."
             text = status.text if isinstance(status, rollout.Waiting) else status.reason

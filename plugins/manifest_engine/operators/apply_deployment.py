@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 15.0
 """Most rollouts are done by then; a deferral and its return cost 2 to 3 s."""
-_PER_REPLICA_SECONDS = 60.0
 
 
 class ApplyDeployment(LeaseStep):
@@ -92,16 +91,26 @@ class ApplyDeployment(LeaseStep):
                     "is applied" if changed else "was so already",
                     generation,
                 )
-                begun = {"began": begin, "generation": generation, "changed": changed}
-                status = workload.rollout.follow(generation, WATCH_SECONDS)
+                begun = {
+                    "began": begin,
+                    "generation": generation,
+                    "changed": changed,
+                    "releaseHash": marks.noted(objects[0])[marks.RELEASE_HASH],
+                }
+                status = workload.rollout.follow(generation, WATCH_SECONDS, begun["releaseHash"])
                 if isinstance(status, rollout.Waiting):
-                    self._await_rollout(release, begun)
+                    self._await_rollout(release, begun, deployment)
                 return self._settle(release, workload, status, begun)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], begun: dict[str, Any]
     ) -> dict[str, Any]:
-        """After the wait for the rollout in the triggerer: judge anew."""
+        """After the wait for the rollout in the triggerer: judge anew.
+
+        :raises StateError: when another run has taken the lease meanwhile, or another release is
+            live; nothing is rolled back then.
+        :raises RolloutFailed: as :meth:`run`.
+        """
         with told(context, self.log):
             release = releases.load(self.release)
             workload, lease = self.service(release)
@@ -109,7 +118,8 @@ class ApplyDeployment(LeaseStep):
                 given_back_on_failure(lease),
                 failed_rollout.taken_back_when_cancelled(workload, release.run_id),
             ):
-                status = workload.rollout.look(begun["generation"])
+                lease.hold()
+                status = workload.rollout.look(begun["generation"], begun.get("releaseHash"))
                 if isinstance(status, rollout.Waiting):
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
@@ -146,18 +156,19 @@ class ApplyDeployment(LeaseStep):
         try:
             return workload.apply(objects, live)
         except ClusterError as error:
-            mine = objects[0]["metadata"]["annotations"][marks.RUN_ID]
-            if not error.retryable and marks.noted(workload.live()).get(marks.RUN_ID) == mine:
+            mine = marks.noted(objects[0])
+            if not error.retryable and (
+                marks.noted(workload.live()).get(marks.RUN_ID) == mine[marks.RUN_ID]
+            ):
                 # Half of it was taken: nothing may stay half applied.
-                done, _ = failed_rollout.rolled_back(workload, objects)
+                done, _ = failed_rollout.rolled_back(workload, objects, mine[marks.RELEASE_HASH])
                 raise ClusterError(f"{error} {done}") from error
             raise
 
-    def _await_rollout(self, release: Release, begun: dict[str, Any]) -> NoReturn:
+    def _await_rollout(
+        self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]
+    ) -> NoReturn:
         cluster = release.environment.cluster
-        allowed = resources.progress_deadline(release) + _PER_REPLICA_SECONDS * (
-            resources.smallest_scale(release)
-        )
         self.log.info("Not done after %.0f s; waiting on in the triggerer", WATCH_SECONDS)
         self.defer(
             trigger=RolloutTrigger(
@@ -165,10 +176,11 @@ class ApplyDeployment(LeaseStep):
                 namespace=cluster.namespace,
                 name=release.name,
                 generation=begun["generation"],
-                deadline=time.time() + allowed,
+                deadline=time.time() + resources.rollout_seconds(release, deployment),
                 run_id=release.run_id,
                 requested_by=release.requested_by,
                 force=cluster.force_conflicts,
+                release_hash=begun["releaseHash"],
             ),
             method_name="execute_complete",
             kwargs={"begun": begun},
@@ -183,7 +195,9 @@ class ApplyDeployment(LeaseStep):
         begun: dict[str, Any],
     ) -> dict[str, Any]:
         if not isinstance(status, rollout.Done):
-            raise failed_rollout.failure(release, workload, self._objects(release), status)
+            raise failed_rollout.failure(
+                release, workload, self._objects(release), status, begun.get("releaseHash")
+            )
         seconds = round(time.time() - begun["began"], 3)
         self.log.info("%s: %s pods are available", release.name, status.replicas)
         return {

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.workload import Workload
 
 
-def rolled_back(workload: Workload, objects: list[dict[str, Any]]) -> tuple[str, bool]:
+def rolled_back(
+    workload: Workload, objects: list[dict[str, Any]], release_hash: str | None
+) -> tuple[str, bool]:
     """Return to the last good release; what was done, and whether all of it could be.
 
     :param objects: of the release that failed.
+    :param release_hash: of it as it was applied.
+    :raises StateError: when another release is live, which stays.
     """
     try:
-        return workload.roll_back(objects), True
+        return workload.roll_back(objects, release_hash=release_hash), True
     except ClusterError as error:
         return f"It could not be rolled back: {error}", False
 
@@ -47,11 +51,14 @@ def failure(
     workload: Workload,
     objects: list[dict[str, Any]],
     status: rollout.Waiting | rollout.Failed,
+    release_hash: str | None,
 ) -> RolloutFailed:
     """Find out why, roll back, and make the error that says both.
 
     :param objects: of the release.
     :param status: the last that was seen.
+    :param release_hash: of the release as it was applied.
+    :raises StateError: when another release is live, which stays.
     """
     reason = status.text if isinstance(status, rollout.Waiting) else status.reason
     live = workload.live()
@@ -63,7 +70,7 @@ def failure(
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"
     workload.log.error("The rollout failed: %s", why)
-    done, complete = rolled_back(workload, objects)
+    done, complete = rolled_back(workload, objects, release_hash)
     return RolloutFailed(
         f"{release.name} {release.manifest.version} did not become available: {why}\n{done}",
         # A retry applies it again, sees it fail again, and then rolls back what is left.

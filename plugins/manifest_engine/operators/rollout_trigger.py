@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.domain.rollout import Waiting
 from manifest_engine.operators.cluster_trigger import ClusterTrigger
 
@@ -19,6 +19,7 @@ class RolloutTrigger(ClusterTrigger):
     """Fires when the rollout of the Deployment of that name is done or has failed.
 
     :param generation: the one that was applied.
+    :param release_hash: of the release that was applied.
     :param run_id: in whose name the service's lease is renewed meanwhile.
     :param requested_by: who is shown as the lease's holder.
     :param force: take over fields that another manager owns, should the release be taken back.
@@ -34,6 +35,7 @@ class RolloutTrigger(ClusterTrigger):
         run_id: str,
         requested_by: str,
         force: bool = False,
+        release_hash: str | None = None,
         **where_and_until: Any,
     ) -> None:
         super().__init__(**where_and_until)
@@ -41,6 +43,7 @@ class RolloutTrigger(ClusterTrigger):
         self.run_id = run_id
         self.requested_by = requested_by
         self.force = force
+        self.release_hash = release_hash
         self._service: tuple[Workload, ServiceLease] | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -49,13 +52,19 @@ class RolloutTrigger(ClusterTrigger):
             "run_id": self.run_id,
             "requested_by": self.requested_by,
             "force": self.force,
+            "release_hash": self.release_hash,
         }
 
     def settled(self, hook: ClusterHook) -> bool:
         """Renew the lease, and whether the rollout goes on no longer."""
         workload, lease = self._service = self._service or self._open(hook)
-        lease.renew()
-        return not isinstance(workload.rollout.look(self.generation), Waiting)
+        try:
+            lease.renew()
+            status = workload.rollout.look(self.generation, self.release_hash)
+        except StateError as error:
+            self.log.warning("%s", error)
+            return True  # the task finds out the same, and fails with it
+        return not isinstance(status, Waiting)
 
     async def on_kill(self) -> None:
         """The run was cancelled while it waited: take the rollout back and let others go on."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -40,6 +42,45 @@ def _resume(task: Any, made: Any, deferred: Any) -> dict[str, Any]:
 
     event = asyncio.run(anext(deferred.trigger.run())).payload
     return getattr(task, deferred.method_name)(made, event, **(deferred.kwargs or {}))
+
+
+@pytest.fixture
+def resume(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
+    """Ends a step that was deferred: waits as the triggerer does, then judges in a new task."""
+
+    def run(release: Any, deferred: Any) -> dict[str, Any]:
+        return _resume(apply_step(release, digest), context(release.run_id), deferred)
+
+    return run
+
+
+@pytest.fixture
+def replicas_seen(kube: Callable[..., str], namespace: str) -> Callable[..., Any]:
+    """While it is open, every ``spec.replicas`` that the Deployment has, in order."""
+    from manifest_engine.hooks.cluster import ClusterHook
+
+    @contextmanager
+    def watching() -> Iterator[list[int]]:
+        seen: list[int] = []
+        begun, ended = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            hook = ClusterHook("kubernetes_default")
+            for _, state in hook.watch("apps/v1", "Deployment", NAME, namespace, seconds=60):
+                seen.append(state["spec"]["replicas"])
+                begun.set()
+                if ended.is_set():
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert begun.wait(10)
+        yield seen
+        ended.set()
+        kube("annotate", f"deployment/{NAME}", "tests/seen=all", "-n", namespace)  # wakes it
+        watcher.join(70)
+
+    return watching
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from manifest_engine.domain import history, resources
 from manifest_engine.domain.errors import RolloutFailed
+from manifest_engine.hooks.cluster import ClusterHook
+from manifest_engine.hooks.workload import Workload
 
 from tests.integration.names import NAME
 
@@ -57,3 +60,28 @@ def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, 
         apply(make_release(env={"MODE": "unhealthy"}, smokeTest=quick))
 
     assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)
+
+
+def test_rolling_back_to_an_autoscaled_release_never_lets_its_pods_fall_to_one(
+    apply, make_release, get, replicas_seen
+):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+
+    with replicas_seen() as seen, pytest.raises(RolloutFailed, match="Rolled back to version 1"):
+        apply(make_release(version="2", replicas=3, env={"MODE": "crash"}))
+
+    assert get(f"horizontalpodautoscaler/{NAME}")
+    assert set(seen) == {2, 3}
+
+
+def test_nor_does_a_cancelled_run(apply, make_release, digest, namespace, replicas_seen):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+    failing = make_release(version="2", replicas=3, env={"MODE": "crash"})
+    workload = Workload(ClusterHook("kubernetes_default"), namespace, NAME)
+    live = workload.live()
+    workload.apply(history.continued(resources.workload(failing, digest, {}), live), live)
+
+    with replicas_seen() as seen:
+        assert workload.cancel(failing.run_id) == "Rolled back to version 1."
+
+    assert set(seen) <= {2, 3}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Timer
 
 import pytest
-from manifest_engine.domain.errors import RolloutFailed
+from manifest_engine.domain.errors import RolloutFailed, StateError
 
 from tests.integration.names import NAME
 
@@ -65,4 +65,48 @@ def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
     with pytest.raises(RolloutFailed):
         apply(make_release(env={"MODE": "crash"}))
 
+    assert get(f"lease/{NAME}") is None
+
+
+def deferred(apply, release, monkeypatch):
+    """Applies a slow release as far as the wait in the triggerer."""
+    from airflow.sdk.exceptions import TaskDeferred
+    from manifest_engine.operators import apply_deployment
+
+    monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 1.0)
+    with pytest.raises(TaskDeferred) as wait:
+        apply(release, wait=False, keep_lease=True)
+    return wait.value
+
+
+def test_a_run_that_lost_its_lease_leaves_the_other_ones_rollout_alone(
+    *, apply, make_release, resume, kube, namespace, get, monkeypatch
+):
+    apply(make_release())
+    slow = make_release(version="2", env={"MODE": "slow", "AFTER": "15"})
+    wait = deferred(apply, slow, monkeypatch)
+    hold(kube, namespace, datetime.now(UTC))
+
+    with pytest.raises(StateError, match="another deployment has taken it"):
+        resume(slow, wait)
+
+    live = get(f"deployment/{NAME}")
+    assert live["metadata"]["labels"]["app.kubernetes.io/version"] == "2"
+    assert get(f"lease/{NAME}")["spec"]["holderIdentity"] == "another-run"
+
+
+def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
+    *, apply, make_release, resume, kube, namespace, get, monkeypatch
+):
+    apply(make_release())
+    slow = make_release(version="2", env={"MODE": "slow", "AFTER": "15"})
+    wait = deferred(apply, slow, monkeypatch)
+    kube("rollout", "undo", f"deployment/{NAME}", "-n", namespace)
+    kube("rollout", "status", f"deployment/{NAME}", "-n", namespace, "--timeout=60s")
+
+    with pytest.raises(StateError, match="replaced meanwhile"):
+        resume(slow, wait)
+
+    container = get(f"deployment/{NAME}")["spec"]["template"]["spec"]["containers"][0]
+    assert container.get("env", []) == []
     assert get(f"lease/{NAME}") is None

@@ -6,7 +6,7 @@ import pytest
 from manifest_engine.domain import history, marks
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.history import continued
-from manifest_engine.domain.resources import workload
+from manifest_engine.domain.resources import progress_deadline, rollout_seconds, workload
 
 from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
 
@@ -196,6 +196,20 @@ def test_a_first_release_is_marked_until_one_has_come_up():
     third = continued(objects(version="3.0"), live(second))
     marked = [marks.FIRST in item[0]["metadata"]["annotations"] for item in (first, second, third)]
     assert marked == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("live_replicas", "fields", "pods"),
+    [
+        (3, {"replicas": 3}, 3),
+        (17, {"autoscale": {"minReplicas": 2, "maxReplicas": 20}}, 17),
+        (1, {"autoscale": {"minReplicas": 2, "maxReplicas": 20}}, 2),
+    ],
+)
+def test_a_rollout_has_a_minute_for_each_pod_that_there_is(live_replicas, fields, pods):
+    release = make_release(**fields)
+    applied = {"spec": {"replicas": live_replicas}}
+    assert rollout_seconds(release, applied) == progress_deadline(release) + 60 * pods
 
 
 def test_a_damaged_record_is_no_record():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain import marks
+from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.domain.rollout import Done, Waiting
 from manifest_engine.hooks import rollout_watch
 from manifest_engine.hooks.rollout_watch import RolloutWatch
@@ -35,14 +36,17 @@ class Cluster:
             raise answer
         yield "MODIFIED", answer
 
+    def get(self, *_what):
+        return self.answers[-1]
+
 
 @pytest.fixture
 def follow(monkeypatch):
     monkeypatch.setattr(rollout_watch, "AWAY_SECONDS", 0.01)
 
-    def run(*answers, seconds=5.0):
+    def run(*answers, seconds=5.0, **release):
         log = logging.getLogger("test")
-        return RolloutWatch(Cluster(*answers), "here", "quotes", log).follow(2, seconds)
+        return RolloutWatch(Cluster(*answers), "here", "quotes", log).follow(2, seconds, **release)
 
     return run
 
@@ -62,3 +66,36 @@ def test_one_that_stays_away_leaves_the_rollout_to_the_triggerer(follow):
 def test_a_refusal_is_told_at_once(follow):
     with pytest.raises(ClusterError, match="may not watch"):
         follow(ClusterError("The account may not watch deployments.apps.", retryable=False))
+
+
+def of_release(release_hash, generation=2):
+    notes = {marks.RELEASE_HASH: release_hash, marks.RUN_ID: "other", marks.REQUESTED_BY: "bob"}
+    metadata = {"generation": generation, "annotations": notes}
+    return DONE | {
+        "metadata": metadata,
+        "status": DONE["status"] | {"observedGeneration": generation},
+    }
+
+
+def test_a_release_that_is_live_instead_is_never_taken_for_the_own_one(follow):
+    with pytest.raises(StateError, match="live is that of run other, asked for by bob"):
+        follow(of_release("another", 3), release_hash="mine")
+
+
+def test_another_run_may_have_applied_the_same_release(follow):
+    assert follow(of_release("mine", 3), release_hash="mine") == Done(1)
+
+
+def test_a_watch_that_begins_before_the_release_was_applied_is_not_believed(follow):
+    assert follow(of_release("before"), of_release("mine"), release_hash="mine") == Done(1)
+
+
+def test_a_lease_that_is_lost_ends_the_watch():
+    def lost():
+        raise StateError("Another deployment has taken the lease.")
+
+    log = logging.getLogger("test")
+    watch = RolloutWatch(Cluster(DONE), "here", "quotes", log)
+    watch.on_look = lost
+    with pytest.raises(StateError, match="has taken the lease"):
+        watch.follow(2, 5.0)

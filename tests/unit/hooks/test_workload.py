@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from manifest_engine.domain import history, resources
+from manifest_engine.domain import history, marks, resources
+from manifest_engine.domain.errors import StateError
 from manifest_engine.hooks.workload import Workload
 
 from tests.unit.domain.releases import DIGEST, make_release
@@ -53,4 +54,14 @@ def test_what_a_cancelled_run_has_begun_is_taken_back():
 def test_what_it_has_completed_or_another_run_has_begun_stays(run_id, done):
     hook = Rollout(done=done)
     assert Workload(hook, "apps", "pricing-quotes").cancel(run_id) == ""
+    assert hook.deleted == []
+
+
+def test_another_release_than_the_failed_one_is_not_rolled_back():
+    hook = Rollout(done=False)
+    failed = resources.workload(make_release(version="2.0"), DIGEST, {})
+    with pytest.raises(StateError, match="live is that of run mine, asked for by ada"):
+        Workload(hook, "apps", "pricing-quotes").roll_back(
+            failed, release_hash=marks.noted(failed[0])[marks.RELEASE_HASH]
+        )
     assert hook.deleted == []
