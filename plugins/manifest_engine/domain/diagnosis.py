@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from manifest_engine.domain import error_text
+
 Json = Mapping[str, Any]
 
 LINES = 8
@@ -20,11 +22,12 @@ CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
 _KILLED = (137, 143)
 """128 + SIGKILL, 128 + SIGTERM."""
-_TRANSIENT_PULL = (
-    "429", "too many requests", "rate limit", "qps exceeded", "timeout", "timed out", "refused",
-    "temporarily", "500 ", "502", "503", "504", "bad gateway", "service unavailable",
-    "reset by peer",
-)  # fmt: skip
+_TRANSIENT_PULL = re.compile(
+    rf"{error_text.status(429, 500, 502, 503, 504)}|too ?many ?requests|rate limit|qps exceeded"
+    r"|\btimeout\b|timed out|\brefused\b|\btemporarily\b|bad gateway|service unavailable"
+    r"|reset by peer",
+    re.IGNORECASE,
+)
 _IMAGE_MISSING = "not found"
 """What containerd says for a registry's 404."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
@@ -111,7 +114,7 @@ def _pull(image: str, reason: str, message: str) -> Finding:
     return Finding(
         f"the image {image} cannot be pulled: {message or reason}",
         final=reason != "ErrImagePull",
-        retryable=missing or any(sign in words for sign in _TRANSIENT_PULL),
+        retryable=missing or _TRANSIENT_PULL.search(error_text.without_names(words)) is not None,
         rank=8,
         image_missing=missing,
     )

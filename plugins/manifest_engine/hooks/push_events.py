@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from manifest_engine.domain import error_text
 from manifest_engine.domain.errors import RegistryError
 
 _RETRY = re.compile(r"Retrying in (\d+) second")
@@ -74,12 +75,12 @@ _REFUSALS = (
         False,
     ),
     (
-        r"405|method not allowed|locked|unsupported",
+        rf"{error_text.status(405)}|method not allowed|\blocked\b|\bunsupported\b",
         "the tag or the repository is locked; unlock it (az acr repository update --write-enabled "
         "true), or give a new version",
         False,
     ),
-    (r"429|too ?many ?requests", "it is asked too often (HTTP 429)", True),
+    (rf"{error_text.status(429)}|too ?many ?requests", "it is asked too often (HTTP 429)", True),
     (
         r"x509|certificate|server gave http response to https",
         "the engine does not trust its certificate; put the authority's certificate into "
@@ -98,11 +99,12 @@ def refusal(image: str, reason: str) -> RegistryError:
     """The error for an error event."""
     server, _, rest = image.partition("/")
     repository = rest.rpartition(":")[0]
+    words = error_text.without_names(reason)
     sentence, retryable = next(
         (
             (sentence, retryable)
             for pattern, sentence, retryable in _REFUSALS
-            if re.search(pattern, reason, re.IGNORECASE)
+            if re.search(pattern, words, re.IGNORECASE)
         ),
         ("a later try may succeed", True),
     )

@@ -82,6 +82,42 @@ def test_an_image_pull_that_may_succeed_later_is_retryable(message):
     assert (found.final, found.retryable) == (False, True)
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "registry.example.com/datafactory/timeout-service/refused:1.429.0",
+        "registry.example.com/datafactory/pricing/quotes@sha256:" + "429502503504" * 5 + "0000",
+        "registry.example.com:502/datafactory/pricing/quotes:503",
+    ],
+)
+def test_a_name_that_looks_like_a_passing_fault_is_none(image):
+    message = (
+        f"{image}: failed to authorize: failed to fetch oauth token: unexpected status from GET "
+        f"request to https://{image.partition('/')[0]}/oauth2/token?id=429: 401 Unauthorized; "
+        "CorrelationId: 50242999-0429-4503-8504-429502503504"
+    )
+    waiting = {"reason": "ImagePullBackOff", "message": message}
+    found = diagnosis.of_container(container(waiting=waiting, image=image))
+    assert (found.final, found.retryable) == (True, False)
+    assert message in found.sentence
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "unexpected status from HEAD request to https://r/v2/x/manifests/1: 429 Too Many Requests",
+        "failed to do request: Head https://r/v2/x/manifests/1: net/http: TLS handshake timeout",
+        "failed to copy: httpReadSeeker: failed open: unexpected status code 500.",
+        "dial tcp 10.0.0.1:443: connect: connection refused",
+        'unexpected answer {"StatusCode":503}',
+        "toomanyrequests: Rate exceeded",
+    ],
+)
+def test_a_passing_fault_is_seen_beside_names(message):
+    waiting = {"reason": "ImagePullBackOff", "message": message}
+    assert diagnosis.of_container(container(waiting=waiting)).retryable
+
+
 def test_a_long_reference_does_not_hide_why_a_pull_failed():
     image = f"{'r' * 200}/name@sha256:{'0' * 64}"
     message = (

@@ -63,6 +63,48 @@ def test_an_error_event_is_a_sentence(words: str, advice: str, retryable: bool) 
     assert caught.value.retryable is retryable
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        f'failed commit on ref "layer-sha256:{"405" * 21}0": unexpected EOF',
+        "blob upload 3f405429-0405-4429-8405-405429405429 unknown: unexpected EOF",
+        "Put https://registry.example.com/v2/locked/denied-quotes/manifests/1.405.0: EOF",
+        "registry.example.com/datafactory/blocked/certificate-of:405: i/o timeout",
+        "dial tcp 10.0.0.1:405: connect: connection refused",
+        "version 1.405.0 of the proxy: unlocked, EOF",
+    ],
+)
+def test_a_name_that_looks_like_a_refusal_is_none(words: str) -> None:
+    with pytest.raises(RegistryError, match="a later try may succeed") as caught:
+        told(BEGIN, failed(words))
+    assert caught.value.retryable
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            '{"errors":[{"code":"DENIED","detail":{"Name":"datafactory/pricing"}}]}',
+            "the role AcrPush",
+        ),
+        (
+            "unauthorized: authentication required, visit https://aka.ms/acr/authorization for "
+            "more information. CorrelationId: 3f405429-0405-4429-8405-405429405429",
+            "correct login and password",
+        ),
+        (
+            "unexpected status from PUT request to https://r/v2/x/manifests/1: 405 Not Allowed",
+            "locked; unlock it",
+        ),
+        ("unexpected status from POST request to https://r/v2/x: 429", "asked too often"),
+    ],
+)
+def test_a_refusal_is_seen_beside_names(words: str, advice: str) -> None:
+    with pytest.raises(RegistryError, match=advice):
+        told(BEGIN, failed(words))
+
+
 def test_a_login_that_is_refused_can_be_looked_into() -> None:
     with pytest.raises(Unauthorized):
         told(failed("unauthorized: authentication required"))
