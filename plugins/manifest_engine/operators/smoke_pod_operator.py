@@ -16,7 +16,7 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 
 from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import StateError
+from manifest_engine.domain.errors import Cancelled, StateError
 from manifest_engine.domain.pod import APP
 from manifest_engine.hooks import pod_evidence
 from manifest_engine.hooks.cluster import ClusterHook
@@ -110,12 +110,27 @@ class SmokePodOperator(KubernetesPodOperator):
         return super().build_pod_request_obj(context, dry_run=dry_run)
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Sweep what is left of earlier tries, then create the pod."""
+        """Sweep what is left of earlier tries, then create the pod.
+
+        :raises Cancelled: when the task was ended meanwhile; :meth:`cleanup` follows.
+        """
         self._sweep(pod_request_obj)
+        self._refuse_killed()
         wanted = self.hook.api_client.sanitize_for_serialization(pod_request_obj)
+        self.pod = pod_request_obj  # from before it is there: an answer may be lost
         made = self.hook.create(wanted)
+        self._refuse_killed()
         self.log.info("Pod %s is made", made["metadata"]["name"])
         return pod_request_obj
+
+    def on_kill(self) -> None:
+        """Take the pod away, or keep it from being made."""
+        self._killed = True
+        self._delete()
+
+    def _refuse_killed(self) -> None:
+        if self._killed:
+            raise Cancelled("The task was cancelled.")
 
     def find_pod(self, *_args: Any, **_kwargs: Any) -> V1Pod | None:
         """Our own pod: no other one is ever looked for."""
@@ -151,11 +166,14 @@ class SmokePodOperator(KubernetesPodOperator):
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
         """Show the service's log and take the pod away; the verdict alone judges."""
-        if self._killed or self.pod is None:
+        if self._seen and not self._killed:
+            self.log.info("The service's log ends:\n%s", self._service_log() or "(no output)")
+        self._delete()  # also after on_kill: that may have come just before the pod
+
+    def _delete(self) -> None:
+        if self.pod is None:
             return
         name, namespace = self.pod.metadata.name, self.pod.metadata.namespace
-        if self._seen:
-            self.log.info("The service's log ends:\n%s", self._service_log() or "(no output)")
         try:
             self.hook.delete("v1", "Pod", name, namespace, grace=0)
         except Exception as error:  # the pod has a deadline of its own, and the next try sweeps

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from manifest_engine.domain import approval
 from manifest_engine.domain import release as releases
+from manifest_engine.domain.errors import Cancelled
 from manifest_engine.operators.step import StepOperator
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class SmokeTest(StepOperator):
         self.push = push
         self.approval = approval
         self._pod: SmokePodOperator | None = None
+        self._killed = False
 
     def execute(self, context: Context) -> Any:
         found = super().execute(context)
@@ -50,13 +52,17 @@ class SmokeTest(StepOperator):
         """
         :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
             log lines.
+        :raises Cancelled: when the task was ended before its pod was made.
         """
         from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
 
         self._pod = SmokePodOperator(task_id=self.task_id, release=self.release, push=self.push)
+        if self._killed:
+            raise Cancelled("The task was cancelled.")
         return self._pod.test(context)
 
     def on_kill(self) -> None:
-        """Take the pod away."""
+        """Take the pod away, or keep it from being made."""
+        self._killed = True
         if self._pod is not None:
             self._pod.on_kill()

@@ -4,8 +4,9 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from manifest_engine.domain.errors import SmokeTestFailed, StateError
+from manifest_engine.domain.errors import Cancelled, ClusterError, SmokeTestFailed, StateError
 from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
+from manifest_engine.operators.smoke_test import SmokeTest
 
 from tests.unit.domain.releases import DIGEST, make_release
 
@@ -132,3 +133,72 @@ def test_a_verdict_of_another_run_does_not_count():
     other = verdict(runId="run-2")
     with pytest.raises(StateError):
         seen(terminated={"exitCode": 0, "message": other})._verdict()
+
+
+class Cluster:
+    """Knows which pods there are; ``during`` is called in the middle of a request of that name."""
+
+    def __init__(self, **during):
+        self.pods = set()
+        self.created = 0
+        self.api_client = SimpleNamespace(sanitize_for_serialization=_as_json)
+        self._during = during
+
+    def find(self, *_, **__):
+        self._happens("find")
+        return []
+
+    def create(self, wanted):
+        self.created += 1
+        self._happens("create")
+        self.pods.add(wanted["metadata"]["name"])
+        self._happens("answer")
+        return wanted
+
+    def delete(self, api_version, kind, name, namespace, *, grace):
+        assert (api_version, kind, namespace, grace) == ("v1", "Pod", "apps", 0)
+        found = name in self.pods
+        self.pods.discard(name)
+        return found
+
+    def _happens(self, what):
+        self._during.get(what, lambda: None)()
+
+
+def _as_json(made):
+    from kubernetes.client import ApiClient
+
+    return ApiClient().sanitize_for_serialization(made)
+
+
+def run_in(cluster, made):
+    made.hook = cluster
+    made.pod_request_obj = made.build_pod_request_obj(dry_run=True)
+    made.execute_sync({"ti": SimpleNamespace(xcom_push=lambda **_: None)})
+
+
+@pytest.mark.parametrize(("moment", "created"), [("find", 0), ("create", 1), ("answer", 1)])
+def test_a_task_that_is_ended_while_its_pod_is_being_made_leaves_none(moment, created):
+    made = task()
+    cluster = Cluster(**{moment: made.on_kill})
+    with pytest.raises(Cancelled):
+        run_in(cluster, made)
+    assert (cluster.created, cluster.pods) == (created, set())
+
+
+def test_a_pod_whose_creation_was_answered_by_nothing_is_taken_away():
+    def lost():
+        raise ClusterError("The API server could not be reached.", retryable=True)
+
+    cluster = Cluster(answer=lost)
+    with pytest.raises(ClusterError):
+        run_in(cluster, task())
+    assert (cluster.created, cluster.pods) == (1, set())
+
+
+def test_a_task_that_is_ended_before_it_has_begun_makes_no_pod(monkeypatch):
+    step = SmokeTest(task_id="smoke_test", release={}, push={})
+    monkeypatch.setattr(SmokePodOperator, "test", lambda *_: pytest.fail("the pod was started"))
+    step.on_kill()
+    with pytest.raises(Cancelled):
+        step.run({})
