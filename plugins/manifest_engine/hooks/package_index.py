@@ -15,7 +15,7 @@ class PackageIndexHook(BaseHook):
     """A Connection of type ``http`` or ``generic``.
 
     Host is the index's URL in pip's sense (``https://host/path/simple``), or schema, host and port
-    are filled in; login and password, where it wants them.
+    are filled in; login and password, where it wants them: in fields of their own, not in host.
 
     :param package_index_conn_id: its id.
     """
@@ -31,7 +31,8 @@ class PackageIndexHook(BaseHook):
     def pip_configuration(self) -> str:
         """The text of a ``pip.conf``; it holds the password.
 
-        :raises ConfigurationError: when there is no such Connection, or no URL in it.
+        :raises ConfigurationError: when there is no such Connection, no URL in it, or credentials in
+            the URL.
         """
         try:
             connection = self.get_connection(self.package_index_conn_id)
@@ -72,6 +73,11 @@ class PackageIndexHook(BaseHook):
             raise ConfigurationError(
                 f"The Connection {self.package_index_conn_id!r} has no host; enter the URL of the "
                 "private package index, such as https://host/artifactory/api/pypi/pypi/simple."
+            )
+        if "@" in host or "?" in host:  # not quoted: that would bring them into logs
+            raise ConfigurationError(
+                f"The Connection {self.package_index_conn_id!r} has credentials in host; put them "
+                "into login and password."
             )
         if "://" in host:
             return str(host)

@@ -82,3 +82,22 @@ def test_a_connection_that_is_not_there_says_what_to_add() -> None:
 def test_a_connection_without_host_says_what_to_enter(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="'index_test' has no host; enter the URL"):
         configuration(monkeypatch, login="a")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://robot:hunter2@index.example.com/simple",
+        "robot:hunter2@index.example.com/simple",
+        "https://robot:hunter2/x@index.example.com/simple",
+        "https://index.example.com/simple?token=hunter2",
+    ],
+)
+@pytest.mark.parametrize("ask", ["pip_configuration", "require_login"])
+def test_credentials_in_host_are_refused_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, host: str, ask: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_INDEX_TEST", json.dumps({"conn_type": "http", "host": host}))
+    with pytest.raises(ConfigurationError, match="has credentials in host; put them") as caught:
+        getattr(PackageIndexHook("index_test"), ask)()
+    assert "hunter2" not in str(caught.value)
