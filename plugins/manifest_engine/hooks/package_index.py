@@ -31,8 +31,8 @@ class PackageIndexHook(BaseHook):
     def pip_configuration(self) -> str:
         """The text of a ``pip.conf``; it holds the password.
 
-        :raises ConfigurationError: when there is no such Connection, no URL in it, or credentials in
-            the URL.
+        :raises ConfigurationError: when there is no such Connection, or no URL in it, or one with
+            credentials.
         """
         try:
             connection = self.get_connection(self.package_index_conn_id)
