@@ -22,6 +22,7 @@ def get(url: str) -> Answer:
     Certificates are checked against what ``REQUESTS_CA_BUNDLE`` names, else certifi's.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     session = requests.Session()
     session.auth = _nobody
@@ -30,11 +31,12 @@ def get(url: str) -> Answer:
             body = answer.raw.read(BODY_MAX, decode_content=True).decode("utf-8", "replace")
             headers = {key.lower(): value for key, value in answer.headers.items()}
             return Answer(answer.status_code, body, headers)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:  # the latter from within a body
         cause = _innermost(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Answer(None, problem=_certificate(cause), misconfigured=True)
-        return Answer(None, problem=str(cause))
+        said = cause.args[0] if isinstance(cause, HTTPError) and cause.args else cause
+        return Answer(None, problem=str(said))
     finally:
         session.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from manifest_engine.domain import route_status
@@ -13,14 +14,18 @@ from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook
 
 ACCEPT_SECONDS = 60.0
+LOOK_SECONDS = 15.0
 REFUSED_SECONDS = 10.0
 """A refusal may be of the moment: a Service or a listener that the gateway is about to see."""
 
 
-def await_acceptance(hook: ClusterHook, applied: Json, release: Release) -> None:
+def await_acceptance(
+    hook: ClusterHook, applied: Json, release: Release, on_look: Callable[[], None]
+) -> None:
     """Watch an HTTPRoute until its Gateway accepts it.
 
     :param applied: the route as the API server gave it back.
+    :param on_look: called every ``LOOK_SECONDS`` at least; what it raises ends the wait.
     :raises RouteConflict: with what the gateway said, and what is wrong with the Gateway.
     """
     gateway = _gateway(release)
@@ -33,7 +38,8 @@ def await_acceptance(hook: ClusterHook, applied: Json, release: Release) -> None
         left = begin + patience - time.monotonic()
         if left <= 0:
             break
-        for event, route in hook.watch(*where, seconds=left):
+        on_look()
+        for event, route in hook.watch(*where, seconds=min(left, LOOK_SECONDS)):
             if event == "DELETED":
                 raise RouteConflict(
                     f"HTTPRoute {release.name} was deleted by somebody meanwhile.", retryable=True

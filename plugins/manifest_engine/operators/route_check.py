@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from manifest_engine.domain import public_answer
 from manifest_engine.domain.errors import RouteConflict
@@ -16,16 +17,20 @@ ANSWER_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
 
 
-def await_answer(hook: ClusterHook, release: Release, log: logging.Logger) -> int:
+def await_answer(
+    hook: ClusterHook, release: Release, log: logging.Logger, on_look: Callable[[], None]
+) -> int:
     """The status that the public URL answers with.
 
     Old pods may still answer for about a second, and the gateway may not know the route yet.
 
+    :param on_look: called before each call of the URL; what it raises ends the wait.
     :raises RouteConflict: saying what answered instead, and whose answer it was.
     """
     url, strict = public_answer.target(release)
     end = time.monotonic() + ANSWER_SECONDS
     while True:
+        on_look()
         answer = public_url.get(url)
         problem = public_answer.judge(release, answer, strict=strict)
         if not problem or time.monotonic() > end:
