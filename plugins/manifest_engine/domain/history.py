@@ -9,6 +9,8 @@ from typing import Any
 from manifest_engine.domain import marks
 from manifest_engine.domain.errors import ManifestError
 
+_ABOUT_THE_RELEASE_BEFORE = (marks.LAST_GOOD, marks.FIRST)
+
 
 def continued(
     objects: list[dict[str, Any]], live: Mapping[str, Any] | None
@@ -17,7 +19,10 @@ def continued(
 
     When it is the same release already, the run that brought it stays on record, so that applying
     changes nothing. Otherwise the release to return to is noted: the live one, if its rollout was
-    ever completed, else the one that the live one would have returned to.
+    ever completed, else the one that the live one would have returned to. The objects are packed
+    again, with what was handed on: a roll back applies them as they are recorded.
+
+    :raises ManifestError: when they are too large to be recorded.
     """
     old = marks.noted(live)
     made = copy.deepcopy(objects)
@@ -25,20 +30,13 @@ def continued(
     if marks.BUILT_FROM in old and old.get(marks.DIGEST) == mine[marks.DIGEST]:
         mine.setdefault(marks.BUILT_FROM, old[marks.BUILT_FROM])  # an image that was not built anew
     if old.get(marks.RELEASE_HASH) == mine[marks.RELEASE_HASH]:
-        kept = (
-            *(*marks.ABOUT_THE_RUN, marks.OBJECTS, marks.LAST_GOOD, marks.FIRST),
-            marks.ROLLED_BACK_FROM,
-        )
+        kept = (*marks.ABOUT_THE_RUN, marks.ROLLED_BACK_FROM, *_ABOUT_THE_RELEASE_BEFORE)
         mine.update({key: old[key] for key in kept if key in old})
-        return made
-    if live is None or (marks.FIRST in old and not completed(live)):
+    elif live is None or (marks.FIRST in old and not completed(live)):
         mine[marks.FIRST] = "true"
-        return made
-    last_good = old.get(marks.OBJECTS) if completed(live) else old.get(marks.LAST_GOOD)
-    if last_good:
+    elif last_good := old.get(marks.OBJECTS if completed(live) else marks.LAST_GOOD):
         mine[marks.LAST_GOOD] = last_good
-        _fits(made[0])
-    return made
+    return recorded(made)
 
 
 def completed(live: Mapping[str, Any] | None) -> bool:
@@ -65,12 +63,15 @@ def restored(packed: str | None) -> list[dict[str, Any]] | None:
 
 
 def recorded(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same objects, with themselves packed on the Deployment.
+    """The same objects, with themselves packed on the Deployment: without an earlier packing, and
+    without what they would return to.
 
     :raises ManifestError: when they are too large for that.
     """
-    made = copy.deepcopy(objects)
-    made[0]["metadata"]["annotations"][marks.OBJECTS] = marks.pack(objects)
+    made, packed = copy.deepcopy(objects), copy.deepcopy(objects)
+    for key in (marks.OBJECTS, *_ABOUT_THE_RELEASE_BEFORE):
+        packed[0]["metadata"]["annotations"].pop(key, None)
+    made[0]["metadata"]["annotations"][marks.OBJECTS] = marks.pack(packed)
     _fits(made[0])
     return made
 

@@ -94,6 +94,29 @@ def test_the_record_of_what_an_image_was_built_from_is_kept_with_the_image_alone
     assert marks.BUILT_FROM not in marks.noted(other[0])
 
 
+def packed_record(an_object):
+    """What a roll back to this release would restore."""
+    return marks.noted(history.restored(marks.noted(an_object)[marks.OBJECTS])[0])
+
+
+def test_a_roll_back_restores_the_record_that_was_handed_on_too():
+    before = live({"bases": {}})
+    wanted = resources.workload(make_release(replicas=3), DIGEST, ARTIFACT)
+    assert packed_record(history.continued(wanted, before)[0])[marks.BUILT_FROM] == '{"bases":{}}'
+
+
+def test_a_roll_back_restores_the_record_that_a_rebuild_has_noted_last():
+    before = live({"bases": {}}, run_id="run-1")
+    again = make_release(run_id="night-1")
+    noted = history.continued(
+        resources.workload(again, DIGEST, ARTIFACT, {"bases": {"a": "b"}}), before
+    )
+    record = packed_record(noted[0])
+    assert record[marks.BUILT_FROM] == '{"bases":{"a":"b"}}'
+    assert record[marks.RUN_ID] == "run-1"
+    assert record.keys() == packed_record(before).keys()
+
+
 @pytest.mark.parametrize(
     ("wanted", "release", "asks"),
     [
