@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import requests
@@ -42,43 +43,56 @@ class AirflowRecord:
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def entries(self, since: datetime) -> Iterator[dict[str, Any]]:
-        """One per run asked for since then, the oldest first. Raises AuditError."""
+        """One per run asked for since then, the oldest first; a run that is deleted meanwhile is
+        left out. Raises AuditError."""
         found = [run for dag in audit.ACTIONS for run in self._runs(dag, since)]
         for run in sorted(found, key=lambda item: str(item["run_after"])):
-            yield self._entry(run)
+            if entry := self._entry(run):
+                yield entry
 
     def _runs(self, dag_id: str, since: datetime) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            page = self._get(
-                f"dags/{dag_id}/dagRuns",
-                run_after_gte=since.isoformat(),
-                order_by="run_after",
-                limit=_PAGE,
-                offset=offset,
-            )
-            runs = (page or {}).get("dag_runs") or []
-            yield from runs
-            offset += len(runs)
-            if not runs or offset >= page["total_entries"]:
-                return
+        asked = {"run_after_gte": since.isoformat(), "order_by": "run_after"}
+        return self._pages(f"dags/{dag_id}/dagRuns", "dag_runs", **asked)
 
-    def _entry(self, run: dict[str, Any]) -> dict[str, Any]:
+    def _entry(self, run: dict[str, Any]) -> dict[str, Any] | None:
         path = f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
-        listed = self._get(f"{path}/~/xcomEntries", limit=_PAGE) or {"xcom_entries": []}
-        xcoms = {}
-        for item in listed["xcom_entries"]:
-            place = item["task_id"], item["key"]
-            if item["key"] in audit.KEYS:
-                one = self._get(f"{path}/{place[0]}/xcomEntries/{place[1]}", deserialize=True)
-                xcoms[place] = (one or {}).get("value")
+        of_one = {"map_index": audit.UNMAPPED}
+        listed = self._pages(f"{path}/~/xcomEntries", "xcom_entries", **of_one)
+        xcoms = {
+            (item["task_id"], item["key"]): self._xcom(path, item["task_id"], item["key"])
+            for item in listed
+            if item["key"] in audit.KEYS
+        }
         failed = None
         if run["state"] == "failed":
-            tasks = (self._get(path, state="failed", limit=_PAGE) or {})["task_instances"]
-            ended = sorted(tasks, key=lambda task: str(task["end_date"]))
-            failed = ended[0]["task_id"] if ended else None
+            if self._get(path, limit=1) is None:
+                return None
+            asked = {"state": "failed", "order_by": "end_date"}
+            # One of a mapped task stands for itself; the task that sums them up for all.
+            tasks = chain(
+                self._pages(path, "task_instances", **asked, **of_one),
+                self._pages(path, "task_instances", **asked),
+            )
+            if first := next(tasks, None):
+                failed = first["task_id"]
+                place = failed, audit.ERROR_KEY
+                if place not in xcoms:
+                    xcoms[place] = self._xcom(path, *place, map_index=first["map_index"])
         state = run["state"] if run["state"] in _OVER else "running"
         return audit.entry(_run(run, state), xcoms, failed=failed)
+
+    def _xcom(self, path: str, task: str, key: str, map_index: int = audit.UNMAPPED) -> Any:
+        one = self._get(f"{path}/{task}/xcomEntries/{key}", deserialize=True, map_index=map_index)
+        return (one or {}).get("value")
+
+    def _pages(self, path: str, items: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """All of a list that Airflow gives in pages; nothing where there is no such thing."""
+        offset = 0
+        while page := self._get(path, limit=_PAGE, offset=offset, **parameters):
+            yield from page[items]
+            offset += len(page[items])
+            if not page[items] or offset >= page["total_entries"]:
+                return
 
     def _get(self, path: str, **parameters: Any) -> Any:
         try:

@@ -93,22 +93,33 @@ def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.settings import NonScopedSession
-    from sqlalchemy import select
+    from sqlalchemy import and_, or_, select
 
     from manifest_engine.domain import audit
 
     with NonScopedSession() as session:
-        where = XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id
-        rows = session.scalars(select(XComModel).where(*where, XComModel.key.in_(audit.KEYS)))
-        xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
-        failed = session.scalar(
-            select(TaskInstance.task_id)
+        first = session.execute(
+            select(TaskInstance.task_id, TaskInstance.map_index)
             .where(
                 TaskInstance.dag_id == dag_run.dag_id,
                 TaskInstance.run_id == dag_run.run_id,
                 TaskInstance.state == "failed",
             )
-            .order_by(TaskInstance.end_date)
+            # One of a mapped task stands for itself; the task that sums them up for all.
+            .order_by(TaskInstance.map_index != audit.UNMAPPED, TaskInstance.end_date)
             .limit(1)
+        ).first()
+        failed, index = first or (None, audit.UNMAPPED)
+        rows = session.scalars(
+            select(XComModel).where(
+                XComModel.dag_id == dag_run.dag_id,
+                XComModel.run_id == dag_run.run_id,
+                XComModel.key.in_(audit.KEYS),
+                or_(
+                    XComModel.map_index == audit.UNMAPPED,
+                    and_(XComModel.task_id == failed, XComModel.map_index == index),
+                ),
+            )
         )
+        xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
     return xcoms, failed

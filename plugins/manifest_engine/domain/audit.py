@@ -34,6 +34,9 @@ VALUE_KEY = "return_value"
 PUSH_KEY = "push"
 KEYS = (VALUE_KEY, ERROR_KEY, PUSH_KEY)
 """Of the XComs that an entry is made of."""
+UNMAPPED = -1
+"""Airflow's index of a task that is not mapped; all that an entry is made of are, but for a failure
+that no other task sums up."""
 _VALIDATE = ("validate", "validate_rollback", "validate_removal")
 _RECORD = ("record_release", "record_removal")
 _PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))

@@ -1,0 +1,78 @@
+"""What the listener reads of a run's tasks, in a database with Airflow's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from manifest_engine.api import audit_listener
+
+RUN = SimpleNamespace(dag_id="rebuild_services", run_id="night")
+BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
+
+Failed = Callable[..., None]
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Any:
+    from airflow import settings
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+
+    import_all_models()
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    make = sessionmaker(engine)
+    monkeypatch.setattr(settings, "NonScopedSession", make)
+    with make() as opened:
+        yield opened
+
+
+@pytest.fixture
+def failed(session: Any) -> Failed:
+    """Adds a failed task and its sentence."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import insert
+
+    def add(task: str, index: int, sentence: str, *, at: int, run_id: str = "night") -> None:
+        of = {"dag_id": RUN.dag_id, "run_id": run_id, "task_id": task, "map_index": index}
+        ended = BEGIN + timedelta(seconds=at)
+        session.execute(insert(TaskInstance).values(**of, state="failed", end_date=ended, pool="p"))
+        told = {"key": "error", "value": sentence, "dag_run_id": len(run_id)}
+        session.execute(insert(XComModel).values(**of, **told))
+        session.commit()
+
+    return add
+
+
+def test_a_night_is_told_by_the_task_that_sums_it_up(failed: Failed) -> None:
+    failed("rebuild", 0, "Service 0 answers 500.", at=1)
+    failed("rebuild", 1, "Service 1 answers 500.", at=2)
+    failed("summarise", -1, "2 services could not be rebuilt.", at=9)
+    found = {("summarise", "error"): "2 services could not be rebuilt."}
+    assert audit_listener._found(RUN) == (found, "summarise")
+
+
+def test_a_mapped_task_that_nothing_sums_up_tells_its_own_sentence(failed: Failed) -> None:
+    failed("rebuild", 3, "Service 3 answers 500.", at=1)
+    failed("rebuild", 5, "Service 5 answers 500.", at=2)
+    found = {("rebuild", "error"): "Service 3 answers 500."}
+    assert audit_listener._found(RUN) == (found, "rebuild")
+
+
+def test_of_several_steps_the_first_that_failed_is_told(failed: Failed) -> None:
+    failed("summarise", -1, "Nothing was planned.", at=2)
+    failed("plan", -1, "The cluster does not answer.", at=1)
+    failed("plan", -1, "of another run", at=0, run_id="last-night")
+    xcoms, step = audit_listener._found(RUN)
+    assert (step, xcoms["plan", "error"]) == ("plan", "The cluster does not answer.")
+
+
+def test_a_run_without_a_failed_task_has_none(session: Any) -> None:
+    assert audit_listener._found(RUN) == ({}, None)
