@@ -11,6 +11,7 @@ from manifest_engine.hooks.registry_api import RegistryApi
 from manifest_engine.hooks.registry_auth import PasswordIdentity
 
 from sandbox.deploy import follow
+from tests import registry_images
 
 STEPS = [
     "validate_rollback", "smoke_test", "approve", "apply_deployment", "publish_route",
@@ -95,7 +96,8 @@ def test_a_purged_image_is_refused_before_anything_is_started(released, api, env
     registry = RegistryApi(
         f"https://{environment['REGISTRY']}", PasswordIdentity(login), verify=verify
     )
-    registry.delete(f"datafactory/e2e/{plain.manifest['serviceName']}", first.digest)
+    repository = f"datafactory/e2e/{plain.manifest['serviceName']}"
+    registry_images.delete(registry, repository, first.digest)
     outcome = roll_back(api, plain, "1.0")
     assert (outcome.state, outcome.failed_step) == ("failed", "validate_rollback")
     assert "not in the registry any more" in outcome.error

@@ -9,6 +9,7 @@ from manifest_engine.hooks.registry_auth import PasswordIdentity
 
 from sandbox.containerd import ctr
 from sandbox.deploy import follow
+from tests import registry_images
 from tests.faults.moments import age, begin, reached
 
 
@@ -23,7 +24,7 @@ def vanish(environment):
     )
 
     def delete(repository, digest):
-        registry.delete(repository, digest)
+        registry_images.delete(registry, repository, digest)
         for name in ctr("images", "list", "--quiet").stdout.split():
             if name.endswith(digest):
                 ctr("images", "remove", "--sync", name)

@@ -11,13 +11,11 @@ from typing import Any
 PLURALS = {
     ("v1", "Event"): "events",
     ("v1", "Pod"): "pods",
-    ("v1", "Secret"): "secrets",
     ("v1", "Service"): "services",
     ("apps/v1", "Deployment"): "deployments",
     ("apps/v1", "ReplicaSet"): "replicasets",
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
     ("coordination.k8s.io/v1", "Lease"): "leases",
-    ("discovery.k8s.io/v1", "EndpointSlice"): "endpointslices",
     ("gateway.networking.k8s.io/v1", "Gateway"): "gateways",
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): "httproutes",
     ("networking.k8s.io/v1", "Ingress"): "ingresses",

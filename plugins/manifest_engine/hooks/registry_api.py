@@ -102,15 +102,6 @@ class RegistryApi:
         """What is attached to an image."""
         return Referrers(self._http, repository, digest)
 
-    def delete(self, repository: str, digest: str) -> None:
-        """Delete a manifest, and with it the tags that name it."""
-        self._http.ask(
-            "DELETE",
-            f"/v2/{repository}/manifests/{digest}",
-            f"repository:{repository}:delete",
-            f"delete {repository}@{digest}",
-        )
-
     def _manifest(self, repository: str, reference: str) -> bytes | None:
         answer = self._http.ask(
             "GET",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.refusals import Attempt
 from manifest_engine.hooks.aks import AksHook
 from manifest_engine.hooks.cluster import ClusterHook
 
@@ -41,8 +42,9 @@ def test_the_role_of_the_package_reads_pods_and_no_secrets(
 ) -> None:
     hook = ClusterHook(connect())
     assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
-    with pytest.raises(ClusterError, match="verb 'list' on 'secrets'"):
-        hook.find("v1", "Secret", aks_namespace)
+    asked = hook.api.explained(Attempt("list", "secrets", aks_namespace))
+    with pytest.raises(ClusterError, match="verb 'list' on 'secrets'"), asked:
+        hook.core_v1_client.list_namespaced_secret(aks_namespace)
 
 
 def test_the_api_server_is_reached_under_its_private_name(

@@ -23,6 +23,7 @@ from manifest_engine.operators.push_image import PushImage
 from sandbox import base_image, pki
 from sandbox.dockerd import Daemon
 from sandbox.settings import SETTINGS
+from tests import registry_images
 
 MEND = "run: .venv/bin/python -m sandbox up --only base-image --only registry --only index"
 _FREE_SLOTS = {"second": 2, "modern": 3}
@@ -154,7 +155,7 @@ class Service:
         repository = f"datafactory/tests/{self.name}"
         found = api.find(repository, reference)
         assert found is not None
-        api.delete(repository, found.digest)
+        registry_images.delete(api, repository, found.digest)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
