@@ -175,6 +175,7 @@ def test_an_environment_that_changes_its_listener_keeps_the_former_until_the_new
     assert answers(former) == 200
     assert sections() == ["https"]
 
-    now = publish(routed(SHOP, "http", url=f"http://{SHOP}:{second.http}"))["url"]
+    # Contour keeps a host from a listener for all where another one names it, so none is named.
+    now = publish(routed(None, "http", url=f"http://{SHOP}:{second.http}"))["url"]
     assert answers(now) == 200
     assert sections() == ["http"]
