@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 
 from manifest_engine.domain.errors import ConfigurationError, ManifestEngineError, RegistryError
 from manifest_engine.hooks.buildx import Login
+from manifest_engine.hooks.connections import required
 from manifest_engine.hooks.registry_auth import (
     ENTRA_SCOPE,
     EntraIdentity,
@@ -45,13 +46,14 @@ class AcrHook(BaseHook):
 
     @cached_property
     def _connection(self) -> Any:
-        return self.get_connection(self.acr_conn_id)
+        with required(self.acr_conn_id, "acr"):
+            return self.get_connection(self.acr_conn_id)
 
     @property
     def login_server(self) -> str:
         """Host, and port if it has one, as image references begin.
 
-        :raises ConfigurationError: when the Connection has no host.
+        :raises ConfigurationError: when the Connection does not exist or has no host.
         """
         return self._url.partition("://")[2]
 

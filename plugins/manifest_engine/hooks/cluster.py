@@ -17,6 +17,7 @@ from manifest_engine.domain.errors import ConfigurationError
 from manifest_engine.domain.marks import MANAGER
 from manifest_engine.hooks.api_server import ApiServer, Json
 from manifest_engine.hooks.cluster_errors import NotFound
+from manifest_engine.hooks.connections import required
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -47,8 +48,15 @@ class ClusterHook(KubernetesHook):
 
     @cached_property
     def connection(self) -> Connection:
-        """The Airflow Connection; read once."""
-        return self._given or self.get_connection(cast("str", self.conn_id))
+        """The Airflow Connection; read once.
+
+        :raises ConfigurationError: when it does not exist.
+        """
+        if self._given:
+            return self._given
+        conn_id = cast("str", self.conn_id)
+        with required(conn_id, "kubernetes or aks"):
+            return self.get_connection(conn_id)
 
     @cached_property
     def conn_extras(self) -> Any:

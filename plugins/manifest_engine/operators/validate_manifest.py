@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from manifest_engine.domain import environments, manifest, names, namesakes, rebuild, release
-from manifest_engine.domain.errors import (
-    ConfigurationError,
-    ManifestEngineError,
-    ManifestError,
-)
+from manifest_engine.domain.errors import ManifestEngineError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.connections import required
 from manifest_engine.operators import rebuild_gate
 from manifest_engine.operators.step import StepOperator
 
@@ -54,7 +51,8 @@ class ValidateManifest(StepOperator):
         environment = environments.find(asked.environment, environments.load())
         _require_index(asked, environment)
         for connection, kind in _connections(asked, environment):
-            _require_connection(asked.environment, connection, kind)
+            with required(connection, kind, by=f"The environment {asked.environment!r}"):
+                BaseHook.get_connection(connection)
         planned = release.plan(
             asked,
             environment,
@@ -126,14 +124,3 @@ def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, s
     if asked.utils_version and environment.package_index:
         found.append((environment.package_index.connection, "http"))
     return found
-
-
-def _require_connection(environment: str, connection: str, kind: str) -> None:
-    try:
-        BaseHook.get_connection(connection)
-    except AirflowNotFoundException:
-        raise ConfigurationError(
-            f"The environment {environment!r} names the Airflow Connection {connection!r}, which "
-            f"does not exist; add it (type {kind}) under Admin, Connections, or by "
-            f"'airflow connections add {connection}'."
-        ) from None
