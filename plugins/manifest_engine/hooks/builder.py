@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from manifest_engine.domain import base_images
 from manifest_engine.domain.build_cache import Layers, Step
-from manifest_engine.domain.errors import (
-    BuildError,
-    ConfigurationError,
-    ManifestEngineError,
-    RegistryError,
-)
-from manifest_engine.hooks import buildx, push_events
+from manifest_engine.domain.errors import RegistryError
+from manifest_engine.hooks import buildx, engine_errors, push_events
 from manifest_engine.hooks.build_output import BuildOutput
-from manifest_engine.hooks.buildx_run import BuildxRun
+from manifest_engine.hooks.buildx_run import BuildxRun, Given
 from manifest_engine.hooks.causes import innermost
+from manifest_engine.hooks.connections import required
 from manifest_engine.hooks.engine_address import engine_address
 from manifest_engine.hooks.engine_client import EngineClient
 
@@ -85,13 +81,8 @@ class BuilderHook(BaseHook):
 
     @cached_property
     def _engine(self) -> EngineClient:
-        try:
+        with required(self.docker_conn_id, "docker"):
             connection = self.get_connection(self.docker_conn_id)
-        except AirflowNotFoundException:
-            raise ConfigurationError(
-                f"The Airflow Connection {self.docker_conn_id!r}, a builder in environments.yaml, "
-                "does not exist; add it (type docker) with the engine's address as host."
-            ) from None
         return EngineClient(
             engine_address(
                 self.docker_conn_id, connection.host, connection.port, connection.extra_dejson
@@ -103,46 +94,20 @@ class BuilderHook(BaseHook):
         :raises BuildError: when the engine is too old, or (retryable) does not answer.
         :raises ConfigurationError: when the Connection is not there or not complete.
         """
-        from docker.errors import InvalidVersion
-
-        try:
+        with self._explained():
             self._engine.api.ping()
             version = str(self._engine.api.api_version)
-        except ManifestEngineError:
-            raise
-        except InvalidVersion as error:
-            raise self._too_old(str(error).rstrip(".")) from error
-        except Exception as error:
-            raise BuildError(
-                f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
-                f"answer ({innermost(error)}); start its Docker engine, or correct the Connection.",
-                retryable=True,
-            ) from error
         if tuple(map(int, version.split("."))) < OLDEST_API:
-            raise self._too_old(f"its API is {version}")
+            raise engine_errors.too_old(
+                self.docker_conn_id, self._engine.address.url, f"its API is {version}"
+            )
 
-    def _too_old(self, why: str) -> BuildError:
-        return BuildError(
-            f"The builder {self.docker_conn_id!r} at {self._engine.address.url} is too old: {why}; "
-            "install Docker Engine 23 or newer there."
-        )
+    def _explained(self) -> AbstractContextManager[None]:
+        return engine_errors.explained(self.docker_conn_id, self._engine.address.url)
 
-    def build(
-        self,
-        build: buildx.Build,
-        context: Iterable[bytes],
-        *,
-        logins: Mapping[str, buildx.Login],
-        deadline_seconds: float,
-        dockerfile: str,
-        on_line: Callable[[str], None],
-    ) -> Built:
+    def build(self, build: buildx.Build, given: Given) -> Built:
         """Build an image and keep it in the engine under ``build.tag``.
 
-        :param context: the build context, a tar in chunks.
-        :param logins: by registry; for the base image and the cache.
-        :param dockerfile: how to call the Dockerfile in errors.
-        :param on_line: takes each line of output as it comes.
         :raises BuildError: with the failing line and the last lines of its output.
         """
         begin = time.monotonic()
@@ -151,14 +116,7 @@ class BuilderHook(BaseHook):
         )
         if self._cancelled:
             self._run.cancel()
-        image_id = self._run.image_id(
-            build,
-            context,
-            logins=logins,
-            deadline_seconds=deadline_seconds,
-            dockerfile=dockerfile,
-            on_line=on_line,
-        )
+        image_id = self._run.image_id(build, given)
         output, seconds = self._run.output, time.monotonic() - begin
         return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
 
@@ -170,23 +128,25 @@ class BuilderHook(BaseHook):
 
     def image_id(self, reference: str) -> str | None:
         """The id of a local image, None if the engine has none of that name."""
-        from docker.errors import ImageNotFound
-
-        try:
-            return str(self._engine.api.inspect_image(reference)["Id"])
-        except ImageNotFound:
-            return None
+        told = self._inspect(reference)
+        return str(told["Id"]) if told else None
 
     def local_base(self, reference: str) -> LocalBase | None:
         """A base image that is on the engine; None if it is not."""
-        from docker.errors import ImageNotFound
-
-        try:
-            told = self._engine.api.inspect_image(reference)
-        except ImageNotFound:
+        told = self._inspect(reference)
+        if told is None:
             return None
         pulled_as = base_images.digest_among(reference, told.get("RepoDigests") or [])
         return LocalBase(str(told["Id"]), pulled_as)
+
+    def _inspect(self, reference: str) -> dict[str, Any] | None:
+        from docker.errors import ImageNotFound
+
+        with self._explained():
+            try:
+                return dict(self._engine.api.inspect_image(reference))
+            except ImageNotFound:
+                return None
 
     def _bases(self, output: BuildOutput) -> dict[str, str]:
         found = {}
@@ -201,14 +161,16 @@ class BuilderHook(BaseHook):
 
     def layers(self, image_id: str) -> Layers:
         """History and layers of a local image."""
-        told = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
-        history = reversed(self._engine.api.history(image_id))
+        with self._explained():
+            told = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
+            history = reversed(self._engine.api.history(image_id))
         return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(told))
 
     def tag(self, image_id: str, image: str) -> None:
         """Give a local image a name ``host/repository:tag``."""
         repository, _, tag = image.rpartition(":")
-        self._engine.api.tag(image_id, repository, tag)
+        with self._explained():
+            self._engine.api.tag(image_id, repository, tag)
 
     def push(self, image: str, login: buildx.Login, *, deadline_seconds: float) -> str:
         """Push ``host/repository:tag``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manifest_engine.domain.errors import BuildError
@@ -16,6 +17,21 @@ from manifest_engine.hooks.engine_client import write_private
 
 class BuildCancelled(BuildError):
     """:meth:`BuildxRun.cancel` was called."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a build is given besides its flags."""
+
+    context: Iterable[bytes]
+    """The build context, a tar in chunks."""
+    logins: Mapping[str, buildx.Login] = field(repr=False)
+    """By registry; for the base image and the cache."""
+    deadline_seconds: float
+    dockerfile: str
+    """How to call the Dockerfile in errors."""
+    on_line: Callable[[str], None]
+    """Takes each line of output as it comes."""
 
 
 class BuildxRun:
@@ -34,19 +50,8 @@ class BuildxRun:
         """End the build, also on the engine; may be called from a signal handler."""
         self._child.cancel()
 
-    def image_id(
-        self,
-        build: buildx.Build,
-        context: Iterable[bytes],
-        *,
-        logins: Mapping[str, buildx.Login],
-        deadline_seconds: float,
-        dockerfile: str,
-        on_line: Callable[[str], None],
-    ) -> str:
+    def image_id(self, build: buildx.Build, given: Given) -> str:
         """Build, and keep the image in the engine under ``build.tag``; its id there.
-
-        Parameters as those of :meth:`BuilderHook.build`.
 
         :raises BuildCancelled: after :meth:`cancel`.
         :raises BuildError: with the failing line and the last lines of its output.
@@ -55,24 +60,24 @@ class BuildxRun:
         def take(line: str) -> None:
             self.output.take(line)
             if line:
-                on_line(line)
+                given.on_line(line)
 
         plugin = buildx.find_plugin()
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             config = Path(name)  # mode 0700
-            write_private(config / "config.json", buildx.client_config(logins))
+            write_private(config / "config.json", buildx.client_config(given.logins))
             metadata = config / "metadata.json"
             try:
                 status = self._child.run(
                     buildx.argv(plugin, build, metadata),
                     env=buildx.environment(build, self._engine, config, os.environ),
-                    stream=context,
+                    stream=given.context,
                     on_line=take,
-                    deadline_seconds=deadline_seconds,
+                    deadline_seconds=given.deadline_seconds,
                 )
             except DeadlineExceeded:
                 raise BuildError(
-                    f"The image was not built within {deadline_seconds:.0f} s on the builder "
+                    f"The image was not built within {given.deadline_seconds:.0f} s on the builder "
                     f"{self._builder!r}; the build was ended. See its log for the slow step.",
                     retryable=True,
                 ) from None
@@ -80,6 +85,6 @@ class BuildxRun:
                 raise BuildCancelled("The build was cancelled.", retryable=True) from None
             if status != 0:
                 raise build_failure.failure(
-                    self.output, builder=self._builder, dockerfile=dockerfile
+                    self.output, builder=self._builder, dockerfile=given.dockerfile
                 )
             return buildx.image_id(metadata.read_text())

@@ -134,9 +134,11 @@ class ImageBuild:
         """The same once more, all from the cache, with the cache written into the image."""
         from manifest_engine.hooks.buildx_run import BuildCancelled
 
-        if self._cached and build_cache.serves(self._cached.layers, builder.layers(built.image_id)):
-            return None
         try:
+            if self._cached and build_cache.serves(
+                self._cached.layers, builder.layers(built.image_id)
+            ):
+                return None
             command = self._command(self._release.cache_image, inline_cache=True)
             return self._run(builder, command, quiet=True).image_id
         except BuildCancelled:
@@ -146,14 +148,16 @@ class ImageBuild:
             return None
 
     def _run(self, builder: BuilderHook, command: Build, *, quiet: bool = False) -> Built:
-        return builder.build(
-            command,
+        from manifest_engine.hooks.buildx_run import Given
+
+        given = Given(
             self._source.context(),
             logins=self._logins,
             deadline_seconds=self._end - time.monotonic(),
             dockerfile=self._source.which,
             on_line=self._log.debug if quiet else self._log.info,
         )
+        return builder.build(command, given)
 
     def _built_from(self, built: Built) -> dict[str, Any]:
         return built_from.of(

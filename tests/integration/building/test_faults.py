@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from manifest_engine.domain.errors import BuildError
+from manifest_engine.hooks.builder import BuilderHook
 
 from sandbox import base_image
 from sandbox.dockerd import Daemon
@@ -80,3 +81,17 @@ def test_an_engine_that_stops_during_the_build_is_worth_another_try(
     finally:
         stopper.join()
     assert caught.value.retryable
+
+
+def test_an_engine_that_fails_after_the_build_costs_the_cache_alone(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BuildError("The builder does not answer.", retryable=True)
+
+    service.ship(service.zip())
+    monkeypatch.setattr(BuilderHook, "layers", fail)
+    built = service.build(service.zip(**{"src/extra.py": "x = 1\n"}), version="1.0.1")
+    assert built["image_id"]
+    assert built["cache_image_id"] is None
+    assert "The build cache could not be written: The builder does not answer." in service.log

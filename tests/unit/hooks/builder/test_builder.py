@@ -1,0 +1,34 @@
+"""An engine that answers the ping and then nothing of use: one kind of error, worth a retry."""
+
+import pytest
+from manifest_engine.domain.errors import BuildError
+from manifest_engine.hooks.builder import BuilderHook
+
+from tests.unit.hooks.engine_double import ABSENT, DOWN
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda builder: builder.image_id("a:1"),
+        lambda builder: builder.local_base("a:1"),
+        lambda builder: builder.layers("sha256:a"),
+        lambda builder: builder.tag("sha256:a", "a:1"),
+    ],
+)
+def test_what_an_engine_fails_with_is_told_with_its_name_and_may_be_retried(engine, ask):
+    engine.image = DOWN
+    with BuilderHook() as builder:
+        builder.ping()
+        with pytest.raises(BuildError) as raised:
+            ask(builder)
+    assert "builder 'docker_default'" in str(raised.value)
+    assert "does not answer as it should (the store is locked)" in str(raised.value)
+    assert raised.value.retryable
+
+
+def test_an_image_that_is_not_there_is_none(engine):
+    engine.image = ABSENT
+    with BuilderHook() as builder:
+        assert builder.image_id("a:1") is None
+        assert builder.local_base("a:1") is None

@@ -1,0 +1,44 @@
+"""An engine that answers what a test tells it to, by Docker's HTTP API."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+DOWN = (500, {"message": "the store is locked"})
+ABSENT = (404, {"message": "No such image: it"})
+
+
+class Engine(ThreadingHTTPServer):
+    """``image`` is the answer to every question about an image: status and body."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.image: tuple[int, Any] = ABSENT
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Engine
+
+    def do_GET(self) -> None:
+        about_an_image = "/images/" in self.path
+        status, body = self.server.image if about_an_image else (200, {"ApiVersion": "1.44"})
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
