@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.builder import BuilderHook
 from manifest_engine.hooks.engine_client import write_private
 
+_log = logging.getLogger(__name__)
 _SECONDS = 20
 """For one question to a registry, its token included."""
 
@@ -49,6 +51,9 @@ class BaseLookup:
                 return Current(local)
         except ManifestEngineError as error:
             problem = str(error)
+        except Exception as error:  # it is this one image's, and no other one's
+            _log.exception("Looking up %s", reference)
+            problem = f"{type(error).__name__}: {error}"
         return Current(
             problem=f"Its base image {reference} could not be looked up, so it was left alone: "
             f"{problem.rstrip('.')}."

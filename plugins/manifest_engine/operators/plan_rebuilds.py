@@ -74,21 +74,25 @@ class PlanRebuilds(StepOperator):
     def _decided(
         self, name: str, environment: Environment, wanted: Wanted, bases: Bases
     ) -> list[Planned | Row]:
-        """One environment; another one's outage is no reason to leave this one out."""
+        """One environment; what is wrong with another one is no reason to leave this one out."""
         try:
             found = _deployed(name, environment, wanted)
             services = [item for item in found if isinstance(item, Deployed)]
             current = _look_up(environment, rebuild_plan.distinct_bases(services), bases)
+            standard = STANDARD_DOCKERFILE.read_bytes()
+            return [
+                item
+                if isinstance(item, Row)
+                else rebuild_plan.decide(item, current, standard, force=wanted.force)
+                for item in found
+            ]
         except ManifestEngineError as error:
             self.log.error("%s", error)
-            return [Row("(all)", name, FAILED, str(error))]
-        standard = STANDARD_DOCKERFILE.read_bytes()
-        return [
-            item
-            if isinstance(item, Row)
-            else rebuild_plan.decide(item, current, standard, force=wanted.force)
-            for item in found
-        ]
+            reason = str(error)
+        except Exception as error:
+            self.log.exception("The services of %s could not be planned", name)
+            reason = f"Its services could not be planned ({type(error).__name__}: {error})."
+        return [Row("(all)", name, FAILED, reason)]
 
 
 def _deployed(name: str, environment: Environment, wanted: Wanted) -> list[Deployed | Row]:

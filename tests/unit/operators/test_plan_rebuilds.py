@@ -1,0 +1,53 @@
+"""The nightly plan: what is wrong with one environment leaves the others' rebuilds alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain import environments
+from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, Row
+from manifest_engine.operators import plan_rebuilds
+from manifest_engine.operators.plan_rebuilds import ROWS, PlanRebuilds
+
+from tests.unit.domain.releases import make_release
+
+
+@pytest.fixture
+def plan(monkeypatch):
+    """Rows of a night in which the environment ``bad`` is odd and ``good`` has one service."""
+    real = plan_rebuilds._deployed
+
+    def rows(odd=None, connection="aks"):
+        def deployed(name, environment, wanted):
+            if name == "good":
+                return [Row("pricing-quotes", "good", SKIPPED, "It is new.")]
+            if odd:
+                raise odd
+            return real(name, environment, wanted)
+
+        good, bad = make_release(), make_release(cluster={"connection": connection})
+        configured = {"bad": bad.environment, "good": good.environment}
+        monkeypatch.setattr(environments, "load", lambda: configured)
+        monkeypatch.setattr(plan_rebuilds, "_deployed", deployed)
+        pushed = {}
+        ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+        context = {"ti": ti, "dag_run": SimpleNamespace(conf={})}
+        assert PlanRebuilds(task_id="plan").execute(context) == []
+        return {row["environment"]: row for row in pushed[ROWS]}
+
+    return rows
+
+
+@pytest.mark.parametrize("odd", [KeyError("spec"), OSError("no more processes"), TimeoutError()])
+def test_an_odd_error_is_the_row_of_its_environment(plan, odd):
+    found = plan(odd)
+    assert found["good"]["outcome"] == SKIPPED
+    assert (found["bad"]["service"], found["bad"]["outcome"]) == ("(all)", FAILED)
+    assert type(odd).__name__ in found["bad"]["sentence"]
+
+
+def test_a_connection_that_is_missing_is_the_row_of_its_environment(plan):
+    found = plan(connection="not_there")
+    assert found["good"]["outcome"] == SKIPPED
+    assert "'not_there', which does not exist; add it" in found["bad"]["sentence"]
