@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from manifest_engine.domain import refusals
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks.causes import innermost
 
 
 class NotFound(ClusterError):
@@ -51,14 +52,7 @@ def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
         raise ClusterError(refusal.sentence, retryable=refusal.retryable) from error
     except HTTPError as error:
         raise ClusterError(
-            f"The API server {server} could not be reached to {attempt} ({_reason(error)}); "
+            f"The API server {server} could not be reached to {attempt} ({innermost(error)}); "
             "check that the cluster runs and that this worker may reach it.",
             retryable=True,
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """Why urllib3 gave up. Not the bottom of the chain: this may be raised while another error is
-    handled, which would then be found there."""
-    reason = getattr(error, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else error)
