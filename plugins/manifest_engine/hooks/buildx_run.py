@@ -11,7 +11,7 @@ from pathlib import Path
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.hooks import build_failure, buildx
 from manifest_engine.hooks.build_output import BuildOutput
-from manifest_engine.hooks.child import Cancelled, Child, DeadlineExceeded
+from manifest_engine.hooks.child import Child, ChildCancelled, DeadlineExceeded
 from manifest_engine.hooks.engine_client import write_private
 
 
@@ -81,7 +81,7 @@ class BuildxRun:
                     f"{self._builder!r}; the build was ended. See its log for the slow step.",
                     retryable=True,
                 ) from None
-            except Cancelled:
+            except ChildCancelled:
                 raise BuildCancelled("The build was cancelled.", retryable=True) from None
             if status != 0:
                 raise build_failure.failure(

@@ -26,7 +26,7 @@ class DeadlineExceeded(Exception):
     """The program had not ended in time."""
 
 
-class Cancelled(Exception):
+class ChildCancelled(Exception):
     """:meth:`Child.cancel` was called."""
 
 
@@ -55,10 +55,10 @@ class Child:
 
         :return: the exit status.
         :raises DeadlineExceeded: after ``deadline_seconds``.
-        :raises Cancelled: after :meth:`cancel`.
+        :raises ChildCancelled: after :meth:`cancel`.
         """
         if self._cancelled:
-            raise Cancelled
+            raise ChildCancelled
         process = self._process = subprocess.Popen(
             argv,
             env=dict(env),
@@ -84,7 +84,7 @@ class Child:
             feeder.join(_GRACE_SECONDS)
             process.stdout.close()
         if self._cancelled:
-            raise Cancelled
+            raise ChildCancelled
         if self._feed_error:
             raise self._feed_error
         if self._late:
