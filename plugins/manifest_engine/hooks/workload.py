@@ -7,6 +7,7 @@ from typing import Any
 
 from manifest_engine.domain import history, marks, resources, rollout, superseded
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks import replica_handover
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.hooks.cluster_errors import Conflict
 from manifest_engine.hooks.rollout_watch import RolloutWatch
@@ -15,10 +16,6 @@ Json = dict[str, Any]
 
 SETTLE_SECONDS = 60.0
 """How long a rollback may take; its pods are there already, or nearly."""
-_SEEDER = "manifest-engine-autoscale"
-"""Owns ``replicas`` on behalf of the autoscaler, until that sets it for the first time."""
-_SCALERS = frozenset({_SEEDER, "kube-controller-manager"})
-_REPLICAS = ".spec.replicas"
 
 
 class Workload:
@@ -60,13 +57,13 @@ class Workload:
         """
         before = marks.unpack(marks.noted(live).get(marks.OBJECTS)) or []
         self._refuse_foreign(objects, live, before)
-        self._hand_replicas_over(objects[0], live)
+        replica_handover.hand_over(self.hook, objects[0], live)
         deployment: Json = {}
         for an_object in objects:
             applied = self._apply(an_object)
             deployment = deployment or applied
-        if live is None and "replicas" not in objects[0]["spec"]:
-            self._seed_replicas(_smallest(objects))
+        if live is None:
+            replica_handover.seed_first(self.hook, objects)
         self.remove([item for item in before if not _among(item, objects)])
         return deployment
 
@@ -121,7 +118,7 @@ class Workload:
         notes = marks.noted(live)
         good = history.restored(notes.get(marks.LAST_GOOD))
         if good:
-            self._hand_replicas_over(good[0], live)
+            replica_handover.hand_over(self.hook, good[0], live)
             applied = [self._apply(an_object) for an_object in good]
             self.remove([item for item in failed if not _among(item, good)])
             version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
@@ -148,7 +145,8 @@ class Workload:
             return self.hook.apply(an_object, force=self.force)
         except Conflict as conflict:
             scaled_only = all(
-                field == _REPLICAS and manager in _SCALERS for manager, field in conflict.owned
+                field == replica_handover.REPLICAS and manager in replica_handover.SCALERS
+                for manager, field in conflict.owned
             )
             if not scaled_only:
                 raise
@@ -175,34 +173,6 @@ class Workload:
                     "cluster.forceConflicts for this environment to take it over."
                 )
 
-    def _hand_replicas_over(self, wanted: Json, live: Json | None) -> None:
-        """Before ``replicas`` is left out: a field that nobody owns any more falls back to 1."""
-        if live is not None and "replicas" not in wanted["spec"] and _owns_replicas(live):
-            self._seed_replicas(int(live["spec"]["replicas"]))
-
-    def _seed_replicas(self, count: int) -> None:
-        identity = {"name": self.name, "namespace": self.namespace}
-        seed = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": identity,
-            "spec": {"replicas": count},
-        }
-        self.hook.apply(seed, force=True, manager=_SEEDER)
-
 
 def _among(an_object: Json, objects: list[Json]) -> bool:
     return resources.key(an_object) in {resources.key(item) for item in objects}
-
-
-def _smallest(objects: list[Json]) -> int:
-    scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
-    return int(scalers[0]["spec"]["minReplicas"]) if scalers else 1
-
-
-def _owns_replicas(live: Json) -> bool:
-    return any(
-        entry.get("manager") == marks.MANAGER
-        and "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-        for entry in live["metadata"].get("managedFields") or []
-    )
