@@ -22,7 +22,8 @@ def apply(
     from airflow.sdk.exceptions import TaskDeferred
 
     def run(release: Any, *, digest: str = digest, **changes: Any) -> dict[str, Any]:
-        task = apply_step(release, digest, changes.get("verdict"))
+        given = {key: changes[key] for key in ("verdict",) if key in changes}
+        task = apply_step(release, digest, **given)
         made = context(release.run_id)
         try:
             done = task.execute(made)
