@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from manifest_engine.domain import approval, history, marks, resources, rollout, superseded, verdict
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ClusterError, StateError
+from manifest_engine.domain.errors import StateError
 from manifest_engine.operators import failed_rollout, rebuild_gate
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
@@ -82,7 +82,7 @@ class ApplyDeployment(LeaseStep):
                 return rebuild_gate.note(workload, lease, wanted, live)
             objects = history.continued(wanted, live)
             with failed_rollout.taken_back_when_cancelled(workload, release.run_id):
-                deployment = self._apply(workload, objects, live)
+                deployment = failed_rollout.applied(workload, objects, live)
                 changed = _differs(live, deployment)
                 generation = deployment["metadata"]["generation"]
                 self.log.info(
@@ -149,21 +149,6 @@ class ApplyDeployment(LeaseStep):
             built_from,
             rolled_back_from=self.push.get("rolledBackFrom"),
         )
-
-    def _apply(
-        self, workload: Workload, objects: list[dict[str, Any]], live: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        try:
-            return workload.apply(objects, live)
-        except ClusterError as error:
-            mine = marks.noted(objects[0])
-            if not error.retryable and (
-                marks.noted(workload.live()).get(marks.RUN_ID) == mine[marks.RUN_ID]
-            ):
-                # Half of it was taken: nothing may stay half applied.
-                done, _ = failed_rollout.rolled_back(workload, objects, mine[marks.RELEASE_HASH])
-                raise ClusterError(f"{error} {done}") from error
-            raise
 
     def _await_rollout(
         self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import rollout
+from manifest_engine.domain import marks, rollout
 from manifest_engine.domain.errors import Cancelled, ClusterError, RolloutFailed
 from manifest_engine.operators import purged_image
 
@@ -28,6 +28,25 @@ def rolled_back(
         return workload.roll_back(objects, release_hash=release_hash), True
     except ClusterError as error:
         return f"It could not be rolled back: {error}", False
+
+
+def applied(
+    workload: Workload, objects: list[dict[str, Any]], live: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Apply a release's objects, as :meth:`Workload.apply`; none stays half applied.
+
+    :raises ClusterError: when the cluster refuses one of them, saying what was done about the rest.
+    """
+    try:
+        return workload.apply(objects, live)
+    except ClusterError as error:
+        mine = marks.noted(objects[0])
+        if error.retryable or (
+            marks.noted(workload.live()).get(marks.RUN_ID) != mine[marks.RUN_ID]
+        ):
+            raise
+        done, _ = rolled_back(workload, objects, mine[marks.RELEASE_HASH])
+        raise ClusterError(f"{error} {done}") from error
 
 
 @contextmanager

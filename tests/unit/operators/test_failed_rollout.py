@@ -1,0 +1,52 @@
+"""A release of which the cluster refuses a part is taken back, as far as it was applied."""
+
+from __future__ import annotations
+
+import pytest
+from manifest_engine.domain import marks, resources
+from manifest_engine.domain.errors import ClusterError
+from manifest_engine.operators import failed_rollout
+
+from tests.unit.domain.releases import DIGEST, make_release
+
+OBJECTS = resources.workload(make_release(), DIGEST, {})
+
+
+class Workload:
+    """Refuses one of the objects; ``live`` is the Deployment then."""
+
+    def __init__(self, live, *, retryable=False):
+        self._live = live
+        self._retryable = retryable
+        self.taken_back = []
+
+    def apply(self, _objects, _live):
+        raise ClusterError("The Service is refused.", retryable=self._retryable)
+
+    def live(self):
+        return self._live
+
+    def roll_back(self, objects, *, release_hash):
+        self.taken_back.append((objects, release_hash))
+        return "Rolled back to version 0.9."
+
+
+def test_the_half_that_was_applied_is_rolled_back():
+    workload = Workload(OBJECTS[0])
+    with pytest.raises(ClusterError, match=r"is refused\. Rolled back to version 0\.9\."):
+        failed_rollout.applied(workload, OBJECTS, None)
+    assert workload.taken_back == [(OBJECTS, marks.noted(OBJECTS[0])[marks.RELEASE_HASH])]
+
+
+@pytest.mark.parametrize(
+    ("live", "retryable"),
+    [
+        (resources.workload(make_release(run_id="before"), DIGEST, {})[0], False),
+        (OBJECTS[0], True),
+    ],
+)
+def test_where_none_was_or_another_try_goes_on_nothing_is(live, retryable):
+    workload = Workload(live, retryable=retryable)
+    with pytest.raises(ClusterError, match=r"is refused\.$"):
+        failed_rollout.applied(workload, OBJECTS, None)
+    assert workload.taken_back == []
