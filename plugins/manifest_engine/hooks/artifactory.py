@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from manifest_engine.domain.errors import ArtifactError, ConfigurationError
+from manifest_engine.hooks import connections
 from manifest_engine.hooks.artifactory_download import Download
 from manifest_engine.hooks.artifactory_errors import Sentences
 from manifest_engine.hooks.artifactory_http import Anonymous, Bearer, Client
@@ -59,9 +60,10 @@ class ArtifactoryHook(BaseHook):
     def client(self) -> Client:
         """The HTTP client that the connection describes.
 
-        :raises ConfigurationError: when the connection is incomplete.
+        :raises ConfigurationError: when the connection is not there, or incomplete.
         """
-        connection = self.get_connection(self.artifactory_conn_id)
+        with connections.required(self.artifactory_conn_id, "artifactory"):
+            connection = self.get_connection(self.artifactory_conn_id)
         extra = connection.extra_dejson
         try:
             timeout = float(extra.get("timeout") or _TIMEOUT)

@@ -3,6 +3,7 @@
 import pytest
 from manifest_engine.domain.errors import ConfigurationError
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.hooks.artifactory import ArtifactoryHook
 from manifest_engine.hooks.builder import BuilderHook
 from manifest_engine.hooks.cluster import ClusterHook
 
@@ -14,6 +15,7 @@ from manifest_engine.hooks.cluster import ClusterHook
         (lambda: AcrHook("not_there").docker_login(), "acr"),
         (lambda: ClusterHook("not_there").get("v1", "Service", "a", "b"), "kubernetes or aks"),
         (lambda: BuilderHook("not_there").ping(), "docker"),
+        (lambda: ArtifactoryHook("not_there").file_info("a/b.zip"), "artifactory"),
     ],
 )
 def test_a_connection_that_does_not_exist_says_what_to_add(ask, kind):
