@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from manifest_engine.domain import history, marks, resources, rollout, superseded
+from manifest_engine.domain import history, marks, namesakes, resources, rollout, superseded
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks import replica_handover
 from manifest_engine.hooks.cluster import ClusterHook
@@ -54,8 +54,11 @@ class Workload:
 
         :param objects: those of ``history.continued``, the Deployment first.
         :raises ClusterError: when the cluster refuses one of them.
+        :raises ManifestError: when the live one is another service's of the same object name.
         """
         before = marks.unpack(marks.noted(live).get(marks.OBJECTS)) or []
+        own = objects[0]["metadata"]["labels"]
+        namesakes.refuse(own[marks.COMPONENT], own[marks.NAME], live)
         self._refuse_foreign(objects, live, before)
         replica_handover.hand_over(self.hook, objects[0], live)
         deployment: Json = {}

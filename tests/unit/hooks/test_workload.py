@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from manifest_engine.domain import history, marks, resources
-from manifest_engine.domain.errors import StateError
+from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.hooks.workload import Workload
 
 from tests.unit.domain.releases import DIGEST, make_release
@@ -65,3 +65,13 @@ def test_another_release_than_the_failed_one_is_not_rolled_back():
             failed, release_hash=marks.noted(failed[0])[marks.RELEASE_HASH]
         )
     assert hook.deleted == []
+
+
+def test_a_release_is_not_applied_over_another_service_of_the_same_object_name():
+    """Two that were planned at the same moment both found the name free."""
+    hook = Rollout(done=True)
+    labels = hook.live["metadata"]["labels"]
+    labels |= {marks.COMPONENT: "pricing-quotes", marks.NAME: "other"}
+    ours = resources.workload(make_release(run_id="ours"), DIGEST, {})
+    with pytest.raises(ManifestError, match="is the service 'other' of component"):
+        Workload(hook, "apps", "pricing-quotes").apply(ours, hook.live)
