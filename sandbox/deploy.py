@@ -31,7 +31,7 @@ _STEPS = (
     "describe_image",
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
-_POLL_SECONDS = 0.4
+_POLL_SECONDS = 0.8
 _ANSWER_SECONDS = 30
 _AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 

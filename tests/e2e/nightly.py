@@ -142,7 +142,7 @@ class Night:
                 state = str(self.api.get(f"{run}/taskInstances/{task}")["state"])
             if state in ("success", "failed", "skipped", "upstream_failed"):
                 return state
-            time.sleep(0.3)
+            time.sleep(0.8)
         raise AssertionError(f"{run_id} is {state} after {seconds} s")
 
     def live(self, name: str) -> Any:

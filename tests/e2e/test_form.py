@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.deploy import follow, upload
 
+expect.set_options(timeout=30_000)  # a page may wait for deployments beside it
 _QUIET = [
     "--no-sandbox",
     "--disable-gpu",

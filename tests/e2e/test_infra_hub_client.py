@@ -25,7 +25,7 @@ def order(environment, tmp_path, manifest, order_id):
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert not done.stderr
