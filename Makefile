@@ -45,8 +45,7 @@ test-integration: up ## each piece against the real engine, registry, cluster an
 	@.venv/bin/pytest -q -n 4 --dist loadfile tests/integration
 
 test-e2e: up ## whole deployments through the real Airflow
-	@.venv/bin/pytest -q -n 2 --dist loadgroup tests/e2e --ignore tests/e2e/alone
-	@.venv/bin/pytest -q tests/e2e/alone # what others would not survive beside them
+	@.venv/bin/pytest -q tests/e2e
 
 test-compose: compose-up ## whole deployments through the compose stack, on both of its workers
 	@.venv/bin/pytest -q tests/compose

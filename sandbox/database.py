@@ -78,7 +78,8 @@ class Database(Part):
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
-        words = [_program("pg_isready"), "--quiet", "--host", str(_home()), "--timeout", "1"]
+        words = [_program("pg_isready"), "--quiet", "--timeout", "1"]
+        words += ["--host", str(_home()), "--username", _ACCOUNT]
         answers = subprocess.run(words, check=False).returncode == 0
         return None if answers else f"it does not answer yet; {process.last_line(self.name)}"
 

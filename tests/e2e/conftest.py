@@ -25,14 +25,6 @@ SESSION = uuid.uuid4().hex[:6]
 EXAMPLES = Path(__file__).parents[2] / "include/examples"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file stay together when files run side by side."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> dict[str, str]:
     """The sandbox's variables, once every part answers."""

@@ -16,7 +16,6 @@ from sandbox.settings import SETTINGS
 from tests.e2e.conftest import SESSION, Service, remove
 
 NAMESPACE = SETTINGS.approved_namespace
-pytestmark = pytest.mark.xdist_group("approval")  # both change or need that of prod
 AFTER = ("apply_deployment", "publish_route", "record_release")
 
 

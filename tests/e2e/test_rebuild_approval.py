@@ -14,7 +14,6 @@ from tests.e2e.conftest import remove
 from tests.e2e.nightly import COMPONENT, Night, dockerfile, load
 from tests.e2e.test_approval import answer, question, wait_for_question
 
-pytestmark = pytest.mark.xdist_group("approval")  # both change or need that of prod
 ENVIRONMENTS = {"exempt": "stage", "asked": "prod"}
 SLOW = {"COMES_UP_AFTER": "8"}
 
