@@ -15,6 +15,8 @@ from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from manifest_engine.hooks.cluster import ClusterHook
 
 PAUSE_GROWTH = 1.5
@@ -57,10 +59,9 @@ class ClusterTrigger(BaseTrigger):
 
     async def hook(self) -> ClusterHook:
         """The cluster of the Connection."""
-        from manifest_engine.hooks.cluster import ClusterHook
-
         connection = await BaseHook.aget_connection(self.conn_id)
-        return ClusterHook(self.conn_id, connection=connection)
+        # The first one imports for more than a second, in which no other trigger would be served.
+        return await asyncio.to_thread(_hook, self.conn_id, connection)
 
     @abstractmethod
     def settled(self, hook: ClusterHook) -> bool:
@@ -88,3 +89,9 @@ class ClusterTrigger(BaseTrigger):
             await asyncio.sleep(pause)
             pause = min(PAUSE_GROWTH * pause, self.longest_pause_seconds)
         yield TriggerEvent({"state": "time is over"})
+
+
+def _hook(conn_id: str, connection: Connection) -> ClusterHook:
+    from manifest_engine.hooks.cluster import ClusterHook
+
+    return ClusterHook(conn_id, connection=connection)

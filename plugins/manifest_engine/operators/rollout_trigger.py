@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.errors import ClusterError, StateError
@@ -67,7 +68,17 @@ class RolloutTrigger(ClusterTrigger):
         return not isinstance(status, Waiting)
 
     async def on_kill(self) -> None:
-        """The run was cancelled while it waited: take the rollout back and let others go on."""
+        """The run was cancelled while it waited: take the rollout back and let others go on.
+
+        Airflow (3.3.2) cancels this as well, once a second for as long as it lasts, and where it
+        has just been started the Connection alone takes longer than that.
+        """
+        ending = asyncio.create_task(self._end())
+        while not ending.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+
+    async def _end(self) -> None:
         service = self._service or self._open(await self.hook())
         await asyncio.to_thread(self._take_back, *service)
 
