@@ -28,7 +28,7 @@ def test_a_release_becomes_available_and_is_run_by_digest(apply, make_release, g
 def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get):
     kinds = "deployment,service,poddisruptionbudget"
     apply(make_release(replicas=2))
-    time.sleep(1)
+    seen_by_the_controllers(get)
     before = {item["kind"]: item["metadata"]["resourceVersion"] for item in get(kinds)["items"]}
     begin = time.monotonic()
 
@@ -38,6 +38,15 @@ def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get)
     after = {item["kind"]: item["metadata"]["resourceVersion"] for item in get(kinds)["items"]}
     assert done["changed"] is False
     assert after == before
+
+
+def seen_by_the_controllers(get):
+    """They write into the status of what was applied, and of the budget a while after the pods."""
+    end = time.monotonic() + 30
+    while get("poddisruptionbudget")["items"][0].get("status", {}).get("currentHealthy") != 2:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    time.sleep(1)
 
 
 def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
