@@ -81,7 +81,7 @@ def airflow() -> Iterator[tuple[Airflow, AirflowRecord]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield known, AirflowRecord(f"http://127.0.0.1:{server.server_port}", "token")
         server.shutdown()
 
