@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DATABASES = ("postgresql", "sqlite")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Settings:
     etcd_port: int = 12379
 
     database: str = "postgresql"
-    """Airflow's: ``postgresql`` or ``sqlite``."""
+    """Airflow's, one of ``DATABASES``."""
     namespace: str = "datafactory"
     """Kubernetes namespace of the environment ``dev`` that the sandbox configures."""
     approved_namespace: str = "datafactory-prod"
@@ -60,7 +61,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read ``SANDBOX_*``; raises ValueError naming the variable when a port is no number."""
+        """Read ``SANDBOX_*``; raises ValueError naming the variable that cannot be understood."""
         given: dict[str, object] = {}
         for item in fields(cls):
             variable = f"SANDBOX_{item.name.upper()}"
@@ -73,6 +74,10 @@ class Settings:
                 )
             given[item.name] = (
                 int(text) if item.type == "int" else Path(text) if item.type == "Path" else text
+            )
+        if (database := given.get("database", cls.database)) not in DATABASES:
+            raise ValueError(
+                f"SANDBOX_DATABASE={database!r} is none of {', '.join(DATABASES)}; unset it"
             )
         return cls(**given)  # type: ignore[arg-type]
 
