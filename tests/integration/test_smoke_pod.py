@@ -101,6 +101,18 @@ def test_not_yet_is_waited_for_until_the_timeout(smoke, make_release):
     assert time.monotonic() - begin >= 8
 
 
+def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make_release):
+    # The kubelet pulls like this, too, when the API server takes a second to give it the Secret.
+    release = make_release(cluster={"imagePullSecrets": ["absent"]})
+
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(release, digest=f"sha256:{'0' * 64}")
+
+    assert "401 Unauthorized. The node had no pull secret to show" in str(raised.value)
+    assert "(absent)" in str(raised.value)
+    assert raised.value.retryable is True
+
+
 def test_a_service_on_another_port_is_told_as_no_answer(smoke, make_release):
     asked = {"timeoutSeconds": 3}
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from manifest_engine.domain import error_text
+from manifest_engine.domain import image_pull
+from manifest_engine.domain.finding import Finding, flat
 
 Json = Mapping[str, Any]
 
@@ -22,39 +22,11 @@ CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
 _KILLED = (137, 143)
 """128 + SIGKILL, 128 + SIGTERM."""
-_TRANSIENT_PULL = re.compile(
-    rf"{error_text.status(429, 500, 502, 503, 504)}|too ?many ?requests|rate limit|qps exceeded"
-    r"|\btimeout\b|timed out|\brefused\b|\btemporarily\b|bad gateway|service unavailable"
-    r"|reset by peer",
-    re.IGNORECASE,
-)
-_IMAGE_MISSING = "not found"
-"""What containerd says for a registry's 404."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_WRAPPED = re.compile(
-    r'Back-off pulling image "[^"]*": (?:ErrImagePull: )?'
-    r'|failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
-)
-_PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Why it does not come up."""
-
-    sentence: str
-    final: bool = False
-    """Waiting longer will not mend it."""
-    retryable: bool = False
-    """A new try, later, may succeed: the cluster or the registry is at fault, not the service."""
-    rank: int = 0
-    """The higher, the closer to the cause."""
-    image_missing: bool = False
-    """The registry that the node asked does not know the image (yet, or any more)."""
 
 
 def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
@@ -72,13 +44,17 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
         *(status.get("initContainerStatuses") or []),
         *(status.get("containerStatuses") or []),
     ]
-    found = [finding for item in containers if (finding := of_container(item))]
+    mine = [event for event in events if (event.get("involvedObject") or {}).get("name") == name]
+    found = [
+        image_pull.explained(finding, mine)
+        for item in containers
+        if (finding := of_container(item))
+    ]
     if status.get("reason") == "Evicted":
-        sentence = f"pod {name} was evicted: {_flat(status.get('message'))}"
+        sentence = f"pod {name} was evicted: {flat(status.get('message'))}"
         found.append(Finding(sentence, final=True, retryable=True, rank=9))
     if not containers and (unscheduled := _unscheduled(status)):
         found.append(unscheduled)
-    mine = [event for event in events if (event.get("involvedObject") or {}).get("name") == name]
     if probed := _probe(mine, containers):
         found.append(probed)
     if not found and (stuck := _stuck(mine)):
@@ -90,9 +66,9 @@ def of_container(status: Json) -> Finding | None:
     """What is wrong with one container, from its entry in the pod's status."""
     state, last = status.get("state") or {}, status.get("lastState") or {}
     waiting = state.get("waiting") or {}
-    reason, message = waiting.get("reason", ""), _flat(waiting.get("message"))
-    if reason in _PULLING:
-        return _pull(status.get("image", ""), reason, message)
+    reason, message = waiting.get("reason", ""), flat(waiting.get("message"))
+    if reason in image_pull.REASONS:
+        return image_pull.failed(status.get("image", ""), reason, message)
     ended = state.get("terminated") or last.get("terminated")
     if ended and ended.get("exitCode", 0) != 0:
         return _ended(status, ended)
@@ -108,25 +84,13 @@ def _crashed(status: Json) -> bool:
     return int(status.get("restartCount", 0)) >= CRASHES
 
 
-def _pull(image: str, reason: str, message: str) -> Finding:
-    words = message.lower()
-    missing = _IMAGE_MISSING in words  # replication to another region may lag behind the push
-    return Finding(
-        f"the image {image} cannot be pulled: {message or reason}",
-        final=reason != "ErrImagePull",
-        retryable=missing or _TRANSIENT_PULL.search(error_text.without_names(words)) is not None,
-        rank=8,
-        image_missing=missing,
-    )
-
-
 def _ended(status: Json, ended: Json) -> Finding:
     code, reason = ended.get("exitCode"), ended.get("reason", "")
     if reason == "OOMKilled":
         sentence = "the service was killed because it used more memory than its limit allows"
         return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
     if reason in ("StartError", "ContainerCannotRun"):
-        sentence = f"the container cannot be started: {_flat(ended.get('message'))}"
+        sentence = f"the container cannot be started: {flat(ended.get('message'))}"
         return Finding(sentence, final=True, rank=8)
     if code in _KILLED:
         # Most likely by the kubelet, since a probe failed: an event that says so ranks higher.
@@ -139,7 +103,7 @@ def _ended(status: Json, ended: Json) -> Finding:
 def _unscheduled(status: Json) -> Finding | None:
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            text = _flat(condition.get("message"))
+            text = flat(condition.get("message"))
             return Finding(f"no node fits the pod: {text}", retryable=True, rank=6)
     return None
 
@@ -159,7 +123,7 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
             str(event.get("lastTimestamp") or ""),
         ),
     )
-    sentence = f"the service does not become ready: {_flat(last.get('message'))}"
+    sentence = f"the service does not become ready: {flat(last.get('message'))}"
     given_up = any(_crashed(item) for item in containers)
     return Finding(sentence, final=given_up, rank=5)
 
@@ -170,14 +134,14 @@ def _stuck(events: list[Json]) -> Finding | None:
     if not warnings:
         return None
     last = max(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))
-    return Finding(f"the pod does not start: {_flat(last.get('message'))}", retryable=True, rank=3)
+    return Finding(f"the pod does not start: {flat(last.get('message'))}", retryable=True, rank=3)
 
 
 def of_creation(deployment: Json) -> Finding | None:
     """Why not even pods were made: quota, admission, a ServiceAccount that is missing."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            text = _flat(condition.get("message"))
+            text = flat(condition.get("message"))
             if "exceeded quota" in text:
                 return Finding(f"the namespace's quota is used up: {text}", retryable=True, rank=9)
             final = "denied" in text or "violates PodSecurity" in text
@@ -195,8 +159,3 @@ def tail(text: str | None, lines: int = LINES) -> str:
     runs = groupby(written, key=lambda line: _TIME_OF_DAY.sub("", line))
     kept = [list(run)[-1] for _, run in runs][-lines:]
     return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""
-
-
-def _flat(text: Any) -> str:
-    """One line of bounded length; kubelet and each layer of containerd repeat the reference."""
-    return _WRAPPED.sub("", " ".join(str(text or "").split()))[:600]

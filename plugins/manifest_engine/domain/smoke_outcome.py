@@ -8,6 +8,7 @@ from typing import Any
 
 from manifest_engine.domain import diagnosis, smoke_pod, verdict
 from manifest_engine.domain.errors import SmokeTestFailed
+from manifest_engine.domain.finding import Finding
 from manifest_engine.domain.pod import APP
 from manifest_engine.domain.verdict import Verdict
 
@@ -55,7 +56,7 @@ def judge(pod: Json, log: str) -> Verdict:
     return found
 
 
-def hopeless(pod: Json) -> diagnosis.Finding | None:
+def hopeless(pod: Json) -> Finding | None:
     """Why waiting is in vain: the service crashed, the image cannot be pulled."""
     for name in (APP, smoke_pod.PROBER):
         finding = diagnosis.of_container(container(pod, name))
@@ -64,11 +65,11 @@ def hopeless(pod: Json) -> diagnosis.Finding | None:
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         reason = status.get("message") or status.get("reason") or "no reason given"
-        return diagnosis.Finding(f"its pod failed: {reason}", final=True, retryable=True)
+        return Finding(f"its pod failed: {reason}", final=True, retryable=True)
     return None
 
 
-def failed(finding: diagnosis.Finding, log: str) -> SmokeTestFailed:
+def failed(finding: Finding, log: str) -> SmokeTestFailed:
     """The error for a finding, with the service's last lines if it does not tell them itself."""
     lines = "" if "\n" in finding.sentence else diagnosis.tail(log)
     return SmokeTestFailed(

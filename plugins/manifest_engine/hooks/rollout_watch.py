@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from manifest_engine.domain import diagnosis, marks, rollout, superseded
-from manifest_engine.domain.diagnosis import Finding
 from manifest_engine.domain.errors import ClusterError, StateError
+from manifest_engine.domain.finding import Finding
 from manifest_engine.hooks import pod_evidence
 from manifest_engine.hooks.api_server import Json
 from manifest_engine.hooks.cluster import ClusterHook

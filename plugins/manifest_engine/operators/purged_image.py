@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from manifest_engine.domain.errors import ManifestEngineError
 
 if TYPE_CHECKING:
-    from manifest_engine.domain.diagnosis import Finding
+    from manifest_engine.domain.finding import Finding
     from manifest_engine.domain.release import Release
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
-from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
+from manifest_engine.domain import image_pull, marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import Cancelled, StateError
 from manifest_engine.domain.pod import APP
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from kubernetes.client import V1Pod
 
+    from manifest_engine.domain.finding import Finding
     from manifest_engine.domain.release import Release
     from manifest_engine.domain.verdict import Verdict
 
@@ -154,11 +155,21 @@ class SmokePodOperator(KubernetesPodOperator):
                 if kind == "DELETED":
                     raise smoke_outcome.gone(name)
                 if finding := smoke_outcome.hopeless(seen):
-                    finding = purged_image.told(finding, self._planned, self._digest, self.log)
-                    raise smoke_outcome.failed(finding, self._service_log())
+                    raise smoke_outcome.failed(self._explained(finding), self._service_log())
             if not begun and self.hook.get("v1", "Pod", name, namespace) is None:
                 raise smoke_outcome.gone(name)
         raise smoke_outcome.never_started(self._seen, pod_evidence.events(self.hook, namespace))
+
+    def _explained(self, finding: Finding) -> Finding:
+        """With what the registry and the pod's events add to a pull that failed."""
+        finding = purged_image.told(finding, self._planned, self._digest, self.log)
+        if not finding.pull_denied:
+            return finding
+        metadata = self._seen["metadata"]
+        mine = f"involvedObject.name={metadata['name']}"
+        return image_pull.explained(
+            finding, pod_evidence.events(self.hook, metadata["namespace"], mine)
+        )
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:
         """True makes the pod operator judge the prober alone, not wait for the sidecar's end."""

@@ -75,6 +75,22 @@ def test_an_image_pull_that_fails_for_good_is_final_and_not_retryable():
     assert (found.final, found.retryable) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("message", "retryable"),
+    [("401 Unauthorized", True), ("403 Forbidden", True), ("invalid reference format", False)],
+)
+def test_a_pull_that_was_refused_for_want_of_the_pull_secret_is_retryable(message, retryable):
+    unread = event(
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not "
+        "succeed.",
+    )
+    waiting = {"reason": "ImagePullBackOff", "message": message}
+    found = diagnosis.of_pod(pod(container(waiting=waiting)), [unread])
+    assert (found.final, found.retryable) == (True, retryable)
+    assert ("image pull secrets (acr)" in found.sentence) is retryable
+
+
 @pytest.mark.parametrize("message", ["not found", "503 Service Unavailable", "i/o timeout"])
 def test_an_image_pull_that_may_succeed_later_is_retryable(message):
     waiting = {"reason": "ErrImagePull", "message": message}

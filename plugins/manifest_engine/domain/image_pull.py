@@ -1,0 +1,64 @@
+"""Why an image cannot be pulled, and whether a new try may succeed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from manifest_engine.domain import error_text
+from manifest_engine.domain.finding import Finding, flat
+
+Json = Mapping[str, Any]
+
+REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+"""Of a container that waits for its image in vain."""
+_TRANSIENT_PULL = re.compile(
+    rf"{error_text.status(429, 500, 502, 503, 504)}|too ?many ?requests|rate limit|qps exceeded"
+    r"|\btimeout\b|timed out|\brefused\b|\btemporarily\b|bad gateway|service unavailable"
+    r"|reset by peer",
+    re.IGNORECASE,
+)
+_PULL_DENIED = re.compile(error_text.status(401, 403))
+_WITHOUT_LOGIN = "FailedToRetrieveImagePullSecret"
+"""The kubelet's event when it pulls without a Secret that it could not get, or not in a second:
+https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/kubelet/kubelet_pods.go
+"""
+_IMAGE_MISSING = "not found"
+"""What containerd says for a registry's 404."""
+
+
+def failed(image: str, reason: str, message: str) -> Finding:
+    """What a container that waits for one of :data:`REASONS` tells.
+
+    :param message: of its waiting state.
+    """
+    words = message.lower()
+    said = error_text.without_names(words)
+    missing = _IMAGE_MISSING in words  # replication to another region may lag behind the push
+    return Finding(
+        f"the image {image} cannot be pulled: {message or reason}",
+        final=reason != "ErrImagePull",
+        retryable=missing or _TRANSIENT_PULL.search(said) is not None,
+        rank=8,
+        image_missing=missing,
+        pull_denied=_PULL_DENIED.search(said) is not None,
+    )
+
+
+def explained(finding: Finding, events: Iterable[Json]) -> Finding:
+    """The finding; retryable where the registry refused a pull without the pull secret.
+
+    :param events: of the pod.
+    """
+    unread = [event for event in events if event.get("reason") == _WITHOUT_LOGIN]
+    if not (finding.pull_denied and unread):
+        return finding
+    return replace(
+        finding,
+        sentence=f"{finding.sentence}. The node had no pull secret to show: "
+        f"{flat(unread[-1].get('message'))} Create the Secret if the namespace has none of "
+        "that name",
+        retryable=True,
+    )
