@@ -11,6 +11,7 @@ from sandbox import deploy, mounts, stack
 from sandbox.part import Part, SandboxError
 from sandbox.parts import all_parts, on_request
 from sandbox.settings import SETTINGS
+from sandbox.turn import turn
 
 
 def main(words: list[str] | None = None) -> int:
@@ -30,13 +31,16 @@ def main(words: list[str] | None = None) -> int:
     parts = all_parts()
     try:
         if asked.verb == "up":
-            stack.up(_with_needs([*parts, *on_request()], asked.only) if asked.only else parts)
+            chosen = _with_needs([*parts, *on_request()], asked.only) if asked.only else parts
+            with turn():
+                stack.up(chosen)
         elif asked.verb == "down":
             every = [*parts, *on_request()]
             chosen = [part for part in every if not asked.only or part.name in asked.only]
-            stack.down(chosen)
-            if not asked.only:
-                mounts.remove(SETTINGS.state)
+            with turn():
+                stack.down(chosen)
+                if not asked.only:
+                    mounts.remove(SETTINGS.state)
         elif asked.verb == "status":
             return _status(parts)
         elif asked.verb == "deploy":

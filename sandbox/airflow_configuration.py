@@ -21,20 +21,11 @@ from sandbox.index import Index
 from sandbox.registry import Registry
 from sandbox.settings import REPOSITORY, SETTINGS
 
-# Airflow forks a child per task: what is imported before the fork costs nothing after it.
 _LOCAL_SETTINGS = """\
 import sys
 
 if "scheduler" in sys.argv:
-    import airflow.dag_processing.dagbag
-    import airflow.providers.cncf.kubernetes.operators.pod
-    import airflow.providers.microsoft.azure.fs.adls
-    import airflow.providers.standard.operators.hitl
-    import airflow.sdk.execution_time.supervisor
-    import azure.identity
-    import azure.mgmt.containerservice
-    import docker
-    import kubernetes.dynamic
+    import manifest_engine.preload
 """
 
 

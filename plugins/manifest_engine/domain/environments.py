@@ -135,8 +135,10 @@ class Rebuilds(Model):
     @field_validator("timezone")
     @classmethod
     def _is_zone(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
-            raise ValueError(f"{name!r} is no time zone such as Europe/Berlin")
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones
+            raise ValueError(f"{name!r} is no time zone such as Europe/Berlin") from error
         return name
 
 
