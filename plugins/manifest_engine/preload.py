@@ -1,16 +1,19 @@
 """Imports what steps need, before there are any: ``import manifest_engine.preload``.
 
-For ``airflow_local_settings.py`` of the component that runs tasks: a Celery worker, or the scheduler
-of a LocalExecutor. It forks a child per task, and what it has imported before costs nothing after.
-It then keeps the code that it started with: restart it after an update.
+For ``airflow_local_settings.py`` of the component that runs tasks: a Celery worker, or the
+scheduler of a LocalExecutor. It forks a child per task, and what it has imported before costs
+nothing after. It then keeps the code that it started with: restart it after an update.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 
 from manifest_engine import hooks, operators
+from manifest_engine.domain import environments, form
+from manifest_engine.domain.errors import ConfigurationError
 
 _LATE = (
     "airflow.dag_processing.dagbag",
@@ -30,3 +33,6 @@ for _package in (hooks, operators):
         importlib.import_module(_module.name)
 for _name in _LATE:
     importlib.import_module(_name)
+
+with contextlib.suppress(ConfigurationError):  # whoever looks at the DAGs is told
+    form.form_fields(environments.load())  # both are kept, the file until it changes

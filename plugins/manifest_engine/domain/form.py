@@ -8,6 +8,7 @@ errors suggest the right key.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from manifest_engine.domain.environments import Environment
@@ -29,12 +30,18 @@ class FormField(NamedTuple):
 
 def form_fields(environments: dict[str, Environment]) -> list[FormField]:
     """The fields in the manifest's order; ``environment`` offers the configured ones."""
-    properties: dict[str, Any] = Manifest.model_json_schema(by_alias=True)["properties"]
+    properties = _properties()
     return [
         _field(name, properties[field.alias or name], environments, required=field.is_required())
         for name, field in Manifest.model_fields.items()
         if name != "rebuild"  # no person fills it in
     ]
+
+
+@cache
+def _properties() -> dict[str, Any]:
+    """Of the manifest's JSON schema; pydantic makes that anew each time."""
+    return dict(Manifest.model_json_schema(by_alias=True)["properties"])
 
 
 def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:

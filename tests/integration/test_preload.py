@@ -1,0 +1,31 @@
+"""What a worker imports before it forks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+REPORT = "import sys, manifest_engine.preload; print(*sys.modules)"
+
+
+def preloaded(environments: Path) -> set[str]:
+    known = {"PYTHONPATH": str(PLUGINS), "MANIFEST_ENGINE_ENVIRONMENTS": str(environments)}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT],
+        env={**os.environ, **known},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_all_steps_and_their_libraries_are_there_whatever_the_environments_say(tmp_path):
+    file = tmp_path / "environments.yaml"
+    file.write_text("environments: [")
+    steps = (PLUGINS / "manifest_engine/operators").glob("[!_]*.py")
+    wanted = {f"manifest_engine.operators.{step.stem}" for step in steps}
+    assert wanted | {"docker", "azure.identity", "kubernetes.dynamic"} <= preloaded(file)
