@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.deploy import follow, upload
 from sandbox.part import SandboxError
 
 STEPS = [
@@ -188,10 +189,9 @@ def test_a_dockerfile_error_names_its_line(service):
 )
 def test_bad_input_fails_in_the_first_step_that_can_know(service, api, change, step, said):
     plain = service("plain-service")
-    archive = plain.zip()
-    plain.deploy(archive=archive, version="0.0.1", smokeTest={"path": "/nowhere"})
-    manifest = plain.manifest | {"smokeTest": {}} | change
-    outcome = run_only(api, manifest)
+    name, version = plain.manifest["serviceName"], plain.manifest["version"]
+    upload(plain.zip(), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
+    outcome = run_only(api, plain.manifest | change)
     assert (outcome.state, outcome.failed_step) == ("failed", step)
     assert said in outcome.error
     assert outcome.steps[step]["tries"] == 1
@@ -200,8 +200,6 @@ def test_bad_input_fails_in_the_first_step_that_can_know(service, api, change, s
 
 def run_only(api, manifest):
     """Trigger without an upload."""
-    from sandbox.deploy import follow
-
     run_id = f"e2e-{hashlib.sha1(repr(manifest).encode()).hexdigest()[:8]}-{time.time_ns()}"
     api.trigger("deploy_service", manifest, run_id)
     return follow(api, run_id, quiet=True)

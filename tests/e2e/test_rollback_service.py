@@ -48,36 +48,33 @@ def released(service):
     return make
 
 
-def test_the_release_before_answers_again_and_is_recorded_as_a_release_of_its_own(
+def test_earlier_releases_answer_again_and_are_recorded_as_releases_of_their_own(
     released, api, apps, environment
 ):
-    plain, (first, second) = released("1.0", "1.1")
-    assert answer(second.url) == "answer-1.1"
+    plain, (first, second, third) = released("1.0", "1.1", "1.2")
+    assert answer(third.url) == "answer-1.2"
     outcome = roll_back(api, plain)
     assert outcome.ok, outcome.error
     assert sorted(outcome.steps) == sorted(STEPS)
-    assert outcome.url == second.url
-    assert answer(outcome.url) == "answer-1.0"
+    assert outcome.url == third.url
+    assert answer(outcome.url) == "answer-1.1"
 
     run = f"dags/rollback_service/dagRuns/{outcome.run_id}"
     summary = api.xcom(run, "record_release")
-    assert summary["digest"] == first.digest
-    assert (summary["version"], summary["runId"]) == ("1.0", outcome.run_id)
+    assert summary["digest"] == second.digest
+    assert (summary["version"], summary["runId"]) == ("1.1", outcome.run_id)
     assert summary["changed"]
     live = apps.read_namespaced_deployment(plain.object_name, environment["NAMESPACE"])
     notes = live.metadata.annotations
     assert notes["manifest-engine.io/run-id"] == outcome.run_id
     assert notes[REQUESTED + "by"] == "admin"
-    assert live.spec.template.spec.containers[0].image.endswith(first.digest)
+    assert live.spec.template.spec.containers[0].image.endswith(second.digest)
 
-
-def test_a_release_is_named_by_version_or_digest_and_an_unknown_one_lists_them(released, api):
-    plain, (first, second, third) = released("1.0", "1.1", "1.2")
     unknown = roll_back(api, plain, "0.9")
     assert (unknown.state, unknown.failed_step) == ("failed", "validate_rollback")
     assert unknown.steps["validate_rollback"]["tries"] == 1
     listed = unknown.error.partition("newest first: ")[2]
-    assert listed.index(f"1.1 ({second.digest[:19]}") < listed.index(f"1.0 ({first.digest[:19]}")
+    assert listed.index(f"1.2 ({third.digest[:19]}") < listed.index(f"1.0 ({first.digest[:19]}")
     assert "by admin" in listed
 
     named = roll_back(api, plain, "1.0")
