@@ -43,11 +43,16 @@ def completed(live: Mapping[str, Any] | None) -> bool:
     """Whether the live Deployment's rollout was completed, be it now or earlier.
 
     The controller sets this reason when the new ReplicaSet is available and leaves it there until
-    the next rollout, also when pods fail later.
+    the next rollout, also when pods fail later. It may have observed a new template and show the
+    former one's reason for a moment: where the number of replicas changes with the template, or
+    the template had a ReplicaSet before. That one has no pods then. Source: kubernetes,
+    ``pkg/controller/deployment``, ``sync.go`` and ``progress.go``.
     """
     live = live or {}
     status = live.get("status") or {}
     if status.get("observedGeneration", 0) < live.get("metadata", {}).get("generation", 0):
+        return False
+    if not status.get("updatedReplicas") and (live.get("spec") or {}).get("replicas", 1):
         return False
     return any(
         condition.get("type") == "Progressing"

@@ -51,6 +51,7 @@ def test_what_a_release_hands_on_to_the_next_is_not_shown():
     first = deployment(version="1")
     first["status"] = {
         "observedGeneration": 3,
+        "updatedReplicas": 1,
         "conditions": [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}],
     }
     wanted = resources.workload(make_release(version="2"), DIGEST, ARTIFACT)

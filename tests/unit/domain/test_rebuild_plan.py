@@ -33,7 +33,7 @@ def deployment(built: BuiltFrom | None = None, *, done: bool = True, **fields: A
     )[0]
     made["metadata"]["generation"] = 3
     conditions = [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}] if done else []
-    made["status"] = {"observedGeneration": 3, "conditions": conditions}
+    made["status"] = {"observedGeneration": 3, "updatedReplicas": 1, "conditions": conditions}
     return made
 
 

@@ -31,12 +31,16 @@ def kinds(**fields):
     return [item["kind"] for item in objects(**fields)]
 
 
-def live(wanted, *, reason="NewReplicaSetAvailable", generation=1):
+def live(wanted, *, reason="NewReplicaSetAvailable", generation=1, updated=1):
     """The Deployment of ``wanted`` as the cluster would show it."""
     made = json.loads(json.dumps(wanted[0]))
     made["metadata"]["generation"] = generation
     condition = {"type": "Progressing", "status": "True", "reason": reason}
-    made["status"] = {"observedGeneration": generation, "conditions": [condition]}
+    made["status"] = {
+        "observedGeneration": generation,
+        "updatedReplicas": updated,
+        "conditions": [condition],
+    }
     return made
 
 
@@ -188,6 +192,13 @@ def test_a_state_that_the_controller_has_not_seen_counts_for_nothing():
     shown = live(objects())
     shown["metadata"]["generation"] = 2
     assert history.completed(shown) is False
+
+
+def test_a_state_whose_pods_are_not_made_yet_shows_the_former_ones_success():
+    assert history.completed(live(objects(), updated=0)) is False
+    asleep = live(objects(), updated=0)
+    asleep["spec"]["replicas"] = 0
+    assert history.completed(asleep) is True
 
 
 def test_a_first_release_is_marked_until_one_has_come_up():

@@ -27,7 +27,8 @@ def deployment(version, before=None, *, up=True):
     """Live, as the API gives it: applied over ``before`` and come up, or not."""
     made = history.continued(objects(version), before)[0]
     reason = "NewReplicaSetAvailable" if up else "ReplicaSetUpdated"
-    made["status"] = {"conditions": [{"type": "Progressing", "reason": reason}]}
+    conditions = [{"type": "Progressing", "reason": reason}]
+    made["status"] = {"updatedReplicas": 1, "conditions": conditions}
     return made
 
 

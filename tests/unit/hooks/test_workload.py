@@ -32,7 +32,11 @@ class Rollout:
         reason = "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"
         conditions = [{"type": "Progressing", "reason": reason}]
         self.live["metadata"]["generation"] = 1
-        self.live["status"] = {"observedGeneration": 1, "conditions": conditions}
+        self.live["status"] = {
+            "observedGeneration": 1,
+            "updatedReplicas": 1,
+            "conditions": conditions,
+        }
         self.deleted = []
 
     def get(self, _api_version, kind, *_where):
