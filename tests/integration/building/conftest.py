@@ -205,7 +205,7 @@ def empty_engine(connections: Callable[..., None], docker_host: str) -> Iterator
         daemon.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def modern_daemon(docker_host: str) -> Iterator[Daemon]:
     address = f"{SETTINGS.engine_gateway}:12376"
     slot = _FREE_SLOTS["modern"]

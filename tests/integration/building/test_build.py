@@ -8,7 +8,6 @@ import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import certifi
 import pytest
 from manifest_engine.domain.errors import (
     ArtifactError,
@@ -17,7 +16,6 @@ from manifest_engine.domain.errors import (
     RegistryError,
 )
 from manifest_engine.hooks.acr import AcrHook
-from manifest_engine.hooks.builder import BuilderHook
 
 from sandbox import docker_cli
 
@@ -182,11 +180,3 @@ def test_the_context_leaves_out_what_docker_build_by_hand_leaves_out(
     assert "/srv/src/cache/kept" in theirs
     assert not {"/srv/secret.txt", "/srv/src/a.pyc"} & theirs
     assert ours - {"/srv/scripts/Dockerfile"} == theirs
-
-
-def test_an_engine_is_known_by_its_own_authority_whatever_requests_trusts(
-    modern_engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
-    with BuilderHook(modern_engine) as builder:
-        builder.ping()

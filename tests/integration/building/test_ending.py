@@ -74,7 +74,7 @@ def test_a_cancelled_task_ends_its_build(slow: SlowBuild) -> None:
 
 def test_a_build_that_takes_too_long_is_ended(slow: SlowBuild) -> None:
     # What asking the registry and the engine first has taken counts, too.
-    with pytest.raises(BuildError, match="was not built within [1-8] s") as caught:
+    with pytest.raises(BuildError, match=r"was not built within [1-8] s") as caught:
         slow.step(deadline_seconds=8).run({})
     assert caught.value.retryable
     slow.wait_until(running=False, seconds=_END_SECONDS)

@@ -1,10 +1,18 @@
-"""Other engines than the warm one: an empty one, and one with containerd's image store."""
+"""Other engines than the warm one: an empty one, and one with containerd's image store.
+
+This file alone uses them: tests run side by side by file, and there is one of each.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import certifi
+from manifest_engine.hooks.builder import BuilderHook
+
 if TYPE_CHECKING:
+    import pytest
+
     from tests.integration.building.conftest import Service
 
 
@@ -40,3 +48,11 @@ def test_an_engine_with_containerd_s_image_store_works_over_tls(
     third = service.zip(**{"src/extra.py": "x = 2\n"})
     service.ship(third, version="1.0.2")
     assert not service.ran_pip, "what the modern engine pushed as cache serves the other one"
+
+
+def test_an_engine_is_known_by_its_own_authority_whatever_requests_trusts(
+    modern_engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    with BuilderHook(modern_engine) as builder:
+        builder.ping()
