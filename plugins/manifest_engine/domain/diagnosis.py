@@ -20,6 +20,7 @@ LINES = 8
 """Last log lines that an error repeats; the rest stands in the task's log."""
 CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
+ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
 _KILLED = (137, 143)
 """128 + SIGKILL, 128 + SIGTERM."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
@@ -73,8 +74,8 @@ def of_container(status: Json) -> Finding | None:
     if ended and ended.get("exitCode", 0) != 0:
         return _ended(status, ended)
     if ended and state.get("terminated") is None and status.get("restartCount", 0) > 0:
-        sentence = "the service ended by itself with exit code 0; a service must keep running"
-        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
+        said = tail(ended.get("message"))
+        return Finding(ENDED_BY_ITSELF + said, final=_crashed(status), rank=7)
     if reason in _CONFIGURATION:
         return Finding(f"the container cannot be made: {message or reason}", final=True, rank=8)
     return None

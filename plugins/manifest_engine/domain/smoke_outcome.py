@@ -18,35 +18,36 @@ _LATE = timedelta(seconds=60)
 
 
 def container(pod: Json, name: str) -> dict[str, Any]:
-    """A container's entry in the pod's status, be it sidecar or not; empty when there is none."""
-    status = pod.get("status") or {}
-    listed = [
-        *(status.get("initContainerStatuses") or []),
-        *(status.get("containerStatuses") or []),
-    ]
+    """A container's entry in the pod's status; empty when there is none."""
+    listed = (pod.get("status") or {}).get("containerStatuses") or []
     return next((item for item in listed if item["name"] == name), {})
 
 
-def prober_end(pod: Json) -> dict[str, Any] | None:
-    """The prober's ``terminated`` state; None while it has not ended."""
-    state = container(pod, smoke_pod.PROBER).get("state") or {}
-    return state.get("terminated")
+def prober_runs(pod: Json) -> bool:
+    """Whether its log can be read already, and its end is not in the pod's status yet."""
+    return "running" in (container(pod, smoke_pod.PROBER).get("state") or {})
 
 
-def judge(pod: Json, log: str) -> Verdict:
-    """The prober's verdict, if it is a good one. To be bound to digest and run by ``check``.
+def left(pod: Json) -> Verdict | None:
+    """The verdict that the prober left as its termination message; None while it has not ended.
 
-    A pod that was killed has left none: then this fails, however the task took it.
-
-    :param pod: as it was last seen.
-    :param log: the end of the service's log.
+    :raises SmokeTestFailed: when it has ended without one.
     """
-    ended = prober_end(pod)
+    state = container(pod, smoke_pod.PROBER).get("state") or {}
+    ended = state.get("terminated")
     if ended is None:
-        raise gone((pod.get("metadata") or {}).get("name", "of the smoke test"))
+        return None
     found = verdict.read(ended.get("message") or "")
     if found is None:
         raise _no_verdict(ended)
+    return found
+
+
+def judge(found: Verdict, log: str) -> Verdict:
+    """The verdict again, if it is a good one. To be bound to digest and run by ``check``.
+
+    :param log: the end of the service's log.
+    """
     if not found.ok:
         answer = f"; its answer began {found.body.strip()[:200]!r}" if found.body else ""
         raise SmokeTestFailed(
@@ -62,6 +63,8 @@ def hopeless(pod: Json) -> Finding | None:
         finding = diagnosis.of_container(container(pod, name))
         if finding and (finding.final or not finding.retryable):
             return finding
+    if (container(pod, APP).get("state") or {}).get("terminated"):
+        return Finding(diagnosis.ENDED_BY_ITSELF, final=True)
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         reason = status.get("message") or status.get("reason") or "no reason given"

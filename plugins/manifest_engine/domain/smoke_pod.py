@@ -1,6 +1,8 @@
-"""The pod of a smoke test: the service as native sidecar, and a prober that calls it.
+"""The pod of a smoke test: the service, and a prober beside it that calls it.
 
-Both run the same digest, so that no further image is needed.
+Both run the same digest, so that no further image is needed. They are ordinary containers: behind
+a native sidecar, the prober would start only after the kubelet's next look at its containers, which
+it takes once a second.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _PROBER_RESOURCES = {
 
 
 def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
-    """The pod without a name; its prober leaves the verdict as its termination message.
+    """The pod without a name; its prober writes the verdict to its log and leaves it as its
+    termination message.
 
     :param script: source of ``operators/prober.py``.
     """
@@ -36,7 +39,7 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
         "timeoutSeconds": manifest.smoke_test.timeout_seconds,
     }
     # No startup probe: the prober asks as soon as it runs, and again every 50 ms.
-    service = pod.container(release, digest) | {"restartPolicy": "Always"}
+    service = pod.container(release, digest)
     prober = {
         "name": PROBER,
         "image": release.image_at(digest),
@@ -55,8 +58,7 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
             "labels": labels(release),
         },
         "spec": {
-            "initContainers": [service],
-            "containers": [prober],
+            "containers": [prober, service],  # the pod operator knows its own as the first one
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline(release),
             "terminationGracePeriodSeconds": 1,

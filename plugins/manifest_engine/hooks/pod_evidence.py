@@ -1,9 +1,11 @@
-"""What pods that do not come up leave behind: events, and the end of a container's log."""
+"""What pods tell of themselves: events, and a container's log."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks.api_server import CONNECT_SECONDS, READ_SECONDS, Json
@@ -26,12 +28,33 @@ def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
         return []
 
 
-def last_lines(
-    hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int, previous: bool
-) -> str:
-    """The end of a container's log, empty when there is none to be had.
+def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
+    """The end of a container's log, empty when there is none to be had."""
+    read = b"".join(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
+    return read.decode("utf-8", "replace")
 
-    :param previous: of the container's run before the present one.
+
+def first_line(
+    hook: ClusterHook, namespace: str, pod: str, container: str, *, seconds: float
+) -> str:
+    """The first line of a container's log, as soon as it is written; empty when none came.
+
+    :param seconds: how long to wait for it.
+    """
+    read = b""
+    with closing(_log_of(hook, namespace, pod, container, seconds, follow=True)) as chunks:
+        while b"\n" not in read and (chunk := next(chunks, b"")):
+            read += chunk
+    line, ended, _ = read.partition(b"\n")
+    return line.decode("utf-8", "replace") if ended else ""
+
+
+def _log_of(
+    hook: ClusterHook, namespace: str, pod: str, container: str, seconds: float, **which: Any
+) -> Generator[bytes]:
+    """A container's log in pieces. An error on the way is its end.
+
+    :param seconds: how long to wait for a piece.
     """
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
@@ -41,12 +64,11 @@ def last_lines(
             pod,
             namespace,
             container=container,
-            tail_lines=lines,
-            previous=previous,
+            **which,
             _preload_content=False,
-            _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+            _request_timeout=(CONNECT_SECONDS, seconds),
         )
-        return bytes(answer.data).decode("utf-8", "replace")
+        with answer:
+            yield from answer.stream()
     except (ApiException, HTTPError) as error:
         _log.debug("No log of %s/%s: %s", pod, container, error)
-        return ""

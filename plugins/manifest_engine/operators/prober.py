@@ -1,5 +1,8 @@
 """Runs inside the new image, beside the service: asks it over localhost and writes the verdict.
 
+To its log, which can be read at once, and as its termination message, which the pod's status shows
+up to a second later and keeps.
+
 Read as text and run by ``python3 -c``, so it uses the standard library alone, and no syntax newer
 than Python 3.6. Its one argument is JSON; see :func:`manifest_engine.domain.smoke_pod.smoke_pod`.
 """
@@ -79,3 +82,4 @@ def probe(wanted: Any) -> Any:
 if __name__ == "__main__":
     verdict = json.dumps(probe(json.loads(sys.argv[1])))
     pathlib.Path("/dev/termination-log").write_text(verdict)
+    sys.stdout.write(verdict + "\n")

@@ -6,40 +6,42 @@ and no other step shall pay.
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager
 
-from manifest_engine.domain import image_pull, marks, refusals, smoke_outcome, smoke_pod, verdict
+from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import Cancelled, StateError
-from manifest_engine.domain.pod import APP
-from manifest_engine.hooks import pod_evidence
 from manifest_engine.hooks.cluster import ClusterHook
-from manifest_engine.operators import purged_image
+from manifest_engine.operators.smoke_pod_watch import SmokePodWatch
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from kubernetes.client import V1Pod
 
-    from manifest_engine.domain.finding import Finding
     from manifest_engine.domain.release import Release
     from manifest_engine.domain.verdict import Verdict
 
 PROBER_SCRIPT = Path(__file__).with_name("prober.py")
-LOG_LINES = 40
-_WATCH_SECONDS = 60.0
+
+
+class _AwaitedPods(PodManager):
+    """The pod operator's helper, where the operator itself has seen the pod's end."""
+
+    def await_pod_completion(self, pod: V1Pod, *_args: Any, **_kwargs: Any) -> V1Pod:
+        return pod
 
 
 class SmokePodOperator(KubernetesPodOperator):
     """Start the image as the Deployment would, ask it over localhost, and bind a verdict to it.
 
-    The service is a native sidecar; the prober's termination message is the verdict. The pod is
-    watched rather than polled, and gone afterwards, whatever happened.
+    The prober's verdict is read from its log as soon as it stands there, or from its termination
+    message. The pod is watched rather than polled, and gone afterwards, whatever happened.
 
     :param release: what ``validate`` planned.
     :param push: what ``push_image`` returned; ``digest`` is used.
@@ -57,13 +59,18 @@ class SmokePodOperator(KubernetesPodOperator):
         )
         self.release = release
         self.push = push
-        self._seen: dict[str, Any] = {}
-        self._service_output: str | None = None
+        self._watch: SmokePodWatch | None = None
+        self._found: Verdict | None = None
 
     @cached_property
     def hook(self) -> ClusterHook:
         """The cluster of the release's environment."""
         return ClusterHook(self._planned.environment.cluster.connection)
+
+    @cached_property
+    def pod_manager(self) -> PodManager:
+        """The pod operator's helper."""
+        return _AwaitedPods(kube_client=self.client, callbacks=self.callbacks)
 
     @cached_property
     def _planned(self) -> Release:
@@ -141,44 +148,20 @@ class SmokePodOperator(KubernetesPodOperator):
         """Nothing: one watch sees the start and the end."""
 
     def await_pod_completion(self, pod: V1Pod) -> None:
-        """Watch the pod until the prober has ended, or the service has crashed."""
-        name, namespace = pod.metadata.name, pod.metadata.namespace
-        end = time.monotonic() + smoke_pod.deadline(self._planned)
-        while (left := end - time.monotonic()) > 0:
-            begun = False
-            for kind, seen in self.hook.watch(
-                "v1", "Pod", name, namespace, seconds=min(left, _WATCH_SECONDS)
-            ):
-                begun, self._seen = True, seen
-                if smoke_outcome.prober_end(seen):
-                    return
-                if kind == "DELETED":
-                    raise smoke_outcome.gone(name)
-                if finding := smoke_outcome.hopeless(seen):
-                    raise smoke_outcome.failed(self._explained(finding), self._service_log())
-            if not begun and self.hook.get("v1", "Pod", name, namespace) is None:
-                raise smoke_outcome.gone(name)
-        raise smoke_outcome.never_started(self._seen, pod_evidence.events(self.hook, namespace))
-
-    def _explained(self, finding: Finding) -> Finding:
-        """With what the registry and the pod's events add to a pull that failed."""
-        finding = purged_image.told(finding, self._planned, self._digest, self.log)
-        if not finding.pull_denied:
-            return finding
-        metadata = self._seen["metadata"]
-        mine = f"involvedObject.name={metadata['name']}"
-        return image_pull.explained(
-            finding, pod_evidence.events(self.hook, metadata["namespace"], mine)
+        """Watch the pod until there is a verdict."""
+        self._watch = SmokePodWatch(
+            self.hook, self._planned, self._digest, pod.metadata.name, self.log
         )
+        self._found = self._watch.verdict()
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:
-        """True makes the pod operator judge the prober alone, not wait for the sidecar's end."""
-        return True
+        """Nothing: the pod operator would read the pod to know, and it is of no matter here."""
+        return False
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
         """Show the service's log and take the pod away; the verdict alone judges."""
-        if self._seen and not self._killed:
-            self.log.info("The service's log ends:\n%s", self._service_log() or "(no output)")
+        if self._watch and not self._killed:
+            self.log.info("The service's log ends:\n%s", self._watch.service_log() or "(no output)")
         self._delete()  # also after on_kill: that may have come just before the pod
 
     def _delete(self) -> None:
@@ -206,16 +189,7 @@ class SmokePodOperator(KubernetesPodOperator):
 
     def _verdict(self) -> Verdict:
         """A good one on this image in this run, or SmokeTestFailed."""
-        log = self._service_log() if self._seen else ""
-        found = smoke_outcome.judge(self._seen, log)
+        if self._watch is None or self._found is None:
+            raise smoke_outcome.gone("of the smoke test")
+        found = smoke_outcome.judge(self._found, self._watch.service_log())
         return verdict.check(found.dump(), digest=self._digest, run_id=self._planned.run_id)
-
-    def _service_log(self) -> str:
-        """The end of the service's log; read once, while the pod is there."""
-        if self._service_output is None:
-            previous = smoke_outcome.container(self._seen, APP).get("restartCount", 0) > 0
-            metadata = self._seen["metadata"]
-            where = metadata["namespace"], metadata["name"], APP
-            text = pod_evidence.last_lines(self.hook, *where, lines=LOG_LINES, previous=previous)
-            self._service_output = text.rstrip()
-        return self._service_output

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 
 import pytest
-from kubernetes.client import ApiClient, Configuration
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks import api_server
 from manifest_engine.hooks.api_server import ApiServer
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+from tests.unit.hooks.api_server_double import HEAD, chunk, chunked, serving
+
 ADDED = b'{"type":"ADDED","object":{"kind":"Pod"}}\n'
 
 Serve = Callable[..., ApiServer]
@@ -23,42 +21,8 @@ Serve = Callable[..., ApiServer]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """An API server that answers every request with these bytes and then hangs up, or hangs."""
-    opened: list[socket.socket] = []
-    done = threading.Event()
-
-    def answer(listening: socket.socket, content: bytes, hang: bool) -> None:
-        with suppress(OSError):
-            while True:
-                taken, _ = listening.accept()
-                with taken:
-                    taken.recv(65536)
-                    taken.sendall(content)
-                    if hang:
-                        done.wait(10)
-
-    def start(content: bytes, *, hang: bool = False) -> ApiServer:
-        listening = socket.create_server(("127.0.0.1", 0))
-        opened.append(listening)
-        threading.Thread(target=answer, args=(listening, content, hang), daemon=True).start()
-        host, port = listening.getsockname()
-        configuration = Configuration(host=f"http://{host}:{port}")
-        configuration.retries = False
-        return ApiServer(ApiClient(configuration))
-
-    yield start
-    done.set()
-    for listening in opened:
-        with suppress(OSError):
-            listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-
-
-def chunk(content: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(content), content)
-
-
-def chunked(*contents: bytes) -> bytes:
-    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(map(chunk, contents))
+    with ExitStack() as opened:
+        yield lambda content, **how: ApiServer(opened.enter_context(serving(content, **how)))
 
 
 def get(server: ApiServer) -> object:

@@ -1,0 +1,49 @@
+"""An API server that answers with given bytes, and may break off in the middle of them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from kubernetes.client import ApiClient, Configuration
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+
+@contextmanager
+def serving(content: bytes, *, hang: bool = False) -> Iterator[ApiClient]:
+    """A client of one that answers every request with these bytes and then hangs up, or hangs."""
+    done = threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                taken, _ = listening.accept()
+                with taken:
+                    taken.recv(65536)
+                    taken.sendall(content)
+                    if hang:
+                        done.wait(10)
+
+    threading.Thread(target=answer, daemon=True).start()
+    host, port = listening.getsockname()
+    configuration = Configuration(host=f"http://{host}:{port}")
+    configuration.retries = False
+    yield ApiClient(configuration)
+    done.set()
+    with suppress(OSError):
+        listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+
+
+def chunk(content: bytes) -> bytes:
+    """One chunk of an answer that is sent in chunks."""
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def chunked(*contents: bytes) -> bytes:
+    """An answer in chunks, without the end."""
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(map(chunk, contents))
