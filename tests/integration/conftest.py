@@ -111,7 +111,7 @@ def digest(sandbox: dict[str, str]) -> str:
 def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable[..., Any]:
     """Plans a release of the test service; keyword arguments are manifest fields."""
     from manifest_engine.domain import manifest, release
-    from manifest_engine.domain.environments import Environment
+    from manifest_engine.domain.environment import Environment
 
     given = {
         "artifactory": {"connection": "artifactory_default", "repository": "datafactory"},

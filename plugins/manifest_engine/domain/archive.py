@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from manifest_engine.domain.context import ContextFile, tar_stream
-from manifest_engine.domain.environments import Limits
+from manifest_engine.domain.environment import Limits
 from manifest_engine.domain.errors import ArtifactError
 from manifest_engine.domain.member_paths import (
     DOCKERFILE,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.rollback import RollbackRequest
 

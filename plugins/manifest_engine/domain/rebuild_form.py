@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from manifest_engine.domain import problems
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.form import FormField
 from manifest_engine.domain.model import Model

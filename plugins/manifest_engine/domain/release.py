@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from manifest_engine.domain import names
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.model import Model

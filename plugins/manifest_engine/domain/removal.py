@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError
 
 from manifest_engine.domain import environments, marks, names, problems
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.domain.form import FormField
 from manifest_engine.domain.manifest import Manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from manifest_engine.domain.environments import Gateway
+from manifest_engine.domain.environment import Gateway
 
 Json = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifest_engine.domain import hosts, route_parents
-from manifest_engine.domain.environments import Gateway
+from manifest_engine.domain.environment import Gateway
 
 Json = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from manifest_engine.domain.environments import Limits
+from manifest_engine.domain.environment import Limits
 from manifest_engine.domain.errors import ArtifactError
 from manifest_engine.domain.member_paths import refused, safe_path
 

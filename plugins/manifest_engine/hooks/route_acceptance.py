@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from manifest_engine.domain import route_status
-from manifest_engine.domain.environments import Gateway
+from manifest_engine.domain.environment import Gateway
 from manifest_engine.domain.errors import ClusterError, RouteConflict
 from manifest_engine.domain.release import Release
 from manifest_engine.hooks.api_server import Json

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from logging import Logger
 
-    from manifest_engine.domain.environments import Limits
+    from manifest_engine.domain.environment import Limits
 
 STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from manifest_engine.domain import environments
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.form import FormField
 from manifest_engine.operators.step import RetryByError
 

@@ -15,7 +15,7 @@ from manifest_engine.operators.step import StepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from manifest_engine.domain.environments import Limits
+    from manifest_engine.domain.environment import Limits
     from manifest_engine.domain.manifest import Manifest
     from manifest_engine.domain.release import Release
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from manifest_engine.domain.base_images import Current
-    from manifest_engine.domain.environments import Environment
+    from manifest_engine.domain.environment import Environment
     from manifest_engine.domain.rebuild_plan import Wanted
 
 ROWS = "rows"

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 from manifest_engine.domain import built_from, environments, manifest, recipe, release, resources
+from manifest_engine.domain.environment import Environment
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.base_lookup import BaseLookup
 from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
@@ -99,7 +100,7 @@ def services(
         core.delete_namespace(namespace)
 
 
-def _deployment(environment: environments.Environment, at: int, bases: Bases) -> dict[str, Any]:
+def _deployment(environment: Environment, at: int, bases: Bases) -> dict[str, Any]:
     base = sorted(bases)[at % len(bases)]
     asked = manifest.parse(
         {

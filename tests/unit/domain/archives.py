@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterable
 
 from manifest_engine.domain.archive import Archive, open_archive
-from manifest_engine.domain.environments import Limits
+from manifest_engine.domain.environment import Limits
 
 from tests.unit.domain.zip_bytes import Part, make_zip
 

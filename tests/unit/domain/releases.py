@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from manifest_engine.domain import manifest, release
-from manifest_engine.domain.environments import Environment
+from manifest_engine.domain.environment import Environment
 
 DIGEST = "sha256:" + "d" * 64
 ARTIFACT = {"sha256": "a" * 64}

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from manifest_engine.domain.archive import Archive, open_archive
-from manifest_engine.domain.environments import Limits
+from manifest_engine.domain.environment import Limits
 from manifest_engine.domain.errors import ArtifactError
 
 from tests.unit.domain.zip_bytes import Part, make_zip

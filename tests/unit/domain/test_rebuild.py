@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from manifest_engine.domain import approval, history, marks, rebuild, resources, superseded
-from manifest_engine.domain.environments import Approval
+from manifest_engine.domain.environment import Approval
 from manifest_engine.domain.errors import StateError
 
 from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
-from manifest_engine.domain import environments, rebuild_form
+from manifest_engine.domain import environment, environments, rebuild_form
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
 from manifest_engine.domain.rebuild_plan import Wanted
 from pendulum import instance
@@ -43,7 +43,7 @@ def test_every_field_of_the_form_has_a_default_since_the_dag_is_scheduled():
 
 def nights(zone: str, first: datetime, last: datetime) -> list[str]:
     """When Airflow starts the run, in UTC."""
-    cron = environments.Rebuilds().cron
+    cron = environment.Rebuilds().cron
     timetable = CronTriggerTimetable(cron, timezone=zone)
     found: list[str] = []
     before: DataInterval | None = None

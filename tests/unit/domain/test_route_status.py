@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from manifest_engine.domain import route_status, routes
-from manifest_engine.domain.environments import Gateway
+from manifest_engine.domain.environment import Gateway
 
 from tests.unit.domain.releases import make_release
 

@@ -11,7 +11,7 @@ from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec import AbstractFileSystem, register_implementation
 from fsspec.spec import AbstractBufferedFile
 from manifest_engine.domain.archive import open_archive
-from manifest_engine.domain.environments import Limits
+from manifest_engine.domain.environment import Limits
 from manifest_engine.domain.errors import ArtifactError, ConfigurationError
 from manifest_engine.hooks.artifact_store import ArtifactStore, default_root
 

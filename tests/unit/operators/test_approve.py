@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import TaskAwaitingInput
-from manifest_engine.domain.environments import Approval
+from manifest_engine.domain.environment import Approval
 from manifest_engine.domain.errors import NotApproved
 from manifest_engine.operators import approve
 from manifest_engine.operators.approve import Approve
