@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from sandbox import cluster_config, credentials, entra, pki, process
+from sandbox import cluster_files, control_plane, credentials, entra, pki, process
 from sandbox.part import Part, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
 from sandbox.standins.kubeconfigs import SERVER_APPLICATION
@@ -43,7 +43,7 @@ def estate() -> dict[str, Any]:
         "subscription": subscription(),
         "group": GROUP,
         "name": CLUSTER,
-        "server": cluster_config.SERVER,
+        "server": cluster_files.SERVER,
         "ca": str(SETTINGS.ca),
     }
     local = {"client_certificate": str(admin.certificate), "client_key": str(admin.key)}
@@ -112,7 +112,7 @@ class Arm(Part):
             cwd=REPOSITORY,
         )
         wait_until(self._answers, 20, "the ARM stand-in")
-        cluster_config.authentication()  # the tenant may be new
+        control_plane.authentication()  # the tenant may be new
         wait_until(_taken, 30, "the API server's trust in the tenant")
 
     def ready(self) -> str | None:
@@ -167,7 +167,7 @@ def _taken() -> str | None:
         )
         token = answer.json()["access_token"]
         answer = requests.post(
-            f"{cluster_config.SERVER}/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            f"{cluster_files.SERVER}/apis/authentication.k8s.io/v1/selfsubjectreviews",
             json=review,
             headers={"Authorization": f"Bearer {token}"},
             **options,

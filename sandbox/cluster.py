@@ -11,18 +11,27 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox import cluster_binary, cluster_config, containerd, mounts, process, sysctl
+from sandbox import (
+    cluster_binary,
+    cluster_files,
+    containerd,
+    control_plane,
+    mounts,
+    node_config,
+    process,
+    sysctl,
+)
 from sandbox.kube import Kube, condition, kubeconfig
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import SETTINGS
 
 _COMPONENTS = {
-    "etcd": cluster_config.etcd,
-    "kube-apiserver": cluster_config.apiserver,
-    "kubelet": cluster_config.kubelet,
-    "kube-controller-manager": cluster_config.controller_manager,
-    "kube-scheduler": cluster_config.scheduler,
-    "kube-proxy": cluster_config.proxy,
+    "etcd": control_plane.etcd,
+    "kube-apiserver": control_plane.apiserver,
+    "kubelet": node_config.kubelet,
+    "kube-controller-manager": control_plane.controller_manager,
+    "kube-scheduler": control_plane.scheduler,
+    "kube-proxy": node_config.proxy,
 }
 _BEFORE_THE_REST = ("etcd", "kube-apiserver", "kubelet")
 """kubelet retries until the API server answers; the others give up."""
@@ -75,8 +84,8 @@ class Cluster(Part):
     def _start_own(self) -> None:
         for name in _SYSCTLS:
             sysctl.remember(name)
-        cluster_config.HOME.mkdir(parents=True, exist_ok=True)
-        cluster_config.write_kubeconfig(kubeconfig(), "admin", "system:masters")
+        cluster_files.HOME.mkdir(parents=True, exist_ok=True)
+        cluster_files.write_kubeconfig(kubeconfig(), "admin", "system:masters")
         _KUBECTL.parent.mkdir(exist_ok=True)
         _KUBECTL.unlink(missing_ok=True)
         _KUBECTL.symlink_to(cluster_binary.folder() / "cluster")
@@ -92,7 +101,7 @@ class Cluster(Part):
         with ThreadPoolExecutor(max_workers=len(_COMPONENTS)) as pool:
             list(pool.map(lambda name: process.stop(name, grace=_GRACE_SECONDS), _COMPONENTS))
         containerd.kill_pods()
-        mounts.remove(cluster_config.HOME)
+        mounts.remove(cluster_files.HOME)
         for table in _TABLES if shutil.which("nft") else ():
             subprocess.run(
                 ["nft", "delete", "table", *table.split()], capture_output=True, check=False
@@ -136,7 +145,7 @@ def _usable() -> str | None:
     """Whether a pod created now would run."""
     kube = Kube()
     if not SETTINGS.kubeconfig:
-        node = kube.get(f"/api/v1/nodes/{cluster_config.NODE}")
+        node = kube.get(f"/api/v1/nodes/{cluster_files.NODE}")
         if condition(node, "Ready") != "True":
             return "the node is not Ready yet"
     account = f"/api/v1/namespaces/{SETTINGS.namespace}/serviceaccounts/default"
@@ -148,7 +157,7 @@ def _usable() -> str | None:
 def _remove_fixed_places() -> None:
     """What kubelet keeps at places that cannot be configured."""
     for link in _LOG_LINKS.glob("*"):
-        if link.is_symlink() and cluster_config.HOME in link.readlink().parents:
+        if link.is_symlink() and cluster_files.HOME in link.readlink().parents:
             link.unlink()
     mounts.remove_if_empty(_LOG_LINKS)
     (_DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)

@@ -8,12 +8,12 @@ import time
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from sandbox.airflow import Airflow
+from sandbox.airflow_api import AirflowApi, Server
 from sandbox.archives import zip_folder
 from sandbox.artifactory import Artifactory
 from sandbox.console import say
@@ -32,8 +32,6 @@ _STEPS = (
 )
 _OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.8
-_ANSWER_SECONDS = 30
-_AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
 
 
 @dataclass
@@ -52,61 +50,6 @@ class Outcome:
     @property
     def ok(self) -> bool:
         return self.state == "success"
-
-
-class Server(Protocol):
-    """An Airflow of the sandbox."""
-
-    url: str
-
-    def token(self) -> str: ...
-
-
-class AirflowApi:
-    """Airflow's REST API as a client such as Infra Hub sees it."""
-
-    def __init__(self, airflow: Server) -> None:
-        self.airflow = airflow
-        self.base = f"{airflow.url}/api/v2"
-        self.session = requests.Session()
-        self._log_in()
-
-    def _log_in(self) -> None:
-        self.session.headers["Authorization"] = f"Bearer {self.airflow.token()}"
-
-    @retry(
-        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout)),
-        stop=stop_after_delay(_AWAY_SECONDS),
-        wait=wait_fixed(1),
-        reraise=True,
-    )
-    def get(self, path: str) -> Any:
-        """The answer's JSON, None for 404; a server that restarts is waited for."""
-        answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
-        if answer.status_code in (401, 403):  # a token of before a restart
-            self._log_in()
-            answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
-        if answer.status_code == 404:
-            return None
-        answer.raise_for_status()
-        return answer.json()
-
-    def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
-        """Start a run. Raises SandboxError with the API's own words when it refuses."""
-        answer = self.session.post(
-            f"{self.base}/dags/{dag_id}/dagRuns",
-            json={"conf": conf, "dag_run_id": run_id, "logical_date": None},
-            timeout=_ANSWER_SECONDS,
-        )
-        if answer.status_code >= 400:
-            detail = answer.json().get("detail", answer.text)
-            raise SandboxError(
-                f"Airflow refused the manifest (HTTP {answer.status_code}): {detail}"
-            )
-
-    def xcom(self, run: str, task: str, key: str = "return_value") -> Any:
-        entry = self.get(f"{run}/taskInstances/{task}/xcomEntries/{key}?deserialize=true")
-        return entry["value"] if entry else None
 
 
 def upload(archive: bytes, path: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import cluster_config, entra
+from sandbox import cluster_files, entra
 from sandbox.cluster import Cluster
 from sandbox.kube import Kube
 from sandbox.part import Part, SandboxError
@@ -23,7 +23,7 @@ USER = "deployer"
 
 def kubeconfig() -> Path:
     """That of ``USER``."""
-    return cluster_config.HOME / "deployer.conf"
+    return cluster_files.HOME / "deployer.conf"
 
 
 def binding(kind: str, role: str, user: str, name: str | None = None) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Rbac(Part):
         return None
 
     def start(self) -> None:
-        cluster_config.write_kubeconfig(kubeconfig(), USER)
+        cluster_files.write_kubeconfig(kubeconfig(), USER)
         for path, wanted in _objects():
             Kube().apply(path, wanted)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.airflow_api import AirflowApi
 from sandbox.compose import Compose
-from sandbox.deploy import AirflowApi
 from tests.e2e.conftest import SESSION, Service, apps, cluster, environment, remove
 
 __all__ = ["apps", "cluster", "environment"]  # fixtures

@@ -16,8 +16,9 @@ from kubernetes import client, config
 
 from sandbox import stack
 from sandbox.airflow import Airflow
+from sandbox.airflow_api import AirflowApi, Server
 from sandbox.archives import zip_folder
-from sandbox.deploy import AirflowApi, Outcome, Server, deploy
+from sandbox.deploy import Outcome, deploy
 from sandbox.parts import all_parts
 
 SESSION = uuid.uuid4().hex[:6]

@@ -17,8 +17,9 @@ from typing import Any
 from kubernetes import client
 from manifest_engine.domain import names
 
+from sandbox.airflow_api import AirflowApi
 from sandbox.archives import zip_folder
-from sandbox.deploy import AirflowApi, upload
+from sandbox.deploy import upload
 from tests.e2e.conftest import EXAMPLES, SESSION
 
 LOAD = Path(__file__).parents[1] / "integration/load.py"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from sandbox.deploy import AirflowApi, follow
+from sandbox.airflow_api import AirflowApi
+from sandbox.deploy import follow
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",

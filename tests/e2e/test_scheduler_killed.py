@@ -11,7 +11,8 @@ import requests
 
 from sandbox import process
 from sandbox.airflow import Airflow
-from sandbox.deploy import AirflowApi, Outcome
+from sandbox.airflow_api import AirflowApi
+from sandbox.deploy import Outcome
 
 
 def family_of_the_scheduler(airflow: psutil.Process) -> list[psutil.Process]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from sandbox.deploy import AirflowApi, upload
+from sandbox.airflow_api import AirflowApi
+from sandbox.deploy import upload
 from tests.e2e.conftest import Service
 from tests.e2e.metadata import metadata
 

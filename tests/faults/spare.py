@@ -13,7 +13,7 @@ import yaml
 from kubernetes import client
 
 from sandbox import airflow_configuration, pull_secret
-from sandbox.deploy import AirflowApi
+from sandbox.airflow_api import AirflowApi
 from sandbox.settings import SETTINGS
 from tests.e2e.conftest import SESSION
 from tests.faults.counting import Counting, counting

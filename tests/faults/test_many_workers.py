@@ -14,8 +14,9 @@ import pytest
 import requests
 
 from sandbox import docker_cli
+from sandbox.airflow_api import AirflowApi
 from sandbox.compose import Compose
-from sandbox.deploy import AirflowApi, Outcome
+from sandbox.deploy import Outcome
 from sandbox.engine import Engine
 from tests.compose.conftest import ManyService, compose, log, many, steps
 from tests.e2e.conftest import SESSION, remove

@@ -9,7 +9,8 @@ from collections import Counter
 import requests
 
 from sandbox.airflow import Airflow
-from sandbox.deploy import AirflowApi, follow, upload
+from sandbox.airflow_api import AirflowApi
+from sandbox.deploy import follow, upload
 
 RUNS = 10
 

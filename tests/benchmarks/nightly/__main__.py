@@ -25,8 +25,8 @@ from kubernetes import client, config
 
 from sandbox import stack
 from sandbox.airflow import Airflow
+from sandbox.airflow_api import AirflowApi
 from sandbox.console import say
-from sandbox.deploy import AirflowApi
 from sandbox.parts import all_parts
 from sandbox.settings import REPOSITORY
 from tests.benchmarks.nightly import recorded

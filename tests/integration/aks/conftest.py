@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import arm, cluster_config, entra, rbac
+from sandbox import arm, cluster_files, entra, rbac
 from sandbox.arm import Arm
 
 from .directories import Directory, of_the_sandbox
@@ -32,7 +32,7 @@ def azure(sandbox: dict[str, str]) -> dict[str, Any]:
         "certificate": deployer["certificate_key"] + deployer["certificate"],
         "reader": reader,
         "local_cluster": arm.LOCAL_CLUSTER,
-        "server": cluster_config.SERVER.removeprefix("https://"),
+        "server": cluster_files.SERVER.removeprefix("https://"),
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.aks import AksHook
 
-from sandbox import cluster_config, entra, pki
+from sandbox import cluster_files, entra, pki
 from sandbox.settings import SETTINGS
 
 from .conftest import Make
@@ -130,7 +130,7 @@ def trusting(azure: dict[str, Any], accounts: Any, aks_namespace: str) -> Iterat
         "issuer": ISSUER,
         "subject": f"system:serviceaccount:{aks_namespace}:airflow-worker",
         "audience": AUDIENCE,
-        "openid": cluster_config.SERVER,
+        "openid": cluster_files.SERVER,
         "ca": str(SETTINGS.ca),
     }
     with of_the_sandbox(clients=[{**deployer, "federated": [credential]}, reader]) as found:
