@@ -62,7 +62,7 @@ bench-parse: venv ## what parsing our DAG files costs, against an empty one: a t
 bench-nightly: up ## what a night costs, and whether people's deployments wait: .bench/nightly.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.nightly
 
-faults: compose-up ## break things on purpose under load, and write docs/faults.md (about 35 minutes)
+faults: compose-up ## break things on purpose under load, and write docs/faults.md (25 to 35 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
 schema: venv ## write include/manifest.schema.json anew from the model
