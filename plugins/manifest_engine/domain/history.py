@@ -61,6 +61,17 @@ def completed(live: Mapping[str, Any] | None) -> bool:
     )
 
 
+def stands(live: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> bool:
+    """Whether this very release is live and has come up: to apply it again changes nothing, so that
+    there is nothing to take back, whatever goes wrong.
+
+    :param live: the Deployment as it is before the release is applied.
+    :param deployment: of the release.
+    """
+    mine = marks.noted(deployment)[marks.RELEASE_HASH]
+    return completed(live) and marks.noted(live).get(marks.RELEASE_HASH) == mine
+
+
 def restored(packed: str | None) -> list[dict[str, Any]] | None:
     """The objects of an earlier release as they were applied; None when there is no record."""
     objects = marks.unpack(packed)

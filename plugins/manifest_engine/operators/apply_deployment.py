@@ -27,8 +27,9 @@ WATCH_SECONDS = 15.0
 class ApplyDeployment(LeaseStep):
     """Apply Deployment, Service and what belongs to them, and follow the rollout to its end.
 
-    Server-side apply: the same release again changes nothing. If the new pods do not become
-    available, the last good release is applied again, whole, and the step fails with the reason.
+    Server-side apply: the same release again changes nothing, and takes nothing back. If new pods do
+    not become available, the last good release is applied again, whole, and the step fails with the
+    reason.
 
     XCom: ``deployment``, ``generation``, ``changed``, ``replicas``, ``seconds``.
 
@@ -96,6 +97,7 @@ class ApplyDeployment(LeaseStep):
                     "generation": generation,
                     "changed": changed,
                     "releaseHash": marks.noted(objects[0])[marks.RELEASE_HASH],
+                    "stood": history.stands(live, objects[0]),
                 }
                 status = workload.rollout.follow(generation, WATCH_SECONDS, begun["releaseHash"])
                 if isinstance(status, rollout.Waiting):
@@ -181,7 +183,12 @@ class ApplyDeployment(LeaseStep):
     ) -> dict[str, Any]:
         if not isinstance(status, rollout.Done):
             raise failed_rollout.failure(
-                release, workload, self._objects(release), status, begun.get("releaseHash")
+                release,
+                workload,
+                self._objects(release),
+                status,
+                begun.get("releaseHash"),
+                stood=begun.get("stood", False),
             )
         seconds = round(time.time() - begun["began"], 3)
         self.log.info("%s: %s pods are available", release.name, status.replicas)

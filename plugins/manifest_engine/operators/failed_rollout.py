@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import marks, rollout
+from manifest_engine.domain import history, marks, rollout
 from manifest_engine.domain.errors import Cancelled, ClusterError, RolloutFailed
 from manifest_engine.operators import purged_image
 
@@ -41,9 +41,8 @@ def applied(
         return workload.apply(objects, live)
     except ClusterError as error:
         mine = marks.noted(objects[0])
-        if error.retryable or (
-            marks.noted(workload.live()).get(marks.RUN_ID) != mine[marks.RUN_ID]
-        ):
+        begun = marks.noted(workload.live()).get(marks.RUN_ID) == mine[marks.RUN_ID]
+        if error.retryable or not begun or history.stands(live, objects[0]):
             raise
         done, _ = rolled_back(workload, objects, mine[marks.RELEASE_HASH])
         raise ClusterError(f"{error} {done}") from error
@@ -71,12 +70,15 @@ def failure(
     objects: list[dict[str, Any]],
     status: rollout.Waiting | rollout.Failed,
     release_hash: str | None,
+    *,
+    stood: bool = False,
 ) -> RolloutFailed:
     """Find out why, roll back, and make the error that says both.
 
     :param objects: of the release.
     :param status: the last that was seen.
     :param release_hash: of the release as it was applied.
+    :param stood: the same release was live before and had come up: it stays.
     :raises StateError: when another release is live, which stays.
     """
     reason = status.text if isinstance(status, rollout.Waiting) else status.reason
@@ -89,9 +91,16 @@ def failure(
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"
     workload.log.error("The rollout failed: %s", why)
+    passing = bool(finding and finding.retryable)
+    what = f"{release.name} {release.manifest.version}"
+    if stood:
+        return RolloutFailed(
+            f"{what} was live already and is left as it is, but not all of it is available: {why}",
+            retryable=passing,
+        )
     done, complete = rolled_back(workload, objects, release_hash)
     return RolloutFailed(
-        f"{release.name} {release.manifest.version} did not become available: {why}\n{done}",
+        f"{what} did not become available: {why}\n{done}",
         # A retry applies it again, sees it fail again, and then rolls back what is left.
-        retryable=bool(finding and finding.retryable) or not complete,
+        retryable=passing or not complete,
     )

@@ -73,8 +73,11 @@ class Lease:
         self.given_back = True
 
 
-def complete(monkeypatch, live, lease=None):
-    """Ends the step with that Deployment live; what it wrote stands in the cluster."""
+def complete(monkeypatch, live, lease=None, **known):
+    """Ends the step with that Deployment live; what it wrote stands in the cluster.
+
+    :param known: what else was seen as it began.
+    """
     cluster = Cluster(live)
     task = ApplyDeployment(
         task_id="apply",
@@ -91,7 +94,7 @@ def complete(monkeypatch, live, lease=None):
         "generation": 2,
         "changed": True,
         "releaseHash": marks.noted(applied)[marks.RELEASE_HASH],
-    }
+    } | known
     context = {"ti": SimpleNamespace(xcom_push=lambda **_value: None)}
 
     def run():
@@ -136,6 +139,15 @@ def test_the_own_release_that_does_not_come_up_is_rolled_back(monkeypatch):
     with pytest.raises(RolloutFailed, match="first release; removed again"):
         run()
     assert "Deployment" in cluster.written
+
+
+def test_the_own_release_that_stood_before_stays_though_some_of_it_is_not_available(monkeypatch):
+    live = deployment(available=1)
+    live["metadata"]["annotations"][marks.FIRST] = "true"
+    run, cluster = complete(monkeypatch, live, changed=False, stood=True)
+    with pytest.raises(RolloutFailed, match="live already and is left as it is"):
+        run()
+    assert cluster.written == []
 
 
 def trigger(status, lease):

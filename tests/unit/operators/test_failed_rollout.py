@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from manifest_engine.domain import marks, resources
+from manifest_engine.domain import history, marks, resources
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.operators import failed_rollout
 
@@ -50,3 +50,20 @@ def test_where_none_was_or_another_try_goes_on_nothing_is(live, retryable):
     with pytest.raises(ClusterError, match=r"is refused\.$"):
         failed_rollout.applied(workload, OBJECTS, None)
     assert workload.taken_back == []
+
+
+def live_release(*, up):
+    """The same release, brought by another run, as its Deployment is then."""
+    made = history.continued(resources.workload(make_release(run_id="before"), DIGEST, {}), None)[0]
+    reason = "NewReplicaSetAvailable" if up else "ReplicaSetUpdated"
+    status = {"updatedReplicas": 2, "conditions": [{"type": "Progressing", "reason": reason}]}
+    return made | {"status": status}
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_a_release_that_was_live_and_up_before_is_not_taken_back(up):
+    live = live_release(up=up)
+    workload = Workload(live)
+    with pytest.raises(ClusterError, match="The Service is refused"):
+        failed_rollout.applied(workload, history.continued(OBJECTS, live), live)
+    assert len(workload.taken_back) == (0 if up else 1)
