@@ -61,7 +61,7 @@ class AirflowRecord:
         xcoms = {
             (item["task_id"], item["key"]): self._xcom(path, item["task_id"], item["key"])
             for item in listed
-            if item["key"] in audit.KEYS
+            if (item["task_id"], item["key"]) in audit.PLACES
         }
         failed = None
         if run["state"] == "failed":

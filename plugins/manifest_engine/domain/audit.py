@@ -40,11 +40,18 @@ that no other task sums up."""
 _VALIDATE = ("validate", "validate_rollback", "validate_removal")
 _RECORD = ("record_release", "record_removal")
 _PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))
+_APPROVED = ("approve", VALUE_KEY)
+PLACES = frozenset(
+    {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _APPROVED},
+)
+"""Tasks and keys of the XComs that an entry is made of, besides the error of what failed."""
 
 _HIDDEN = "***"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
 _SECRET_REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
-_URL_WITH_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_URL_WITH_LOGIN = re.compile(r"(?<=://)\S*@")
+"""To the last @ of the word: a password that was not quoted may hold slashes, and another one."""
+_PAIR = re.compile(r"(?i)(\w*(?:pass|pwd|secret|token|credential|key|sig)\w*)=[^;&\s]+")
 _OF_OTHER_RUNS = ("confirm", "version", "force")
 """Fields of rollback, removal and the nightly rebuilds, besides those that a manifest has."""
 
@@ -96,12 +103,14 @@ def entry(
         "manifest": manifest,
     }
     if over:
+        approved = _first(xcoms, [_APPROVED])
         made |= {
             "endedAt": _time(run.ended_at),
             "result": run.state,
             "digest": record.get("digest") or _first(xcoms, _PUSHED).get("digest"),
             "url": record.get("url"),
-            "approvedBy": _first(xcoms, [("approve", VALUE_KEY)]).get("approvedBy"),
+            "approvedBy": approved.get("approvedBy"),
+            "approvedAt": approved.get("approvedAt"),
         }
     if run.state == "failed":
         made |= {"failedStep": failed, "sentence": _sentence(xcoms, failed, message)}
@@ -153,17 +162,24 @@ def _redacted(key: str, value: Any) -> Any:
         }
     if key == "env" and isinstance(value, dict):
         return {
-            name: _HIDDEN if _SECRET_NAME.search(name) else _without_login(item)
+            name: _HIDDEN if _SECRET_NAME.search(name) else _plain(item)
             for name, item in value.items()
         }
     if key == REBUILD:
         known = {field.alias for field in Rebuild.model_fields.values()}
         return value if isinstance(value, dict) and value.keys() <= known else _HIDDEN
-    return _without_login(value)
+    return _plain(value)
 
 
-def _without_login(value: Any) -> Any:
-    return _URL_WITH_LOGIN.sub(f"{_HIDDEN}@", value) if isinstance(value, str) else value
+def _plain(value: Any) -> Any:
+    """Without logins in URLs and without ``key=…`` of connection strings and queries."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return _PAIR.sub(rf"\1={_HIDDEN}", _URL_WITH_LOGIN.sub(f"{_HIDDEN}@", value))
 
 
 def _sentence(xcoms: XComs, failed: str | None, message: str) -> str:

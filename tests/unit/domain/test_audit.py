@@ -20,7 +20,7 @@ def test_a_good_end_tells_who_what_where_from_and_with_which_image():
     xcoms = {
         ("record_release", "return_value"): SUMMARY,
         ("validate", "return_value"): {"manifest": CONF | {"replicas": 2}},
-        ("approve", "return_value"): {"approvedBy": "grace"},
+        ("approve", "return_value"): {"approvedBy": "grace", "approvedAt": "2026-01-02T03:04:00Z"},
     }
     assert audit.entry(run(), xcoms) == {
         "schema": 1,
@@ -42,6 +42,7 @@ def test_a_good_end_tells_who_what_where_from_and_with_which_image():
         "digest": "sha256:aa",
         "url": "http://x/y",
         "approvedBy": "grace",
+        "approvedAt": "2026-01-02T03:04:00Z",
     }
 
 
@@ -99,6 +100,21 @@ def test_no_secret_is_written_even_of_a_manifest_that_was_refused():
     assert made["secretEnv"] == {"DB": "quote-db/password", "API": "***"}
     assert made["env"] == {"DB_PASSWORD": "***", "URL": "https://***@host/x", "LEVEL": "debug"}
     assert (made["paswords"], "owner" in made) == ("***", False)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgres://me:hunt@er2@host/db",
+        "postgres://me:hunt/er2@host/db",
+        "DefaultEndpointsProtocol=https;AccountKey=hunter2==;BlobEndpoint=https://x",
+        "https://host/x?sig=hunter2&se=1",
+    ],
+)
+def test_a_secret_is_found_in_connection_strings_and_deep_inside(value):
+    made = audit.redacted({"env": {"STORE": value}, "smokeTest": {"path": value}})
+    assert "er2" not in str(made)
+    assert "host" in str(made) or "https" in str(made)
 
 
 def test_a_line_for_people_has_the_sentence_below():
