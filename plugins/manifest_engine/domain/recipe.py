@@ -23,7 +23,8 @@ PIP_SECRET = "pip_conf"  # noqa: S105 - the secret's id in a Dockerfile
 """Id of the BuildKit secret that holds the pip configuration of the private index."""
 
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
-_ARG = re.compile(r"^\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE | re.MULTILINE)
+_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE | re.MULTILINE)
+_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1.*?^\s*\2\s*$", re.DOTALL | re.MULTILINE)
 _REFERENCE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 
 
@@ -87,7 +88,7 @@ def input_key(artifact_sha256: str, dockerfile: bytes, build_args: dict[str, str
 
 def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
     """What the last stage stands on, through stages of the same file; None if it cannot be told."""
-    text = dockerfile.decode(errors="replace")
+    text = _HEREDOC.sub("", dockerfile.decode(errors="replace"))
     first = _FROM.search(text)
     defaults = dict(_ARG.findall(text[: first.start()])) if first else {}
     known = {name: value.strip("\"'") for name, value in defaults.items()}

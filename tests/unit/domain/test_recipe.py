@@ -87,6 +87,8 @@ def test_build_args_are_versions_and_the_time() -> None:
         ("ARG TAG=3.11\nFROM python:$TAG", "python:3.11"),
         ("ARG TAG\nFROM python:${TAG:-3.11}", "python:3.11"),
         ("ARG UTILS_VERSION=1\nFROM a:${UTILS_VERSION}", "a:2"),
+        ("ARG UTILS_VERSION\nFROM a:${UTILS_VERSION}", "a:2"),
+        ("FROM a:1\nRUN python3 - <<EOF\nfrom flask import Flask\nEOF\nRUN true", "a:1"),
         ("# FROM nothing\n", None),
     ],
 )
