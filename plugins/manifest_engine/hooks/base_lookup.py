@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,12 @@ from manifest_engine.hooks.engine_client import write_private
 _log = logging.getLogger(__name__)
 _SECONDS = 20
 """For one question to a registry, its token included."""
+_MORE_TRIES = 2
+_PAUSE_SECONDS = 5.0
+_FINAL = re.compile(
+    r"not found|does not have|denied|unauthorized|forbidden|invalid|no such host", re.IGNORECASE
+)
+"""What asking again does not change."""
 
 
 class BaseLookup:
@@ -41,14 +49,18 @@ class BaseLookup:
             builders' own. What a builder once pulled says nothing of the present.
         """
         try:
-            if base_images.host(reference) == self._acr.login_server:
-                digest, problem = self._ours(reference)
-            else:
-                digest, problem = _elsewhere(reference)
+            digest, problem = self._ask(reference)
+            if not digest and (local := self._local(reference)):
+                return Current(local)
+            for _ in range(_MORE_TRIES):
+                if digest or _FINAL.search(problem):
+                    break
+                # The night of all services on this image hangs on it.
+                _log.warning("%s is asked for again: %s", reference, problem)
+                time.sleep(_PAUSE_SECONDS)
+                digest, problem = self._ask(reference)
             if digest:
                 return Current(frozenset({digest}), pin=digest)
-            if local := self._local(reference):
-                return Current(local)
         except ManifestEngineError as error:
             problem = str(error)
         except Exception as error:  # it is this one image's, and no other one's
@@ -58,6 +70,12 @@ class BaseLookup:
             problem=f"Its base image {reference} could not be looked up, so it was left alone: "
             f"{problem.rstrip('.')}."
         )
+
+    def _ask(self, reference: str) -> tuple[str | None, str]:
+        """The digest that the image's registry names, or why it does not."""
+        if base_images.host(reference) == self._acr.login_server:
+            return self._ours(reference)
+        return _elsewhere(reference)
 
     def _ours(self, reference: str) -> tuple[str | None, str]:
         repository = base_images.repository(reference).partition("/")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from manifest_engine.hooks import base_lookup
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.base_lookup import BaseLookup
 
@@ -23,6 +24,7 @@ def lookup(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     fields = {"conn_type": "acr", "host": "team.azurecr.io"}
     monkeypatch.setenv("AIRFLOW_CONN_ACR_DEFAULT", json.dumps(fields))
+    monkeypatch.setattr(base_lookup, "_PAUSE_SECONDS", 0.0)
 
     def current(script, acr="acr_default"):
         plugin.write_text(script)
@@ -69,3 +71,25 @@ def test_whatever_goes_wrong_is_this_image_s_problem_alone(engine, lookup, scrip
 
 def test_so_is_a_connection_that_is_not_there(lookup):
     assert "'acr_missing', which does not exist" in lookup(SILENT, acr="acr_missing").problem
+
+
+BUSY = """#!/bin/sh
+echo x >> {log}
+[ "$(wc -l < {log})" -gt 2 ] && echo '{{"digest": "{digest}"}}' && exit 0
+echo 'ERROR: {said}' >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"), [("429 Too Many Requests", 3), ("python:3.11: not found", 1)]
+)
+def test_a_busy_registry_is_asked_again_and_one_that_refuses_is_not(
+    engine, lookup, tmp_path, said, asked
+):
+    engine.image = (404, {"message": "No such image"})
+    log = tmp_path / "asked"
+    found = lookup(BUSY.format(log=log, digest=DIGEST, said=said))
+    assert len(log.read_text().split()) == asked
+    assert found.pin == (DIGEST if asked == 3 else None)
+    assert (said in found.problem) is (asked == 1)
