@@ -23,7 +23,8 @@ roll back.
 **Every night** all environments; **by hand** one environment, component or service. ***Force***
 builds without cache, so that packages whose version is not pinned move.
 
-What a person deploys, rolls back or removes meanwhile stays. **The end is a table** in the log of
+What a person deploys, rolls back or removes meanwhile stays. An approval is asked for where an
+environment wants one, and not waited for. **The end is a table** in the log of
 `summarise` (XCom `table`): rebuilt, unchanged, failed with the reason, skipped. One that fails
 never stops the others; the run is red after all have been done.
 """
@@ -40,7 +41,7 @@ with DAG(
     params=dag_settings.params(rebuild_form.form_fields(environments.load())),
     tags=["manifest-engine"],
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=20) + environments.longest_approval(environments.load()),
+    dagrun_timeout=timedelta(hours=20),
     default_args=dag_settings.TASKS,
 ):
     plan = PlanRebuilds(task_id="plan")

@@ -146,6 +146,18 @@ class Night:
             time.sleep(0.8)
         raise AssertionError(f"{run_id} is {state} after {seconds} s")
 
+    def triggered(self, rebuilds: str, name: str) -> str:
+        """The id of the run of ``deploy_service`` that a night has started for a service."""
+        prefix = f"{rebuilds}__{COMPONENT}-{name}__"
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            runs = self.api.get("dags/deploy_service/dagRuns?limit=20&order_by=-run_after")
+            for run in runs["dag_runs"]:
+                if run["dag_run_id"].startswith(prefix):
+                    return str(run["dag_run_id"])
+            time.sleep(0.5)
+        raise AssertionError(f"{rebuilds} has started no run for {name}")
+
     def live(self, name: str) -> Any:
         return self.apps.read_namespaced_deployment(f"{COMPONENT}-{name}", self.namespace)
 

@@ -79,6 +79,10 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
     assert re.fullmatch(r"1\.0-\d{14}", planned["tag"])  # the minute's tag was another image's
     run = api.get(f"dags/deploy_service/dagRuns/{rows['first']['run_id']}")
     assert run["triggered_by"] == "operator"
+    again = night.start("first", dockerfile(night.base))
+    assert night.wait("deploy_service", again, "record_release") == "success"
+    assert night.seen(["first"])["first"] == after["first"]  # not the image of the version's tag
+
     stale = {name: api.get(f"dags/deploy_service/dagRuns/{rows[name]['run_id']}")["conf"]
              for name in ("first", "third")}  # fmt: skip
     remove(cluster, night.namespace, f"{COMPONENT}-third")

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from manifest_engine.domain import marks
+from manifest_engine.domain.environment import Approval
 from manifest_engine.domain.errors import StateError
+from manifest_engine.domain.manifest_sections import Rebuild
 from manifest_engine.domain.model import Model
 from manifest_engine.domain.release import Release
 
@@ -36,17 +38,26 @@ class Approved(Model):
 
 
 def needed(release: Release) -> bool:
-    """Whether a person has to let it go on.
-
-    A rebuild's manifest and artifact are those of the live release (``domain.rebuild`` sees to
-    that), so an environment may let it pass.
-    """
+    """Whether a person has to let it go on."""
     wanted = release.environment.approval
+    rebuild = release.manifest.rebuild
+    if rebuild is None or not release.by_dag:
+        # Anybody can write the field: the base images in it are those of their own choice.
+        return wanted is not None
+    return rebuild_asks(wanted, rebuild)
+
+
+def rebuild_asks(wanted: Approval | None, rebuild: Rebuild) -> bool:
+    """Whether a person has to let a nightly rebuild go on.
+
+    Its manifest and artifact are those of the live release (``domain.rebuild`` sees to that), so an
+    environment may let it pass.
+
+    :param wanted: of the environment.
+    """
     if wanted is None:
         return False
-    rebuild = release.manifest.rebuild
-    known = rebuild is not None and rebuild.artifact_sha256 is not None
-    return not (known and wanted.exempt_rebuilds)
+    return rebuild.artifact_sha256 is None or not wanted.exempt_rebuilds
 
 
 def is_own(release: Release, who: str) -> bool:

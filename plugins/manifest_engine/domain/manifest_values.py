@@ -70,6 +70,7 @@ def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
 
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
 PackageVersion = Annotated[str, StringConstraints(pattern=_PEP440_PUBLIC)]
 Label = Annotated[str, AfterValidator(_label)]

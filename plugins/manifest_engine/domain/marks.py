@@ -27,6 +27,7 @@ NAME = _APP + "name"
 COMPONENT = _APP + "component"
 MANAGED_BY = _APP + "managed-by"
 INSTANCE = _APP + "instance"
+VERSION = _APP + "version"
 SMOKE_TEST_OF = _OURS + "smoke-test-of"
 """On smoke pods, instead of the labels that the Service selects by: they must get no traffic."""
 
@@ -38,6 +39,8 @@ RELEASE_HASH = _OURS + "release-hash"
 RUN_ID = _OURS + "run-id"
 REQUESTED_BY = _OURS + "requested-by"
 REQUESTED_AT = _OURS + "requested-at"
+RENEWS_REQUEST_AT = _OURS + "renews-request-at"
+"""On a rebuild: when the deployment that it renews was asked for."""
 BUILT_FROM = _OURS + "built-from"
 """What the image was built from, besides the artifact (``domain.built_from``)."""
 ROLLED_BACK_FROM = _OURS + "rolled-back-from"
@@ -51,7 +54,7 @@ REPLACES = _OURS + "replaces"
 FIRST = _OURS + "first-release"
 """On a release before which there was nothing: if it fails, what it added goes away."""
 
-ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT)
+ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT, RENEWS_REQUEST_AT)
 """Left as they are when a run changes nothing else, so that it changes nothing at all."""
 
 TOTAL_ANNOTATIONS_MAX = 256 * 1024
@@ -63,7 +66,7 @@ def labels(release: Release) -> dict[str, str]:
     return {
         **selector(release),
         INSTANCE: release.name,
-        _APP + "version": release.manifest.version,
+        VERSION: release.manifest.version,
         _APP + "part-of": PART_OF,
         MANAGED_BY: MANAGER,
     }
@@ -103,11 +106,14 @@ def manifest(release: Release) -> dict[str, Any]:
 
 def of_run(release: Release) -> dict[str, str]:
     """Annotations that tell who asked for it, when, in which run."""
-    return {
+    found = {
         RUN_ID: release.run_id,
         REQUESTED_BY: release.requested_by,
         REQUESTED_AT: release.requested_at.isoformat(),
     }
+    if release.renews_request_at:
+        found[RENEWS_REQUEST_AT] = release.renews_request_at.isoformat()
+    return found
 
 
 def release_hash(objects: list[dict[str, Any]]) -> str:

@@ -51,29 +51,25 @@ def outdated(release: Release, live: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def release_of(planned: Release, live: Mapping[str, Any], moment: datetime) -> Release:
-    """The release with a tag of its own, and the time at which the live one was asked for.
+def release_of(planned: Release, live: Mapping[str, Any]) -> Release:
+    """The release with a tag of its own, and with the time at which the live one was asked for.
 
     So a deployment that a person asked for before the rebuild, and that is applied after it, is not
     superseded by it.
-
-    :param moment: when the rebuild was asked for (UTC).
     """
-    asked = marks.noted(live).get(marks.REQUESTED_AT)
+    notes = marks.noted(live)
+    asked = notes.get(marks.RENEWS_REQUEST_AT) or notes.get(marks.REQUESTED_AT)
     return planned.model_copy(
         update={
-            "tag": names.rebuild_tag(planned.manifest.version, moment),
-            "requested_at": datetime.fromisoformat(asked) if asked else planned.requested_at,
+            "tag": names.rebuild_tag(planned.manifest.version, planned.requested_at),
+            "renews_request_at": datetime.fromisoformat(asked) if asked else None,
         }
     )
 
 
-def second_in_its_minute(planned: Release, moment: datetime) -> Release:
-    """The release with another tag, where an earlier rebuild's image bears the one it would have.
-
-    :param moment: as for :func:`release_of`.
-    """
-    tag = names.rebuild_tag(planned.manifest.version, moment, seconds=True)
+def second_in_its_minute(planned: Release) -> Release:
+    """The release with another tag, where another rebuild's image bears the one it would have."""
+    tag = names.rebuild_tag(planned.manifest.version, planned.requested_at, seconds=True)
     return planned.model_copy(update={"tag": tag})
 
 

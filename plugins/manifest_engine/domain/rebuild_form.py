@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from manifest_engine.domain import problems
+from manifest_engine.domain.deployed import Wanted
 from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.form import FormField
 from manifest_engine.domain.model import Model
-from manifest_engine.domain.rebuild_plan import Wanted
 
 
 class Request(Model):

@@ -24,10 +24,18 @@ class Release(Model):
     run_id: str
     requested_at: datetime
     """When the run was asked for (UTC): a run older than the live release is superseded."""
+    renews_request_at: datetime | None = None
+    """Of a rebuild: when the deployment that it renews was asked for. What was asked for after that
+    is not superseded by the rebuild."""
     requested_by: str
     login_server: str
     """Host, and port if it has one, of the registry: data of its connection."""
     tag: str
+    by_dag: bool = False
+    """Whether another DAG started the run, as Airflow itself tells; only one that is installed can,
+    so that what a rebuild says of itself is to be believed."""
+    live_digest: str | None = None
+    """Of the image that was live under this version when this was planned."""
 
     @property
     def name(self) -> str:
@@ -85,6 +93,7 @@ def plan(
     run_id: str,
     requested_at: datetime,
     requested_by: str,
+    by_dag: bool = False,
 ) -> Release:
     """Derive the release of a manifest.
 
@@ -98,6 +107,7 @@ def plan(
         requested_by=requested_by,
         login_server=login_server,
         tag=manifest.version,
+        by_dag=by_dag,
     )
     reference = f"{login_server}/{release.repository}"
     if len(reference) > names.REFERENCE_MAX:

@@ -26,10 +26,13 @@ class Asked(Protocol):
 def refuse(asked_for: Asked, live: Mapping[str, Any] | None) -> None:
     """Compare when the run was asked for with what the live Deployment says.
 
+    A rebuild counts as old as the deployment that it renews: it brings nothing that was asked for.
+
     :raises StateError: naming the later run.
     """
     notes = marks.noted(live)
-    run_id, asked = notes.get(marks.RUN_ID), notes.get(marks.REQUESTED_AT)
+    run_id = notes.get(marks.RUN_ID)
+    asked = notes.get(marks.RENEWS_REQUEST_AT) or notes.get(marks.REQUESTED_AT)
     if not asked or run_id == asked_for.run_id:
         return
     if datetime.fromisoformat(asked) > asked_for.requested_at:

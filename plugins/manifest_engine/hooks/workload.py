@@ -124,7 +124,7 @@ class Workload:
             replica_handover.hand_over(self.hook, good[0], live)
             applied = [self._apply(an_object) for an_object in good]
             self.remove([item for item in failed if not _among(item, good)])
-            version = good[0]["metadata"]["labels"].get("app.kubernetes.io/version", "?")
+            version = good[0]["metadata"]["labels"].get(marks.VERSION, "?")
             if not settle_seconds:
                 return f"Rolled back to version {version}."
             status = self.rollout.follow(

@@ -6,7 +6,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from manifest_engine.domain import approval, history, marks, resources, rollout, superseded, verdict
+from manifest_engine.domain import (
+    approval,
+    built_from,
+    history,
+    marks,
+    resources,
+    rollout,
+    superseded,
+    verdict,
+)
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import StateError
 from manifest_engine.operators import failed_rollout, rebuild_gate
@@ -27,9 +36,9 @@ WATCH_SECONDS = 15.0
 class ApplyDeployment(LeaseStep):
     """Apply Deployment, Service and what belongs to them, and follow the rollout to its end.
 
-    Server-side apply: the same release again changes nothing, and takes nothing back. If new pods do
-    not become available, the last good release is applied again, whole, and the step fails with the
-    reason.
+    Server-side apply: the same release again changes nothing, and takes nothing back. If new pods
+    do not become available, the last good release is applied again, whole, and the step fails with
+    the reason.
 
     XCom: ``deployment``, ``generation``, ``changed``, ``replicas``, ``seconds``.
 
@@ -71,7 +80,7 @@ class ApplyDeployment(LeaseStep):
         :raises RolloutFailed: after the roll back, saying why it did not come up.
         """
         release = releases.load(self.release)
-        wanted = self._objects(release)
+        wanted = [] if self._unchanged else self._objects(release)
         workload, lease = self.service(release)
         self.take(lease, release)
         with given_back_on_failure(lease):
@@ -80,7 +89,8 @@ class ApplyDeployment(LeaseStep):
             rebuild_gate.require_live(context, release, live)
             superseded.refuse(release, live)
             if self._unchanged:
-                return rebuild_gate.note(workload, lease, wanted, live)
+                noted = built_from.note(self.build["builtFrom"])
+                return rebuild_gate.note(workload, lease, noted, live or {})
             objects = history.continued(wanted, live)
             with failed_rollout.taken_back_when_cancelled(workload, release.run_id):
                 deployment = failed_rollout.applied(workload, objects, live)
@@ -133,10 +143,6 @@ class ApplyDeployment(LeaseStep):
         return bool((self.build or {}).get("unchanged"))
 
     def _objects(self, release: Release) -> list[dict[str, Any]]:
-        built_from = (self.build or self.push or {}).get("builtFrom")
-        if self._unchanged:
-            digest = self.build["digest"]
-            return resources.workload(release, digest, self.artifact or {}, built_from)
         digest = (self.push or {}).get("digest")
         if not digest:
             raise StateError(
@@ -148,7 +154,7 @@ class ApplyDeployment(LeaseStep):
             release,
             digest,
             self.artifact or {},
-            built_from,
+            (self.build or self.push).get("builtFrom"),
             rolled_back_from=self.push.get("rolledBackFrom"),
         )
 

@@ -74,9 +74,11 @@ def _artifact(release: Release) -> str:
 
 
 def _digest(release: Release, sha256: str) -> str | None:
-    found = AcrHook(release.environment.registry.connection).api.find(
-        release.repository, release.tag
-    )
+    api = AcrHook(release.environment.registry.connection).api
+    live = release.live_digest and api.find(release.repository, release.live_digest)
+    if live and live.labels.get(ARTIFACT_SHA256_LABEL) == sha256:
+        return live.digest  # it may be a rebuild's, which has a tag of its own
+    found = api.find(release.repository, release.tag)
     if found is None:
         return None
     other = found.labels.get(ARTIFACT_SHA256_LABEL)

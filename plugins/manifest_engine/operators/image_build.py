@@ -70,10 +70,10 @@ class ImageBuild:
             "input": self._recipe.key,
             "sha256": self._sha256,
         }
-        found = released(self._acr.api, self._release, self._recipe.key)
+        found = released(self._acr.api, self._release, key=self._recipe.key, sha256=self._sha256)
         if found:
             self._log.info(
-                "%s is in the registry already, built from the same input: %s",
+                "An image of %s is in the registry already, built from the same input: %s",
                 self._release.image,
                 found.digest,
             )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 
-from manifest_engine.domain import environments, marks, rebuild_form, rebuild_plan
+from manifest_engine.domain import deployed, environments, marks, rebuild_form, rebuild_plan
+from manifest_engine.domain.deployed import Deployed
 from manifest_engine.domain.errors import ManifestEngineError
-from manifest_engine.domain.rebuild_plan import Deployed, Planned
+from manifest_engine.domain.rebuild_plan import Planned
 from manifest_engine.domain.rebuild_table import FAILED, Row
 from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
 from manifest_engine.operators.step import StepOperator
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from manifest_engine.domain.base_images import Current
+    from manifest_engine.domain.deployed import Wanted
     from manifest_engine.domain.environment import Environment
-    from manifest_engine.domain.rebuild_plan import Wanted
 
 ROWS = "rows"
 """XCom key: the rows of all services, as far as they are known before anything is rebuilt."""
 _AT_ONCE = 4
 """Questions about base images."""
 
+Configured = Mapping[str, "Environment"]
 Bases = dict[tuple[str, tuple[str, ...], str], "Current"]
 """By registry connection, builders and reference: each is asked for once a night."""
 
@@ -35,30 +38,35 @@ class PlanRebuilds(StepOperator):
     """List what is deployed, and decide which of it is to be rebuilt.
 
     One paged list per environment and one look-up per base image; nothing is asked per service.
+    What a retry can mend is tried again, whole; only on the last try it costs its environment the
+    night.
 
-    XCom: for each service to rebuild ``title`` and ``conf`` (of its ``deploy_service``), to be
-    mapped over; ``rows``, a row for every service (:class:`~manifest_engine.domain.rebuild_table`).
+    XCom: for each service to rebuild ``title``, ``conf`` (of its ``deploy_service``) and ``asks``,
+    to be mapped over; ``rows``, a row for every service
+    (:class:`~manifest_engine.domain.rebuild_table`).
     """
 
     def run(self, context: Context) -> list[dict[str, Any]]:
         """
         :raises ManifestError: when the conf is wrong.
         :raises ConfigurationError: when ``environments.yaml`` is.
+        :raises ManifestEngineError: that a retry can mend, as long as there is one left.
         """
         begin = time.monotonic()
         configured = environments.load()
         wanted = rebuild_form.parse(context["dag_run"].conf or {}, configured)
+        last = context["ti"].try_number > context["ti"].max_tries
         bases: Bases = {}
         decided: list[Planned | Row] = []
-        for name, environment in sorted(configured.items()):
+        for name in sorted(configured):
             if wanted.environment in (None, name):
-                decided += self._decided(name, environment, wanted, bases)
-        rows = [item for item in decided if isinstance(item, Row)]
+                decided += self._decided(name, configured, wanted, bases, last_try=last)
+        # One of an environment that is gone is found by all that share its namespace.
+        rows = list(dict.fromkeys(item for item in decided if isinstance(item, Row)))
         planned = [item for item in decided if isinstance(item, Planned)]
-        # Those that wait for a person come last: they hold the places of others for so long.
-        planned.sort(key=lambda item: _waits(configured[item.row.environment]))
-        taken, rest = rebuild_plan.fitting(planned, conf.getint("core", "max_map_length"))
-        rows += [*rest, *(item.row for item in taken)]
+        begun, others = rebuild_plan.few_that_ask(planned)
+        taken, rest = rebuild_plan.fitting(begun, conf.getint("core", "max_map_length"))
+        rows += [*others, *rest, *(item.row for item in taken)]
         self.log.info(
             "%d services are deployed, %d are to be rebuilt; %d base images were looked up; %.1f s",
             len(rows),
@@ -69,24 +77,29 @@ class PlanRebuilds(StepOperator):
         for item in taken:
             self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
-        return [{"title": _title(item), "conf": item.conf} for item in taken]
+        return [{"title": _title(item), "conf": item.conf, "asks": item.asks} for item in taken]
 
     def _decided(
-        self, name: str, environment: Environment, wanted: Wanted, bases: Bases
+        self, name: str, configured: Configured, wanted: Wanted, bases: Bases, *, last_try: bool
     ) -> list[Planned | Row]:
         """One environment; what is wrong with another one is no reason to leave this one out."""
+        environment = configured[name]
         try:
-            found = _deployed(name, environment, wanted)
+            found = _deployed(name, configured, wanted)
             services = [item for item in found if isinstance(item, Deployed)]
             current = _look_up(environment, rebuild_plan.distinct_bases(services), bases)
             standard = STANDARD_DOCKERFILE.read_bytes()
             return [
                 item
                 if isinstance(item, Row)
-                else rebuild_plan.decide(item, current, standard, force=wanted.force)
+                else rebuild_plan.decide(
+                    item, current, standard, force=wanted.force, approval=environment.approval
+                )
                 for item in found
             ]
         except ManifestEngineError as error:
+            if error.retryable and not last_try:
+                raise
             self.log.error("%s", error)
             reason = str(error)
         except Exception as error:
@@ -95,14 +108,18 @@ class PlanRebuilds(StepOperator):
         return [Row("(all)", name, FAILED, reason)]
 
 
-def _deployed(name: str, environment: Environment, wanted: Wanted) -> list[Deployed | Row]:
+def _deployed(name: str, configured: Configured, wanted: Wanted) -> list[Deployed | Row]:
     from manifest_engine.hooks.cluster import ClusterHook
 
+    environment = configured[name]
     hook = ClusterHook(environment.cluster.connection)
     labels = marks.label_selector({marks.MANAGED_BY: marks.MANAGER})
     pages = hook.pages("apps/v1", "Deployment", environment.cluster.namespace, labels=labels)
     found = (
-        rebuild_plan.read(item, name) for page in pages for item in page if wanted.covers(item)
+        deployed.read(item, name, configured)
+        for page in pages
+        for item in page
+        if wanted.covers(item)
     )
     return [item for item in found if item is not None]
 
@@ -119,10 +136,6 @@ def _look_up(environment: Environment, wanted: list[str], bases: Bases) -> dict[
             for base, current in zip(new, pool.map(lookup.current, new), strict=True):
                 bases[(*where, base)] = current
     return {base: bases[(*where, base)] for base in wanted}
-
-
-def _waits(environment: Environment) -> bool:
-    return environment.approval is not None and not environment.approval.exempt_rebuilds
 
 
 def _title(item: Planned) -> str:

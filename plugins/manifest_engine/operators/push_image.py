@@ -61,9 +61,9 @@ class PushImage(StepOperator):
             raise StateError("No image was handed over by the task build_image; clear it.")
         begin = time.monotonic()
         acr = AcrHook(release.environment.registry.connection)
-        found = released(acr.api, release, self.build["input"])
+        found = released(acr.api, release, key=self.build["input"], sha256=self.build["sha256"])
         if found:
-            self.log.info("%s is in the registry: %s", release.image, found.digest)
+            self.log.info("An image of %s is in the registry: %s", release.image, found.digest)
             return _result(release, found.digest, pushed=False, begin=begin)
         if self.build["reused"]:
             raise BuildError(

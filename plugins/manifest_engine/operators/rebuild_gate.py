@@ -13,8 +13,6 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from manifest_engine.domain import history, marks, rebuild
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from manifest_engine.domain.release import Release
@@ -25,25 +23,20 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def admitted(step: StepOperator, context: Context, release: Release, moment: datetime) -> Release:
+def admitted(step: StepOperator, context: Context, release: Release, live: Json | None) -> Release:
     """The rebuild's release, under a tag that is free, as long as what it was planned from is live.
 
-    :param moment: when the rebuild was asked for (UTC).
     :raises DownstreamTasksSkipped: for all later steps, when it is not; the sentence is left as
         XCom.
     """
     from manifest_engine.hooks.acr import AcrHook
-    from manifest_engine.hooks.cluster import ClusterHook
-    from manifest_engine.hooks.workload import Workload
 
-    cluster = release.environment.cluster
-    live = Workload(ClusterHook(cluster.connection), cluster.namespace, release.name).live()
     if sentence := rebuild.outdated(release, live):
         _tell(context, step, sentence)
         raise DownstreamTasksSkipped(tasks=sorted(step.get_flat_relative_ids(upstream=False)))
-    made = rebuild.release_of(release, live or {}, moment)
+    made = rebuild.release_of(release, live or {})
     if AcrHook(release.environment.registry.connection).api.manifest(made.repository, made.tag):
-        return rebuild.second_in_its_minute(made, moment)
+        return rebuild.second_in_its_minute(made)
     return made
 
 
@@ -57,23 +50,22 @@ def require_live(context: Context, release: Release, live: Json | None) -> None:
         raise AirflowSkipException(sentence)
 
 
-def note(workload: Workload, lease: ServiceLease, wanted: list[Json], live: Json | None) -> Json:
+def note(workload: Workload, lease: ServiceLease, built_from: str, live: Json) -> Json:
     """Note down what the live image was built from; the result of ``apply_deployment``.
 
-    Only where all else that is wanted is live, so that nothing rolls out without a smoke test.
+    The live release's own objects are applied again, with that note: nothing else changes, whatever
+    has become of the environment's settings meanwhile.
+
+    :param built_from: the note.
     """
-    live = live or {}
-    hashes = [marks.noted(item).get(marks.RELEASE_HASH) for item in (live, wanted[0])]
-    if hashes[0] == hashes[1]:
-        applied = workload.apply(history.continued(wanted, live), live)
-    else:
-        applied = live
-        workload.log.info("The settings of its environment have changed; a deployment applies them")
+    if objects := history.restored(marks.noted(live).get(marks.OBJECTS)):
+        objects[0]["metadata"]["annotations"][marks.BUILT_FROM] = built_from
+        live = workload.apply(history.continued(objects, live), live)
     lease.give_back()
     workload.log.info("%s is unchanged", workload.name)
     return {
         "deployment": workload.name,
-        "generation": applied["metadata"]["generation"],
+        "generation": live["metadata"]["generation"],
         "changed": False,
     }
 

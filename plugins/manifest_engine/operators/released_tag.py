@@ -13,21 +13,33 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.remote_image import RemoteImage
 
 
-def released(api: RegistryApi, release: Release, key: str) -> RemoteImage | None:
-    """The image that the release's tag names, if it was built from the same input.
+def released(api: RegistryApi, release: Release, *, key: str, sha256: str) -> RemoteImage | None:
+    """The image that was built from the same input: the live one, else that of the release's tag.
+
+    A rebuild has a tag of its own, and its image, once live, is newer than that of the version.
 
     :param key: the input key.
+    :param sha256: of the artifact.
     :return: None when the tag is free.
     :raises RegistryError: when the tag names something else.
     """
+    if release.live_digest and release.manifest.rebuild is None:
+        live = api.find(release.repository, release.live_digest)
+        if live and live.labels.get(INPUT_LABEL) == key:
+            return live
     found = api.find(release.repository, release.tag)
     if found is None or found.labels.get(INPUT_LABEL) == key:
         return found
     other = found.labels.get(ARTIFACT_SHA256_LABEL)
-    origin = f"artifact sha256 {other[:12]}…" if other else f"digest {found.digest[:19]}…"
+    if other == sha256:
+        origin = "the same artifact with another Dockerfile or other build arguments"
+    elif other:
+        origin = f"other content (artifact sha256 {other[:12]}…)"
+    else:
+        origin = f"other content (digest {found.digest[:19]}…)"
     raise RegistryError(
-        f"{release.image} is in the registry already, built from other content ({origin}); a "
-        "released version is not overwritten: give the new content a new version."
+        f"{release.image} is in the registry already, built from {origin}; a released version is "
+        "not overwritten: deploy this under a new version."
     )
 
 

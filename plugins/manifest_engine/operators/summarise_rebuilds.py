@@ -59,6 +59,10 @@ def _ended(planned: Row, done: dict[str, Any] | None) -> Row:
     if planned.outcome:
         return planned
     if done is None:
-        return replace(planned, outcome=FAILED, sentence="Its task ended without a word.")
+        text = (
+            "Its task ended without a word; see the log of the mapped task "
+            f"'{planned.service} in {planned.environment}'."
+        )
+        return replace(planned, outcome=FAILED, sentence=text)
     ended = rebuild_table.load(done)
     return replace(ended, sentence=ended.sentence or planned.sentence)

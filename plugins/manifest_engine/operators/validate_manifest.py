@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from manifest_engine.domain import environments, manifest, names, namesakes, rebuild, release
+from manifest_engine.domain import (
+    environments,
+    manifest,
+    marks,
+    names,
+    namesakes,
+    rebuild,
+    release,
+)
 from manifest_engine.domain.errors import ManifestEngineError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.connections import required
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     from manifest_engine.domain.environment import Environment
     from manifest_engine.domain.manifest import Manifest
     from manifest_engine.domain.release import Release
+
+_BY_DAG = "operator_triggered"
+"""Airflow's type of a run that a task of a DAG has started; no request can give itself that."""
 
 
 class ValidateManifest(StepOperator):
@@ -60,11 +71,12 @@ class ValidateManifest(StepOperator):
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
             requested_by=getattr(dag_run, "triggering_user_name", None) or _nobody(asked),
+            by_dag=dag_run.run_type == _BY_DAG,
         )
         if asked.rebuild:
-            planned = rebuild_gate.admitted(self, context, planned, dag_run.run_after)
+            planned = rebuild_gate.admitted(self, context, planned, _live(planned))
         else:
-            _refuse_namesake(planned, self.log)
+            planned = _beside_what_is_live(planned, self.log)
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
@@ -90,19 +102,29 @@ def _nobody(asked: Manifest) -> str:
     return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
 
 
-def _refuse_namesake(planned: Release, log: Logger) -> None:
-    """Before anything is built in vain."""
+def _beside_what_is_live(planned: Release, log: Logger) -> Release:
+    """The release, knowing the live image; a namesake is refused before anything is built in vain.
+
+    :raises ManifestError: when another service has the name.
+    """
+    try:
+        live = _live(planned)
+    except ManifestEngineError as error:
+        # The steps that need the cluster wait for it, or fail for good.
+        log.warning("It is not known yet whether another service has this name: %s", error)
+        return planned
+    namesakes.refuse(planned.manifest.component, planned.manifest.service_name, live)
+    if live is None or live["metadata"]["labels"].get(marks.VERSION) != planned.manifest.version:
+        return planned
+    return planned.model_copy(update={"live_digest": marks.noted(live).get(marks.DIGEST)})
+
+
+def _live(planned: Release) -> dict[str, Any] | None:
     from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.workload import Workload
 
     cluster = planned.environment.cluster
-    try:
-        live = Workload(ClusterHook(cluster.connection), cluster.namespace, planned.name).live()
-    except ManifestEngineError as error:
-        # The steps that need the cluster wait for it, or fail for good.
-        log.warning("It is not known yet whether another service has this name: %s", error)
-        return
-    namesakes.refuse(planned.manifest.component, planned.manifest.service_name, live)
+    return Workload(ClusterHook(cluster.connection), cluster.namespace, planned.name).live()
 
 
 def _require_index(asked: Manifest, environment: Environment) -> None:

@@ -48,7 +48,7 @@ def test_what_the_registry_has_is_neither_built_nor_pushed_again(service: Servic
 
 def test_a_released_version_is_not_overwritten(service: Service) -> None:
     _, first = service.ship(service.zip())
-    with pytest.raises(RegistryError, match="give the new content a new version") as caught:
+    with pytest.raises(RegistryError, match="deploy this under a new version") as caught:
         service.build(service.zip(**{"src/extra.py": "changed = True\n"}))
     assert not caught.value.retryable
     found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")

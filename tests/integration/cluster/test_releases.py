@@ -62,7 +62,7 @@ def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_an_owner_of_a_field_is_named_and_nothing_is_overwritten(
-    apply, make_release, get, kube, namespace, version
+    *, apply, make_release, get, kube, namespace, version
 ):
     apply(make_release())
     kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)

@@ -61,10 +61,16 @@ def test_an_ordinary_deployment_is_not_held_up():
     assert rebuild.outdated(make_release(), None) is None
 
 
+def tonight():
+    return planned().model_copy(update={"requested_at": NIGHT})
+
+
 def test_a_rebuild_has_a_tag_of_its_own_and_the_time_of_the_release_that_it_renews():
-    found = rebuild.release_of(planned(), live(), NIGHT)
-    assert found.tag == "1.0-202601090230"
-    assert found.requested_at == make_release().requested_at
+    found = rebuild.release_of(tonight(), live())
+    assert (found.tag, found.requested_at) == ("1.0-202601090230", NIGHT)
+    assert found.renews_request_at == make_release().requested_at
+    again = rebuild.release_of(tonight(), resources.workload(found, NEWER, ARTIFACT)[0])
+    assert again.renews_request_at == make_release().requested_at
 
 
 def test_a_deployment_asked_for_before_the_rebuild_and_applied_after_it_is_not_superseded():
@@ -72,10 +78,10 @@ def test_a_deployment_asked_for_before_the_rebuild_and_applied_after_it_is_not_s
     manual = make_release(run_id="by-hand", version="2.0").model_copy(
         update={"requested_at": asked}
     )
-    renewed = rebuild.release_of(planned(), live(), NIGHT)
+    renewed = rebuild.release_of(tonight(), live())
     applied = resources.workload(renewed, NEWER, ARTIFACT)[0]
     superseded.refuse(manual, applied)
-    late = renewed.model_copy(update={"requested_at": NIGHT})
+    late = renewed.model_copy(update={"renews_request_at": None})
     with pytest.raises(StateError, match="superseded"):
         superseded.refuse(manual, resources.workload(late, NEWER, ARTIFACT)[0])
 
@@ -117,13 +123,20 @@ def test_a_roll_back_restores_the_record_that_a_rebuild_has_noted_last():
     assert record.keys() == packed_record(before).keys()
 
 
+def by_night(release):
+    """Airflow tells that a DAG has started the run; else anybody may have written the field."""
+    return release.model_copy(update={"by_dag": True})
+
+
 @pytest.mark.parametrize(
     ("wanted", "release", "asks"),
     [
         (None, planned(), False),
         (Approval(), planned(), True),
-        (Approval(exemptRebuilds=True), planned(), False),
-        (Approval(exemptRebuilds=True), planned(sha256=None), True),
+        (Approval(exemptRebuilds=True), by_night(planned()), False),
+        (Approval(exemptRebuilds=True), planned(), True),
+        (Approval(), by_night(planned()), True),
+        (Approval(exemptRebuilds=True), by_night(planned(sha256=None)), True),
         (Approval(exemptRebuilds=True), make_release(), True),
     ],
 )

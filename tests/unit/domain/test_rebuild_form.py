@@ -9,8 +9,8 @@ import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from manifest_engine.domain import environment, environments, rebuild_form
+from manifest_engine.domain.deployed import Wanted
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
-from manifest_engine.domain.rebuild_plan import Wanted
 from pendulum import instance
 
 CONFIGURED = environments.load()

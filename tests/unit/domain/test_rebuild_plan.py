@@ -6,10 +6,12 @@ import hashlib
 from typing import Any
 
 import pytest
-from manifest_engine.domain import built_from, marks, rebuild_plan, resources
+from manifest_engine.domain import built_from, deployed, marks, rebuild_plan, resources
 from manifest_engine.domain.base_images import Current
 from manifest_engine.domain.built_from import BuiltFrom
-from manifest_engine.domain.rebuild_plan import Planned, Wanted
+from manifest_engine.domain.deployed import Wanted
+from manifest_engine.domain.environment import Approval
+from manifest_engine.domain.rebuild_plan import Planned
 from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, UNCHANGED, Row
 
 from tests.unit.domain.releases import ARTIFACT, DIGEST, make_release
@@ -37,8 +39,12 @@ def deployment(built: BuiltFrom | None = None, *, done: bool = True, **fields: A
     return made
 
 
+def read(found: Any, environment: str = "dev", configured: Any = ("dev",)) -> Any:
+    return deployed.read(found, environment, configured)
+
+
 def decide(built: BuiltFrom | None, current: Any = SAME, *, force: bool = False) -> Any:
-    service = rebuild_plan.read(deployment(built), "dev")
+    service = read(deployment(built))
     return rebuild_plan.decide(service, current, STANDARD, force=force)
 
 
@@ -68,7 +74,7 @@ def test_what_somebody_rolled_back_from_is_not_built_again_until_a_base_moves_on
     left = record(bases={BASE: NEW})
     made = deployment(record())
     made["metadata"]["annotations"][marks.ROLLED_BACK_FROM] = built_from.note(left.dump())
-    service = rebuild_plan.read(made, "dev")
+    service = read(made)
     found = rebuild_plan.decide(service, MOVED, STANDARD, force=False)
     assert found.outcome == SKIPPED
     assert "rolled it back" in found.sentence
@@ -103,34 +109,46 @@ def test_an_image_that_only_engines_have_is_not_pinned_and_may_differ_between_th
     assert decide(record(), gone).conf["rebuild"]["bases"] == {}
 
 
-def test_a_base_that_cannot_be_looked_up_fails_its_services_and_rebuilds_nothing():
-    found = decide(record(), {BASE: Current(problem="Nobody knows it.")})
+@pytest.mark.parametrize(
+    ("built", "force"),
+    [(record(), False), (record(), True), (record(dockerfile=b"FROM python:3.10\n"), False)],
+)
+def test_a_base_that_cannot_be_looked_up_fails_its_services_whyever_they_were_to_be_rebuilt(
+    built, force
+):
+    found = decide(built, {BASE: Current(problem="Nobody knows it.")}, force=force)
     assert (found.outcome, found.sentence) == (FAILED, "Nobody knows it.")
 
 
 def test_a_base_named_by_digest_is_never_looked_up():
     pinned = record(bases={f"{BASE}@{OLD}": OLD})
-    service = rebuild_plan.read(deployment(pinned), "dev")
+    service = read(deployment(pinned))
     assert rebuild_plan.distinct_bases([service]) == []
     assert rebuild_plan.decide(service, {}, STANDARD, force=False).outcome == UNCHANGED
 
 
 def test_each_base_is_looked_up_once_for_all_services():
-    services = [rebuild_plan.read(deployment(record()), "dev") for _ in range(3)]
+    services = [read(deployment(record())) for _ in range(3)]
     assert rebuild_plan.distinct_bases(services) == [BASE]
 
 
 def test_a_deployment_of_another_environment_in_the_same_namespace_is_not_listed():
-    assert rebuild_plan.read(deployment(), "prod") is None
+    assert read(deployment(), "prod", ("dev", "prod")) is None
+
+
+def test_a_deployment_of_an_environment_that_is_gone_is_a_failure_and_not_forgotten():
+    found = read(deployment(), "development", ("development",))
+    assert (found.environment, found.outcome) == ("dev", FAILED)
+    assert "'dev', which is not configured any more" in found.sentence
 
 
 def test_what_is_not_good_right_now_is_skipped():
-    unfinished = rebuild_plan.read(deployment(done=False), "dev")
+    unfinished = read(deployment(done=False))
     going = deployment()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     foreign = deployment()
     del foreign["metadata"]["annotations"]
-    found = [unfinished, rebuild_plan.read(going, "dev"), rebuild_plan.read(foreign, "dev")]
+    found = [unfinished, read(going), read(foreign)]
     assert [item.outcome for item in found] == [SKIPPED] * 3
     assert len({item.sentence for item in found}) == 3
 
@@ -138,7 +156,7 @@ def test_what_is_not_good_right_now_is_skipped():
 def test_a_recorded_manifest_that_is_refused_today_is_a_failure():
     made = deployment()
     made["metadata"]["annotations"][marks.MANIFEST] = '{"environment": "dev", "component": "X"}'
-    found = rebuild_plan.read(made, "dev")
+    found = read(made)
     assert found.outcome == FAILED
     assert "not valid any more" in found.sentence
 
@@ -147,7 +165,23 @@ def test_more_than_airflow_maps_over_wait_for_the_next_run():
     planned = [decide(None) for _ in range(3)]
     taken, rest = rebuild_plan.fitting(planned, 2)
     assert len(taken) == 2
-    assert [(row.outcome, "next run" in row.sentence) for row in rest] == [(SKIPPED, True)]
+    assert [(row.outcome, "another run" in row.sentence) for row in rest] == [(SKIPPED, True)]
+
+
+def asked_for(number: int) -> list[Planned]:
+    service = read(deployment(record()))
+    made = rebuild_plan.decide(service, MOVED, STANDARD, force=False, approval=Approval())
+    assert isinstance(made, Planned)
+    return [made] * number
+
+
+def test_those_that_wait_for_a_person_come_last_and_are_few():
+    alone = decide(None)
+    begun, rest = rebuild_plan.few_that_ask([*asked_for(rebuild_plan.APPROVALS + 2), alone])
+    assert begun[0] == alone
+    assert [item.asks for item in begun[1:]] == [True] * rebuild_plan.APPROVALS
+    assert [row.outcome for row in rest] == [SKIPPED] * 2
+    assert "asks for approvals" in rest[0].sentence
 
 
 @pytest.mark.parametrize(

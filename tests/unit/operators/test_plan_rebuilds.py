@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from manifest_engine.domain import environments
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, Row
 from manifest_engine.operators import plan_rebuilds
 from manifest_engine.operators.plan_rebuilds import ROWS, PlanRebuilds
@@ -18,20 +19,22 @@ def plan(monkeypatch):
     """Rows of a night in which the environment ``bad`` is odd and ``good`` has one service."""
     real = plan_rebuilds._deployed
 
-    def rows(odd=None, connection="aks"):
-        def deployed(name, environment, wanted):
+    def rows(odd=None, connection="aks", tries=4):
+        def deployed(name, configured, wanted):
             if name == "good":
                 return [Row("pricing-quotes", "good", SKIPPED, "It is new.")]
             if odd:
                 raise odd
-            return real(name, environment, wanted)
+            return real(name, configured, wanted)
 
         good, bad = make_release(), make_release(cluster={"connection": connection})
         configured = {"bad": bad.environment, "good": good.environment}
         monkeypatch.setattr(environments, "load", lambda: configured)
         monkeypatch.setattr(plan_rebuilds, "_deployed", deployed)
         pushed = {}
-        ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+        ti = SimpleNamespace(
+            xcom_push=lambda key, value: pushed.update({key: value}), try_number=tries, max_tries=3
+        )
         context = {"ti": ti, "dag_run": SimpleNamespace(conf={})}
         assert PlanRebuilds(task_id="plan").execute(context) == []
         return {row["environment"]: row for row in pushed[ROWS]}
@@ -51,3 +54,15 @@ def test_a_connection_that_is_missing_is_the_row_of_its_environment(plan):
     found = plan(connection="not_there")
     assert found["good"]["outcome"] == SKIPPED
     assert "'not_there', which does not exist; add it" in found["bad"]["sentence"]
+
+
+def test_what_a_retry_can_mend_costs_its_environment_the_night_on_the_last_try_alone(plan):
+    away = ClusterError("The API server does not answer.", retryable=True)
+    for tries in (1, 3):
+        with pytest.raises(ClusterError, match="does not answer"):
+            plan(away, tries=tries)
+    assert plan(away, tries=4)["bad"]["outcome"] == FAILED
+
+
+def test_what_no_retry_mends_is_a_row_at_once(plan):
+    assert plan(ClusterError("It refuses."), tries=1)["bad"]["sentence"] == "It refuses."

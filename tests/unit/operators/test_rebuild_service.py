@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DagRunTriggerException
+from airflow.providers.standard.operators import trigger_dagrun
 from airflow.sdk.exceptions import TaskDeferred
 from manifest_engine.domain.errors import StateError
 from manifest_engine.operators.rebuild_service import RebuildService
+from manifest_engine.operators.rebuild_trigger import RebuildTrigger
 
 CONF = {"component": "pricing", "serviceName": "quotes", "environment": "dev", "rebuild": {}}
-RUN = "night-1__pricing-quotes__dev"
+PLAN = hashlib.sha256(json.dumps(CONF, sort_keys=True).encode()).hexdigest()[:8]
+RUN = f"night-1__pricing-quotes__dev__{PLAN}"
 
 
 def context(state=None, left=None, *, paused=False):
@@ -28,8 +33,8 @@ def context(state=None, left=None, *, paused=False):
     return {"ti": ti, "dag_run": SimpleNamespace(run_id="night-1")}
 
 
-def task():
-    return RebuildService(task_id="rebuild", title="pricing-quotes in dev", conf=CONF)
+def task(conf=CONF, *, asks=False):
+    return RebuildService(task_id="rebuild", title="pricing-quotes in dev", conf=conf, asks=asks)
 
 
 def end(state, left=None):
@@ -60,7 +65,33 @@ def test_a_paused_dag_is_told_and_nothing_is_triggered():
 def test_a_later_try_waits_for_the_run_that_an_earlier_one_began(state):
     with pytest.raises(TaskDeferred) as raised:
         task().execute(context(state))
-    assert raised.value.trigger.run_ids == [RUN]
+    assert raised.value.trigger.run_id == RUN
+
+
+def test_one_that_asks_a_person_is_waited_for_until_it_asks():
+    with pytest.raises(DagRunTriggerException) as raised:
+        task(asks=True).execute(context())
+    assert "running" in raised.value.allowed_states
+    with pytest.raises(TaskDeferred) as waiting:
+        task(asks=True).execute_complete(context(), ("DagStateTrigger", {RUN: "running"}))
+    made = waiting.value.trigger
+    assert (made.run_id, made.task_id) == (RUN, "approve")
+    assert RebuildTrigger(**made.serialize()[1]).serialize() == made.serialize()
+
+
+def test_a_plan_that_was_made_anew_has_a_run_of_its_own():
+    moved = CONF | {"rebuild": {"releaseHash": "other"}}
+    with pytest.raises(DagRunTriggerException) as raised:
+        task(moved).execute(context("success"))
+    assert raised.value.dag_run_id != RUN
+
+
+def test_the_conf_stays_a_manifest_where_lineage_is_collected(monkeypatch):
+    adds = "safe_inject_openlineage_properties_into_dagrun_conf"
+    monkeypatch.setattr(trigger_dagrun, adds, lambda **_: pytest.fail("added to the conf"))
+    with pytest.raises(DagRunTriggerException) as raised:
+        task().execute(context())
+    assert raised.value.conf == CONF
 
 
 def test_a_task_that_a_person_clears_runs_a_failed_deployment_again():
@@ -82,6 +113,12 @@ def test_a_task_that_a_person_clears_runs_a_failed_deployment_again():
         ("success", {("validate", "skipped"): "It is gone."}, "skipped", "It is gone."),
         ("success", {("apply_deployment", "skipped"): "Replaced."}, "skipped", "Replaced."),
         ("failed", {("smoke_test", "error"): "It answers 500."}, "failed", "It answers 500."),
+        (
+            "awaiting_input",
+            {},
+            "skipped",
+            f"Its environment asks for an approval: run {RUN} waits under Required Actions.",
+        ),
         ("failed", {}, "failed", "Its run ended as failed; see its tasks' logs."),
     ],
 )
