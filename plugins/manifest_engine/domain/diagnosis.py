@@ -20,14 +20,28 @@ LINES = 8
 """Last log lines that an error repeats; the rest stands in the task's log."""
 CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+"""Of a container that waits for nothing but the kubelet."""
 ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
 _KILLED = (137, 143)
 """128 + SIGKILL, 128 + SIGTERM."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_CONFIGURATION = frozenset(
-    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_UNMADE = {
+    "CreateContainerConfigError": "made",
+    "CreateContainerError": "made",
+    "RunContainerError": "started",
+}
+_PASSING = re.compile(
+    r"context deadline exceeded|code = DeadlineExceeded|timed out waiting for the condition"
+    r"|failed to reserve container name|services have not yet been read"
+    r"|error while dialing|error reading from server",
+    re.IGNORECASE,
 )
+"""The kubelet or containerd is late, or was restarted just now, and tries again by itself.
+
+An EOF is none of them: runc says it of a memory limit that is too small for itself.
+"""
 
 
 def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
@@ -58,31 +72,50 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
         found.append(unscheduled)
     if probed := _probe(mine, containers):
         found.append(probed)
-    if not found and (stuck := _stuck(mine)):
+    if not found and not _ready(containers) and (stuck := _stuck(mine)):
         found.append(stuck)
     return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
 
 
 def of_container(status: Json) -> Finding | None:
     """What is wrong with one container, from its entry in the pod's status."""
+    if status.get("ready"):
+        return None  # however it ended before
     state, last = status.get("state") or {}, status.get("lastState") or {}
     waiting = state.get("waiting") or {}
-    reason, message = waiting.get("reason", ""), flat(waiting.get("message"))
+    reason, message = waiting.get("reason", ""), waiting.get("message") or ""
     if reason in image_pull.REASONS:
         return image_pull.failed(status.get("image", ""), reason, message)
+    if reason in _UNMADE:
+        return _unmade(_UNMADE[reason], flat(message) or reason)
     ended = state.get("terminated") or last.get("terminated")
     if ended and ended.get("exitCode", 0) != 0:
         return _ended(status, ended)
     if ended and state.get("terminated") is None and status.get("restartCount", 0) > 0:
         said = tail(ended.get("message"))
         return Finding(ENDED_BY_ITSELF + said, final=_crashed(status), rank=7)
-    if reason in _CONFIGURATION:
-        return Finding(f"the container cannot be made: {message or reason}", final=True, rank=8)
     return None
 
 
-def _crashed(status: Json) -> bool:
+def _unmade(wanted: str, message: str) -> Finding:
+    passing = _PASSING.search(message) is not None
+    sentence = f"the container cannot be {wanted}: {message}"
+    return Finding(sentence, final=not passing, retryable=passing, rank=8)
+
+
+def _restarted(status: Json) -> bool:
     return int(status.get("restartCount", 0)) >= CRASHES
+
+
+def _crashed(status: Json) -> bool:
+    """Whether it has failed for good; one that runs, or is about to, may come up this time."""
+    state = status.get("state") or {}
+    starts = "running" in state or (state.get("waiting") or {}).get("reason") in STARTING
+    return _restarted(status) and not starts
+
+
+def _ready(containers: list[Json]) -> bool:
+    return bool(containers) and all(item.get("ready") for item in containers)
 
 
 def _ended(status: Json, ended: Json) -> Finding:
@@ -91,8 +124,7 @@ def _ended(status: Json, ended: Json) -> Finding:
         sentence = "the service was killed because it used more memory than its limit allows"
         return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
     if reason in ("StartError", "ContainerCannotRun"):
-        sentence = f"the container cannot be started: {flat(ended.get('message'))}"
-        return Finding(sentence, final=True, rank=8)
+        return _unmade("started", flat(ended.get("message")) or reason)
     if code in _KILLED:
         # Most likely by the kubelet, since a probe failed: an event that says so ranks higher.
         sentence = f"the service was stopped by a signal (exit code {code})"
@@ -111,7 +143,7 @@ def _unscheduled(status: Json) -> Finding | None:
 
 def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
     """A container runs but does not get ready; the event tells what the probe was answered."""
-    if all(item.get("ready") for item in containers):
+    if not containers or _ready(containers):
         return None
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if not failing:
@@ -125,7 +157,8 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
         ),
     )
     sentence = f"the service does not become ready: {flat(last.get('message'))}"
-    given_up = any(_crashed(item) for item in containers)
+    # The kubelet ends and starts it again and again for its probe, also while it runs just now.
+    given_up = any(_restarted(item) for item in containers)
     return Finding(sentence, final=given_up, rank=5)
 
 

@@ -11,6 +11,8 @@ _WRAPPED = re.compile(
     r'|failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
 )
 
+_LENGTH = 600
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -30,5 +32,11 @@ class Finding:
 
 
 def flat(text: Any) -> str:
-    """One line of bounded length; kubelet and each layer of containerd repeat the reference."""
-    return _WRAPPED.sub("", " ".join(str(text or "").split()))[:600]
+    """One line of bounded length; kubelet and each layer of containerd repeat the reference.
+
+    Of a longer one the middle is left out: what went wrong stands at the end, behind an address
+    whose signature alone may take hundreds of letters.
+    """
+    line = _WRAPPED.sub("", " ".join(str(text or "").split()))
+    half = _LENGTH // 2
+    return line if len(line) <= _LENGTH else f"{line[:half]} … {line[-half:]}"

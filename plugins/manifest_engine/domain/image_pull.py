@@ -15,9 +15,9 @@ Json = Mapping[str, Any]
 REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 """Of a container that waits for its image in vain."""
 _TRANSIENT_PULL = re.compile(
-    rf"{error_text.status(429, 500, 502, 503, 504)}|too ?many ?requests|rate limit|qps exceeded"
-    r"|\btimeout\b|timed out|\brefused\b|\btemporarily\b|bad gateway|service unavailable"
-    r"|reset by peer",
+    rf"{error_text.NETWORK}|{error_text.CUT_OFF}|{error_text.status(429, 500, 502, 503, 504)}"
+    rf"|rate limit|qps exceeded|timed out|bad gateway|service unavailable"
+    rf"|{error_text.word('timeout', 'refused', 'temporarily')}",
     re.IGNORECASE,
 )
 _PULL_DENIED = re.compile(error_text.status(401, 403))
@@ -32,13 +32,13 @@ _IMAGE_MISSING = "not found"
 def failed(image: str, reason: str, message: str) -> Finding:
     """What a container that waits for one of :data:`REASONS` tells.
 
-    :param message: of its waiting state.
+    :param message: of its waiting state, in full.
     """
-    words = message.lower()
-    said = error_text.without_names(words)
-    missing = _IMAGE_MISSING in words  # replication to another region may lag behind the push
+    said = error_text.without_names(message)
+    # Replication to another region may lag behind the push.
+    missing = _IMAGE_MISSING in message.lower()
     return Finding(
-        f"the image {image} cannot be pulled: {message or reason}",
+        f"the image {image} cannot be pulled: {flat(message) or reason}",
         final=reason != "ErrImagePull",
         retryable=missing or _TRANSIENT_PULL.search(said) is not None,
         rank=8,

@@ -26,7 +26,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The deadline for progress is over. It takes no action by itself."""
+    """It will not get on: its deadline for progress is over, or it is paused.
+
+    It takes no action by itself.
+    """
 
     reason: str
 
@@ -40,6 +43,11 @@ def status(deployment: Mapping[str, Any]) -> Status:
     seen = deployment.get("status") or {}
     if metadata.get("generation", 0) > seen.get("observedGeneration", 0):
         return Waiting("the controller has not seen the new release yet")
+    wanted = spec.get("replicas", 1)
+    updated, existing = seen.get("updatedReplicas", 0), seen.get("replicas", 0)
+    # Not kubectl's: it waits for as long as that lasts. Nor is there a deadline meanwhile.
+    if spec.get("paused") and (updated < wanted or existing > updated):
+        return Failed(_paused(metadata))
     for condition in seen.get("conditions") or []:
         if (
             condition.get("type") == "Progressing"
@@ -47,14 +55,19 @@ def status(deployment: Mapping[str, Any]) -> Status:
         ):
             seconds = spec.get("progressDeadlineSeconds", 600)
             return Failed(f"no progress for {seconds} s (progressDeadlineSeconds)")
-    wanted = spec.get("replicas", 1)
-    updated = seen.get("updatedReplicas", 0)
     if updated < wanted:
         return Waiting(f"{updated} of {wanted} new pods have been made")
-    existing = seen.get("replicas", 0)
     if existing > updated:
         return Waiting(f"{existing - updated} old pods have yet to go")
     available = seen.get("availableReplicas", 0)
     if available < updated:
         return Waiting(f"{available} of {updated} new pods are available")
     return Done(updated)
+
+
+def _paused(metadata: Mapping[str, Any]) -> str:
+    where = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
+    return (
+        "the Deployment is paused, so nothing of it is rolled out: run 'kubectl rollout resume "
+        f"deployment/{metadata['name']}{where}', and deploy again"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from manifest_engine.domain import diagnosis, smoke_pod, verdict
 from manifest_engine.domain.errors import SmokeTestFailed
-from manifest_engine.domain.finding import Finding
+from manifest_engine.domain.finding import Finding, flat
 from manifest_engine.domain.pod import APP
 from manifest_engine.domain.verdict import Verdict
 
@@ -28,6 +28,13 @@ def prober_runs(pod: Json) -> bool:
     return "running" in (container(pod, smoke_pod.PROBER).get("state") or {})
 
 
+def may_answer(pod: Json) -> bool:
+    """Whether the service runs, or is about to: else the prober has nothing to tell of it."""
+    state = container(pod, APP).get("state") or {}
+    waits_for = (state.get("waiting") or {}).get("reason")
+    return "terminated" not in state and (not waits_for or waits_for in diagnosis.STARTING)
+
+
 def left(pod: Json) -> Verdict | None:
     """The verdict that the prober left as its termination message; None while it has not ended.
 
@@ -39,8 +46,20 @@ def left(pod: Json) -> Verdict | None:
         return None
     found = verdict.read(ended.get("message") or "")
     if found is None:
-        raise _no_verdict(ended)
+        raise lost(pod) or _no_verdict(ended)
     return found
+
+
+def lost(pod: Json) -> SmokeTestFailed | None:
+    """The error when the pod was ended as a whole: how its containers ended then tells nothing.
+
+    E.g. its node was drained, or short of memory.
+    """
+    if pod["metadata"].get("deletionTimestamp"):
+        return gone(pod["metadata"]["name"])
+    if not (pod.get("status") or {}).get("reason"):
+        return None
+    return failed(_pod_failed(pod), "")
 
 
 def judge(found: Verdict, log: str) -> Verdict:
@@ -60,15 +79,16 @@ def judge(found: Verdict, log: str) -> Verdict:
 def hopeless(pod: Json) -> Finding | None:
     """Why waiting is in vain: the service crashed, the image cannot be pulled."""
     for name in (APP, smoke_pod.PROBER):
-        finding = diagnosis.of_container(container(pod, name))
-        if finding and (finding.final or not finding.retryable):
+        seen = container(pod, name)
+        finding = diagnosis.of_container(seen)
+        # Nothing in this pod is started a second time.
+        over = "terminated" in (seen.get("state") or {})
+        if finding and (finding.final or over or not finding.retryable):
             return finding
     if (container(pod, APP).get("state") or {}).get("terminated"):
         return Finding(diagnosis.ENDED_BY_ITSELF, final=True)
-    status = pod.get("status") or {}
-    if status.get("phase") == "Failed":
-        reason = status.get("message") or status.get("reason") or "no reason given"
-        return Finding(f"its pod failed: {reason}", final=True, retryable=True)
+    if (pod.get("status") or {}).get("phase") == "Failed":
+        return _pod_failed(pod)
     return None
 
 
@@ -90,8 +110,19 @@ def gone(name: str) -> SmokeTestFailed:
 
 
 def never_started(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
-    """The error when time was over before the prober could run."""
+    """The error when time was over and no verdict was seen.
+
+    :param pod: as it was seen last; empty when it never was.
+    """
     finding = diagnosis.of_pod(pod, events) if pod else None
+    if finding is None and prober_runs(pod):
+        # It ends by itself in time; its node would tell, if it could.
+        node = (pod.get("spec") or {}).get("nodeName", "?")
+        return SmokeTestFailed(
+            f"The smoke test's pod runs on node {node}, but nothing was heard of it in time; see "
+            f"'kubectl describe node {node}'.",
+            retryable=True,
+        )
     why = finding.sentence if finding else "it gave no reason"
     return SmokeTestFailed(
         f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
@@ -106,6 +137,12 @@ def is_over(pod: Json, now: datetime) -> bool:
     made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
     allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
     return now - made > timedelta(seconds=allowed) + _LATE
+
+
+def _pod_failed(pod: Json) -> Finding:
+    status = pod.get("status") or {}
+    why = flat(status.get("message")) or status.get("reason") or "no reason given"
+    return Finding(f"its pod failed: {why}", final=True, retryable=True)
 
 
 def _no_verdict(ended: Json) -> SmokeTestFailed:

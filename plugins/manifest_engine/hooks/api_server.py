@@ -7,7 +7,10 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from urllib3 import Retry
+from urllib3.exceptions import ReadTimeoutError
 
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.refusals import Attempt
@@ -21,11 +24,32 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """A single request is given this long; longer waits are watches with a time of their own."""
 _WATCH_MARGIN_SECONDS = 10.0
+_RETRIES = 3
+"""As urllib3 has it."""
 SHORTEST_WATCH_SECONDS = 1.0
 """A watch that the API server ends at once is over no sooner: who still waits watches again."""
 _log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+
+
+class _ReadOnce(Retry):
+    """Asks again where a connection could not be made or has broken, but waits for no answer twice.
+
+    The library's own retries wait for it four times, so that READ_SECONDS would be no limit.
+    """
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        error = kwargs.get("error")
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(*args, **kwargs)
+
+
+def reading_once(client: ApiClient) -> ApiClient:
+    """The client, before its first request; none of them waits for an answer twice."""
+    client.rest_client.pool_manager.connection_pool_kw["retries"] = _ReadOnce(_RETRIES)
+    return client
 
 
 class ApiServer:

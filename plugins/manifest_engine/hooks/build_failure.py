@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from manifest_engine.domain import error_text
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.recipe import PIP_SECRET
 from manifest_engine.hooks.build_output import BuildOutput
@@ -46,12 +47,23 @@ _ENGINE_CAUSES = (
 )
 """Not the service's fault; the sentences go on after "builder NAME: "."""
 
-_NETWORK = (
-    r"temporary failure in name resolution|name or service not known|no such host|i/o timeout"
-    r"|read timed out|tls handshake timeout|connection refused|connection broken"
-    r"|network is unreachable|toomanyrequests|too many requests"
-    r"|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
+_NETWORK = rf"{error_text.NETWORK}|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
+_REGISTRY_AWAY = rf".*(?:{_NETWORK}|{error_text.CUT_OFF})"
+
+_BASE_CAUSES = (
+    _cause(
+        rf"failed to resolve source metadata for (\S+): {_REGISTRY_AWAY}",
+        "the registry of the base image {0} cannot be reached from the builder",
+        retryable=True,
+    ),
+    _cause(
+        rf"(?:failed to do request|httpReadSeeker|failed to copy): {_REGISTRY_AWAY}",
+        "the registry of a base image cannot be reached from the builder, or breaks off",
+        retryable=True,
+    ),
 )
+"""Looked for in buildx's own last word alone, and before an engine that went away: BuildKit pulls
+base images over HTTP, and both connections break off in the same words."""
 
 _STEP_CAUSES = (
     _cause(
@@ -63,11 +75,6 @@ _STEP_CAUSES = (
         r"401 error, credentials not correct for (\S+)",
         "the package index refused the login for {0}: correct the Airflow Connection that "
         "packageIndex in environments.yaml names",
-    ),
-    _cause(
-        rf"failed to resolve source metadata for (\S+): .*(?:{_NETWORK})",
-        "the registry of the base image {0} cannot be reached from the builder",
-        retryable=True,
     ),
     _cause(
         r"failed to resolve source metadata for (\S+):",
@@ -106,15 +113,18 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
     :param builder: connection id.
     :param dockerfile: how to call the Dockerfile: the service's own, or the standard one.
     """
-    told = [output.error, *reversed(output.tail)]
-    for cause, texts in [(_DISK_FULL, told), *((c, [output.error]) for c in _ENGINE_CAUSES)]:
+    last = [output.error]
+    told = [*last, *reversed(output.tail)]
+    base_away = any(_first(cause, last) for cause in _BASE_CAUSES)
+    engine_causes = () if base_away else _ENGINE_CAUSES
+    for cause, texts in [(_DISK_FULL, told), *((c, last) for c in engine_causes)]:
         if found := _first(cause, texts):
             return BuildError(
                 f"The image could not be built on the builder {builder!r}: "
                 f"{cause.sentence(found)}.",
                 retryable=cause.retryable,
             )
-    if not output.steps and not output.place:
+    if not output.steps and not output.place and not base_away:
         why = output.error or "buildx ended without saying why"
         return BuildError(
             f"The image could not be built on the builder {builder!r}: {why}.", retryable=True
@@ -124,8 +134,8 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
         where += f", line {output.place[1]}"
     if output.instruction:
         where += f" ({_short(output.instruction)})"
-    for cause in _STEP_CAUSES:
-        if found := _first(cause, told):
+    for cause, texts in [*((c, last) for c in _BASE_CAUSES), *((c, told) for c in _STEP_CAUSES)]:
+        if found := _first(cause, texts):
             why, retryable = cause.sentence(found), cause.retryable
             break
     else:

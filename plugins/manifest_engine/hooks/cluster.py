@@ -15,9 +15,9 @@ from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
 from manifest_engine.domain.errors import ConfigurationError
 from manifest_engine.domain.marks import MANAGER
-from manifest_engine.hooks.api_server import ApiServer, Json
+from manifest_engine.hooks.api_server import ApiServer, Json, reading_once
 from manifest_engine.hooks.cluster_errors import NotFound
-from manifest_engine.hooks.connections import required
+from manifest_engine.hooks.connections import demand_type, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -66,17 +66,20 @@ class ClusterHook(KubernetesHook):
     def get_conn(self) -> Any:
         """An authenticated ``kubernetes.client.ApiClient``.
 
-        :raises ConfigurationError: when the connection does not lead to a cluster.
+        :raises ConfigurationError: when the connection does not lead to a cluster, or does not say
+            which: the provider's hook would take the one that it runs in.
         """
+        demand_type(self.connection, "kubernetes", "aks")
         if self.connection.conn_type == "aks":
             from manifest_engine.hooks.aks import AksHook
 
             self._is_in_cluster = False
-            return AksHook(cast("str", self.conn_id), connection=self.connection).get_conn()
+            hook = AksHook(cast("str", self.conn_id), connection=self.connection)
+            return reading_once(hook.get_conn())
         from kubernetes.config import ConfigException
 
         try:
-            return super().get_conn()
+            return reading_once(super().get_conn())
         except (ConfigException, OSError) as error:
             raise ConfigurationError(
                 f"The connection {self.conn_id!r} does not lead to a cluster: {error}. Set "

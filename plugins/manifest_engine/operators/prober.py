@@ -21,6 +21,7 @@ SETTLE_SECONDS = 5.0
 """A wrong answer may still become right for so long; `not yet` answers have the whole time."""
 NOT_YET = (429, 502, 503, 504)
 BODY_MAX = 1 << 20
+"""As much as ``hooks.public_url`` reads: both look for the same text."""
 EXCERPT_MAX = 300
 """Characters; each may take six bytes as JSON, and a termination message holds 4096 in all."""
 

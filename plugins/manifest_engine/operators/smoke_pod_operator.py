@@ -160,9 +160,12 @@ class SmokePodOperator(KubernetesPodOperator):
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
         """Show the service's log and take the pod away; the verdict alone judges."""
-        if self._watch and not self._killed:
-            self.log.info("The service's log ends:\n%s", self._watch.service_log() or "(no output)")
-        self._delete()  # also after on_kill: that may have come just before the pod
+        try:
+            if self._watch and not self._killed:
+                log = self._watch.service_log() or "(no output)"
+                self.log.info("The service's log ends:\n%s", log)
+        finally:
+            self._delete()  # also after on_kill: that may have come just before the pod
 
     def _delete(self) -> None:
         if self.pod is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain import image_pull, smoke_outcome, smoke_pod, verdict
@@ -59,12 +60,16 @@ class SmokePodWatch:
                 "v1", "Pod", self._name, self._namespace, seconds=min(left, _WATCH_SECONDS)
             ):
                 begun, self._seen = True, seen
-                if found := smoke_outcome.left(seen) or self._told():
+                if found := smoke_outcome.left(seen):
                     return found
                 if kind == "DELETED":
                     raise smoke_outcome.gone(self._name)
+                if error := smoke_outcome.lost(seen):
+                    raise error
                 if finding := smoke_outcome.hopeless(seen):
                     raise smoke_outcome.failed(self._explained(finding), self.service_log())
+                if found := self._told():
+                    return found
             if not begun and self._hook.get("v1", "Pod", self._name, self._namespace) is None:
                 raise smoke_outcome.gone(self._name)
         events = pod_evidence.events(self._hook, self._namespace)
@@ -73,9 +78,7 @@ class SmokePodWatch:
     def service_log(self) -> str:
         """The end of the service's log; read once, while the pod is there."""
         if self._service_output is None and self._seen:
-            text = pod_evidence.last_lines(
-                self._hook, self._namespace, self._name, APP, lines=_LOG_LINES
-            )
+            text = self._read(pod_evidence.last_lines, APP, lines=_LOG_LINES)
             self._service_output = text.rstrip()
         return self._service_output or ""
 
@@ -84,13 +87,20 @@ class SmokePodWatch:
 
         Asked once: a service that takes its time does not notice the second.
         """
-        if self._listened or not smoke_outcome.prober_runs(self._seen):
+        pod = self._seen
+        if self._listened or not (smoke_outcome.prober_runs(pod) and smoke_outcome.may_answer(pod)):
             return None
         self._listened = True
-        line = pod_evidence.first_line(
-            self._hook, self._namespace, self._name, smoke_pod.PROBER, seconds=_LOG_SECONDS
-        )
+        line = self._read(pod_evidence.first_line, smoke_pod.PROBER, seconds=_LOG_SECONDS)
         return verdict.read(line)
+
+    def _read(self, how: Callable[..., str], container: str, **which: Any) -> str:
+        """A log, or nothing: it must not take the place of a verdict or of the real error."""
+        try:
+            return how(self._hook, self._namespace, self._name, container, **which)
+        except Exception as error:
+            self._log.warning("The log of %s cannot be read: %s", container, error)
+            return ""
 
     def _explained(self, finding: Finding) -> Finding:
         """With what the registry and the pod's events add to a pull that failed."""

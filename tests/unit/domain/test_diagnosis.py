@@ -3,36 +3,7 @@
 import pytest
 from manifest_engine.domain import diagnosis
 
-
-def container(*, waiting=None, terminated=None, last=None, restarts=0, ready=False, image="i@d"):
-    state = {"waiting": waiting} if waiting else {"terminated": terminated} if terminated else {}
-    return {
-        "name": "app",
-        "image": image,
-        "ready": ready,
-        "restartCount": restarts,
-        "state": state or {"running": {}},
-        "lastState": {"terminated": last} if last else {},
-    }
-
-
-def pod(*containers, name="p", **status):
-    found = {"containerStatuses": list(containers)} if containers else {}
-    return {"metadata": {"name": name}, "status": found | status}
-
-
-def event(reason, message, *, at="2026-01-01T00:00:00Z", name="p"):
-    return {
-        "type": "Warning",
-        "reason": reason,
-        "message": message,
-        "lastTimestamp": at,
-        "involvedObject": {"name": name},
-    }
-
-
-def ended(code, *, reason="Error", message=""):
-    return {"exitCode": code, "reason": reason, "message": message}
+from tests.unit.domain.pods import container, ended, event, pod
 
 
 def test_a_healthy_pod_gives_no_finding():
@@ -63,98 +34,34 @@ def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
     assert diagnosis.of_container(given).final is final
 
 
+@pytest.mark.parametrize("last", [ended(1), ended(0, reason="Completed"), ended(137)])
+def test_a_container_that_runs_is_not_given_up_for_its_earlier_starts(last):
+    """Its database may have been away for the first two."""
+    found = diagnosis.of_container(container(last=last, restarts=2))
+    assert found.final is False
+
+
+def test_one_that_waits_to_be_started_a_fourth_time_is():
+    given = container(waiting={"reason": "CrashLoopBackOff"}, last=ended(1), restarts=2)
+    assert diagnosis.of_container(given).final
+
+
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
+def test_one_that_is_being_made_anew_on_a_node_that_came_back_is_not(reason):
+    given = container(waiting={"reason": reason}, last=ended(255), restarts=9)
+    assert diagnosis.of_container(given).final is False
+
+
+def test_a_pod_that_is_ready_now_is_well_however_it_was_before():
+    given = container(ready=True, last=ended(137, reason="OOMKilled"), restarts=7)
+    events = [event("Unhealthy", "statuscode: 503"), event("FailedMount", "timed out")]
+    assert diagnosis.of_container(given) is None
+    assert diagnosis.of_pod(pod(given), events) is None
+
+
 def test_out_of_memory_is_told_as_such_and_not_as_exit_code_137():
     given = container(terminated=ended(137, reason="OOMKilled"))
     assert "more memory than its limit" in diagnosis.of_container(given).sentence
-
-
-def test_an_image_pull_that_fails_for_good_is_final_and_not_retryable():
-    waiting = {"reason": "ImagePullBackOff", "message": "401 unauthorized"}
-    found = diagnosis.of_container(container(waiting=waiting))
-    assert found.sentence == "the image i@d cannot be pulled: 401 unauthorized"
-    assert (found.final, found.retryable) == (True, False)
-
-
-@pytest.mark.parametrize(
-    ("message", "retryable"),
-    [("401 Unauthorized", True), ("403 Forbidden", True), ("invalid reference format", False)],
-)
-def test_a_pull_that_was_refused_for_want_of_the_pull_secret_is_retryable(message, retryable):
-    unread = event(
-        "FailedToRetrieveImagePullSecret",
-        "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not "
-        "succeed.",
-    )
-    waiting = {"reason": "ImagePullBackOff", "message": message}
-    found = diagnosis.of_pod(pod(container(waiting=waiting)), [unread])
-    assert (found.final, found.retryable) == (True, retryable)
-    assert ("image pull secrets (acr)" in found.sentence) is retryable
-
-
-@pytest.mark.parametrize("message", ["not found", "503 Service Unavailable", "i/o timeout"])
-def test_an_image_pull_that_may_succeed_later_is_retryable(message):
-    waiting = {"reason": "ErrImagePull", "message": message}
-    found = diagnosis.of_container(container(waiting=waiting))
-    assert (found.final, found.retryable) == (False, True)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        "registry.example.com/datafactory/timeout-service/refused:1.429.0",
-        "registry.example.com/datafactory/pricing/quotes@sha256:" + "429502503504" * 5 + "0000",
-        "registry.example.com:502/datafactory/pricing/quotes:503",
-    ],
-)
-def test_a_name_that_looks_like_a_passing_fault_is_none(image):
-    message = (
-        f"{image}: failed to authorize: failed to fetch oauth token: unexpected status from GET "
-        f"request to https://{image.partition('/')[0]}/oauth2/token?id=429: 401 Unauthorized; "
-        "CorrelationId: 50242999-0429-4503-8504-429502503504"
-    )
-    waiting = {"reason": "ImagePullBackOff", "message": message}
-    found = diagnosis.of_container(container(waiting=waiting, image=image))
-    assert (found.final, found.retryable) == (True, False)
-    assert message in found.sentence
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "unexpected status from HEAD request to https://r/v2/x/manifests/1: 429 Too Many Requests",
-        "failed to do request: Head https://r/v2/x/manifests/1: net/http: TLS handshake timeout",
-        "failed to copy: httpReadSeeker: failed open: unexpected status code 500.",
-        "dial tcp 10.0.0.1:443: connect: connection refused",
-        'unexpected answer {"StatusCode":503}',
-        "toomanyrequests: Rate exceeded",
-    ],
-)
-def test_a_passing_fault_is_seen_beside_names(message):
-    waiting = {"reason": "ImagePullBackOff", "message": message}
-    assert diagnosis.of_container(container(waiting=waiting)).retryable
-
-
-def test_a_long_reference_does_not_hide_why_a_pull_failed():
-    image = f"{'r' * 200}/name@sha256:{'0' * 64}"
-    message = (
-        f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
-        f"{image}: not found"
-    )
-    waiting = {"reason": "ErrImagePull", "message": message}
-    found = diagnosis.of_container(container(waiting=waiting, image=image))
-    assert found.sentence.endswith(": not found")
-    assert found.retryable
-    assert found.image_missing
-
-
-def test_a_pull_error_does_not_repeat_the_reference_of_every_layer():
-    message = (
-        'failed to pull and unpack image "i@d": failed to resolve reference "i@d": i@d: not found'
-    )
-    backing_off = f'Back-off pulling image "i@d": ErrImagePull: {message}'
-    for reason, text in (("ErrImagePull", message), ("ImagePullBackOff", backing_off)):
-        found = diagnosis.of_container(container(waiting={"reason": reason, "message": text}))
-        assert found.sentence == "the image i@d cannot be pulled: i@d: not found"
 
 
 def test_a_missing_secret_is_final_at_once():
@@ -162,6 +69,65 @@ def test_a_missing_secret_is_final_at_once():
     found = diagnosis.of_container(container(waiting=waiting))
     assert 'secret "db" not found' in found.sentence
     assert found.final
+
+
+HICCUPS = [
+    (
+        "CreateContainerConfigError",
+        "failed to sync secret cache: timed out waiting for the condition",
+    ),
+    (
+        "CreateContainerConfigError",
+        "failed to sync configmap cache: timed out waiting for the condition",
+    ),
+    (
+        "CreateContainerConfigError",
+        "services have not yet been read at least once, cannot construct envvars",
+    ),
+    ("CreateContainerError", "context deadline exceeded"),
+    (
+        "CreateContainerError",
+        'failed to reserve container name "app_q-1_apps_37b2_0": name "app_q-1_apps_37b2_0" is '
+        'reserved for "7c54f31e3fc8"',
+    ),
+    (
+        "RunContainerError",
+        "failed to create containerd task: failed to create shim task: context deadline exceeded: "
+        "unknown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "message"), HICCUPS)
+def test_a_node_that_is_late_is_waited_for(reason, message):
+    given = container(waiting={"reason": reason, "message": message}, last=ended(1), restarts=2)
+    found = diagnosis.of_container(given)
+    assert (found.final, found.retryable) == (False, True)
+    assert message in found.sentence
+
+
+def test_a_start_that_a_late_node_did_not_manage_is_no_fault_of_the_image():
+    late = ended(128, reason="StartError", message="context deadline exceeded")
+    found = diagnosis.of_container(container(terminated=late))
+    assert (found.final, found.retryable) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'exec: "gunicorn": executable file not found in $PATH',
+        # Too small a memory limit, as runc tells it.
+        "getting the final child's pid from pipe caused: EOF",
+        "read init-p: connection reset by peer",
+    ],
+)
+def test_a_container_that_cannot_be_started_is_final_at_once(message):
+    unstarted = ended(128, reason="StartError", message=message)
+    waiting = {"reason": "RunContainerError", "message": message}
+    for given in (container(terminated=unstarted), container(waiting=waiting, last=unstarted)):
+        found = diagnosis.of_container(given)
+        assert found.sentence == f"the container cannot be started: {message}"
+        assert (found.final, found.retryable) == (True, False)
 
 
 def test_a_failing_probe_is_told_with_what_it_was_answered():

@@ -47,3 +47,38 @@ def test_a_deadline_of_an_earlier_state_does_not_count():
 
 def test_no_replicas_wanted_is_done_at_once():
     assert status(deployment(wanted=0)) == Done(0)
+
+
+def paused(**counts):
+    found = deployment(**counts)
+    found["metadata"] |= {"name": "pricing-quotes", "namespace": "apps"}
+    found["spec"]["paused"] = True
+    return found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"existing": 2, "available": 2},
+        {"updated": 1, "existing": 3, "available": 3},
+        {"updated": 2, "existing": 3, "available": 3},
+        # Of before it was paused; the controller leaves it as it is.
+        {"reason": "ProgressDeadlineExceeded", "existing": 2},
+    ],
+)
+def test_a_paused_deployment_is_not_waited_for(given):
+    found = status(paused(**given))
+    assert isinstance(found, Failed)
+    assert "is paused" in found.reason
+    assert "'kubectl rollout resume deployment/pricing-quotes -n apps', and deploy again" in (
+        found.reason
+    )
+
+
+def test_a_pause_is_of_no_matter_once_all_pods_are_made():
+    assert status(paused(updated=2, existing=2, available=2)) == Done(2)
+    assert isinstance(status(paused(updated=2, existing=2, available=1)), Waiting)
+
+
+def test_a_pause_of_which_the_controller_does_not_know_yet_is_waited_for():
+    assert isinstance(status(paused(observed=1)), Waiting)

@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from kubernetes.client import ApiClient, Configuration
+from manifest_engine.hooks.api_server import reading_once
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 
 
 @contextmanager
-def serving(content: bytes, *, hang: bool = False) -> Iterator[ApiClient]:
-    """A client of one that answers every request with these bytes and then hangs up, or hangs."""
+def serving(
+    content: bytes, *, hang: bool = False, asked: list[bytes] | None = None
+) -> Iterator[ApiClient]:
+    """A client of one that answers every request with these bytes and then hangs up, or hangs.
+
+    :param asked: collects the requests.
+    """
     done = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
 
@@ -22,17 +28,20 @@ def serving(content: bytes, *, hang: bool = False) -> Iterator[ApiClient]:
         with suppress(OSError):
             while True:
                 taken, _ = listening.accept()
-                with taken:
-                    taken.recv(65536)
-                    taken.sendall(content)
-                    if hang:
-                        done.wait(10)
+                threading.Thread(target=speak, args=(taken,), daemon=True).start()
+
+    def speak(taken: socket.socket) -> None:
+        with suppress(OSError), taken:
+            request = taken.recv(65536)
+            if asked is not None:
+                asked.append(request)
+            taken.sendall(content)
+            if hang:
+                done.wait(10)
 
     threading.Thread(target=answer, daemon=True).start()
     host, port = listening.getsockname()
-    configuration = Configuration(host=f"http://{host}:{port}")
-    configuration.retries = False
-    yield ApiClient(configuration)
+    yield reading_once(ApiClient(Configuration(host=f"http://{host}:{port}")))
     done.set()
     with suppress(OSError):
         listening.shutdown(socket.SHUT_RDWR)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from airflow.sdk import Connection
+from kubernetes.client import Configuration
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.hooks import api_server
 from manifest_engine.hooks.api_server import ApiServer
+from manifest_engine.hooks.cluster import ClusterHook
+from urllib3.exceptions import ReadTimeoutError
 
 from tests.unit.hooks.api_server_double import HEAD, chunk, chunked, serving
 
@@ -23,6 +28,21 @@ def serve() -> Iterator[Serve]:
     """An API server that answers every request with these bytes and then hangs up, or hangs."""
     with ExitStack() as opened:
         yield lambda content, **how: ApiServer(opened.enter_context(serving(content, **how)))
+
+
+def cluster_of(server: str) -> ClusterHook:
+    """By a Connection with a kubeconfig."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    extra = json.dumps({"kube_config": json.dumps(kubeconfig)})
+    given = Connection(conn_id="here", conn_type="kubernetes", extra=extra)
+    return ClusterHook("here", connection=given)
 
 
 def get(server: ApiServer) -> object:
@@ -60,6 +80,37 @@ def test_an_answer_that_stops_in_the_middle_is_not_waited_for_without_end(
     with pytest.raises(ClusterError, match=r"could not be reached.*timed out") as caught:
         get(server)
     assert caught.value.retryable
+
+
+def test_an_answer_that_does_not_come_is_waited_for_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "READ_SECONDS", 0.3)
+    asked: list[bytes] = []
+    with pytest.raises(ClusterError, match="timed out") as caught:
+        get(serve(b"", hang=True, asked=asked))
+    assert caught.value.retryable
+    assert len(asked) == 1
+
+
+def test_a_connection_that_breaks_is_asked_again_at_once(serve: Serve) -> None:
+    """A pooled one may have been closed meanwhile by what stands between."""
+    asked: list[bytes] = []
+    with pytest.raises(ClusterError, match="could not be reached"):
+        get(serve(b"", asked=asked))
+    assert len(asked) == 4
+
+
+def test_the_client_of_a_connection_waits_once_like_the_one_of_these_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Configuration, "_default", None)  # loading a kubeconfig sets it
+    asked: list[bytes] = []
+    with serving(b"", hang=True, asked=asked) as double:
+        hook = cluster_of(double.configuration.host)
+        with pytest.raises(ReadTimeoutError):
+            hook.core_v1_client.read_namespaced_pod("p", "apps", _request_timeout=(1, 0.3))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What people are told when a build fails, from output that buildx 0.13 and Engine 26 printed."""
+"""What people are told when a build fails, from output that buildx 0.13 and Engine 26 printed.
+
+That of registries that break off in the middle is put together from what others have reported.
+"""
 
 from pathlib import Path
 
@@ -61,12 +64,81 @@ def test_a_fault_of_the_service_is_named_and_not_tried_again(name: str, sentence
         ("engine_gone", "on the builder 'docker_default': the engine went away"),
         ("index_unreachable", "a server that it needs could not be reached"),
         ("base_unreachable", "the registry of the base image nosuch.invalid/base:1 cannot be"),
+        (
+            "base_breaks_off",
+            "line 1 (FROM python:3.11-slim): the registry of the base image "
+            "docker.io/library/python:3.11-slim cannot be reached from the builder",
+        ),
+        (
+            "base_layer_breaks_off",
+            "line 1 (FROM python:3.11-slim): the registry of a base image cannot be reached from "
+            "the builder, or breaks off",
+        ),
     ],
 )
 def test_a_fault_that_may_pass_is_tried_again(name: str, sentence: str) -> None:
     error = told(name)
     assert sentence in str(error)
     assert error.retryable
+
+
+def told_of(*lines: str) -> BuildError:
+    output = BuildOutput()
+    for line in lines:
+        output.take(line)
+    return failure(output, builder="docker_default", dockerfile=STANDARD)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'failed to do request: Head "https://r/v2/base/manifests/1": EOF',
+        "failed to copy: read tcp 10.1.0.4:4->192.0.2.2:443: read: connection reset by peer",
+        "failed to copy: httpReadSeeker: failed open: unexpected status code "
+        "https://r/v2/base/blobs/sha256:30: 503 Service Unavailable",
+    ],
+)
+def test_a_base_image_s_registry_that_breaks_off_is_not_taken_for_the_engine(said: str) -> None:
+    error = told_of(f"ERROR: failed to solve: base:1: {said}")
+    assert "the registry of a base image" in str(error)
+    assert error.retryable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to receive status: rpc error: code = Unavailable desc = error reading from server: "
+        "EOF",
+        'error during connect: Post "https://builder:2376/build": write: broken pipe',
+        "failed to solve: Canceled: context canceled",
+    ],
+)
+def test_an_engine_that_goes_away_is_told_as_such(said: str) -> None:
+    assert "the engine went away" in str(told_of(f"ERROR: {said}"))
+
+
+def test_a_base_image_whose_registry_is_not_trusted_is_not_tried_again() -> None:
+    error = told_of(
+        "scripts/Dockerfile:1",
+        "ERROR: failed to solve: r/base:1: failed to resolve source metadata for r/base:1: failed "
+        'to do request: Head "https://r/v2/base/manifests/1": tls: failed to verify certificate',
+    )
+    assert "the base image r/base:1 cannot be had" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "line", ["sh: syntax error: unexpected EOF", "cp: failed to copy: x: broken pipe"]
+)
+def test_what_a_command_says_is_not_taken_for_a_registry_s_words(line: str) -> None:
+    error = told_of(
+        "#5 [2/2] RUN make",
+        f"#5 0.1 {line}",
+        "#5 ERROR: it failed",
+        'ERROR: failed to solve: process "make" did not complete successfully: exit code: 2',
+    )
+    assert "it ended with exit code 2" in str(error)
+    assert not error.retryable
 
 
 def test_the_last_lines_of_the_failing_step_are_shown() -> None:

@@ -56,3 +56,13 @@ def test_what_came_of_a_log_is_shown_though_the_rest_is_lost():
 def test_a_log_that_is_not_to_be_had_is_empty():
     with serving(REFUSED) as client:
         assert last_lines(client) == ""
+
+
+def test_a_log_of_which_not_even_the_head_comes_is_waited_for_once():
+    """The kubelet sends no head before the first byte of the log."""
+    asked: list[bytes] = []
+    begin = time.monotonic()
+    with serving(b"", hang=True, asked=asked) as client:
+        assert first_line(client) == ""
+    assert time.monotonic() - begin < 0.75
+    assert len(asked) == 1

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from manifest_engine.hooks import public_url
 from manifest_engine.operators import prober
 
 
@@ -104,3 +105,7 @@ def test_the_verdict_fits_a_termination_message(impatient):
     with serving((500, "\N{SNOWMAN}" * 5000)) as port:
         found = probe(port)
     assert len(json.dumps(found | {"asked": "/" * 1024})) < 4096
+
+
+def test_it_looks_for_the_text_as_far_as_the_check_of_the_public_url_does():
+    assert prober.BODY_MAX == public_url.BODY_MAX == 1024 * 1024
