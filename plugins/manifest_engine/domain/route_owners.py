@@ -36,7 +36,11 @@ def claims(route: Json, others: Iterable[Json]) -> list[Claim]:
     path = _paths(route)[0]
     found = []
     for other in others:
-        if _identity(other) == mine or not _meet(route, other):
+        if _identity(other) == mine and (
+            other["kind"] == route["kind"] or marks.is_ours(other)  # or the service's former one
+        ):
+            continue
+        if not _meet(route, other):
             continue
         for taken in _paths(other):
             if taken == path or taken.startswith(path + "/"):

@@ -183,3 +183,16 @@ def test_an_ingress_without_a_class_is_anybodys(changes, meet):
 def test_our_own_route_is_no_claim():
     mine = http_route()
     assert route_owners.claims(mine, [mine]) == []
+
+
+@pytest.mark.parametrize(("label", "claimed"), [("manifest-engine", False), ("Helm", True)])
+def test_a_route_of_our_name_and_the_other_kind_is_ours_only_if_a_release_made_it(label, claimed):
+    host = {"host": "dev.example.com"}
+    route, ingress = http_route(routing=GATEWAY | host), http_route(routing=INGRESS)
+    for mine, other_kind in ((route, ingress), (ingress, route)):
+        labels = {"app.kubernetes.io/managed-by": label}
+        foreign = other_kind | {"metadata": other_kind["metadata"] | {"labels": labels}}
+        found = route_owners.claims(mine, [foreign])
+        assert [claim.owner for claim in found] == (
+            [f"{foreign['kind']} apps/pricing-quotes"] if claimed else []
+        )
