@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live bench-parse bench-nightly faults schema
+.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -55,6 +55,10 @@ bench-build: up ## build and push against a script by hand: a table, and .bench/
 
 bench-live: up ## from the click to the URL, against a script by hand: a table, and .bench/live.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.live
+
+bench-live-compose: compose-up ## the same through the compose stack, while the sandbox's Airflow stands still
+	@eval "$$($(PY) -m sandbox env)" && AIRFLOW_PASSWORD=$$COMPOSE_AIRFLOW_PASSWORD PYTHONPATH=plugins:. \
+	  $(PY) -m tests.benchmarks.live --airflow $$COMPOSE_AIRFLOW_URL --case "PostgreSQL, CeleryExecutor"
 
 bench-parse: venv ## what parsing our DAG files costs, against an empty one: a table, and .bench/parse.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.parse

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.models import Connection
 
 _SECRETS = Path("/run/secrets")
 _BUILDERS = ("builder_1", "builder_2")
@@ -23,7 +26,7 @@ def main() -> int:
     initdb()
     connections = _own() | json.loads((_SECRETS / "connections").read_text())
     _put(connections)
-    _make_containers(connections[_STORAGE]["extra"]["connection_string"])
+    _make_containers(connection_string(connections[_STORAGE]))
     sys.stdout.write(f"The database is current, {len(connections)} Connections are there.\n")
     return 0
 
@@ -58,16 +61,31 @@ def _put(connections: dict[str, Any]) -> None:
 
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_id.in_(connections)))
-        for conn_id, fields in connections.items():
-            extra = json.dumps(fields["extra"]) if fields.get("extra") else None
-            session.add(Connection(conn_id=conn_id, **{**fields, "extra": extra}))
+        session.add_all(record(conn_id, fields) for conn_id, fields in connections.items())
 
 
-def _make_containers(connection_string: str) -> None:
+def record(conn_id: str, fields: dict[str, Any]) -> Connection:
+    """A Connection; its extra is an object, or text as ``airflow connections export`` has it."""
+    from airflow.models import Connection
+
+    return Connection(conn_id=conn_id, **{**fields, "extra": fields.get("extra") or None})
+
+
+def connection_string(fields: dict[str, Any]) -> str | None:
+    """Of a storage account; None of a Connection that names it in another way."""
+    extra = fields.get("extra") or {}
+    return (json.loads(extra) if isinstance(extra, str) else extra).get("connection_string")
+
+
+def _make_containers(text: str | None) -> None:
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import BlobServiceClient
 
-    with BlobServiceClient.from_connection_string(connection_string) as storage:
+    if not text:
+        told = f"{_STORAGE} has no connection_string: {' and '.join(_CONTAINERS)} must be there.\n"
+        sys.stdout.write(told)
+        return
+    with BlobServiceClient.from_connection_string(text) as storage:
         for name in _CONTAINERS:
             try:
                 storage.create_container(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox import deploy, mounts, stack
 from sandbox.part import Part, SandboxError
-from sandbox.parts import all_parts, on_request
+from sandbox.parts import all_parts, every_part, on_request
 from sandbox.settings import SETTINGS
 from sandbox.turn import turn
 
@@ -35,7 +35,7 @@ def main(words: list[str] | None = None) -> int:
             with turn():
                 stack.up(chosen)
         elif asked.verb == "down":
-            every = [*parts, *on_request()]
+            every = [*every_part(), *on_request()]
             chosen = [part for part in every if not asked.only or part.name in asked.only]
             with turn():
                 stack.down(chosen)
@@ -65,6 +65,11 @@ def _with_needs(parts: list[Part], names: list[str]) -> list[Part]:
         name = queue.pop()
         if name not in wanted:
             wanted.add(name)
+            if missing := [need for need in by_name[name].needs if need not in by_name]:
+                raise SandboxError(
+                    f"the part {name!r} needs {missing[0]!r}, which a cluster that is given does "
+                    "not get: run `make down`, unset SANDBOX_KUBECONFIG, and try again"
+                )
             queue.extend(by_name[name].needs)
     return [part for part in parts if part.name in wanted]
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 import requests
 
-from sandbox import airflow_configuration, database, process
+from sandbox import airflow_configuration, database, docker_cli, process
 from sandbox.engine import Engine
+from sandbox.kube import kubeconfig
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import REPOSITORY, SETTINGS
 
-_MADE_OF = f"{REPOSITORY} on {SETTINGS.database}"
+_MADE_OF = f"{REPOSITORY} on {SETTINGS.database} for {kubeconfig()}"
 _DAGS = ("deploy_service", "remove_service", "rollback_service")
+_PROGRAM = Path(sys.executable).with_name("airflow")
+_PLUGINS = REPOSITORY / "plugins"
 
 
 class Airflow(Part):
@@ -79,8 +83,8 @@ class Airflow(Part):
         self._run()
 
     def _run(self) -> None:
-        airflow = Path(sys.executable).parent / "airflow"
-        process.start(self.name, [airflow, "standalone"], env=self._environment(), inherit=False)
+        _put_on_path()
+        process.start(self.name, [_PROGRAM, "standalone"], env=self._environment(), inherit=False)
         wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
         requests.get(f"{self.url}/execution/health", timeout=30)
@@ -147,9 +151,17 @@ class Airflow(Part):
 
     def _environment(self) -> dict[str, str]:
         """This process's environment without settings for an Airflow of someone else's."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{Engine().exports()['PATH']}"
+        path = f"{_PROGRAM.parent}{os.pathsep}{Engine().exports()['PATH']}"
         # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
-        own = {"PATH": path, "PYTHONPATH": str(REPOSITORY / "plugins"), **self._variables()}
+        own = {"PATH": path, "PYTHONPATH": str(_PLUGINS), **self._variables()}
         rest = {key: text for key, text in os.environ.items() if not key.startswith("AIRFLOW")}
         rest.pop("PYTHONDONTWRITEBYTECODE", None)  # each task would compile all of ours anew
         return rest | own
+
+
+def _put_on_path() -> None:
+    """Beside ``docker``: the environment's own folder would bring its ``python`` along."""
+    program = docker_cli.BIN / "airflow"
+    words = f"PYTHONPATH={shlex.quote(str(_PLUGINS))} exec {shlex.quote(str(_PROGRAM))}"
+    program.write_text(f'#!/bin/sh\n{words} "$@"\n')
+    program.chmod(0o755)

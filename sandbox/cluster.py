@@ -21,7 +21,7 @@ from sandbox import (
     process,
     sysctl,
 )
-from sandbox.kube import Kube, condition, kubeconfig
+from sandbox.kube import OWN_KUBECONFIG, Kube, condition, kubeconfig
 from sandbox.part import Part, SandboxError, wait_until
 from sandbox.settings import SETTINGS
 
@@ -96,21 +96,18 @@ class Cluster(Part):
             _start_component(name)
 
     def stop(self) -> None:
-        if SETTINGS.kubeconfig:
-            return  # what was deployed there stays: it is not our cluster
+        """Take away our own, whatever the settings say by now; in a given cluster all stays."""
         with ThreadPoolExecutor(max_workers=len(_COMPONENTS)) as pool:
             list(pool.map(lambda name: process.stop(name, grace=_GRACE_SECONDS), _COMPONENTS))
         containerd.kill_pods()
-        mounts.remove(cluster_files.HOME)
-        for table in _TABLES if shutil.which("nft") else ():
-            subprocess.run(
-                ["nft", "delete", "table", *table.split()], capture_output=True, check=False
-            )
-        _remove_fixed_places()
-        _remove_cgroups()
+        if cluster_files.HOME.exists():  # else such traces are those of another cluster's node
+            _remove_tables()
+            _remove_fixed_places()
+            _remove_cgroups()
+            mounts.remove(cluster_files.HOME)
         for name in _SYSCTLS:
             sysctl.restore(name)
-        kubeconfig().unlink(missing_ok=True)
+        OWN_KUBECONFIG.unlink(missing_ok=True)
         _KUBECTL.unlink(missing_ok=True)
 
 
@@ -152,6 +149,12 @@ def _usable() -> str | None:
     if kube.get(account) is None:
         return f"namespace {SETTINGS.namespace} has no default ServiceAccount yet"
     return None
+
+
+def _remove_tables() -> None:
+    for table in _TABLES if shutil.which("nft") else ():
+        words = ["nft", "delete", "table", *table.split()]
+        subprocess.run(words, capture_output=True, check=False)
 
 
 def _remove_fixed_places() -> None:

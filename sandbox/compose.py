@@ -24,6 +24,8 @@ _UP_SECONDS = 600
 """It takes 40 s on an idle machine, and ten times that on a busy one."""
 _BUILT = compose_configuration.HOME / "built"
 """Holds what the running image was made of."""
+_ENGINE = compose_configuration.HOME / "engine"
+"""Holds the engine's address, empty for the machine's own: other settings would lead to another."""
 _SOURCES = (
     "Dockerfile",
     "docker-compose.yaml",
@@ -66,6 +68,7 @@ class Compose(Part):
 
     def start(self) -> None:
         compose_configuration.write()
+        _ENGINE.write_text(Engine().host or "")
         configuration = json.loads(self.compose("config", "--format", "json"))
         compose_images.provide(compose_images.names(configuration), Engine().host)
         compose_network.start()
@@ -99,7 +102,7 @@ class Compose(Part):
 
     def stop(self) -> None:
         """Leave no container, volume, network or rule; images go when the engine goes."""
-        if compose_configuration.HOME.exists() and Engine().ready() is None:
+        if _ENGINE.exists() and docker_cli.engine_answers(_host()):
             self.compose("down", "--volumes", "--remove-orphans", "--timeout", "3", seconds=120)
         compose_network.stop()
         shutil.rmtree(compose_configuration.HOME, ignore_errors=True)
@@ -116,7 +119,7 @@ class Compose(Part):
         """Run ``docker compose …`` on the stack; its output, or SandboxError."""
         argv = [*compose_configuration.words(), *words]
         what = f"docker compose {words[0]}"
-        return docker_cli.docker(*argv, host=Engine().host, what=what, seconds=seconds)
+        return docker_cli.docker(*argv, host=_host(), what=what, seconds=seconds)
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """What ``docker compose ps`` says of these or all services, also of stopped containers."""
@@ -138,6 +141,11 @@ class Compose(Part):
             f"docker image inspect {IMAGE} || [ ! -e {archive} ] || docker load --input {archive}"
         )
         self.compose("exec", "--no-TTY", builder, "sh", "-c", load, seconds=120)
+
+
+def _host() -> str | None:
+    """Of the engine that the stack was brought up on."""
+    return _ENGINE.read_text() or None
 
 
 def _sources() -> str:

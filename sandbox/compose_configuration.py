@@ -20,6 +20,9 @@ BASE_IMAGE = "/base-image.tar"
 _SECRETS = HOME / "secrets"
 _CA, _BUNDLE = "/etc/manifest-engine/ca.crt", "/etc/manifest-engine/bundle.crt"
 _BUILDERS = ["builder_1", "builder_2"]
+_PROJECT = "manifest-engine-sandbox"
+"""Not docker-compose.yaml's own: a team's stack may run under that on an engine that is given."""
+_IMAGE = "manifest-engine/airflow:sandbox"
 _AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
 
 
@@ -39,7 +42,8 @@ def words() -> list[str | Path]:
     """``docker compose`` with this configuration; a verb and its options follow."""
     files: list[str | Path] = ["--file", REPOSITORY / "docker-compose.yaml"]
     files += ["--file", HOME / "override.yaml", "--env-file", HOME / "env"]
-    return ["compose", "--ansi", "never", "--project-directory", REPOSITORY, *files]
+    where: list[str | Path] = ["--project-name", _PROJECT, "--project-directory", REPOSITORY]
+    return ["compose", "--ansi", "never", *where, *files]
 
 
 def password() -> str:
@@ -52,6 +56,7 @@ def password() -> str:
 
 def _variables() -> dict[str, str]:
     return {
+        "MANIFEST_ENGINE_IMAGE": _IMAGE,
         "SECRETS_FOLDER": str(_SECRETS),
         "ENVIRONMENTS_FILE": str(_environments_file()),
         "AIRFLOW_PORT": str(SETTINGS.compose_port),
@@ -96,6 +101,8 @@ def _override() -> dict[str, Any]:
     airflow = {
         "environment": trust
         | {
+            # rebuild_services, too, runs when a test triggers it.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             # A worker that is gone is noticed soon.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

@@ -73,14 +73,21 @@ class Engine(Part):
         return _TRUST / SETTINGS.registry / "ca.crt"
 
     def _trusts_registry(self) -> bool:
-        file, authority = self._trust_file, SETTINGS.ca
-        return file.exists() and authority.exists() and file.read_bytes() == authority.read_bytes()
+        return _is_our_authority(self._trust_file)
 
     def _trust_registry(self) -> None:
         self._trust_file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(pki.authority().certificate, self._trust_file)
 
     def _distrust_registry(self) -> None:
-        self._trust_file.unlink(missing_ok=True)
-        for folder in (self._trust_file.parent, _TRUST, _TRUST.parent):
+        """Under each address: it may have been brought up with other settings."""
+        for file in {self._trust_file, *filter(_is_our_authority, _TRUST.glob("*/ca.crt"))}:
+            file.unlink(missing_ok=True)
+            mounts.remove_if_empty(file.parent)
+        for folder in (_TRUST, _TRUST.parent):
             mounts.remove_if_empty(folder)
+
+
+def _is_our_authority(file: Path) -> bool:
+    authority = SETTINGS.ca
+    return file.exists() and authority.exists() and file.read_bytes() == authority.read_bytes()

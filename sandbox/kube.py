@@ -17,12 +17,14 @@ _MANAGER = "manifest-engine-sandbox"
 _SECONDS = 10
 """For one call: an API server under a build's load still answers well within it."""
 
+OWN_KUBECONFIG = SETTINGS.state / "kubeconfig"
+
 Object = dict[str, Any]
 
 
 def kubeconfig() -> Path:
     """That of the cluster given by ``SANDBOX_KUBECONFIG``, else that of the sandbox's own."""
-    return Path(SETTINGS.kubeconfig) if SETTINGS.kubeconfig else SETTINGS.state / "kubeconfig"
+    return Path(SETTINGS.kubeconfig) if SETTINGS.kubeconfig else OWN_KUBECONFIG
 
 
 class Kube:

@@ -22,6 +22,8 @@ from sandbox.part import Part, SandboxError
 from sandbox.process import run
 from sandbox.settings import SETTINGS
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+"""The names under which it stands on PATH."""
 _PLUGINS = (
     "/usr/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
@@ -47,7 +49,10 @@ _OTHERS = {
     "debootstrap": ("debootstrap",),
     "iproute2": ("ip",),
     "socat": ("socat",),
-    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "chromium": CHROMIUM,
+    "curl": ("curl",),
+    "openssl": ("openssl",),
+    "unzip": ("unzip",),
 }
 _FROM_TRIXIE = (*_ENGINE, "containerd", "docker-registry")
 """runc is not among them: Debian 13's needs a newer libc than Debian 12 has."""

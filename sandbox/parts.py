@@ -26,6 +26,13 @@ from sandbox.settings import SETTINGS
 
 
 def all_parts() -> list[Part]:
+    """Those that the settings ask for."""
+    left_out = _left_out()
+    return [part for part in every_part() if part.name not in left_out]
+
+
+def every_part() -> list[Part]:
+    """Whatever the settings say: what runs may have been started under others."""
     return [
         Packages(),
         Network(),
@@ -41,8 +48,9 @@ def all_parts() -> list[Part]:
         Cluster(),
         Gateway(),
         PullSecret(),
-        *_azure(),
-        *_database(),
+        Arm(),
+        Rbac(),
+        Database(),
         Airflow(),
     ]
 
@@ -52,10 +60,7 @@ def on_request() -> list[Part]:
     return [Compose()]
 
 
-def _database() -> list[Part]:
-    return [Database()] if SETTINGS.database == "postgresql" else []
-
-
-def _azure() -> list[Part]:
-    """The way of the environment ``aks``; a cluster that is given knows nothing of our tenant."""
-    return [] if SETTINGS.kubeconfig else [Arm(), Rbac()]
+def _left_out() -> set[str]:
+    found = {Database.name} if SETTINGS.database != "postgresql" else set()
+    # The way of the environment "aks": a cluster that is given knows nothing of our tenant.
+    return found | {Arm.name, Rbac.name} if SETTINGS.kubeconfig else found

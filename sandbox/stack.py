@@ -72,4 +72,4 @@ def exports(parts: list[Part]) -> dict[str, str]:
     folders.pop("", None)
     own = os.environ["PATH"].split(os.pathsep)
     first = [folder for folder in folders if folder not in own]
-    return found | ({"PATH": os.pathsep.join([*first, *own])} if first else {})
+    return found | {"PATH": os.pathsep.join([*first, *own])}

@@ -50,6 +50,17 @@ def test_workers_share_no_disk_and_nobody_has_the_hosts_engine(inspected):
     assert privileged == {"builder-1", "builder-2"}
 
 
+def test_a_stack_of_the_same_file_on_this_engine_would_not_be_touched(inspected):
+    labels = [item["Config"]["Labels"] for items in inspected.values() for item in items]
+    assert {found["com.docker.compose.project"] for found in labels} == {"manifest-engine-sandbox"}
+    assert inspected["worker"][0]["Config"]["Image"] == "manifest-engine/airflow:sandbox"
+
+
+def test_redis_itself_gets_the_signal_to_stop(compose):
+    first = compose.compose("exec", "--no-TTY", "redis", "cat", "/proc/1/comm")
+    assert first.strip() == "redis-server"
+
+
 def test_airflow_is_not_root(compose):
     assert compose.compose("exec", "--no-TTY", "worker", "id", "-u").strip() == "50000"
 

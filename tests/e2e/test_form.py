@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.deploy import follow, upload
+from sandbox.packages import CHROMIUM
 
 expect.set_options(timeout=30_000)  # a page may wait for deployments beside it
 _QUIET = [
@@ -25,7 +26,7 @@ _QUIET = [
 @pytest.fixture
 def page(environment: dict[str, str]) -> Iterator[Page]:
     """Airflow's pages in Chromium, logged in."""
-    chromium = shutil.which("chromium")
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     assert chromium, "there is no chromium; `make up` installs it"
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=chromium, args=_QUIET)
