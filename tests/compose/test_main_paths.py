@@ -119,6 +119,7 @@ def test_changed_code_goes_live_back_is_rebuilt_and_removed_while_another_is_app
     entries = {entry["run"]: entry for entry in audited()}
     ended = {run_id: entries[run_id]["result"] for run_id in (waiting, back.run_id, gone.run_id)}
     assert set(ended.values()) == {"success"}
+    assert (entries[waiting]["approvedBy"], entries[back.run_id]["action"]) == ("admin", "rollback")
     assert entries[second.run_id]["digest"] == second.digest
     assert {waiting, second.run_id, back.run_id, gone.run_id} <= set(written())
 

@@ -72,6 +72,13 @@ def stands(live: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> boo
     return completed(live) and marks.noted(live).get(marks.RELEASE_HASH) == mine
 
 
+def differ(live: Mapping[str, Any] | None, applied: Mapping[str, Any]) -> bool:
+    """Whether applying a release has changed the Deployment, be it only what is noted on it."""
+    if live is None or live["metadata"]["generation"] != applied["metadata"]["generation"]:
+        return True
+    return marks.noted(live) != marks.noted(applied)
+
+
 def restored(packed: str | None) -> list[dict[str, Any]] | None:
     """The objects of an earlier release as they were applied; None when there is no record."""
     objects = marks.unpack(packed)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from manifest_engine.domain import marks
 from manifest_engine.domain.errors import StateError
+from manifest_engine.domain.pod import APP
 
 
 class Asked(Protocol):
@@ -45,16 +46,31 @@ def refuse(asked_for: Asked, live: Mapping[str, Any] | None) -> None:
 def refuse_replaced(release_hash: str | None, live: Mapping[str, Any] | None) -> None:
     """Compare the release that a run has applied with the one that is live.
 
-    The hash, not the run, tells them apart: an unchanged release stays that of an earlier run.
+    The hash, not the run, tells them apart: an unchanged release stays that of an earlier run. Who
+    changes the image by hand leaves the notes as they are.
 
     :param release_hash: of the one that was applied; None compares nothing.
-    :raises StateError: naming the run whose release is live instead.
+    :raises StateError: naming the run whose release, or the image that is live instead.
     """
+    if not release_hash:
+        return
     notes = marks.noted(live)
-    if release_hash and notes.get(marks.RELEASE_HASH) != release_hash:
+    image, digest = _image(live), notes.get(marks.DIGEST)
+    if notes.get(marks.RELEASE_HASH) == release_hash and digest and digest not in (image or digest):
+        raise StateError(
+            "The image of this run's release was replaced by hand meanwhile: live is "
+            f"{image}. It is left as it is; start a new run to deploy the release nevertheless."
+        )
+    if notes.get(marks.RELEASE_HASH) != release_hash:
         raise StateError(
             "The release of this run was replaced meanwhile, by a deployment or by hand: live is "
             f"that of run {notes.get(marks.RUN_ID, '?')}, asked for by "
             f"{notes.get(marks.REQUESTED_BY, 'somebody')}. It is left as it is; start a new run "
             "to deploy this one nevertheless."
         )
+
+
+def _image(live: Mapping[str, Any] | None) -> str | None:
+    template = ((live or {}).get("spec") or {}).get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or []
+    return next((str(item["image"]) for item in containers if item["name"] == APP), None)

@@ -94,7 +94,7 @@ class ApplyDeployment(LeaseStep):
             objects = history.continued(wanted, live)
             with failed_rollout.taken_back_when_cancelled(workload, release.run_id):
                 deployment = failed_rollout.applied(workload, objects, live)
-                changed = _differs(live, deployment)
+                changed = history.differ(live, deployment)
                 generation = deployment["metadata"]["generation"]
                 self.log.info(
                     "Deployment %s %s (generation %s)",
@@ -205,9 +205,3 @@ class ApplyDeployment(LeaseStep):
             "replicas": status.replicas,
             "seconds": seconds,
         }
-
-
-def _differs(live: dict[str, Any] | None, applied: dict[str, Any]) -> bool:
-    if live is None or live["metadata"]["generation"] != applied["metadata"]["generation"]:
-        return True
-    return marks.noted(live) != marks.noted(applied)

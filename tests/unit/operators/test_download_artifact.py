@@ -100,6 +100,42 @@ def test_half_an_object_in_the_store_is_downloaded_again(serve, tmp_path):
     assert len(server.downloads) == 2
 
 
+def rebuild(sha256=SHA256):
+    return {"releaseHash": "h", "digest": f"sha256:{'d' * 64}", "artifactSha256": sha256}
+
+
+def test_a_rebuild_takes_what_is_stored_and_asks_artifactory_nothing(serve):
+    server = serve()
+    step()
+    server.requests.clear()
+
+    assert step(rebuild=rebuild()) == {
+        "sha256": SHA256,
+        "size": len(ZIP),
+        "uri": "datafactory/pricing/quote-service/1.4.0/quote-service-1.4.0.zip",
+        "path": ArtifactStore().url(SHA256),
+        "reused": True,
+    }
+    assert server.requests == []
+
+
+def test_a_rebuild_whose_artifact_is_not_stored_any_more_downloads_it_again(serve):
+    server = serve()
+
+    assert step(rebuild=rebuild())["reused"] is False
+    assert len(server.downloads) == 1
+
+
+def test_a_rebuild_of_other_bytes_than_the_live_ones_is_refused(serve):
+    server = serve()
+    with pytest.raises(ArtifactError, match="cannot be rebuilt") as caught:
+        step(rebuild=rebuild("0" * 64))
+
+    assert SHA256 in str(caught.value)
+    assert not caught.value.retryable
+    assert server.downloads == []
+
+
 def test_the_manifests_checksum_is_demanded_before_the_download(serve):
     server, context = serve(), Context()
     with pytest.raises(ArtifactError) as caught:
