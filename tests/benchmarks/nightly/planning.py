@@ -43,7 +43,9 @@ def main(digests: dict[str, str]) -> None:
     ApiClient.request = counted
     BaseLookup.current = current  # type: ignore[method-assign]
     pushed: dict[str, Any] = {}
-    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    ti = SimpleNamespace(
+        xcom_push=lambda key, value: pushed.update({key: value}), try_number=1, max_tries=0
+    )
     context = {"ti": ti, "dag_run": SimpleNamespace(conf={})}
     before = _peak_mib()
     begin = time.monotonic()

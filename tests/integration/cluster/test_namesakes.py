@@ -29,7 +29,9 @@ def run(make_release, context, sandbox, monkeypatch):
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}_DEFAULT", text)
 
     def execute(step, conf):
-        dag_run = SimpleNamespace(conf=conf, run_id="second", run_after=datetime.now(UTC))
+        dag_run = SimpleNamespace(
+            conf=conf, run_id="second", run_after=datetime.now(UTC), run_type="manual"
+        )
         return step(task_id="validate").execute(context("second") | {"dag_run": dag_run})
 
     return execute
