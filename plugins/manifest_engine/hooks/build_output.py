@@ -36,9 +36,9 @@ class BuildOutput:
     """The failing instruction's first line."""
     error: str = ""
     """buildx's own last word."""
-    bases: dict[str, str | None] = field(default_factory=dict)
-    """Base images by normalized reference; None where a local one was taken, whose digest is not
-    told."""
+    _loaded: set[str] = field(default_factory=set)
+    _digests: dict[str, str] = field(default_factory=dict)
+    _pinned: dict[str, str] = field(default_factory=dict)
     _steps: dict[str, str] = field(default_factory=dict)
     _cached: set[str] = field(default_factory=set)
     _tails: dict[str, deque[str]] = field(default_factory=dict)
@@ -56,6 +56,12 @@ class BuildOutput:
             self.place = (found[1], int(found[2]))
         elif (found := _EXCERPT.match(line)) and not self.instruction:
             self.instruction = found[1].strip()
+
+    @property
+    def bases(self) -> dict[str, str | None]:
+        """Base images by normalized reference; None where a local one was taken, whose digest is
+        not told."""
+        return {name: self._digests.get(name) for name in sorted(self._loaded)} | self._pinned
 
     @property
     def steps(self) -> int:
@@ -86,9 +92,10 @@ class BuildOutput:
             self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
 
     def _take_base(self, text: str) -> None:
+        """That it is a base, and its digest, come in any order."""
         if found := _BASE.match(text):
-            self.bases.setdefault(found[1], None)
+            self._loaded.add(found[1])
         elif found := _PINNED.match(text):
-            self.bases[base_images.normalized(found[1])] = found[2]
-        elif (found := _BASE_DIGEST.match(text)) and found[1] in self.bases:
-            self.bases[found[1]] = found[2]
+            self._pinned[base_images.normalized(found[1])] = found[2]
+        elif found := _BASE_DIGEST.match(text):
+            self._digests[found[1]] = found[2]

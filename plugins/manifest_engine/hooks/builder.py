@@ -24,6 +24,10 @@ from manifest_engine.hooks.engine_client import EngineClient
 OLDEST_API = (1, 42)
 """Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
 
+_UNKNOWN = "unknown"
+"""For the digest of a base image that neither the build nor the engine tells: none is equal to it,
+so that the next night builds again rather than take it for the present one."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -153,10 +157,8 @@ class BuilderHook(BaseHook):
         for name, digest in output.bases.items():
             if base_images.is_pinned(name):
                 continue
-            if digest:
-                found[name] = digest
-            elif base := self.local_base(name):
-                found[name] = base.digest
+            base = None if digest else self.local_base(name)
+            found[name] = digest or (base.digest if base else _UNKNOWN)
         return found
 
     def layers(self, image_id: str) -> Layers:

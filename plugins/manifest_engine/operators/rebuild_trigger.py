@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 ASKS = "awaiting_input"
 """Airflow's state of a task that waits for a person."""
@@ -46,7 +47,9 @@ class RebuildTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yields the one event."""
-        while not (state := await asyncio.to_thread(self._look)):
+        # Not asyncio.to_thread: what is asked goes through the triggerer's own event loop, which
+        # asgiref finds again from its thread.
+        while not (state := await sync_to_async(self._look)()):
             await asyncio.sleep(self.poll_seconds)
         yield TriggerEvent((self.serialize()[0], {self.run_id: state}))
 

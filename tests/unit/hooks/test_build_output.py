@@ -25,6 +25,14 @@ def test_digests_are_told_for_bases_from_a_registry_and_not_for_local_ones():
     assert found == {"docker.io/library/python:3.11": None, "team.example:5000/base:1": FIRST}
 
 
+def test_the_digest_may_be_told_before_it_is_said_to_be_a_base():
+    found = bases(f"""
+#4 [1/2] FROM team.example:5000/base:1@{FIRST}
+#7 [internal] load metadata for team.example:5000/base:1
+""")
+    assert found == {"team.example:5000/base:1": FIRST}
+
+
 def test_an_image_that_is_only_copied_from_counts():
     found = bases(f"""
 #2 [internal] load metadata for team.example/tools:1

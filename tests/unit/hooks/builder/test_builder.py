@@ -2,6 +2,7 @@
 
 import pytest
 from manifest_engine.domain.errors import BuildError
+from manifest_engine.hooks.build_output import BuildOutput
 from manifest_engine.hooks.builder import BuilderHook
 
 from tests.unit.hooks.engine_double import ABSENT, DOWN
@@ -32,3 +33,11 @@ def test_an_image_that_is_not_there_is_none(engine):
     with BuilderHook() as builder:
         assert builder.image_id("a:1") is None
         assert builder.local_base("a:1") is None
+
+
+def test_a_base_whose_digest_neither_build_nor_engine_tells_is_like_no_other(engine):
+    engine.image = ABSENT
+    output = BuildOutput()
+    output.take("#2 [internal] load metadata for docker.io/library/python:3.11")
+    with BuilderHook() as builder:
+        assert builder._bases(output) == {"docker.io/library/python:3.11": "unknown"}
