@@ -98,7 +98,7 @@ class RebuildService(TriggerDagRunOperator):
             trigger=RebuildTrigger(
                 dag_id=DAG_ID,
                 run_id=run_id,
-                task_id="approve",
+                asker="approve",
                 states=list(_OVER),
                 poll_seconds=_POLL_SECONDS,
             ),

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 ASKS = "awaiting_input"
 """Airflow's state of a task that waits for a person."""
@@ -20,18 +19,18 @@ class RebuildTrigger(BaseTrigger):
 
     :param dag_id: of the run.
     :param run_id: of the run.
-    :param task_id: that asks.
+    :param asker: id of the task that asks; a trigger's ``task_id`` is that of the one that waits.
     :param states: of a run that is over.
     :param poll_seconds: between two looks.
     """
 
     def __init__(
-        self, *, dag_id: str, run_id: str, task_id: str, states: list[str], poll_seconds: float
+        self, *, dag_id: str, run_id: str, asker: str, states: list[str], poll_seconds: float
     ) -> None:
         super().__init__()
         self.dag_id = dag_id
         self.run_id = run_id
-        self.task_id = task_id
+        self.asker = asker
         self.states = states
         self.poll_seconds = poll_seconds
 
@@ -40,16 +39,14 @@ class RebuildTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "dag_id": self.dag_id,
             "run_id": self.run_id,
-            "task_id": self.task_id,
+            "asker": self.asker,
             "states": self.states,
             "poll_seconds": self.poll_seconds,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yields the one event."""
-        # Not asyncio.to_thread: what is asked goes through the triggerer's own event loop, which
-        # asgiref finds again from its thread.
-        while not (state := await sync_to_async(self._look)()):
+        while not (state := await asyncio.to_thread(self._look)):
             await asyncio.sleep(self.poll_seconds)
         yield TriggerEvent((self.serialize()[0], {self.run_id: state}))
 
@@ -60,6 +57,6 @@ class RebuildTrigger(BaseTrigger):
         if state in self.states:
             return str(state)
         asking = RuntimeTaskInstance.get_ti_count(
-            dag_id=self.dag_id, run_ids=[self.run_id], task_ids=[self.task_id], states=[ASKS]
+            dag_id=self.dag_id, run_ids=[self.run_id], task_ids=[self.asker], states=[ASKS]
         )
         return ASKS if asking else None
