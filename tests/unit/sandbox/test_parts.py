@@ -29,5 +29,5 @@ def test_the_stack_beside_a_given_cluster_is_refused_with_what_to_do():
 
 
 def test_a_part_that_there_is_not_is_named_with_those_that_there_are():
-    with pytest.raises(SandboxError, match="no part named 'moon'; there are: .*cluster"):
+    with pytest.raises(SandboxError, match=r"no part named 'moon'; there are: .*cluster"):
         _with_needs(GIVEN, ["moon"])
