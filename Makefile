@@ -42,7 +42,7 @@ test-unit: venv ## rules and edges without the sandbox (under 20 s)
 	@.venv/bin/pytest -q -n 2 tests/unit
 
 test-integration: up ## each piece against the real engine, registry, cluster and gateway
-	@.venv/bin/pytest -q -n 4 --dist loadfile tests/integration
+	@.venv/bin/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 
 test-e2e: up ## whole deployments through the real Airflow
 	@.venv/bin/pytest -q tests/e2e

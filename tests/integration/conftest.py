@@ -25,6 +25,13 @@ MEND = "Bring the sandbox up: .venv/bin/python -m sandbox up"
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
+_LONG = ("test_under_load.py", "test_failed_rollouts.py", "test_faults.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, each of which one of several workers does alone."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
 
 @pytest.fixture(scope="session")
 def sandbox() -> dict[str, str]:

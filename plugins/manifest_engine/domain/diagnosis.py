@@ -126,9 +126,10 @@ def _ended(status: Json, ended: Json) -> Finding:
     if reason in ("StartError", "ContainerCannotRun"):
         return _unmade("started", flat(ended.get("message")) or reason)
     if code in _KILLED:
-        # Most likely by the kubelet, since a probe failed: an event that says so ranks higher.
+        # Most likely by the kubelet, since a probe failed: an event that says so ranks higher. It
+        # was given the whole time to come up each time, so it does not matter that it runs again.
         sentence = f"the service was stopped by a signal (exit code {code})"
-        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=4)
+        return Finding(sentence + tail(ended.get("message")), final=_restarted(status), rank=4)
     sentence = f"the service crashed with exit code {code}"
     return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
 

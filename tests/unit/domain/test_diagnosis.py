@@ -34,7 +34,9 @@ def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
     assert diagnosis.of_container(given).final is final
 
 
-@pytest.mark.parametrize("last", [ended(1), ended(0, reason="Completed"), ended(137)])
+@pytest.mark.parametrize(
+    "last", [ended(1), ended(0, reason="Completed"), ended(137, reason="OOMKilled")]
+)
 def test_a_container_that_runs_is_not_given_up_for_its_earlier_starts(last):
     """Its database may have been away for the first two."""
     found = diagnosis.of_container(container(last=last, restarts=2))
@@ -147,6 +149,12 @@ def test_what_a_probe_was_answered_tells_more_than_a_refused_connection_after_a_
         event("Unhealthy", "connect: connection refused", at="2026-01-01T00:00:09Z"),
     ]
     assert "418" in diagnosis.of_pod(pod(container()), events).sentence
+
+
+def test_one_that_was_stopped_for_its_probe_twice_is_given_up_though_it_runs_again():
+    found = diagnosis.of_container(container(last=ended(143), restarts=2))
+    assert "stopped by a signal" in found.sentence
+    assert found.final
 
 
 def test_a_container_stopped_for_its_probe_has_not_crashed():
