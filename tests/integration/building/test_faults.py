@@ -56,9 +56,8 @@ def test_a_full_disk_is_named_and_worth_another_try(service: Service, faulty: st
 
 
 def test_an_artifact_that_does_not_fit_on_the_builder_s_disk(service: Service, faulty: str) -> None:
-    big = service.zip(
-        **{"scripts/Dockerfile": "FROM scratch\nCOPY . /\n", "a": os.urandom(500 << 20)}
-    )
+    content = (os.urandom(1 << 14) + bytes(63 << 14)) * _MIB  # dense enough not to be a ZIP bomb
+    big = service.zip(**{"scripts/Dockerfile": "FROM scratch\nCOPY . /\n", "a": content})
     with pytest.raises(BuildError, match="its disk is full") as caught:
         service.build(big, builder=faulty)
     assert caught.value.retryable
