@@ -87,36 +87,6 @@ def test_where_it_came_from_is_a_plain_word(airflows, ours):
     assert "result" not in made
 
 
-def test_no_secret_is_written_even_of_a_manifest_that_was_refused():
-    asked = {
-        "secretEnv": {"DB": "quote-db/password", "API": "hunter2!"},
-        "env": {"DB_PASSWORD": "hunter2", "URL": "https://me:hunter2@host/x", "LEVEL": "debug"},
-        "paswords": {"a": "hunter2"},
-        "notes": "see https://me:hunter2@host",
-        "owner": None,
-    }
-    made = audit.redacted(asked)
-    assert "hunter2" not in str(made)
-    assert made["secretEnv"] == {"DB": "quote-db/password", "API": "***"}
-    assert made["env"] == {"DB_PASSWORD": "***", "URL": "https://***@host/x", "LEVEL": "debug"}
-    assert (made["paswords"], "owner" in made) == ("***", False)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "postgres://me:hunt@er2@host/db",
-        "postgres://me:hunt/er2@host/db",
-        "DefaultEndpointsProtocol=https;AccountKey=hunter2==;BlobEndpoint=https://x",
-        "https://host/x?sig=hunter2&se=1",
-    ],
-)
-def test_a_secret_is_found_in_connection_strings_and_deep_inside(value):
-    made = audit.redacted({"env": {"STORE": value}, "smokeTest": {"path": value}})
-    assert "er2" not in str(made)
-    assert "host" in str(made) or "https" in str(made)
-
-
 def test_a_line_for_people_has_the_sentence_below():
     xcoms = {("smoke_test", "error"): "It answers 500."}
     text = audit.line(audit.entry(run("failed"), xcoms, failed="smoke_test"))
@@ -131,7 +101,6 @@ def test_a_deployment_that_the_nightly_run_triggers_is_a_rebuild_by_a_dag():
     made = audit.entry(run(triggered_by="operator", rebuild=rebuild), {})
     assert (made["action"], made["from"]) == ("rebuild", "dag")
     assert made["manifest"]["rebuild"] == rebuild
-    assert audit.redacted({"rebuild": {"password": "x"}}) == {"rebuild": "***"}
 
 
 def test_a_nightly_run_is_about_all_services_and_ends_with_its_sentence():
