@@ -13,7 +13,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from sandbox import apt, docker_cli, mounts
+from sandbox import docker_cli, mounts, packages
 from sandbox.console import say
 from sandbox.engine import Engine
 from sandbox.part import Part, SandboxError
@@ -91,7 +91,7 @@ def _fill(root: Path) -> None:
         [
             *("debootstrap", "--variant=minbase"),
             "--include=ca-certificates,python3,python3-venv,python3-pip",
-            *(_SUITE, root, apt.debian_source().address),
+            *(_SUITE, root, packages.debian_source().address),
         ],
         what="debootstrap",
     )

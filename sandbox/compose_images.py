@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sandbox import apt, base_image, docker_cli
+from sandbox import base_image, docker_cli, packages
 from sandbox.console import say
 from sandbox.part import SandboxError
 from sandbox.settings import REPOSITORY, SETTINGS
@@ -131,7 +131,7 @@ def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> N
 
 def _write_contexts(work: Path) -> None:
     """What a build may see, yet no layer may hold: which mirror this machine uses."""
-    address = apt.debian_source().address
+    address = packages.debian_source().address
     for folder in ("apt/sources", "apt/preferences", "requirements"):
         (work / folder).mkdir(parents=True)
     for suite in ("bookworm", "trixie"):

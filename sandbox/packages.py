@@ -1,6 +1,9 @@
 """The Debian packages that the sandbox is made of, installed where they are missing.
 
-Debian 12 has neither buildx nor a current engine; Debian 13's packages of them install on it.
+Debian 12 has neither buildx nor a current engine; Debian 13's packages of them install on it. They
+come from the address that the machine's own apt sources name, through an apt configuration of our
+own in the cache folder, so that ``/etc/apt`` stays as it was and a later ``apt-get upgrade`` does
+not see Debian 13.
 """
 
 from __future__ import annotations
@@ -10,49 +13,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import apt, database, golang
+from sandbox import programs
 from sandbox.console import say
 from sandbox.part import Part, SandboxError
 from sandbox.process import run
+from sandbox.settings import SETTINGS
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-"""The names under which it stands on PATH."""
-_PLUGINS = (
-    "/usr/libexec/docker/cli-plugins",
-    "/usr/lib/docker/cli-plugins",
-    "/usr/local/lib/docker/cli-plugins",
-    "/usr/local/libexec/docker/cli-plugins",
-)
-_ENGINE = {
-    "docker.io": ("dockerd",),
-    "docker-cli": ("/usr/bin/docker",),
-    "docker-buildx": tuple(f"{folder}/docker-buildx" for folder in _PLUGINS),
-    "docker-compose": tuple(f"{folder}/docker-compose" for folder in _PLUGINS),
-}
-"""Not needed where an engine with buildx answers already. A package and the files any one of which
-says that it, or another distribution's package of the same program, is there."""
-_OTHERS = {
-    "containerd": ("containerd",),
-    "docker-registry": ("docker-registry", "registry"),
-    "runc": ("runc",),
-    "iptables": ("iptables",),
-    "nftables": ("nft",),
-    "conntrack": ("conntrack",),
-    "containernetworking-plugins": ("/usr/lib/cni/bridge",),
-    "debootstrap": ("debootstrap",),
-    "iproute2": ("ip",),
-    "socat": ("socat",),
-    "chromium": CHROMIUM,
-    "curl": ("curl",),
-    "openssl": ("openssl",),
-    "unzip": ("unzip",),
-}
-_NEWER = (*_ENGINE, "containerd", "docker-registry", "golang*")
+_FROM_TRIXIE = (*programs.ENGINE, "containerd", "docker-registry")
 """runc is not among them: Debian 13's needs a newer libc than Debian 12 has."""
-_GO = "golang-go"
-_POSTGRESQL = "postgresql"
 _SERVICES = (
     "docker.service",
     "docker.socket",
@@ -61,7 +32,11 @@ _SERVICES = (
     "postgresql.service",
 )
 _UNITS = Path("/lib/systemd/system")
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""Debian 12's holds Debian 13's keys too; a machine without the file trusts them by default."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_LOCK_SECONDS = 300
+"""How long apt waits for another apt: as long as a slow installation of chromium takes."""
 
 
 class Packages(Part):
@@ -70,11 +45,11 @@ class Packages(Part):
     name = "packages"
 
     def ready(self) -> str | None:
-        lacking = _lacking()
+        lacking = programs.lacking()
         return f"missing: {', '.join(lacking)}" if lacking else None
 
     def start(self) -> None:
-        lacking = _lacking()
+        lacking = programs.lacking()
         if not lacking:
             return
         if not shutil.which("apt-get"):
@@ -85,11 +60,11 @@ class Packages(Part):
         if os.geteuid() != 0:
             raise SandboxError(f"packages are missing: sudo apt-get install {' '.join(lacking)}")
         say(self.name, "installing " + " ".join(lacking))
-        options = apt.options(_NEWER)
-        run(["apt-get", *options, "update", "-qq"], what="apt-get update")
+        apt = _apt_options()
+        run(["apt-get", *apt, "update", "-qq"], what="apt-get update")
         with _no_service_starts():
             run(
-                ["apt-get", *options, "install", "-y", "-qq", "--no-install-recommends", *lacking],
+                ["apt-get", *apt, "install", "-y", "-qq", "--no-install-recommends", *lacking],
                 what=f"apt-get install {' '.join(lacking)}",
                 env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             )
@@ -100,33 +75,62 @@ class Packages(Part):
         """Nothing: whether anything else uses the packages meanwhile is not ours to know."""
 
 
-def usable_engine() -> bool:
-    """Whether a Docker engine with buildx answers to the client on PATH."""
-    if not shutil.which("docker"):
-        return False
-    for words in (["buildx", "version"], ["version"]):
-        try:
-            done = subprocess.run(["docker", *words], capture_output=True, timeout=5, check=False)
-        except subprocess.TimeoutExpired:
-            return False
-        if done.returncode != 0:
-            return False
-    return True
+@dataclass(frozen=True)
+class DebianSource:
+    """Where the machine's own Debian packages come from."""
+
+    codename: str
+    address: str
 
 
-def _lacking() -> list[str]:
-    others = [name for name, files in _OTHERS.items() if not _any_found(files)]
-    engine = [name for name, files in _ENGINE.items() if not _any_found(files)]
-    if engine and usable_engine():
-        engine = []
-    postgresql = [] if database.installed() else [_POSTGRESQL]
-    return [*engine, *others, *postgresql, *([] if golang.usable() else [_GO])]
+def debian_source() -> DebianSource:
+    """Read from the machine's apt sources, whose address may be a mirror's; raises SandboxError."""
+    codename = _os_release().get("VERSION_CODENAME", "")
+    listing = run(
+        ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"],
+        what="reading apt's sources",
+    )
+    for line in listing.splitlines():
+        release, component, address = line.split()
+        if release == codename and component == "main":
+            return DebianSource(codename, address)
+    raise SandboxError(f"apt has no source for Debian {codename!r} main: add one to its sources")
 
 
-def _any_found(files: tuple[str, ...]) -> bool:
-    # sbin stands on no ordinary user's PATH, and not always on root's
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return any(shutil.which(file, path=path) or Path(file).is_file() for file in files)
+def _os_release() -> dict[str, str]:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+
+
+def _apt_options() -> list[str]:
+    """The machine's own sources, with Debian 13's beside them where the machine is Debian 12."""
+    options = ["-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
+    if _os_release().get("VERSION_CODENAME") != "bookworm":
+        return options
+    home = SETTINGS.cache / "apt"
+    shutil.rmtree(home / "sources", ignore_errors=True)
+    for folder in ("sources", "preferences", "lists/partial"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    for own in (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")):
+        if own.suffix in (".list", ".sources"):
+            (home / "sources" / own.name).symlink_to(own)
+    source = debian_source()
+    signed = f" [signed-by={_KEYRING}]" if _KEYRING.exists() else ""
+    (home / "sources" / "trixie.list").write_text(f"deb{signed} {source.address} trixie main\n")
+    packages = " ".join((*_FROM_TRIXIE, "golang*"))
+    (home / "preferences" / "trixie").write_text(
+        "Package: *\nPin: release n=trixie\nPin-Priority: 50\n\n"
+        f"Package: {packages}\nPin: release n=trixie\nPin-Priority: 600\n"
+    )
+    for setting in (
+        "Dir::Etc::SourceList=/dev/null",
+        f"Dir::Etc::SourceParts={home}/sources",
+        f"Dir::Etc::PreferencesParts={home}/preferences",
+        f"Dir::State::Lists={home}/lists",
+        "APT::Sandbox::User=root",  # apt's own user may not enter a home folder
+    ):
+        options += ["-o", setting]
+    return options
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from sandbox.deploy import follow, upload
-from sandbox.packages import CHROMIUM
+from sandbox.programs import CHROMIUM
 
 expect.set_options(timeout=30_000)  # a page may wait for deployments beside it
 _QUIET = [
