@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manifest_engine.domain.context import SOURCE_DATE_EPOCH
@@ -16,6 +17,7 @@ from manifest_engine.domain.release import Release
 
 INPUT_LABEL = "io.manifest-engine.input"
 """Label with the input key: by it an image in the registry is recognised as already built."""
+DOCKERFILE_LABEL = "io.manifest-engine.dockerfile.sha256"
 ARTIFACT_LABEL = "io.manifest-engine.artifact"
 ARTIFACT_SHA256_LABEL = "io.manifest-engine.artifact.sha256"
 
@@ -40,6 +42,10 @@ class Recipe:
         """The input key (hex)."""
         return self.labels[INPUT_LABEL]
 
+    def follows(self, labels: Mapping[str, str]) -> bool:
+        """Whether an image with these labels was built with this recipe's Dockerfile."""
+        return labels.get(DOCKERFILE_LABEL) == self.labels[DOCKERFILE_LABEL]
+
 
 def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
     """The recipe of a release.
@@ -53,7 +59,8 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
         "org.opencontainers.image.title": release.name,
         "org.opencontainers.image.version": release.manifest.version,
         "org.opencontainers.image.source": release.artifact,
-        INPUT_LABEL: input_key(artifact_sha256, dockerfile, args),
+        INPUT_LABEL: input_key(artifact_sha256, release.manifest),
+        DOCKERFILE_LABEL: hashlib.sha256(dockerfile).hexdigest(),
         ARTIFACT_LABEL: release.artifact,
         ARTIFACT_SHA256_LABEL: artifact_sha256,
     }
@@ -76,13 +83,13 @@ def build_args(manifest: Manifest) -> dict[str, str]:
     return args
 
 
-def input_key(artifact_sha256: str, dockerfile: bytes, build_args: dict[str, str]) -> str:
-    """SHA-256 (hex) over everything that the image follows from."""
-    told = {
-        "artifact": artifact_sha256,
-        "dockerfile": hashlib.sha256(dockerfile).hexdigest(),
-        "args": build_args,
-    }
+def input_key(artifact_sha256: str, manifest: Manifest) -> str:
+    """SHA-256 (hex) over what a version is: the artifact with its own Dockerfile, and arguments.
+
+    The standard Dockerfile and base images move on without it: a version that was released goes on
+    being used as it is, in any environment, until a rebuild renews it.
+    """
+    told = {"artifact": artifact_sha256, "args": build_args(manifest)}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from manifest_engine.domain import difference, history, resources, routes
 from manifest_engine.domain.difference import Change
-from manifest_engine.domain.errors import ArtifactError, RegistryError
-from manifest_engine.domain.recipe import ARTIFACT_SHA256_LABEL
+from manifest_engine.domain.errors import ArtifactError
+from manifest_engine.domain.recipe import input_key
 from manifest_engine.domain.release import Release
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.artifactory import ArtifactoryHook
@@ -16,6 +16,7 @@ from manifest_engine.hooks.rehearsal import RehearsalHook
 from manifest_engine.hooks.route_change import RouteChange
 from manifest_engine.hooks.route_claims import refuse_taken
 from manifest_engine.hooks.workload import Workload
+from manifest_engine.operators.released_tag import released
 
 TO_BE_BUILT = "(to be built)"
 _UNKNOWN = "sha256:" + "0" * 64
@@ -75,16 +76,5 @@ def _artifact(release: Release) -> str:
 
 def _digest(release: Release, sha256: str) -> str | None:
     api = AcrHook(release.environment.registry.connection).api
-    live = release.live_digest and api.find(release.repository, release.live_digest)
-    if live and live.labels.get(ARTIFACT_SHA256_LABEL) == sha256:
-        return live.digest  # it may be a rebuild's, which has a tag of its own
-    found = api.find(release.repository, release.tag)
-    if found is None:
-        return None
-    other = found.labels.get(ARTIFACT_SHA256_LABEL)
-    if other and other != sha256:
-        raise RegistryError(
-            f"{release.image} is in the registry already, built from another artifact (sha256 "
-            f"{other[:12]}…, now {sha256[:12]}…); give the new content a new version."
-        )
-    return found.digest
+    found = released(api, release, key=input_key(sha256, release.manifest), sha256=sha256)
+    return found.digest if found else None

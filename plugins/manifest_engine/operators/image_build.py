@@ -77,6 +77,11 @@ class ImageBuild:
                 self._release.image,
                 found.digest,
             )
+            if not self._recipe.follows(found.labels):
+                self._log.warning(
+                    "It was built with another standard Dockerfile than today's; rebuild_services "
+                    "renews it."
+                )
             return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
         with self._advice():
             builder = self._choose(ranked)

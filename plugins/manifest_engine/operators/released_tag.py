@@ -32,7 +32,7 @@ def released(api: RegistryApi, release: Release, *, key: str, sha256: str) -> Re
         return found
     other = found.labels.get(ARTIFACT_SHA256_LABEL)
     if other == sha256:
-        origin = "the same artifact with another Dockerfile or other build arguments"
+        origin = "the same artifact with other build arguments (utilsVersion)"
     elif other:
         origin = f"other content (artifact sha256 {other[:12]}…)"
     else:

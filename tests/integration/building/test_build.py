@@ -16,6 +16,7 @@ from manifest_engine.domain.errors import (
     RegistryError,
 )
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.operators import build_source
 
 from sandbox import docker_cli
 
@@ -44,6 +45,21 @@ def test_what_the_registry_has_is_neither_built_nor_pushed_again(service: Servic
     assert built["reused"]
     assert not second["pushed"]
     assert built["digest"] == second["digest"] == first["digest"]
+
+
+def test_a_version_stays_what_it_is_when_the_standard_dockerfile_changes(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = service.zip()
+    _, first = service.ship(artifact)
+    assert not [line for line in service.log if "standard Dockerfile than today's" in line]
+    changed = tmp_path / "Dockerfile"
+    changed.write_text(build_source.STANDARD_DOCKERFILE.read_text() + "LABEL changed=yes\n")
+    monkeypatch.setattr(build_source, "STANDARD_DOCKERFILE", changed)
+    built, second = service.ship(artifact)
+    assert built["reused"]
+    assert second["digest"] == first["digest"]
+    assert [line for line in service.log if "standard Dockerfile than today's" in line]
 
 
 def test_a_released_version_is_not_overwritten(service: Service) -> None:

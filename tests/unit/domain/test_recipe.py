@@ -1,5 +1,6 @@
 """What an image is made of follows from the input alone, and all of the input counts."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +44,7 @@ def test_labels_tell_where_the_image_comes_from() -> None:
         "io.manifest-engine.artifact": artifact,
         "io.manifest-engine.artifact.sha256": SHA,
         "io.manifest-engine.input": made().key,
+        "io.manifest-engine.dockerfile.sha256": hashlib.sha256(DOCKERFILE).hexdigest(),
     }
 
 
@@ -54,13 +56,19 @@ def test_another_run_of_the_same_input_gives_the_same_recipe() -> None:
     "change",
     [
         {"sha": "cd" * 32},
-        {"dockerfile": b"FROM python:3.12\n"},
         {"utilsVersion": "1.4.2"},
         {"version": "1.4.1"},
     ],
 )
 def test_every_part_of_the_input_changes_the_key(change: dict[str, Any]) -> None:
     assert made(**change).key != made().key
+
+
+def test_a_version_is_the_same_under_another_standard_dockerfile_and_that_is_seen() -> None:
+    other = made(dockerfile=b"FROM python:3.12\n")
+    assert other.key == made().key
+    assert not other.follows(made().labels)
+    assert made(run="run-2").follows(made().labels)
 
 
 def test_what_only_the_cluster_sees_does_not_change_the_image() -> None:
