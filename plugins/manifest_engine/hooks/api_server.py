@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from urllib3 import Retry
@@ -46,8 +46,19 @@ class _ReadOnce(Retry):
         return super().increment(*args, **kwargs)
 
 
+class _WithoutOurRetries(logging.Filter):
+    """Leaves out three lines for each request to an API server that is away: our error tells it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not any(isinstance(argument, _ReadOnce) for argument in record.args or ())
+
+
+_WITHOUT_OUR_RETRIES = _WithoutOurRetries()
+
+
 def reading_once(client: ApiClient) -> ApiClient:
     """The client, before its first request; none of them waits for an answer twice."""
+    logging.getLogger("urllib3.connectionpool").addFilter(_WITHOUT_OUR_RETRIES)
     client.rest_client.pool_manager.connection_pool_kw["retries"] = _ReadOnce(_RETRIES)
     return client
 
@@ -141,9 +152,36 @@ class ApiServer:
             answer.release_conn()
         time.sleep(max(0.0, earliest_end - time.monotonic()))
 
-    def explained(self, attempt: Attempt) -> AbstractContextManager[None]:
-        """Turn what the client raises meanwhile into an error that a person can use."""
-        return cluster_errors.explained(self.url, attempt)
+    @contextmanager
+    def explained(self, attempt: Attempt) -> Iterator[None]:
+        """Turn what the client raises meanwhile into an error that a person can use.
+
+        For the first seconds after a start an API server knows no roles and forbids everything; it
+        is not ready then, and its word does not count.
+        """
+        try:
+            with cluster_errors.explained(self.url, attempt):
+                yield
+        except cluster_errors.Forbidden as error:
+            if self._is_ready():
+                raise
+            raise ClusterError(
+                f"The API server {self.url} is not ready (/readyz), so a later try may succeed: "
+                f"{error}",
+                retryable=True,
+            ) from error
+
+    def _is_ready(self) -> bool:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            self._client.request(
+                "get", "/readyz", serialize=False, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)
+            )
+        except (ApiException, HTTPError):
+            return False
+        return True
 
     def _path(
         self, api_version: str, kind: str, *, namespace: str | None, name: str | None = None

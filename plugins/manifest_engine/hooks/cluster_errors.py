@@ -18,6 +18,10 @@ class Exists(ClusterError):
     """Somebody else has made or changed the object meanwhile."""
 
 
+class Forbidden(ClusterError):
+    """The account lacks a right, as far as this API server knows."""
+
+
 class Conflict(ClusterError):
     """Other field managers own fields that were to be applied.
 
@@ -49,6 +53,8 @@ def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
             raise Conflict(refusal.sentence, owned) from error
         if error.status == 409 and refusal.reason in ("AlreadyExists", "Conflict"):
             raise Exists(refusal.sentence, retryable=True) from error
+        if refusal.reason == "Forbidden":
+            raise Forbidden(refusal.sentence) from error
         raise ClusterError(refusal.sentence, retryable=refusal.retryable) from error
     except HTTPError as error:
         raise ClusterError(

@@ -46,6 +46,7 @@ class RolloutWatch:
         end = time.monotonic() + seconds
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
         look = LOOK_SECONDS
+        away = ""
         while (left := end - time.monotonic()) > 0:
             try:
                 status = self._watch(generation, min(left, look), release_hash)
@@ -53,7 +54,9 @@ class RolloutWatch:
             except ClusterError as error:
                 if not error.retryable:
                     raise
-                self.log.warning("The rollout of %s cannot be seen: %s", self.name, error)
+                if str(error) != away:
+                    away = str(error)
+                    self.log.warning("The rollout of %s cannot be seen: %s", self.name, away)
                 time.sleep(AWAY_SECONDS)
             if not isinstance(status, rollout.Waiting):
                 return status

@@ -76,6 +76,7 @@ class ClusterTrigger(BaseTrigger):
 
         hook = await self.hook()
         pause = self.first_pause_seconds
+        away = ""
         while time.time() < self.deadline:
             try:
                 if await asyncio.to_thread(self.settled, hook):
@@ -85,7 +86,9 @@ class ClusterTrigger(BaseTrigger):
                 if not error.retryable:
                     yield TriggerEvent({"state": "refused", "text": str(error)})
                     return
-                self.log.warning("%s", error)
+                if str(error) != away:
+                    away = str(error)
+                    self.log.warning("%s", away)
             await asyncio.sleep(pause)
             pause = min(PAUSE_GROWTH * pause, self.longest_pause_seconds)
         yield TriggerEvent({"state": "time is over"})

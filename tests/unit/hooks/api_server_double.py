@@ -15,11 +15,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
 
 @contextmanager
 def serving(
-    content: bytes, *, hang: bool = False, asked: list[bytes] | None = None
+    content: bytes,
+    *,
+    hang: bool = False,
+    asked: list[bytes] | None = None,
+    readyz: bytes | None = None,
 ) -> Iterator[ApiClient]:
     """A client of one that answers every request with these bytes and then hangs up, or hangs.
 
     :param asked: collects the requests.
+    :param readyz: the answer to whether it is ready, where that is another one.
     """
     done = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -35,7 +40,8 @@ def serving(
             request = taken.recv(65536)
             if asked is not None:
                 asked.append(request)
-            taken.sendall(content)
+            asks_whether_ready = request.startswith(b"GET /readyz ")
+            taken.sendall(readyz if readyz and asks_whether_ready else content)
             if hang:
                 done.wait(10)
 

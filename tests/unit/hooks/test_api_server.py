@@ -18,6 +18,17 @@ from urllib3.exceptions import ReadTimeoutError
 
 from tests.unit.hooks.api_server_double import HEAD, chunk, chunked, serving
 
+FORBIDDEN = json.dumps(
+    {
+        "kind": "Status",
+        "reason": "Forbidden",
+        "message": 'pods "p" is forbidden: User "u" cannot get resource "pods" in API group ""',
+    }
+).encode()
+REFUSED = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(FORBIDDEN), FORBIDDEN)
+)
 ADDED = b'{"type":"ADDED","object":{"kind":"Pod"}}\n'
 
 Serve = Callable[..., ApiServer]
@@ -99,6 +110,28 @@ def test_a_connection_that_breaks_is_asked_again_at_once(serve: Serve) -> None:
     with pytest.raises(ClusterError, match="could not be reached"):
         get(serve(b"", asked=asked))
     assert len(asked) == 4
+
+
+def test_what_is_tried_again_is_told_once_by_us_and_not_by_the_library(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ClusterError):
+        get(serve(b""))
+    assert [record.name for record in caplog.records if record.name.startswith("urllib3")] == []
+
+
+def test_a_right_that_is_missing_is_no_matter_of_time(serve: Serve) -> None:
+    with pytest.raises(ClusterError, match="The connection's account may not get pods") as caught:
+        get(serve(REFUSED, readyz=HEAD + b"Content-Length: 2\r\n\r\nok"))
+    assert not caught.value.retryable
+
+
+def test_an_api_server_that_has_just_been_started_forbids_everything_for_a_while(
+    serve: Serve,
+) -> None:
+    with pytest.raises(ClusterError, match=r"is not ready \(/readyz\).*may not get") as caught:
+        get(serve(REFUSED))
+    assert caught.value.retryable
 
 
 def test_the_client_of_a_connection_waits_once_like_the_one_of_these_tests(

@@ -59,6 +59,13 @@ def test_an_api_server_that_comes_back_shows_the_end(follow):
     assert follow(away(), away(), DONE) == Done(1)
 
 
+def test_that_it_is_away_is_told_once(follow, caplog):
+    follow(away(), away(), away(), DONE)
+    assert [record.getMessage() for record in caplog.records] == [
+        "The rollout of quotes cannot be seen: The API server could not be reached."
+    ]
+
+
 def test_one_that_stays_away_leaves_the_rollout_to_the_triggerer(follow):
     assert isinstance(follow(away(), seconds=0.05), Waiting)
 
