@@ -13,6 +13,8 @@ import pytest
 import yaml
 from manifest_engine.domain.errors import ClusterError
 
+from sandbox.part import wait_until
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = [
     role for role in yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()) if role
@@ -42,12 +44,20 @@ def account(
             subject = f"--serviceaccount={namespace}:engine"
             kube("create", kind, name, f"--clusterrole={name}", subject, *words)
             made.append(name)
+        for right in (("events", "-n", namespace), ("httproutes", "--all-namespaces")):
+            wait_until(lambda asked=right: refused(*asked), 10, "a new role")
         token = kube("create", "token", "engine", "-n", namespace).strip()
         config = yaml.safe_load(Path(sandbox["KUBECONFIG"]).read_text())
         config["users"][0]["user"] = {"token": token}
         os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"] = json.dumps(
             {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(config)}}
         )
+
+    def refused(*where: str) -> str | None:
+        """The API server heeds a role a moment after it was made, later when it is busy."""
+        who = f"--as=system:serviceaccount:{namespace}:engine"
+        answer = kube("auth", "can-i", "list", *where, who, check=False)
+        return None if answer.startswith("yes") else answer
 
     before = os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"]
     yield become
