@@ -50,15 +50,26 @@ def failed(image: str, reason: str, message: str) -> Finding:
 def explained(finding: Finding, events: Iterable[Json]) -> Finding:
     """The finding; retryable where the registry refused a pull without the pull secret.
 
+    If that happened once, it is not final: the node may have been late to learn of the Secret, and
+    pulls again by itself in 10 s. Where there is none, the kubelet says so each time that it looks
+    at the pod, several times a second.
+
     :param events: of the pod.
     """
     unread = [event for event in events if event.get("reason") == _WITHOUT_LOGIN]
     if not (finding.pull_denied and unread):
         return finding
+    times = sum(event.get("count") or 1 for event in unread)
     return replace(
         finding,
         sentence=f"{finding.sentence}. The node had no pull secret to show: "
         f"{flat(unread[-1].get('message'))} Create the Secret if the namespace has none of "
         "that name",
+        final=finding.final and times > 1,
         retryable=True,
     )
+
+
+def tried_again(finding: Finding) -> bool:
+    """Whether the node pulls again, with the login that it lacked: see :func:`explained`."""
+    return finding.pull_denied and finding.retryable and not finding.final

@@ -108,7 +108,8 @@ class RolloutWatch:
     def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
         """What keeps the newest pods from coming up.
 
-        :param events: also read the events, which tell what probes were answered.
+        :param events: also read the events, which tell what probes were answered. They are read,
+            too, where they decide whether an image's pull has failed for good.
         """
         if refused := diagnosis.of_creation(deployment):
             return refused
@@ -124,12 +125,11 @@ class RolloutWatch:
             for pod in self.hook.find("v1", "Pod", self.namespace, labels=labels)
             if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
         ]
-        happened = (
-            pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
-            if events
-            else []
-        )
-        return diagnosis.of_pods(pods, happened)
+        found = diagnosis.of_pods(pods)
+        if events or (found and found.pull_denied):
+            happened = pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
+            found = diagnosis.of_pods(pods, happened)
+        return found
 
 
 def judge(deployment: Json, generation: int, release_hash: str | None = None) -> rollout.Status:

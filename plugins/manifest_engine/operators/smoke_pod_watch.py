@@ -66,8 +66,10 @@ class SmokePodWatch:
                     raise smoke_outcome.gone(self._name)
                 if error := smoke_outcome.lost(seen):
                     raise error
-                if finding := smoke_outcome.hopeless(seen):
-                    raise smoke_outcome.failed(self._explained(finding), self.service_log())
+                if (hopeless := smoke_outcome.hopeless(seen)) and not image_pull.tried_again(
+                    finding := self._explained(hopeless)
+                ):
+                    raise smoke_outcome.failed(finding, self.service_log())
                 if found := self._told():
                     return found
             if not begun and self._hook.get("v1", "Pod", self._name, self._namespace) is None:

@@ -1,7 +1,7 @@
 """Why an image cannot be pulled, and whether a later try may succeed."""
 
 import pytest
-from manifest_engine.domain import diagnosis
+from manifest_engine.domain import diagnosis, image_pull
 from manifest_engine.domain.finding import flat
 
 from tests.unit.domain.pods import container, event, pod
@@ -14,18 +14,32 @@ def test_an_image_pull_that_fails_for_good_is_final_and_not_retryable():
     assert (found.final, found.retryable) == (True, False)
 
 
+def without_secret(*, times):
+    told = event(
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not "
+        "succeed.",
+    )
+    return told | {"count": times}
+
+
+def test_a_node_that_was_late_to_learn_of_the_pull_secret_pulls_again():
+    for reason in ("ErrImagePull", "ImagePullBackOff"):
+        waiting = {"reason": reason, "message": "401 Unauthorized"}
+        found = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=1)])
+        assert image_pull.tried_again(found)
+    again = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=2)])
+    assert again.final
+    assert not image_pull.tried_again(again)
+
+
 @pytest.mark.parametrize(
     ("message", "retryable"),
     [("401 Unauthorized", True), ("403 Forbidden", True), ("invalid reference format", False)],
 )
 def test_a_pull_that_was_refused_for_want_of_the_pull_secret_is_retryable(message, retryable):
-    unread = event(
-        "FailedToRetrieveImagePullSecret",
-        "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not "
-        "succeed.",
-    )
     waiting = {"reason": "ImagePullBackOff", "message": message}
-    found = diagnosis.of_pod(pod(container(waiting=waiting)), [unread])
+    found = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=3)])
     assert (found.final, found.retryable) == (True, retryable)
     assert ("image pull secrets (acr)" in found.sentence) is retryable
 

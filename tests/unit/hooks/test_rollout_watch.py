@@ -97,6 +97,36 @@ def test_a_watch_that_begins_before_the_release_was_applied_is_not_believed(foll
     assert follow(of_release("before"), of_release("mine"), release_hash="mine") == Done(1)
 
 
+class Denied(Cluster):
+    """Its newest pod pulls in vain, and the events say how often it did without the pull secret."""
+
+    def __init__(self, times):
+        super().__init__(DONE | {"spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}}})
+        waiting = {"reason": "ImagePullBackOff", "message": "401 Unauthorized"}
+        self.objects = {
+            "ReplicaSet": {"metadata": {"uid": "newest"}},
+            "Pod": {
+                "metadata": {"name": "p", "ownerReferences": [{"uid": "newest"}]},
+                "status": {"containerStatuses": [{"image": "i", "state": {"waiting": waiting}}]},
+            },
+            "Event": {
+                "reason": "FailedToRetrieveImagePullSecret",
+                "count": times,
+                "involvedObject": {"name": "p"},
+            },
+        }
+
+    def find(self, _version, kind, *_where, **_which):
+        return [self.objects[kind]]
+
+
+@pytest.mark.parametrize(("times", "final"), [(1, False), (2, True)])
+def test_a_release_is_not_given_up_for_a_pull_that_is_tried_again(times, final):
+    cluster = Denied(times)
+    watch = RolloutWatch(cluster, "here", "quotes", logging.getLogger("test"))
+    assert watch.finding(cluster.answers[0]).final is final
+
+
 def test_a_lease_that_is_lost_ends_the_watch():
     def lost():
         raise StateError("Another deployment has taken the lease.")

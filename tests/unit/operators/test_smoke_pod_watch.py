@@ -52,6 +52,32 @@ def test_without_one_in_the_log_the_status_is_waited_for_and_the_log_not_asked_a
     assert logged.asked == 1
 
 
+DENIED = {
+    "prober": {"running": {}},
+    "app": {"waiting": {"reason": "ImagePullBackOff", "message": "401 Unauthorized"}},
+}
+
+
+def without_secret(times):
+    told = {"reason": "FailedToRetrieveImagePullSecret", "message": "Unable …", "count": times}
+    return lambda *_: [told]
+
+
+def test_a_pull_without_the_secret_that_the_node_was_late_to_learn_of_is_waited_for(
+    logged, monkeypatch
+):
+    monkeypatch.setattr(pod_evidence, "events", without_secret(1))
+    logged.line = verdict(body="in the end")
+    assert smoke_in(WAITS, DENIED, RUNS).body == "in the end"
+
+
+def test_one_that_is_not_there_is_not_waited_for(logged, monkeypatch):
+    monkeypatch.setattr(pod_evidence, "events", without_secret(2))
+    with pytest.raises(SmokeTestFailed, match="The node had no pull secret to show") as raised:
+        smoke_in(WAITS, DENIED)
+    assert raised.value.retryable
+
+
 CRASHED = {"terminated": {"exitCode": 3, "reason": "Error"}}
 
 
