@@ -8,6 +8,7 @@ errors suggest the right key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -59,6 +60,15 @@ def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
     ]
 
 
+def one_of(environments: Mapping[str, Environment]) -> dict[str, Any]:
+    """Schema of a field that names one of the environments, shown with its description."""
+    shown = {
+        key: f"{key}: {value.description}" if value.description else key
+        for key, value in environments.items()
+    }
+    return {"enum": sorted(environments), "values_display": shown}
+
+
 def _field(
     name: str, schema: dict[str, Any], environments: dict[str, Environment], *, required: bool
 ) -> FormField:
@@ -72,11 +82,7 @@ def _field(
         "description_md": field.description,
     }
     if alias == "environment":
-        made["enum"] = sorted(environments)
-        made["values_display"] = {
-            key: f"{key}: {value.description}" if value.description else key
-            for key, value in environments.items()
-        }
+        made |= one_of(environments)
     elif required:
         made |= _REQUIRED_TEXT
     default = field.get_default(call_default_factory=True)

@@ -11,7 +11,7 @@ from manifest_engine.domain import problems
 from manifest_engine.domain.deployed import Wanted
 from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError
-from manifest_engine.domain.form import FormField
+from manifest_engine.domain.form import FormField, one_of
 from manifest_engine.domain.model import Model
 
 
@@ -60,7 +60,9 @@ def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
             "description_md": field.description,
         }
         if name == "environment":
-            schema["enum"] = [None, *sorted(configured)]
+            named = one_of(configured)
+            schema["enum"] = [None, *named["enum"]]
+            schema["values_display"] = {"null": "all environments", **named["values_display"]}
         default = field.default
         found.append(FormField(field.alias or name, required=False, default=default, schema=schema))
     return found

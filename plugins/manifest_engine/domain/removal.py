@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from manifest_engine.domain import environments, marks, names, problems
 from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
-from manifest_engine.domain.form import FormField
+from manifest_engine.domain.form import FormField, one_of
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.model import Model
 
@@ -170,7 +170,7 @@ def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
             "description_md": field.description,
         }
         if name == "environment":
-            schema["enum"] = sorted(configured)
+            schema |= one_of(configured)
         else:
             schema["minLength"] = 1
         found.append(FormField(own.alias or name, required=True, default=None, schema=schema))

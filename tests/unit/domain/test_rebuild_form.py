@@ -39,6 +39,7 @@ def test_every_field_of_the_form_has_a_default_since_the_dag_is_scheduled():
     assert [field.name for field in fields] == ["environment", "component", "serviceName", "force"]
     assert not any(field.required for field in fields)
     assert fields[0].schema["enum"] == [None, *sorted(CONFIGURED)]
+    assert fields[0].schema["values_display"]["null"] == "all environments"
 
 
 def nights(zone: str, first: datetime, last: datetime) -> list[str]:
