@@ -27,6 +27,9 @@ ACTIONS = {
 _SOURCES = {"timetable": "schedule", "rest_api": "api", "operator": "dag"}
 """Airflow's words for where a run came from that are not plain; the others stand as they are."""
 
+NOBODY = "unknown"
+"""Who started what no person did: a schedule."""
+
 ERROR_KEY = "error"
 VALUE_KEY = "return_value"
 PUSH_KEY = "push"
@@ -79,7 +82,7 @@ def entry(
         "schema": SCHEMA,
         "event": "ended" if over else "started",
         "action": REBUILD if manifest.get(REBUILD) else ACTIONS.get(run.dag_id, run.dag_id),
-        "by": run.user or "unknown",
+        "by": run.user or NOBODY,
         "from": _SOURCES.get(source, source),
         "dag": run.dag_id,
         "run": run.run_id,
@@ -111,9 +114,10 @@ def line(made: Mapping[str, Any]) -> str:
     service = "-".join(filter(None, (made["component"], made["serviceName"]))) or "all services"
     what = f"{service} {made.get('version') or ''}".rstrip()
     result = made.get("result") or "running"
+    who = made["from"] if made["by"] == NOBODY else f"{made['by']} ({made['from']})"
     text = (
         f"{(made.get('requestedAt') or '')[:19]}  {result:<8} {made['action']:<9} {what} in "
-        f"{made['environment'] or 'all environments'}, by {made['by']} ({made['from']})"
+        f"{made['environment'] or 'all environments'}, by {who}"
     )
     if made.get("approvedBy"):
         text += f", approved by {made['approvedBy']}"

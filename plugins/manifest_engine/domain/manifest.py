@@ -49,7 +49,7 @@ class Manifest(Model):
     )
     environment: str = Field(
         title="Environment",
-        description="Where it shall run; one of `environments.yaml`.",
+        description="Where it runs; one of `environments.yaml`.",
         examples=["dev"],
     )
     artifact: ArtifactPath | None = Field(

@@ -87,6 +87,13 @@ def test_where_it_came_from_is_a_plain_word(airflows, ours):
     assert "result" not in made
 
 
+def test_a_line_for_people_names_a_schedule_where_there_is_nobody():
+    nightly = audit.Run(
+        "rebuild_services", "night-1", "running", {}, "timetable", None, NOW, NOW, None
+    )
+    assert audit.line(audit.entry(nightly, {})).endswith("in all environments, by schedule")
+
+
 def test_a_line_for_people_has_the_sentence_below():
     xcoms = {("smoke_test", "error"): "It answers 500."}
     text = audit.line(audit.entry(run("failed"), xcoms, failed="smoke_test"))
