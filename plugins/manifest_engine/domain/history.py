@@ -48,10 +48,10 @@ def completed(live: Mapping[str, Any] | None) -> bool:
     the template had a ReplicaSet before. That one has no pods then. Source: kubernetes,
     ``pkg/controller/deployment``, ``sync.go`` and ``progress.go``.
     """
+    if not observed(live):
+        return False
     live = live or {}
     status = live.get("status") or {}
-    if status.get("observedGeneration", 0) < live.get("metadata", {}).get("generation", 0):
-        return False
     if not status.get("updatedReplicas") and (live.get("spec") or {}).get("replicas", 1):
         return False
     return any(
@@ -59,6 +59,13 @@ def completed(live: Mapping[str, Any] | None) -> bool:
         and condition.get("reason") == "NewReplicaSetAvailable"
         for condition in status.get("conditions") or []
     )
+
+
+def observed(live: Mapping[str, Any] | None) -> bool:
+    """Whether the status is about the Deployment as it is now, be it only scaled since."""
+    live = live or {}
+    seen = (live.get("status") or {}).get("observedGeneration", 0)
+    return bool(seen >= live.get("metadata", {}).get("generation", 0))
 
 
 def stands(live: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> bool:

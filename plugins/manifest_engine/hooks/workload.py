@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from manifest_engine.domain import history, marks, namesakes, resources, rollout, superseded
@@ -14,6 +15,9 @@ from manifest_engine.hooks.rollout_watch import RolloutWatch
 
 Json = dict[str, Any]
 
+OBSERVED_SECONDS = 20.0
+"""How long a controller may be silent; a new leader takes 15 s."""
+_OBSERVED_PAUSE = 0.2
 SETTLE_SECONDS = 60.0
 """How long a rollback may take; its pods are there already, or nearly."""
 
@@ -43,6 +47,17 @@ class Workload:
     def live(self) -> Json | None:
         """The Deployment as it is, None when there is none."""
         return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+
+    def observed(self) -> Json | None:
+        """The same once its controller has seen its latest change, or as it is after a while.
+
+        Before that its status does not tell whether what is live has come up, so that one which
+        somebody scales just now would be taken for one that never did.
+        """
+        end = time.monotonic() + OBSERVED_SECONDS
+        while not history.observed(live := self.live()) and time.monotonic() < end:
+            time.sleep(_OBSERVED_PAUSE)
+        return live
 
     def replica_sets(self) -> list[Json]:
         """Those that the Deployment has left of earlier releases, and that of the live one."""
@@ -91,7 +106,7 @@ class Workload:
 
         What it has rolled out completely stays.
         """
-        live = self.live()
+        live = self.observed()
         notes = marks.noted(live)
         if notes.get(marks.RUN_ID) != run_id or history.completed(live):
             return ""

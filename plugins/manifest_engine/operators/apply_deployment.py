@@ -17,7 +17,7 @@ from manifest_engine.domain import (
     verdict,
 )
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import StateError
+from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.operators import failed_rollout, rebuild_gate
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
@@ -85,7 +85,13 @@ class ApplyDeployment(LeaseStep):
         self.take(lease, release)
         with given_back_on_failure(lease):
             begin = time.time()
-            live = workload.live()
+            live = workload.observed()
+            if not history.observed(live):
+                raise ClusterError(
+                    f"The cluster has not seen the latest change of the Deployment {release.name} "
+                    "yet, so nothing is applied; see whether kube-controller-manager runs.",
+                    retryable=True,
+                )
             rebuild_gate.require_live(context, release, live)
             superseded.refuse(release, live)
             if self._unchanged:

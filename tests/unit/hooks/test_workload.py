@@ -61,6 +61,22 @@ def test_what_it_has_completed_or_another_run_has_begun_stays(run_id, done):
     assert hook.deleted == []
 
 
+def test_what_somebody_scales_just_now_does_not_pass_for_a_rollout_that_is_not_done():
+    hook = Rollout(done=True)
+    hook.live["metadata"]["generation"] = 2
+    looks = []
+
+    def get(_api_version, _kind, *_where):
+        looks.append(1)
+        hook.live["status"]["observedGeneration"] = len(looks)
+        return hook.live
+
+    hook.get = get
+    assert Workload(hook, "apps", "pricing-quotes").cancel("mine") == ""
+    assert len(looks) == 2
+    assert hook.deleted == []
+
+
 def test_another_release_than_the_failed_one_is_not_rolled_back():
     hook = Rollout(done=False)
     failed = resources.workload(make_release(version="2.0"), DIGEST, {})

@@ -1,4 +1,4 @@
-"""After the wait in the triggerer: what another run has done meanwhile is left alone."""
+"""What another run or a person has done meanwhile is left alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from manifest_engine.domain import marks, resources
-from manifest_engine.domain.errors import RolloutFailed, StateError
+from manifest_engine.domain.errors import ClusterError, RolloutFailed, StateError
 from manifest_engine.domain.rollout import Done, Waiting
+from manifest_engine.hooks import workload as workloads
 from manifest_engine.hooks.workload import Workload
 from manifest_engine.operators.apply_deployment import ApplyDeployment
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
@@ -73,11 +74,11 @@ class Lease:
         self.given_back = True
 
 
-def complete(monkeypatch, live, lease=None, **known):
-    """Ends the step with that Deployment live; what it wrote stands in the cluster.
+CONTEXT = {"ti": SimpleNamespace(xcom_push=lambda **_value: None)}
 
-    :param known: what else was seen as it began.
-    """
+
+def step(monkeypatch, live, lease=None):
+    """The step with that Deployment live; what it writes stands in the cluster."""
     cluster = Cluster(live)
     task = ApplyDeployment(
         task_id="apply",
@@ -88,6 +89,15 @@ def complete(monkeypatch, live, lease=None, **known):
     )
     workload = Workload(cluster, "apps", RELEASE.name, log=logging.getLogger("test"))
     monkeypatch.setattr(task, "service", lambda _release: (workload, lease or Lease()))
+    return task, cluster
+
+
+def complete(monkeypatch, live, lease=None, **known):
+    """Ends the step after its wait.
+
+    :param known: what else was seen as it began.
+    """
+    task, cluster = step(monkeypatch, live, lease)
     applied = resources.workload(RELEASE, DIGEST, {"sha256": "a" * 64})[0]
     begun = {
         "began": 0.0,
@@ -95,12 +105,24 @@ def complete(monkeypatch, live, lease=None, **known):
         "changed": True,
         "releaseHash": marks.noted(applied)[marks.RELEASE_HASH],
     } | known
-    context = {"ti": SimpleNamespace(xcom_push=lambda **_value: None)}
 
     def run():
-        return task.execute_complete(context, {"state": "time is over"}, begun)
+        return task.execute_complete(CONTEXT, {"state": "time is over"}, begun)
 
     return run, cluster
+
+
+def test_nothing_is_applied_over_a_state_that_the_controller_has_not_seen(monkeypatch):
+    """Somebody scales a release that is up: it must not pass for one that never came up."""
+    monkeypatch.setattr(workloads, "OBSERVED_SECONDS", 0.05)
+    live = deployment(available=2)
+    live["metadata"]["generation"] += 1
+    task, cluster = step(monkeypatch, live)
+    monkeypatch.setattr(task, "take", lambda *_: None)
+    with pytest.raises(ClusterError, match="has not seen the latest change") as raised:
+        task.run(CONTEXT)
+    assert raised.value.retryable
+    assert cluster.written == []
 
 
 def test_the_rollout_of_another_run_is_not_rolled_back(monkeypatch):
