@@ -166,8 +166,8 @@ class ApiServer:
             if self._is_ready():
                 raise
             raise ClusterError(
-                f"The API server {self.url} is not ready (/readyz), so a later try may succeed: "
-                f"{error}",
+                f"The API server {self.url} does not say at /readyz that it is ready, so what it "
+                f"refuses may pass later: {error}",
                 retryable=True,
             ) from error
 

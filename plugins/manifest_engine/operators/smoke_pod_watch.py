@@ -66,9 +66,9 @@ class SmokePodWatch:
                     raise smoke_outcome.gone(self._name)
                 if error := smoke_outcome.lost(seen):
                     raise error
-                if (hopeless := smoke_outcome.hopeless(seen)) and not image_pull.tried_again(
-                    finding := self._explained(hopeless)
-                ):
+                hopeless = smoke_outcome.hopeless(seen)
+                finding = hopeless and self._explained(hopeless)
+                if finding and not image_pull.tried_again(finding):
                     raise smoke_outcome.failed(finding, self.service_log())
                 if found := self._told():
                     return found

@@ -129,7 +129,9 @@ def test_a_right_that_is_missing_is_no_matter_of_time(serve: Serve) -> None:
 def test_an_api_server_that_has_just_been_started_forbids_everything_for_a_while(
     serve: Serve,
 ) -> None:
-    with pytest.raises(ClusterError, match=r"is not ready \(/readyz\).*may not get") as caught:
+    with pytest.raises(
+        ClusterError, match=r"not say at /readyz that it is ready.*may not get"
+    ) as caught:
         get(serve(REFUSED))
     assert caught.value.retryable
 
