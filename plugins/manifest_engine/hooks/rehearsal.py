@@ -22,14 +22,17 @@ class RehearsalHook(ClusterHook):
         self.changes: list[Change] = []
 
     def apply(
-        self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = True
+        self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
     ) -> Json:
-        """Apply as a dry run; returns the object as it would then be."""
+        """Apply as a dry run; returns the object as it would then be.
+
+        :param dry_run: the real run would only try it as well, so it is no change.
+        """
         metadata = an_object["metadata"]
         identity = an_object["apiVersion"], an_object["kind"], metadata["name"]
         before = self.get(*identity, metadata["namespace"])
         after = super().apply(an_object, force=force, manager=manager, dry_run=True)
-        if manager == MANAGER:  # another name is a hand-over of fields, undone here at once
+        if manager == MANAGER and not dry_run:  # another hands over fields, undone here at once
             _keep_replicas(an_object, before, after)
             self.changes.append(difference.compare(before, after))
         return after

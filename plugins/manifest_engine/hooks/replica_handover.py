@@ -15,6 +15,11 @@ SCALERS = frozenset({SEEDER, "kube-controller-manager"})
 REPLICAS = ".spec.replicas"
 
 
+def is_scaler(an_object: Json) -> bool:
+    """Whether it sets ``replicas`` of the Deployment that it is for."""
+    return bool(an_object["kind"] == "HorizontalPodAutoscaler")
+
+
 def hand_over(hook: ClusterHook, wanted: Json, live: Json | None) -> None:
     """Before a Deployment is applied that leaves ``replicas`` out: keep the live number.
 
@@ -27,7 +32,7 @@ def hand_over(hook: ClusterHook, wanted: Json, live: Json | None) -> None:
 def seed_first(hook: ClusterHook, objects: list[Json]) -> None:
     """After the first release of a service was applied: the autoscaler's least, if it has one."""
     if "replicas" not in objects[0]["spec"]:
-        scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
+        scalers = [item for item in objects if is_scaler(item)]
         _seed(hook, objects[0], int(scalers[0]["spec"]["minReplicas"]) if scalers else 1)
 
 

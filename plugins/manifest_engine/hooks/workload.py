@@ -18,6 +18,8 @@ Json = dict[str, Any]
 OBSERVED_SECONDS = 20.0
 """How long a controller may be silent; a new leader takes 15 s."""
 _OBSERVED_PAUSE = 0.2
+AUTOSCALER_SECONDS = 1.0
+"""How long an autoscaler that is gone may go on scaling: its controller learns of it by watch."""
 SETTLE_SECONDS = 60.0
 """How long a rollback may take; its pods are there already, or nearly."""
 
@@ -75,14 +77,9 @@ class Workload:
         own = objects[0]["metadata"]["labels"]
         namesakes.refuse(own[marks.COMPONENT], own[marks.NAME], live)
         self._refuse_foreign(objects, live, before)
-        replica_handover.hand_over(self.hook, objects[0], live)
-        deployment: Json = {}
-        for an_object in objects:
-            applied = self._apply(an_object)
-            deployment = deployment or applied
+        deployment = self._exchange(before, objects, live)
         if live is None:
             replica_handover.seed_first(self.hook, objects)
-        self.remove([item for item in before if not _among(item, objects)])
         return deployment
 
     def remove(self, objects: list[Json]) -> list[str]:
@@ -136,14 +133,12 @@ class Workload:
         notes = marks.noted(live)
         good = history.restored(notes.get(marks.LAST_GOOD))
         if good:
-            replica_handover.hand_over(self.hook, good[0], live)
-            applied = [self._apply(an_object) for an_object in good]
-            self.remove([item for item in failed if not _among(item, good)])
+            deployment = self._exchange(failed, good, live)
             version = good[0]["metadata"]["labels"].get(marks.VERSION, "?")
             if not settle_seconds:
                 return f"Rolled back to version {version}."
             status = self.rollout.follow(
-                applied[0]["metadata"]["generation"],
+                deployment["metadata"]["generation"],
                 settle_seconds,
                 marks.noted(good[0]).get(marks.RELEASE_HASH),
             )
@@ -158,9 +153,25 @@ class Workload:
             "There is no record of an earlier release, so the pods that run are left as they are."
         )
 
-    def _apply(self, an_object: Json) -> Json:
+    def _exchange(self, before: list[Json], objects: list[Json], live: Json | None) -> Json:
+        """Apply objects, and remove those of before that are not among them; the Deployment then.
+
+        An autoscaler goes before the number of replicas is set: it would overwrite that once more.
+        """
+        gone = [item for item in before if not _among(item, objects)]
+        scalers = [item for item in gone if replica_handover.is_scaler(item)]
+        if scalers:
+            self._apply(objects[0], dry_run=True)  # if it is refused, what runs keeps its scaler
+            if self.remove(scalers):
+                time.sleep(AUTOSCALER_SECONDS)
+        replica_handover.hand_over(self.hook, objects[0], live)
+        applied = [self._apply(an_object) for an_object in objects]
+        self.remove([item for item in gone if item not in scalers])
+        return applied[0]
+
+    def _apply(self, an_object: Json, *, dry_run: bool = False) -> Json:
         try:
-            return self.hook.apply(an_object, force=self.force)
+            return self.hook.apply(an_object, force=self.force, dry_run=dry_run)
         except Conflict as conflict:
             scaled_only = all(
                 field == replica_handover.REPLICAS and manager in replica_handover.SCALERS
@@ -168,8 +179,8 @@ class Workload:
             )
             if not scaled_only:
                 raise
-            # The autoscaler that set it goes with the former release.
-            return self.hook.apply(an_object, force=True)
+            # The autoscaler that set it has gone with the former release.
+            return self.hook.apply(an_object, force=True, dry_run=dry_run)
 
     def _refuse_foreign(self, objects: list[Json], live: Json | None, before: list[Json]) -> None:
         """Never adopt an object that somebody else made under our name, unless told to."""

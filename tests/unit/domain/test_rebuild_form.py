@@ -13,7 +13,7 @@ from manifest_engine.domain.deployed import Wanted
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
 from pendulum import instance
 
-CONFIGURED = environments.load()
+CONFIGURED = environments.load(environments.INCLUDE / "environments.yaml")
 
 
 def test_a_scheduled_run_is_about_everything():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from manifest_engine.domain import history, marks, resources
-from manifest_engine.domain.errors import ManifestError, StateError
+from manifest_engine.domain.errors import ClusterError, ManifestError, StateError
 from manifest_engine.hooks.workload import Workload
 
 from tests.unit.domain.releases import DIGEST, make_release
@@ -75,6 +77,58 @@ def test_what_somebody_scales_just_now_does_not_pass_for_a_rollout_that_is_not_d
     assert Workload(hook, "apps", "pricing-quotes").cancel("mine") == ""
     assert len(looks) == 2
     assert hook.deleted == []
+
+
+class Autoscaled:
+    """A cluster whose autoscaler looks after every change of the Deployment, while it is there."""
+
+    def __init__(self, objects):
+        self.found = {item["kind"]: item for item in objects}
+        self.refused = ""
+
+    def get(self, _api_version, kind, *_where):
+        return self.found.get(kind)
+
+    def apply(self, an_object, *, dry_run=False, **_how):
+        if self.refused:
+            raise ClusterError(self.refused)
+        if not dry_run:
+            self.found[an_object["kind"]] = copy.deepcopy(an_object)
+            if scaler := self.found.get("HorizontalPodAutoscaler"):
+                self.found["Deployment"]["spec"]["replicas"] = scaler["spec"]["minReplicas"]
+        return self.found[an_object["kind"]]
+
+    def delete(self, _api_version, kind, *_where):
+        return self.found.pop(kind, None) is not None
+
+
+def autoscaled():
+    scale = {"minReplicas": 2, "maxReplicas": 3}
+    return history.continued(resources.workload(make_release(autoscale=scale), DIGEST, {}), None)
+
+
+def test_an_autoscaler_that_goes_does_not_set_the_number_of_replicas_once_more(monkeypatch):
+    monkeypatch.setattr("manifest_engine.hooks.workload.AUTOSCALER_SECONDS", 0)
+    live = autoscaled()
+    hook = Autoscaled(live)
+    fixed = resources.workload(make_release(version="2", replicas=1), DIGEST, {})
+
+    Workload(hook, "apps", "pricing-quotes").apply(history.continued(fixed, live[0]), live[0])
+
+    assert hook.found["Deployment"]["spec"]["replicas"] == 1
+    assert "HorizontalPodAutoscaler" not in hook.found
+
+
+def test_where_the_release_without_it_is_refused_it_stays():
+    live = autoscaled()
+    hook = Autoscaled(live)
+    hook.refused = "denied by a policy"
+    fixed = resources.workload(make_release(version="2", replicas=1), DIGEST, {})
+
+    with pytest.raises(ClusterError, match="denied by a policy"):
+        Workload(hook, "apps", "pricing-quotes").apply(history.continued(fixed, live[0]), live[0])
+
+    assert "HorizontalPodAutoscaler" in hook.found
 
 
 def test_another_release_than_the_failed_one_is_not_rolled_back():
