@@ -188,14 +188,6 @@ def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
     assert "nobody has approved sha256:" in outcome.error
 
 
-def test_an_environment_without_approval_never_starts_the_task(api, service):
-    outcome = service("plain-service").deploy()
-    assert outcome.ok, outcome.error
-    assert outcome.steps["approve"]["state"] == "skipped"
-    run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
-    assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0
-
-
 def test_silence_fails_the_run(api, unanswered):
     outcome = follow(api, unanswered, quiet=True)
     assert (outcome.state, outcome.failed_step) == ("failed", "approve")

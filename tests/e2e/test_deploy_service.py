@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+from kubernetes import client
 
-from sandbox.deploy import follow, upload
+from sandbox.deploy import Outcome, follow, upload
 from sandbox.part import SandboxError
+from tests.e2e.conftest import SESSION, Service, remove
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
@@ -66,11 +69,14 @@ def echo(url: str) -> dict[str, Any]:
     return answer.json()
 
 
-def test_a_zip_becomes_a_url_that_answers(service, apps, environment):
+def test_a_zip_becomes_a_url_that_answers_and_so_does_changed_code(service, api, apps, environment):
     quotes = service()
     outcome = quotes.deploy(to_end=True)
     assert outcome.ok, outcome.error
     assert [outcome.steps[name]["state"] for name in STEPS] == ["success"] * len(STEPS)
+    assert outcome.steps["approve"]["state"] == "skipped"  # the environment asks nobody
+    run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
+    assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0, "no worker had it"
 
     name = quotes.manifest["serviceName"]
     assert outcome.url == f"{environment['GATEWAY_URL']}/datafactory/e2e/{name}"
@@ -90,14 +96,40 @@ def test_a_zip_becomes_a_url_that_answers(service, apps, environment):
     assert image == f"{environment['REGISTRY']}/datafactory/e2e/{name}@{outcome.digest}"
     assert deployment.status.available_replicas == 2
 
+    second = quotes.deploy(
+        quotes.source("A ship in harbor", "A changed ship in harbor"), version="1.1.0"
+    )
+    assert second.ok, second.error
+    assert second.url == outcome.url
+    assert echo(second.url)["quote"].startswith("A changed ship")
 
-def test_a_rerun_builds_nothing_and_changes_nothing(service, apps, environment, api):
-    quotes = service("plain-service")
-    assert quotes.deploy(to_end=True).ok
-    before = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
-    again = quotes.deploy(to_end=True)
+
+@pytest.fixture(scope="module")
+def released(
+    cluster: client.ApiClient, environment: dict[str, str]
+) -> Iterator[tuple[Service, Outcome]]:
+    """A service that is live; no test deploys another release of it with success."""
+    made = Service("plain-service", f"live-{SESSION}")
+    first = made.deploy(to_end=True)
+    assert first.ok, first.error
+    yield made, first
+    remove(cluster, environment["NAMESPACE"], made.object_name)
+
+
+@pytest.fixture
+def live(released: tuple[Service, Outcome]) -> Iterator[Service]:
+    """The same, whose manifest a test may change."""
+    made, _ = released
+    before = dict(made.manifest)
+    yield made
+    made.manifest = before
+
+
+def test_a_rerun_builds_nothing_and_changes_nothing(live, apps, environment, api):
+    before = apps.read_namespaced_deployment(live.object_name, environment["NAMESPACE"])
+    again = live.deploy(to_end=True)
     assert again.ok, again.error
-    after = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
+    after = apps.read_namespaced_deployment(live.object_name, environment["NAMESPACE"])
     assert after.metadata.resource_version == before.metadata.resource_version
     run = f"dags/deploy_service/dagRuns/{again.run_id}"
     assert api.xcom(run, "download_artifact")["reused"]
@@ -106,37 +138,20 @@ def test_a_rerun_builds_nothing_and_changes_nothing(service, apps, environment, 
     assert api.xcom(run, "describe_image")["found"]
 
 
-def test_changed_code_under_a_new_version_goes_live(service):
-    quotes = service()
-    first = quotes.deploy()
-    assert first.ok, first.error
-    second = quotes.deploy(
-        quotes.source("A ship in harbor", "A changed ship in harbor"), version="1.1.0"
-    )
-    assert second.ok, second.error
-    assert second.url == first.url
-    assert echo(second.url)["quote"].startswith("A changed ship")
-
-
-def test_other_content_under_the_same_version_is_refused_before_anything_is_built(service):
-    plain = service("plain-service")
-    assert plain.deploy().ok
-    refused = plain.deploy(plain.source("plain-service", "another"))
+def test_other_content_under_the_same_version_is_refused_before_anything_is_built(live):
+    refused = live.deploy(live.source("plain-service", "another"))
     assert (refused.state, refused.failed_step) == ("failed", "build_image")
     assert "1.0.0" in refused.error
     assert "new version" in refused.error
     assert refused.steps["build_image"]["tries"] == 1
 
 
-def test_a_service_that_crashes_fails_the_smoke_test_and_the_old_one_goes_on(service):
-    plain = service("plain-service")
-    first = plain.deploy()
-    assert first.ok, first.error
+def test_a_service_that_crashes_fails_the_smoke_test_and_the_old_one_goes_on(live, released):
     crash = {"src/aiservice.py": b"import os\n\nDATABASE = os.environ['DATABASE_URL']\n"}
-    broken = plain.deploy(crash, version="1.1.0")
+    broken = live.deploy(crash, version="1.1.0")
     assert (broken.state, broken.failed_step) == ("failed", "smoke_test")
     assert "KeyError: 'DATABASE_URL'" in broken.error
-    assert requests.get(first.url, timeout=10).json() == {
+    assert requests.get(released[1].url, timeout=10).json() == {
         "service": "plain-service",
         "status": "ok",
     }
@@ -230,8 +245,7 @@ def test_an_unknown_environment_is_refused_by_the_api_with_the_known_ones(api, s
         api.trigger("deploy_service", manifest, f"e2e-moon-{time.time_ns()}")
 
 
-def test_the_same_run_id_twice_is_one_run(api, service):
-    plain = service("plain-service")
-    first = plain.deploy()
+def test_the_same_run_id_twice_is_one_run(api, released):
+    made, first = released
     with pytest.raises(SandboxError, match="409"):
-        api.trigger("deploy_service", plain.manifest, first.run_id)
+        api.trigger("deploy_service", made.manifest, first.run_id)

@@ -13,6 +13,7 @@ from sandbox import process
 from sandbox.airflow import Airflow
 from sandbox.airflow_api import AirflowApi
 from sandbox.deploy import Outcome
+from tests.e2e.conftest import SESSION
 
 
 def family_of_the_scheduler(airflow: psutil.Process) -> list[psutil.Process]:
@@ -25,8 +26,9 @@ def family_of_the_scheduler(airflow: psutil.Process) -> list[psutil.Process]:
 def test_the_scheduler_killed_during_the_build_and_restarted(service, api):
     slow = service("plain-service")
     archive = slow.zip(
-        {"scripts/Dockerfile": b"FROM python:3.11\nRUN sleep 12\nCOPY . /code\n"
-         b"WORKDIR /code\nRUN pip install -r lib/requirements.txt\n"
+        {"scripts/Dockerfile": b"FROM python:3.11\n"
+         b"RUN sleep 8 # in no cache of an earlier session: " + SESSION.encode() + b"\n"
+         b"COPY . /code\nWORKDIR /code\nRUN pip install -r lib/requirements.txt\n"
          b"ENV FLASK_APP=src.aiservice FLASK_RUN_HOST=0.0.0.0 FLASK_RUN_PORT=8002\n"
          b'CMD ["flask", "run"]\n'}
     )  # fmt: skip
