@@ -36,6 +36,20 @@ def listed(environment, *words):
     ).stdout
 
 
+def live(environment):
+    """What ``kubectl`` tells of all releases, by the columns that the README names."""
+    chosen = ["--selector", "app.kubernetes.io/managed-by=manifest-engine"]
+    shown = ["--output", f"custom-columns-file={REPOSITORY / 'include/releases.columns'}"]
+    return subprocess.run(
+        ["kubectl", "get", "deployments", "--all-namespaces", *chosen, *shown],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout.splitlines()
+
+
 def test_a_deployment_and_a_failure_are_written_and_listed_alike(service, environment):
     plain = service("plain-service")
     good = plain.deploy(to_end=True, env={"API_KEY": "hunter2", "LEVEL": "debug"})
@@ -59,3 +73,11 @@ def test_a_deployment_and_a_failure_are_written_and_listed_alike(service, enviro
     assert entries[good.run_id] == ended
     assert entries[bad.run_id] == failed
     assert bad.error.splitlines()[0] in listed(environment)
+
+    title, *rows = map(str.split, live(environment))
+    assert title == ["NAMESPACE", "SERVICE", "VERSION", "SINCE", "BY", "ZIP"]
+    row = next(row for row in rows if row[1] == plain.object_name)
+    assert (row[2], row[4]) == ("1.0.0", "admin")
+    assert row[3][:19] == ended["requestedAt"][:19]
+    name = plain.manifest["serviceName"]
+    assert row[5] == f"datafactory/e2e/{name}/1.0.0/{name}-1.0.0.zip"
