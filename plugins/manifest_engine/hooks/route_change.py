@@ -96,9 +96,10 @@ class RouteChange:
         if found is None or not marks.is_ours(found):
             return
         _, _, name = resources.key(self._wanted)
-        self._hook.delete(*other, name, self._wanted["metadata"]["namespace"])
+        gone = self._hook.delete(*other, name, self._wanted["metadata"]["namespace"])
         self._removed = found
-        self._log.info("%s %s, the former route, is removed", other[1], name)
+        if gone:
+            self._log.info("%s %s, the former route, is removed", other[1], name)
 
     def _get(self, other: tuple[str, str]) -> Json | None:
         _, _, name = resources.key(self._wanted)

@@ -24,7 +24,7 @@ _UNKNOWN = "sha256:" + "0" * 64
 
 
 def rehearse(release: Release, log: logging.Logger) -> list[Change]:
-    """Plan, and let the API server judge: the changes, Deployment first and the route last.
+    """Plan, and let the API server judge: the changes in the order of the real run, the route last.
 
     :raises ManifestEngineError: what the real run would fail with, as far as it can be known.
     """

@@ -6,7 +6,10 @@ import time
 from datetime import timedelta
 
 import pytest
+from manifest_engine.domain import history, resources
 from manifest_engine.domain.errors import ClusterError, StateError
+from manifest_engine.hooks.rehearsal import RehearsalHook
+from manifest_engine.hooks.workload import Workload
 
 from tests.integration.names import NAME
 
@@ -132,6 +135,28 @@ def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, mak
     assert get(f"deployment/{NAME}")["spec"]["replicas"] == 1
     assert get(f"horizontalpodautoscaler/{NAME}") is None
     assert get(f"poddisruptionbudget/{NAME}") is None
+
+
+def test_a_rehearsal_of_that_tells_each_object_once_and_says_nothing_was_done(
+    *, apply, make_release, get, digest, namespace, caplog
+):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+    before = get(f"deployment/{NAME}")
+    hook = RehearsalHook("kubernetes_default")
+    wanted = resources.workload(make_release(version="2", replicas=1), digest, {})
+
+    with caplog.at_level("INFO"):
+        Workload(hook, namespace, NAME).apply(history.continued(wanted, before), before)
+
+    assert sorted((change.kind, change.action) for change in hook.changes) == [
+        ("Deployment", "change"),
+        ("HorizontalPodAutoscaler", "remove"),
+        ("PodDisruptionBudget", "remove"),
+        ("Service", "change"),
+    ]
+    assert "is removed" not in caplog.text
+    assert get(f"deployment/{NAME}")["spec"] == before["spec"]
+    assert get(f"horizontalpodautoscaler/{NAME}")
 
 
 def test_a_rollout_that_takes_long_is_waited_for_in_the_triggerer(apply, make_release, monkeypatch):
