@@ -27,7 +27,8 @@ COPY compose/init.py compose/alive.py compose/
 COPY include include
 COPY plugins plugins
 COPY dags dags
-RUN python -m compileall -q config compose dags plugins \
+RUN PYTHONPATH=plugins python -m manifest_engine register \
+    && python -m compileall -q config compose dags plugins \
     && install -d -o airflow -g root -m 775 audit
 USER airflow
 

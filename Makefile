@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
+.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -36,7 +36,7 @@ compose-down: venv ## take that stack away alone; `make down` does so, too
 lint: venv ## ruff, mypy, import contracts
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
 
-test: lint test-unit test-integration test-e2e test-compose ## everything, on the real parts
+test: lint test-unit test-integration test-e2e test-wheel test-compose ## everything, on the real parts
 
 test-unit: venv ## rules and edges without the sandbox (under 20 s)
 	@.venv/bin/pytest -q -n 2 tests/unit
@@ -46,6 +46,9 @@ test-integration: up ## each piece against the real engine, registry, cluster an
 
 test-e2e: up ## whole deployments through the real Airflow
 	@.venv/bin/pytest -q tests/e2e
+
+test-wheel: up ## the wheel in an empty environment: Airflow knows it, and a deployment goes live
+	@.venv/bin/pytest -q tests/wheel
 
 test-compose: compose-up ## whole deployments through the compose stack, on both of its workers
 	@.venv/bin/pytest -q tests/compose

@@ -63,6 +63,11 @@ class Airflow(Part):
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "made-of").write_text(_MADE_OF)
         airflow_configuration.write(self.home, self.url)
+        process.run(
+            [sys.executable, "-m", "manifest_engine", "register"],
+            what="making the package known to Airflow",
+            env=self._environment(),
+        )
         database.make_empty()
         process.run(
             [

@@ -1,7 +1,8 @@
 """What Airflow shows of this package: the types of its Connections and the fields of their forms.
 
-Found by the entry point in ``plugins/manifest_engine-*.dist-info``, where PYTHONPATH has the folder
-``plugins``. Every component of Airflow loads this file when it starts, so it imports nothing.
+Airflow finds it by the entry point ``apache_airflow_provider`` of the installed package, or of the
+metadata that ``python -m manifest_engine register`` writes beside a copied one. Every component of
+Airflow loads this file when it starts, so it imports nothing.
 """
 
 from __future__ import annotations

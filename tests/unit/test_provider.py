@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib import metadata
 from pathlib import Path
 
 import jsonschema
 import pytest
-from airflow.providers_manager import _create_provider_info_schema_validator
 from airflow.sdk._shared.module_loading import import_string
 from manifest_engine.provider import get_provider_info
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {item["connection-type"]: item for item in get_provider_info()["connection-types"]}
-
-
-def described() -> metadata.Distribution:
-    (folder,) = (ROOT / "plugins").glob("*.dist-info")
-    return metadata.PathDistribution(folder)
-
-
-def test_the_folder_beside_the_package_carries_its_name_and_version():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (folder,) = (ROOT / "plugins").glob("*.dist-info")
-    assert described().metadata["Name"] == project["name"]
-    assert described().version == project["version"]
-    assert folder.name == f"manifest_engine-{project['version']}.dist-info"
-
-
-def test_its_entry_point_leads_to_what_airflow_can_read():
-    (point,) = described().entry_points
-    assert point.group == "apache_airflow_provider"
-    told = point.load()()
-    assert told["package-name"] == described().metadata["Name"]
-    _create_provider_info_schema_validator().validate(told)
 
 
 @pytest.mark.parametrize("kind", TYPES)

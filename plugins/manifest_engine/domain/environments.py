@@ -13,14 +13,15 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from manifest_engine import installation
 from manifest_engine.domain.environment import DnsLabel, Environment, Rebuilds
 from manifest_engine.domain.errors import ConfigurationError, ManifestError
 from manifest_engine.domain.model import Model
 
 PATH_VARIABLE = "MANIFEST_ENGINE_ENVIRONMENTS"
 """Environment variable that names another file than ``include/environments.yaml``."""
-INCLUDE = Path(__file__).resolve().parents[3] / "include"
-"""The folder ``include/`` next to ``plugins/``."""
+INCLUDE = installation.include_folder()
+"""The folder ``include/``: inside an installed package, else next to ``plugins/``."""
 
 
 class _File(Model):

@@ -1,0 +1,41 @@
+"""``python -m manifest_engine``: what an installation needs to know of the package.
+
+``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
+``register`` makes a copied ``plugins/`` folder known to Airflow as a provider.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from manifest_engine import __version__, installation
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0, or 1 with a sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m manifest_engine", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("dags-folder", help="print the folder of the DAG files")
+    commands.add_parser(
+        "register",
+        help="write the metadata beside a copied package, so that Airflow offers the types of its "
+        "Connections; not needed after pip install",
+    )
+    asked = parser.parse_args(words)
+    try:
+        found = (
+            installation.dags_folder()
+            if asked.command == "dags-folder"
+            else installation.register()
+        )
+    except OSError as error:
+        sys.stderr.write(f"manifest_engine {asked.command}: {error}\n")
+        return 1
+    sys.stdout.write(f"{found}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
