@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from sandbox import deploy, mounts, stack
+from sandbox import deploy, kept_logs, mounts, stack
 from sandbox.part import Part, SandboxError
 from sandbox.parts import all_parts, every_part, on_request
 from sandbox.settings import SETTINGS
@@ -38,6 +38,8 @@ def main(words: list[str] | None = None) -> int:
             every = [*every_part(), *on_request()]
             chosen = [part for part in every if not asked.only or part.name in asked.only]
             with turn():
+                if not asked.only:
+                    kept_logs.keep()
                 stack.down(chosen)
                 if not asked.only:
                     mounts.remove(SETTINGS.state)

@@ -121,6 +121,12 @@ class Compose(Part):
         what = f"docker compose {words[0]}"
         return docker_cli.docker(*argv, host=_host(), what=what, seconds=seconds)
 
+    def log(self) -> str:
+        """What all containers of the stack have printed. Raises SandboxError."""
+        if not _ENGINE.exists():
+            raise SandboxError("the compose stack is not up")
+        return self.compose("logs", "--no-color", "--timestamps", seconds=120)
+
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """What ``docker compose ps`` says of these or all services, also of stopped containers."""
         listed = self.compose("ps", "--all", "--format", "json", *services)
