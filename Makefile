@@ -72,5 +72,6 @@ bench-nightly: up ## what a night costs, and whether people's deployments wait: 
 faults: compose-up ## break things on purpose under load, and write docs/faults.md (25 to 35 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
-schema: venv ## write include/manifest.schema.json anew from the model
+schema: venv ## write include/manifest.schema.json and docs/manifest.md anew from the model
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest_schema > include/manifest.schema.json
+	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest_reference > docs/manifest.md

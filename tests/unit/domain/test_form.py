@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from manifest_engine.domain import environments, form, manifest, manifest_schema
+from manifest_engine.domain import environments, form, manifest, manifest_reference, manifest_schema
 
 ENVIRONMENTS = environments.load(environments.INCLUDE / "environments.yaml")
 FIELDS = {field.name: field for field in form.form_fields(ENVIRONMENTS)}
@@ -54,6 +54,11 @@ def test_the_forms_defaults_are_the_models():
 def test_the_schema_file_is_in_step_with_the_model():
     written = json.loads((environments.INCLUDE / "manifest.schema.json").read_text())
     assert written == manifest_schema.schema(), "run `make schema`"
+
+
+def test_the_reference_page_is_in_step_with_the_model():
+    page = environments.INCLUDE.parent / "docs/manifest.md"
+    assert page.read_text() == manifest_reference.text(), "run `make schema`"
 
 
 def test_the_example_manifests_are_valid():
