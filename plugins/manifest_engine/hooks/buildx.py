@@ -16,6 +16,7 @@ from pathlib import Path
 
 from manifest_engine.domain import base_images
 from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.hooks import child_environment
 
 _PLUGIN = "docker-buildx"
 _PLUGIN_FOLDERS = (
@@ -30,12 +31,6 @@ _AS_PLUGIN = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": "docker"}
 """By this the plugin knows that it is called as one (docker/cli, ReexecEnvvar); only then does it
 read from the environment how to speak TLS."""
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
-_KEPT_VARIABLES = (
-    *("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
-)
-"""Of the worker's environment: buildx itself asks the registry for tokens. The rest, with Airflow's
-own secrets in it, is none of its business."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +101,8 @@ def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
 
 def inspect_argv(plugin: Path, reference: str) -> list[str]:
     """The command line that asks an image's registry; it prints the descriptor as JSON."""
-    words = [str(plugin), "buildx", "imagetools", "inspect", reference]
-    return [*words, "--format", "{{json .Manifest}}"]
+    words = [str(plugin), "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}"]
+    return [*words, "--", reference]  # a reference that begins with "-" is no option
 
 
 def image_id(metadata: str) -> str:
@@ -130,9 +125,7 @@ def environment(
         f"{_SECRET_VARIABLE}{position}": build.secrets[secret]
         for position, secret in enumerate(sorted(build.secrets))
     }
-    kept = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
-    return {
-        **kept,
+    variables = {
         **_AS_PLUGIN,
         **engine,
         **secrets,
@@ -140,6 +133,7 @@ def environment(
         "BUILDX_CONFIG": str(config / "buildx"),
         "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
     }
+    return child_environment.clean(variables, inherited=inherited)
 
 
 def client_config(logins: Mapping[str, Login]) -> str:

