@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from manifest_engine.domain import names, problems
+from manifest_engine.domain import names, problems, run_conf
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.manifest_sections import (
     Autoscale,
@@ -48,6 +48,7 @@ class Manifest(Model):
         examples=["1.4.0"],
     )
     environment: str = Field(
+        max_length=names.LABEL_MAX,
         title="Environment",
         description="Where it runs; one of `environments.yaml`.",
         examples=["dev"],
@@ -181,14 +182,16 @@ class Manifest(Model):
         return self.smoke_test.path or self.health_path
 
 
-def parse(conf: Mapping[str, Any]) -> Manifest:
+def parse(conf: Mapping[str, Any], *, most: int = run_conf.MAX_BYTES) -> Manifest:
     """Read a run conf. A key whose value is null counts as not given, as the UI's form sends it.
 
+    :param most: bytes of the conf.
     :raises ManifestError: naming every problem, with the nearest known key or a valid name.
     """
+    run_conf.require_small(conf, most)
     given = {key: value for key, value in conf.items() if value is not None}
     try:
         return Manifest.model_validate(given)
     except ValidationError as error:
-        found = [problems.sentence(item, Manifest) for item in error.errors(include_url=False)]
-        raise ManifestError(f"The manifest is not valid: {'; '.join(found)}.") from None
+        found = problems.sentences(error, Manifest)
+        raise ManifestError(f"The manifest is not valid: {found}.") from None

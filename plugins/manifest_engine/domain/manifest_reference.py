@@ -16,6 +16,12 @@ The manifest is the run conf of `deploy_service`: one flat JSON object. A key th
 not list is refused, and the error suggests the nearest one. A key whose value is `null` counts as
 not given.
 
+The whole manifest has at most 64 KiB (65,536 bytes as compact JSON in UTF-8). `validate` refuses a
+larger one, and one whose Kubernetes objects take more than 92 KiB when they are packed: a
+Deployment's annotations hold them twice, for a roll back. Text of ordinary length compresses well;
+only values that look random, such as Base64, reach that limit first, at about 44 KB. Linux starts
+no process with an environment variable of more than 131,071 bytes (`NAME=value`).
+
 This page is generated from the model that also checks a manifest and makes the form: `make schema`.
 [`include/manifest.schema.json`](../include/manifest.schema.json) is the same for programs.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from manifest_engine.domain import names
 
@@ -73,8 +73,10 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
 PackageVersion = Annotated[str, StringConstraints(pattern=_PEP440_PUBLIC)]
-Label = Annotated[str, AfterValidator(_label)]
-Version = Annotated[str, AfterValidator(_version)]
-ArtifactPath = Annotated[str, AfterValidator(_artifact)]
+_LABEL_SCHEMA = WithJsonSchema({"type": "string", "maxLength": names.LABEL_MAX})
+"""The run form refuses a longer one; our own sentence comes with the nearest valid name."""
+Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
+Version = Annotated[str, AfterValidator(_version), _LABEL_SCHEMA]
+ArtifactPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_artifact)]
 Variables = Annotated[dict[str, str], AfterValidator(_variables)]
 SecretVariables = Annotated[Variables, AfterValidator(_secret_keys)]

@@ -59,6 +59,9 @@ ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT, RENEWS_REQUEST_AT)
 
 TOTAL_ANNOTATIONS_MAX = 256 * 1024
 """apimachinery, ``validation.TotalAnnotationSizeLimitB``: keys and values of one object."""
+OBJECTS_MAX = 92 * 1024
+"""Of one release's packed objects. A manifest of 64 KiB, these twice (this release's, and those of
+the release to return to) and the short annotations fit in that total."""
 
 
 def labels(release: Release) -> dict[str, str]:

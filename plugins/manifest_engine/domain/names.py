@@ -27,7 +27,8 @@ _PATCHING_OWNS = re.compile(r"-[1-9][0-9]{0,2}$")
 
 def suggest_dns_label(text: str) -> str | None:
     """The nearest valid DNS-1123 label: ``quoteService`` gives ``quote-service``; None if none."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", text)
+    few = text[: 4 * LABEL_MAX]  # the next but one pattern is quadratic
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", few)
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", words)
     label = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:LABEL_MAX].strip("-")
     return label or None

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 _KINDS: dict[str, str] = {
@@ -22,6 +22,23 @@ _PATTERNS: dict[str, str] = {
     "utilsVersion": "must be a version such as 1.4.2",
 }
 _ELSE_A_PATH = "must be a path that begins with '/'"
+_TOLD = 6
+"""Problems that are told; the others are counted."""
+_LONGEST = 500
+"""Characters of one of them: a value that is refused is repeated in it."""
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> str:
+    """What is wrong with a value for ``model``: the first problems, and how many more."""
+    found = error.errors(include_url=False)
+    told = [_cut(sentence(item, model)) for item in found[:_TOLD]]
+    if len(found) > _TOLD:
+        told.append(f"and {len(found) - _TOLD} more problems")
+    return "; ".join(told)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def sentence(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from manifest_engine.domain import problems
+from manifest_engine.domain import names, problems, run_conf
 from manifest_engine.domain.deployed import Wanted
 from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError
@@ -19,10 +19,23 @@ class Request(Model):
     """What a run is about."""
 
     environment: str | None = Field(
-        None, title="Environment", description="Empty: all environments."
+        None,
+        max_length=names.LABEL_MAX,
+        title="Environment",
+        description="Empty: all environments.",
     )
-    component: str | None = Field(None, title="Component", description="Empty: all components.")
-    service_name: str | None = Field(None, title="Service name", description="Empty: all services.")
+    component: str | None = Field(
+        None,
+        max_length=names.LABEL_MAX,
+        title="Component",
+        description="Empty: all components.",
+    )
+    service_name: str | None = Field(
+        None,
+        max_length=names.LABEL_MAX,
+        title="Service name",
+        description="Empty: all services.",
+    )
     force: bool = Field(
         False,
         title="Force",
@@ -36,12 +49,13 @@ def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Wan
 
     :raises ManifestError: naming every problem.
     """
+    run_conf.require_small(conf)
     given = {key: value for key, value in conf.items() if value not in (None, "")}
     try:
         asked = Request.model_validate(given)
     except ValidationError as error:
-        found = [problems.sentence(item, Request) for item in error.errors(include_url=False)]
-        raise ManifestError(f"The request is not valid: {'; '.join(found)}.") from None
+        found = problems.sentences(error, Request)
+        raise ManifestError(f"The request is not valid: {found}.") from None
     if asked.environment is not None and asked.environment not in configured:
         raise ManifestError(
             f"The environment {asked.environment!r} is not configured; configured: "

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from manifest_engine.domain import environments, marks, names, problems
+from manifest_engine.domain import environments, marks, names, problems, run_conf
 from manifest_engine.domain.environment import Environment
 from manifest_engine.domain.errors import ManifestError, StateError
 from manifest_engine.domain.form import FormField, one_of
@@ -33,10 +33,11 @@ _ROUTES = {
 class Request(Model):
     """The run conf of ``remove_service``."""
 
-    component: str
-    service_name: str
-    environment: str
+    component: str = Field(max_length=names.LABEL_MAX)
+    service_name: str = Field(max_length=names.LABEL_MAX)
+    environment: str = Field(max_length=names.LABEL_MAX)
     confirm: str = Field(
+        max_length=2 * names.LABEL_MAX + 1,
         title="Confirm",
         description="Type `{component}-{serviceName}`, the name of what goes.",
     )
@@ -73,11 +74,12 @@ def parse(conf: Mapping[str, Any]) -> Request:
 
     :raises ManifestError: saying which field is wrong, or what to type.
     """
+    run_conf.require_small(conf)
     try:
         asked = Request.model_validate(dict(conf))
     except ValidationError as error:
-        found = [problems.sentence(item, Request) for item in error.errors(include_url=False)]
-        raise ManifestError(f"The request is not valid: {'; '.join(found)}.") from None
+        found = problems.sentences(error, Request)
+        raise ManifestError(f"The request is not valid: {found}.") from None
     for field, text in (("component", asked.component), ("serviceName", asked.service_name)):
         if not re.fullmatch(names.DNS_LABEL, text):
             nearest = names.suggest_dns_label(text)

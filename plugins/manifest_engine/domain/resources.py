@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manifest_engine.domain import history, marks
+from manifest_engine.domain import history, marks, run_conf
 from manifest_engine.domain.built_from import note
+from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.pod import pod_spec
 from manifest_engine.domain.release import Release
 
@@ -16,6 +17,8 @@ _PER_REPLICA_SECONDS = 60
 """A pod has to be made, to come up and to take the place of an old one; one after the other."""
 HISTORY_LIMIT = 5
 """Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
+_ANY_DIGEST = "sha256:" + "0" * 64
+"""As long as the one of an image that is not built yet."""
 
 
 def workload(
@@ -52,6 +55,22 @@ def workload(
     if rolled_back_from:
         written[marks.ROLLED_BACK_FROM] = note(rolled_back_from)
     return history.recorded(objects)
+
+
+def require_recordable(release: Release) -> None:
+    """See that a Deployment's annotations can hold the release beside another one of its size.
+
+    :raises ManifestError: naming the largest field and the limit.
+    """
+    written = marks.noted(workload(release, _ANY_DIGEST, {"sha256": "0" * 64})[0])
+    size = len(written[marks.OBJECTS])
+    if size > marks.OBJECTS_MAX:
+        raise ManifestError(
+            f"The manifest is too large to be recorded: its Kubernetes objects take {size} bytes "
+            f"packed, and at most {marks.OBJECTS_MAX} are taken, so that two releases fit in the "
+            f"{marks.TOTAL_ANNOTATIONS_MAX} bytes of annotations that Kubernetes takes. "
+            f"{run_conf.advice(marks.manifest(release))}"
+        )
 
 
 def smallest_scale(release: Release) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from manifest_engine.domain import marks, names, problems
+from manifest_engine.domain import marks, names, problems, run_conf
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.model import Model
@@ -26,11 +26,12 @@ _DIGEST_SHORTEST = 7
 class RollbackRequest(Model):
     """The run conf of ``rollback_service``."""
 
-    component: str = Field(min_length=1)
-    service_name: str = Field(min_length=1)
-    environment: str
+    component: str = Field(min_length=1, max_length=names.LABEL_MAX)
+    service_name: str = Field(min_length=1, max_length=names.LABEL_MAX)
+    environment: str = Field(max_length=names.LABEL_MAX)
     version: str | None = Field(
         None,
+        max_length=names.TAG_MAX,
         title="Version",
         description="Version, or the beginning of a digest, of a release that the cluster has "
         "kept. Empty: the release before the live one.",
@@ -78,14 +79,15 @@ def parse(conf: Mapping[str, Any]) -> RollbackRequest:
 
     :raises ManifestError: naming every problem.
     """
+    run_conf.require_small(conf)
     given = {key: value for key, value in conf.items() if value is not None}
     if not str(given.get("version", "x")).strip():
         del given["version"]
     try:
         return RollbackRequest.model_validate(given)
     except ValidationError as error:
-        found = [problems.sentence(item, RollbackRequest) for item in error.errors()]
-        raise ManifestError(f"The rollback is not valid: {'; '.join(found)}.") from None
+        found = problems.sentences(error, RollbackRequest)
+        raise ManifestError(f"The rollback is not valid: {found}.") from None
 
 
 def past_releases(

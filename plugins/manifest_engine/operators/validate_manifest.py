@@ -15,6 +15,8 @@ from manifest_engine.domain import (
     namesakes,
     rebuild,
     release,
+    resources,
+    run_conf,
 )
 from manifest_engine.domain.errors import ManifestEngineError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
@@ -58,7 +60,10 @@ class ValidateManifest(StepOperator):
         :raises ConfigurationError: when the environment names a connection that does not exist.
         """
         dag_run = context["dag_run"]
-        asked = manifest.parse(dag_run.conf or {})
+        conf = dag_run.conf or {}
+        by_dag = dag_run.run_type == _BY_DAG
+        most = run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
+        asked = manifest.parse(conf, most=most)
         environment = environments.find(asked.environment, environments.load())
         _require_index(asked, environment)
         for connection, kind in _connections(asked, environment):
@@ -71,8 +76,9 @@ class ValidateManifest(StepOperator):
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
             requested_by=getattr(dag_run, "triggering_user_name", None) or _nobody(asked),
-            by_dag=dag_run.run_type == _BY_DAG,
+            by_dag=by_dag,
         )
+        resources.require_recordable(planned)
         if asked.rebuild:
             planned = rebuild_gate.admitted(self, context, planned, _live(planned))
         else:

@@ -1,0 +1,80 @@
+"""How large a run's conf may be. Checked before anything else is read of the conf."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from manifest_engine.domain.errors import ManifestError
+
+MAX_BYTES = 64 * 1024
+"""Of the conf as compact JSON in UTF-8. Airflow hands the conf to each task of the run."""
+REBUILD_MAX_BYTES = MAX_BYTES + 16 * 1024
+"""The same of a rebuild that a DAG has started: its conf is the recorded manifest, which has all
+defaults, and the base images."""
+VARIABLE_MAX_BYTES = 131_071
+"""Of an environment variable, ``NAME=value``. Source: execve(2), MAX_ARG_STRLEN: 32 pages of 4 KiB,
+of which the terminating NUL takes one byte."""
+_KEY_SHOWN = 80
+
+
+def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
+    """Refuse a conf that is too large, or a variable that no process can be started with.
+
+    :param most: bytes of the whole.
+    :raises ManifestError: naming the field that takes most, its size and the limit.
+    """
+    for name, value in _variables(conf):
+        size = _bytes(f"{name}=") + _bytes(value)
+        if size > VARIABLE_MAX_BYTES:
+            raise ManifestError(
+                f"env.{_shown(name)} takes {size} bytes as NAME=value; Linux takes at most "
+                f"{VARIABLE_MAX_BYTES} bytes for one environment variable. Move the value into a "
+                "file of the image."
+            )
+    size = _json_bytes(conf)
+    if size > most:
+        raise ManifestError(
+            f"The run's conf has {size} bytes as JSON; at most {most} are taken. {advice(conf)}"
+        )
+
+
+def advice(conf: Mapping[str, Any]) -> str:
+    """A sentence that names the field that takes most, and where its value can go instead."""
+    field, size = _largest(conf)
+    inner = conf.get(field)
+    if isinstance(inner, Mapping) and inner:
+        key, size = _largest(inner)
+        field = f"{_shown(field)}.{_shown(key)}"
+    return (
+        f"The largest field is {_shown(field, 2 * _KEY_SHOWN)} with {size} bytes: move large "
+        "values into a Secret (secretEnv) or into the image."
+    )
+
+
+def _variables(conf: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    env = conf.get("env")
+    if isinstance(env, Mapping):
+        yield from ((name, value) for name, value in env.items() if isinstance(value, str))
+
+
+def _largest(fields: Mapping[str, Any]) -> tuple[str, int]:
+    sizes = {str(key): _json_bytes(value) for key, value in fields.items()}
+    return max(sizes.items(), key=lambda item: item[1] + len(item[0]))
+
+
+def _json_bytes(value: Any) -> int:
+    try:
+        return _bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
+        raise ManifestError("The run's conf is nested too deeply; a manifest is flat.") from None
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
+def _shown(key: str, most: int = _KEY_SHOWN) -> str:
+    text = key if key.isprintable() else repr(key)
+    return text if len(text) <= most else text[:most] + "…"
