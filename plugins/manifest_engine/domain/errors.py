@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from manifest_engine.domain import printable
+
 
 class ManifestEngineError(Exception):
     """Base of all errors of this package.
 
-    :param sentence: one or two sentences, without secrets.
+    :param sentence: one or two sentences, without secrets; made printable and cut here.
     :param retryable: overrides the class's answer to "can the same try succeed later?".
     """
 
     default_retryable: ClassVar[bool] = False
 
     def __init__(self, sentence: str, *, retryable: bool | None = None) -> None:
-        super().__init__(sentence)
+        super().__init__(printable.sentence(sentence))
         self.retryable = self.default_retryable if retryable is None else retryable
 
 

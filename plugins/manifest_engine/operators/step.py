@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ManifestEngineError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def told(context: Context, log: logging.Logger) -> Iterator[None]:
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
         raise
     except Exception as error:
-        sentence = f"{type(error).__name__}: {error}"
+        sentence = printable.sentence(f"{type(error).__name__}: {error}")
         context["ti"].xcom_push(key=ERROR_KEY, value=sentence)
         raise
 
@@ -43,7 +44,7 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         with told(context, self.log):
-            return self.run(context)
+            return printable.storable(self.run(context))
 
     @abstractmethod
     def run(self, context: Context) -> Any:
