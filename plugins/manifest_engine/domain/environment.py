@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from manifest_engine.domain import names
+from manifest_engine.domain.access import Access
 from manifest_engine.domain.model import Model
+from manifest_engine.domain.patterns import Pattern
 
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
 
@@ -21,6 +23,7 @@ class Artifactory(Model):
 
     connection: str
     repository: str
+    allowed_repositories: tuple[str, ...] = ()
 
 
 class PackageIndex(Model):
@@ -41,6 +44,7 @@ class Cluster(Model):
     connection: str
     namespace: DnsLabel
     image_pull_secrets: tuple[str, ...] = ()
+    allowed_secrets: tuple[Pattern, ...] = ()
     service_account: str | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     force_conflicts: bool = False
@@ -105,11 +109,31 @@ class Environment(Model):
     routing: Routing
     limits: Limits = Limits()
     approval: Approval | None = None
+    access: Access = Access()
 
     @field_validator("approval", mode="before")
     @classmethod
     def _true_is_anyone(cls, given: Any) -> Any:
         return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+    @model_validator(mode="after")
+    def _approvers_are_asked(self) -> Environment:
+        listed = self.access.approve
+        if listed and self.approval is None:
+            raise ValueError(
+                "access.approve lists who may answer, and without the block approval nobody is "
+                "asked: add `approval: true`, or leave access.approve out"
+            )
+        if listed and self.approval and self.approval.approvers not in ((), listed):
+            raise ValueError(
+                "access.approve and approval.approvers mean the same and differ here; keep one"
+            )
+        return self
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who may answer an approval: users, and ``role:NAME``; empty for anyone who may there."""
+        return self.access.approve or (self.approval.approvers if self.approval else ())
 
 
 class Rebuilds(Model):
