@@ -178,6 +178,7 @@ def context() -> Callable[..., Any]:
             task_id=task_id,
             run_id=run_id,
             try_number=try_number,
+            max_tries=3,
             map_index=-1,
             xcom_push=_push_into(pushed),
         )

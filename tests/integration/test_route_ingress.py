@@ -153,7 +153,7 @@ def test_a_former_route_of_the_other_kind_goes_once_the_new_one_answers(
     # At first the former route answers in the new one's place, which no request reaches.
     with pytest.raises(RouteConflict, match="the gateway answers 404 itself"):
         publish(release.model_copy(update=_elsewhere(release)))
-    assert there() == {"HTTPRoute", "Ingress"}, "it is there again"
+    assert there() == {"HTTPRoute"}, "it is there again, alone"
     assert answers(release.url + "/health") == 200
 
     with monkeypatch.context() as patched:

@@ -65,6 +65,10 @@ class RouteConflict(ManifestEngineError):
     """The route is owned by another service, or does not answer."""
 
 
+class UnexpectedAnswer(RouteConflict):
+    """The public URL answers, and not as the manifest says it must."""
+
+
 class Cancelled(ManifestEngineError):
     """The task is ended from outside: by a person, or with its worker. Another try may follow."""
 

@@ -51,6 +51,8 @@ LAST_GOOD = _OURS + "last-good"
 """The packed objects of the release to return to if this one fails."""
 REPLACES = _OURS + "replaces"
 """On a route: the kind of the service's former one, which goes once this one answers."""
+FORMER_ROUTES = _OURS + "former-routes"
+"""On a route that is not verified yet: the packed routes that the service had before."""
 FIRST = _OURS + "first-release"
 """On a release before which there was nothing: if it fails, what it added goes away."""
 

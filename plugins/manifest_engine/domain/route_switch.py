@@ -31,32 +31,44 @@ def both(live: Json, wanted: Json) -> dict[str, Any]:
     return (_both_ingresses if wanted["kind"] == "Ingress" else _both_routes)(live, wanted)
 
 
-def former(live: Json, wanted: Json) -> dict[str, Any]:
-    """The wanted route at the live one's addresses alone: what a failed switch returns to."""
-    if wanted["kind"] == "Ingress":
-        return {**wanted, "spec": live["spec"]}
-    kept = {key: live["spec"][key] for key in ("parentRefs", "hostnames") if key in live["spec"]}
-    spec = {key: part for key, part in wanted["spec"].items() if key != "hostnames"}
-    return {**wanted, "spec": spec | kept}
-
-
-def again(removed: Json) -> dict[str, Any]:
-    """A route that was removed, as it can be applied again."""
-    kept = ("name", "namespace", "labels", "annotations")
-    metadata = {key: part for key, part in removed["metadata"].items() if key in kept}
+def again(route: Json) -> dict[str, Any]:
+    """A route as the API server gave it, so that it can be applied again."""
+    metadata = {key: route["metadata"][key] for key in ("name", "namespace")}
+    metadata["labels"] = dict(route["metadata"].get("labels") or {})
+    annotations = {
+        key: text
+        for key, text in marks.noted(route).items()
+        if key not in (marks.FORMER_ROUTES, marks.REPLACES)
+    }
+    if annotations:
+        metadata["annotations"] = annotations
     return {
-        "apiVersion": removed["apiVersion"],
-        "kind": removed["kind"],
+        "apiVersion": route["apiVersion"],
+        "kind": route["kind"],
         "metadata": metadata,
-        "spec": removed["spec"],
+        "spec": route["spec"],
     }
 
 
-def noted(route: Json, kind: str) -> dict[str, Any]:
-    """The route with a note that it replaces one of the other kind, which is to go."""
+def formers(live: Json | None, other: Json | None) -> list[dict[str, Any]]:
+    """The service's last verified routes: none, one, or one of each kind.
+
+    A try that was killed has recorded them on the route that it left behind.
+
+    :param live: the route of the wanted kind as it is.
+    :param other: the service's route of the other kind, if there is one.
+    """
+    recorded = marks.unpack(marks.noted(live).get(marks.FORMER_ROUTES))
+    if recorded is not None:
+        return recorded
+    return [again(route) for route in (live, other) if route is not None]
+
+
+def annotated(route: Json, annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The route with further annotations."""
     metadata = route["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), marks.REPLACES: kind}
-    return {**route, "metadata": {**metadata, "annotations": annotations}}
+    merged = {**(metadata.get("annotations") or {}), **annotations}
+    return {**route, "metadata": {**metadata, "annotations": merged}}
 
 
 def _both_ingresses(live: Json, wanted: Json) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from manifest_engine.hooks.cluster import ClusterHook
 class RouteChange:
     """One route on its way from what is live to what is wanted.
 
-    That a route of the other kind is to go is noted on the new route itself: a try that was killed
-    before it was removed is finished by the next one. An ordinary redeploy asks nothing for it.
+    The routes that were verified last are recorded on the new route itself until that is verified,
+    so that a retry can put them back after a try was killed. A redeploy that leaves the route as it
+    is writes nothing.
 
     :param live: the route of our name and kind as it is, None when there is none.
     :param force: take over fields that another manager owns.
@@ -34,73 +35,90 @@ class RouteChange:
         self._live = live
         self._force = force
         self._log = log
-        self._other = self._former_of_other_kind()
-        self._removed: Json | None = None
+        self._other = self._route_of_other_kind()
+        self._formers = route_switch.formers(live, self._other)
         self._moves = live is not None and not route_owners.same_claim(live, wanted)
+        self._recorded = False
+        self._begun = False
 
     def begin(self) -> Json:
         """Apply the wanted route beside the former address; as the API server then has it."""
         first = self._wanted
         if self._moves and self._live is not None:
             first = route_switch.both(self._live, self._wanted)
-        applied = self._hook.apply(self._noted(first), force=self._force)
+        self._recorded = self._changes_anything()
+        applied = self._apply(self._with_formers(first, replaces=self._other))
+        self._begun = True
         self._log.info("%s %s is applied", applied["kind"], applied["metadata"]["name"])
         return applied
 
-    def give_up(self) -> None:
-        """The new address does not work: the former one is as it was."""
-        if self._removed is not None:
-            self._hook.apply(route_switch.again(self._removed), force=self._force)
-            self._log.info("The former %s is there again", self._removed["kind"])
-            if not self._moves:
-                self._hook.apply(self._noted(self._wanted), force=self._force)
-        if self._moves and self._live is not None:
-            kept = route_switch.former(self._live, self._wanted)
-            self._hook.apply(self._noted(kept), force=self._force)
-            self._log.info("The route stays where it was")
-
-    def finish(self) -> bool:
-        """The new address works: take the former one away, if there is one."""
+    def switch(self) -> bool:
+        """The new address works: take the former one away. False when there was none."""
         if not (self._other or self._moves):
             return False
         if self._other:
             self._remove(self._other)
-        self._hook.apply(self._wanted, force=self._force)
+        self._apply(self._with_formers(self._wanted))
         return True
 
+    def finish(self) -> None:
+        """The route is verified: forget the former ones."""
+        if self._recorded:
+            self._apply(self._wanted)
+
+    def give_up(self) -> str:
+        """Put the former routes back, or remove a route that had none before; what was done.
+
+        Nothing is done, and nothing said, where the cluster did not take the new route.
+        """
+        if not self._begun:
+            return ""
+        for former in self._formers:
+            self._apply(former)
+        kind = self._wanted["kind"]
+        if any(former["kind"] == kind for former in self._formers):
+            return "The route is as it was."
+        if self._hook.delete(*resources.key(self._wanted), self._wanted["metadata"]["namespace"]):
+            self._log.info("%s %s is removed", kind, self._wanted["metadata"]["name"])
+        return "The route is as it was." if self._formers else "The route is removed."
+
     def at_once(self) -> None:
-        """All of it without a look in between, as a rehearsal does."""
-        self._hook.apply(self._wanted, force=self._force)
+        """All of it without a look in between, as a dry run does."""
+        self._apply(self._wanted)
         if self._other:
             self._remove(self._other)
 
-    def _noted(self, route: Json) -> Json:
-        return route_switch.noted(route, self._other[1]) if self._other else route
+    def _apply(self, route: Json) -> Json:
+        return self._hook.apply(route, force=self._force)
 
-    def _former_of_other_kind(self) -> tuple[str, str] | None:
-        """API version and kind of a route of ours that the wanted one replaces."""
-        other = route_switch.OTHER[self._wanted["kind"]]
-        if self._live is not None:
-            return other if marks.noted(self._live).get(marks.REPLACES) else None
+    def _changes_anything(self) -> bool:
+        if self._live is None or self._other or marks.FORMER_ROUTES in marks.noted(self._live):
+            return True
+        after = self._hook.apply(self._wanted, force=self._force, dry_run=True)
+        return route_switch.again(after) != route_switch.again(self._live)
+
+    def _with_formers(self, route: Json, replaces: Json | None = None) -> Json:
+        notes = {marks.FORMER_ROUTES: marks.pack(self._formers)} if self._recorded else {}
+        if replaces:
+            notes[marks.REPLACES] = replaces["kind"]
+        return route_switch.annotated(route, notes) if notes else route
+
+    def _route_of_other_kind(self) -> Json | None:
+        """A route of ours that the wanted one replaces."""
+        api_version, kind = route_switch.OTHER[self._wanted["kind"]]
+        if self._live is not None and not marks.noted(self._live).get(marks.REPLACES):
+            return None
+        _, _, name = resources.key(self._wanted)
         try:
-            found = self._get(other)
+            found = self._hook.get(api_version, kind, name, self._wanted["metadata"]["namespace"])
         except ClusterError as error:
             if error.retryable:
                 raise
-            self._log.debug("Whether there is a former %s cannot be seen: %s", other[1], error)
+            self._log.debug("Whether there is a former %s cannot be seen: %s", kind, error)
             return None
-        return other if found is not None and marks.is_ours(found) else None
+        return found if found is not None and marks.is_ours(found) else None
 
-    def _remove(self, other: tuple[str, str]) -> None:
-        found = self._get(other)
-        if found is None or not marks.is_ours(found):
-            return
-        _, _, name = resources.key(self._wanted)
-        gone = self._hook.delete(*other, name, self._wanted["metadata"]["namespace"])
-        self._removed = found
-        if gone:
-            self._log.info("%s %s, the former route, is removed", other[1], name)
-
-    def _get(self, other: tuple[str, str]) -> Json | None:
-        _, _, name = resources.key(self._wanted)
-        return self._hook.get(*other, name, self._wanted["metadata"]["namespace"])
+    def _remove(self, other: Json) -> None:
+        api_version, kind, name = resources.key(other)
+        if self._hook.delete(api_version, kind, name, other["metadata"]["namespace"]):
+            self._log.info("%s %s, the former route, is removed", kind, name)

@@ -103,11 +103,20 @@ class Workload:
 
         What it has rolled out completely stays.
         """
-        live = self.observed()
-        notes = marks.noted(live)
-        if notes.get(marks.RUN_ID) != run_id or history.completed(live):
+        if history.completed(self.observed()):
             return ""
-        return self.roll_back(marks.unpack(notes.get(marks.OBJECTS)) or [], settle_seconds=0)
+        return self.take_back(run_id, settle_seconds=0)
+
+    def take_back(self, run_id: str, *, settle_seconds: float = SETTLE_SECONDS) -> str:
+        """Return to what ran before a run's release; what was done, or nothing.
+
+        A release that was live before the run, and that the run left as it was, stays.
+        """
+        notes = marks.noted(self.live())
+        if notes.get(marks.RUN_ID) != run_id:
+            return ""
+        objects = marks.unpack(notes.get(marks.OBJECTS)) or []
+        return self.roll_back(objects, settle_seconds=settle_seconds)
 
     def roll_back(
         self,

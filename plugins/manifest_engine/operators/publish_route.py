@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain import marks, routes, superseded
 from manifest_engine.domain import release as releases
-from manifest_engine.domain import routes, superseded
-from manifest_engine.domain.errors import Cancelled, RouteConflict, StateError
+from manifest_engine.domain.errors import (
+    Cancelled,
+    ManifestEngineError,
+    RouteConflict,
+    StateError,
+    UnexpectedAnswer,
+)
 from manifest_engine.operators.lease_step import LeaseStep
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from manifest_engine.domain.release import Release
-    from manifest_engine.hooks.cluster import ClusterHook
     from manifest_engine.hooks.route_change import RouteChange
     from manifest_engine.hooks.service_lease import ServiceLease
+    from manifest_engine.hooks.workload import Workload
 
 SETTLE_SECONDS = 3.0
 """How long a gateway may serve a route that is gone."""
@@ -27,6 +35,10 @@ Json = dict[str, Any]
 
 class PublishRoute(LeaseStep):
     """Refuse a path that others own, apply the route, wait until it is accepted, call the URL.
+
+    A failure that no retry can mend puts route and workload back as they were before the run. So
+    does a wrong answer of the public URL where an earlier release could answer instead: its users
+    must not wait for retries.
 
     XCom: ``url``, ``status``, ``seconds``.
 
@@ -42,7 +54,8 @@ class PublishRoute(LeaseStep):
     def run(self, context: Context) -> dict[str, Any]:
         """Publish and verify.
 
-        :raises RouteConflict: naming who owns the path, or what the public URL answers instead.
+        :raises RouteConflict: naming who owns the path, or what the public URL answers instead,
+            and what was put back.
         :raises StateError: when another run has the lease, or has taken it meanwhile.
         """
         release = releases.load(self.release)
@@ -51,65 +64,102 @@ class PublishRoute(LeaseStep):
             raise StateError(
                 f"The route is left alone: another deployment of {release.name} goes on ({holder})."
             )
+        last_try = context["ti"].try_number > context["ti"].max_tries
         try:
-            return self._publish(workload.hook, release, lease)
+            superseded.refuse(release, workload.live())
+            change = _Publication(release, workload, lease, self.log)
+            return change.run(last_try=last_try)
         finally:
             lease.give_back()
 
-    def _publish(self, hook: ClusterHook, release: Release, lease: ServiceLease) -> dict[str, Any]:
-        from manifest_engine.hooks.route_change import RouteChange
-        from manifest_engine.hooks.route_claims import refuse_taken
-        from manifest_engine.operators.route_check import await_answer
 
+class _Publication:
+    """One try to publish a release, and to take it back."""
+
+    def __init__(
+        self, release: Release, workload: Workload, lease: ServiceLease, log: logging.Logger
+    ) -> None:
+        self._release = release
+        self._workload = workload
+        self._hook = workload.hook
+        self._lease = lease
+        self._log = log
+        self._wanted = routes.route(release)
+        self._change: RouteChange | None = None
+
+    def run(self, *, last_try: bool) -> dict[str, Any]:
+        """Publish and verify. Raises as :meth:`PublishRoute.run`."""
         begin = time.monotonic()
-        cluster = release.environment.cluster
-        superseded.refuse(
-            release, hook.get("apps/v1", "Deployment", release.name, cluster.namespace)
-        )
-        wanted = routes.route(release)
-        live = refuse_taken(hook, wanted, release.route_path, self.log)
-        change = RouteChange(hook, wanted, live, force=cluster.force_conflicts, log=self.log)
-        applied = change.begin()
         try:
-            if wanted["kind"] == "HTTPRoute":
-                self._await_acceptance(hook, release, applied, lease, is_new=not live)
-            status = await_answer(hook, release, self.log, lease.renew)
-            if change.finish():
-                # Until now the former route may have answered in the new one's place.
-                time.sleep(SETTLE_SECONDS)
-                await_answer(hook, release, self.log, lease.renew)
-        except (Cancelled, StateError):
-            raise  # ended where it is, or another run's
+            status = self._publish()
+        except StateError:
+            raise  # all that is live may be another run's
+        except Cancelled as error:
+            raise Cancelled(f"{error} {self._put_back(settle_seconds=0)}".rstrip()) from error
+        except ManifestEngineError as error:
+            if error.retryable and not last_try and not self._hurts(error):
+                raise
+            raise type(error)(f"{error} {self._put_back()}".rstrip(), retryable=False) from error
         except Exception:
-            self._give_up(change, lease)
+            if last_try:
+                self._log.error("%s", self._put_back())
             raise
         return {
-            "url": release.url,
+            "url": self._release.url,
             "status": status,
             "seconds": round(time.monotonic() - begin, 3),
         }
 
-    def _give_up(self, change: RouteChange, lease: ServiceLease) -> None:
-        """What stands in the way of it is logged; the error that led here is what is told."""
-        try:
-            lease.hold()
-            change.give_up()
-        except Cancelled:
-            raise
-        except Exception as problem:
-            self.log.exception("The former route could not be put back: %s", problem)
+    def _publish(self) -> int:
+        from manifest_engine.hooks.route_change import RouteChange
+        from manifest_engine.hooks.route_claims import refuse_taken
+        from manifest_engine.operators.route_check import await_answer
 
-    def _await_acceptance(
-        self,
-        hook: ClusterHook,
-        release: Release,
-        applied: Json,
-        lease: ServiceLease,
-        *,
-        is_new: bool,
-    ) -> None:
+        release, hook, log = self._release, self._hook, self._log
+        force = release.environment.cluster.force_conflicts
+        live = refuse_taken(hook, self._wanted, release.route_path, log)
+        change = self._change = RouteChange(hook, self._wanted, live, force=force, log=log)
+        applied = change.begin()
+        if self._wanted["kind"] == "HTTPRoute":
+            self._await_acceptance(applied, is_new=not live)
+        status = await_answer(hook, release, log, self._lease.renew)
+        if change.switch():
+            # Until now the former route may have answered in the new one's place.
+            time.sleep(SETTLE_SECONDS)
+            await_answer(hook, release, log, self._lease.renew)
+        change.finish()
+        return status
+
+    def _hurts(self, error: ManifestEngineError) -> bool:
+        """Whether users get wrong answers where an earlier release would give right ones."""
+        earlier = marks.FIRST not in marks.noted(self._workload.live())
+        return earlier and isinstance(error, UnexpectedAnswer)
+
+    def _put_back(self, **how: float) -> str:
+        """Route first, then workload; what was done, as a sentence.
+
+        A problem is told beside the error that led here, not in its place.
+        """
+        try:
+            self._lease.hold()
+        except ManifestEngineError as problem:
+            return f"Nothing was put back: {problem}"
+        parts: dict[str, Callable[[], str]] = {}
+        if self._change:
+            parts["route"] = self._change.give_up
+        parts["workload"] = partial(self._workload.take_back, self._release.run_id, **how)
+        done = []
+        for part, put_back in parts.items():
+            try:
+                done.append(put_back())
+            except ManifestEngineError as problem:
+                done.append(f"The {part} could not be put back: {problem}")
+        return " ".join(filter(None, done))
+
+    def _await_acceptance(self, applied: Json, *, is_new: bool) -> None:
         from manifest_engine.hooks import route_acceptance, route_claims
 
+        release, hook, lease = self._release, self._hook, self._lease
         try:
             route_acceptance.await_acceptance(hook, applied, release, lease.renew)
         except RouteConflict as error:
@@ -118,12 +168,8 @@ class PublishRoute(LeaseStep):
             # Two services asked for the path at once. Left there, this one's route would take
             # over silently on the day when the other one's goes.
             lease.hold()
-            hook.delete(
-                applied["apiVersion"],
-                applied["kind"],
-                release.name,
-                release.environment.cluster.namespace,
-            )
+            if self._change:
+                self._change.give_up()
             # Says who was quicker.
-            route_claims.refuse_taken(hook, routes.route(release), release.route_path, self.log)
-            raise RouteConflict(f"{error} The route is removed again.") from error
+            route_claims.refuse_taken(hook, self._wanted, release.route_path, self._log)
+            raise

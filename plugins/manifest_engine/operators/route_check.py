@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from manifest_engine.domain import public_answer
-from manifest_engine.domain.errors import RouteConflict
+from manifest_engine.domain.errors import RouteConflict, UnexpectedAnswer
 from manifest_engine.domain.release import Release
 from manifest_engine.hooks import public_url, route_acceptance
 from manifest_engine.hooks.cluster import ClusterHook
@@ -25,7 +25,8 @@ def await_answer(
     Old pods may still answer for about a second, and the gateway may not know the route yet.
 
     :param on_look: called before each call of the URL; what it raises ends the wait.
-    :raises RouteConflict: saying what answered instead, and whose answer it was.
+    :raises UnexpectedAnswer: saying what answered instead, and whose answer it was.
+    :raises RouteConflict: when nothing answered.
     """
     url, strict = public_answer.target(release)
     end = time.monotonic() + ANSWER_SECONDS
@@ -44,7 +45,8 @@ def await_answer(
             problem = public_answer.services_404(release)
         elif answer.status is None and (told := route_acceptance.diagnosis(hook, release)):
             problem += f"; {told}"
-        raise RouteConflict(
+        kind = RouteConflict if answer.status is None else UnexpectedAnswer
+        raise kind(
             f"The public URL {url} does not answer as it should: {problem}.",
             retryable=not answer.misconfigured and (answer.status is None or answer.status >= 500),
         )

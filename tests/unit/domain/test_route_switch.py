@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manifest_engine.domain import marks, route_owners, route_switch, routes
+from manifest_engine.domain import marks, route_switch, routes
 
 from tests.unit.domain.releases import GATEWAY, make_release
 
@@ -54,11 +54,23 @@ def test_a_gateway_is_not_named_both_with_and_without_a_listener():
     assert len(route_switch.both(http, https)["spec"]["parentRefs"]) == 2
 
 
-def test_a_failed_switch_returns_to_the_former_address():
-    live, wanted = http_route(OLD, "a.example"), http_route(NEW)
-    kept = route_switch.former(live, wanted)
-    assert route_owners.same_claim(kept, live)
-    assert route_owners.same_claim(route_switch.former(wanted, live), wanted)
+def test_the_former_routes_are_those_that_are_live():
+    live, other = http_route(OLD), ingress("nginx")
+    assert route_switch.formers(None, None) == []
+    kinds = [route["kind"] for route in route_switch.formers(live, other)]
+    assert kinds == ["HTTPRoute", "Ingress"]
+    (kept,) = route_switch.formers({**live, "status": {"parents": []}}, None)
+    assert kept["spec"] == live["spec"]
+    assert "status" not in kept
+
+
+def test_the_former_routes_of_a_killed_try_are_those_that_it_recorded():
+    recorded = {marks.FORMER_ROUTES: marks.pack([http_route(OLD)])}
+    assert route_switch.formers(route_switch.annotated(http_route(NEW), recorded), None) == [
+        http_route(OLD)
+    ]
+    first = route_switch.annotated(http_route(NEW), {marks.FORMER_ROUTES: marks.pack([])})
+    assert route_switch.formers(first, None) == []
 
 
 def test_an_ingress_keeps_its_former_host_of_the_same_class():
@@ -66,11 +78,11 @@ def test_an_ingress_keeps_its_former_host_of_the_same_class():
     assert [rule["host"] for rule in made["spec"]["rules"]] == ["b.example", "a.example"]
     live, wanted = ingress("nginx"), ingress("traefik")
     assert route_switch.both(live, wanted) == wanted
-    assert route_switch.former(live, wanted)["spec"] == live["spec"]
 
 
-def test_the_note_of_a_former_kind_leaves_the_wanted_route_as_it_is():
+def test_annotations_leave_the_wanted_route_as_it_is_and_are_not_put_back():
     wanted = http_route(NEW)
-    noted = route_switch.noted(wanted, "Ingress")
-    assert noted["metadata"]["annotations"] == {marks.REPLACES: "Ingress"}
+    made = route_switch.annotated(wanted, {marks.REPLACES: "Ingress"})
+    assert made["metadata"]["annotations"] == {marks.REPLACES: "Ingress"}
     assert "annotations" not in wanted["metadata"]
+    assert "annotations" not in route_switch.again(made)["metadata"]
