@@ -32,6 +32,28 @@ class PackageIndex(Model):
     connection: str
 
 
+ImagePattern = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(localhost|[a-z0-9-]+([.][a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)/[\w.:/*-]+$"
+    ),
+]
+"""A normalized image reference in which ``*`` stands for any characters; not in the registry's
+name, where it would match other people's registries."""
+
+
+class Build(Model):
+    """What a build may use."""
+
+    allowed_bases: tuple[ImagePattern, ...] | None = None
+    network: Literal["open", "restricted"] = "open"
+
+    @property
+    def restricts_sources(self) -> bool:
+        """Whether BuildKit must check what a Dockerfile brings in."""
+        return self.allowed_bases is not None or self.network == "restricted"
+
+
 class Registry(Model):
     """The Azure Container Registry; its login server is the connection's host."""
 
@@ -103,6 +125,7 @@ class Environment(Model):
     description: str = ""
     artifactory: Artifactory
     builders: tuple[str, ...] = Field(min_length=1)
+    build: Build = Build()
     package_index: PackageIndex | None = None
     registry: Registry
     cluster: Cluster

@@ -50,7 +50,18 @@ _ENGINE_CAUSES = (
 _NETWORK = rf"{error_text.NETWORK}|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
 _REGISTRY_AWAY = rf".*(?:{_NETWORK}|{error_text.CUT_OFF})"
 
-_BASE_CAUSES = (
+_SOURCE_CAUSES = (
+    _cause(
+        r'source "docker-image://(\S+)" denied by policy',
+        "the environment does not allow the image {0}: use one that build.allowedBases in "
+        "environments.yaml allows, or have it added there",
+    ),
+    _cause(
+        r'source "((?:https?|git)://\S+)" denied by policy',
+        "the builder may not fetch {0}, since the environment restricts the network of builds "
+        "(build.network: restricted in environments.yaml): put it into the ZIP, or download it in "
+        "a RUN",
+    ),
     _cause(
         rf"failed to resolve source metadata for (\S+): {_REGISTRY_AWAY}",
         "the registry of the base image {0} cannot be reached from the builder",
@@ -62,8 +73,9 @@ _BASE_CAUSES = (
         retryable=True,
     ),
 )
-"""Looked for in buildx's own last word alone, and before an engine that went away: BuildKit pulls
-base images over HTTP, and both connections break off in the same words."""
+"""A base image, or another source, that cannot be had. Looked for in buildx's own last word alone,
+and before an engine that went away: BuildKit pulls base images over HTTP, and both connections
+break off in the same words."""
 
 _STEP_CAUSES = (
     _cause(
@@ -115,8 +127,8 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
     """
     last = [output.error]
     told = [*last, *reversed(output.tail)]
-    base_away = any(_first(cause, last) for cause in _BASE_CAUSES)
-    engine_causes = () if base_away else _ENGINE_CAUSES
+    source_refused = any(_first(cause, last) for cause in _SOURCE_CAUSES)
+    engine_causes = () if source_refused else _ENGINE_CAUSES
     for cause, texts in [(_DISK_FULL, told), *((c, last) for c in engine_causes)]:
         if found := _first(cause, texts):
             return BuildError(
@@ -124,7 +136,7 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
                 f"{cause.sentence(found)}.",
                 retryable=cause.retryable,
             )
-    if not output.steps and not output.place and not base_away:
+    if not output.steps and not output.place and not source_refused:
         why = output.error or "buildx ended without saying why"
         return BuildError(
             f"The image could not be built on the builder {builder!r}: {why}.", retryable=True
@@ -134,7 +146,7 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
         where += f", line {output.place[1]}"
     if output.instruction:
         where += f" ({_short(output.instruction)})"
-    for cause, texts in [*((c, last) for c in _BASE_CAUSES), *((c, told) for c in _STEP_CAUSES)]:
+    for cause, texts in [*((c, last) for c in _SOURCE_CAUSES), *((c, told) for c in _STEP_CAUSES)]:
         if found := _first(cause, texts):
             why, retryable = cause.sentence(found), cause.retryable
             break

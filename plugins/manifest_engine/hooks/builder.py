@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow.sdk import BaseHook
 
-from manifest_engine.domain import base_images
+from manifest_engine.domain import base_images, environment
 from manifest_engine.domain.build_cache import Layers, Step
-from manifest_engine.domain.errors import RegistryError
+from manifest_engine.domain.errors import BuildError, RegistryError
 from manifest_engine.hooks import buildx, engine_errors, push_events
 from manifest_engine.hooks.build_output import BuildOutput
 from manifest_engine.hooks.buildx_run import BuildxRun, Given
@@ -23,6 +23,11 @@ from manifest_engine.hooks.engine_client import EngineClient
 
 OLDEST_API = (1, 42)
 """Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
+SOURCE_POLICY_API = (1, 44)
+"""Of Docker Engine 25, whose BuildKit 0.12 is the first to check a source policy wherever it reads
+an image (moby/buildkit, pull request 3956)."""
+RESTRICTED = "com.manifest-engine.network=restricted"
+"""Label of an engine whose operator has closed its network to builds (docs/builders.md)."""
 
 _UNKNOWN = "unknown"
 """For the digest of a base image that neither the build nor the engine tells: none is equal to it,
@@ -100,10 +105,38 @@ class BuilderHook(BaseHook):
         """
         with self._explained():
             self._engine.api.ping()
+        self._require_api(OLDEST_API, "")
+
+    def require(self, build: environment.Build) -> None:
+        """
+        :param build: what the environment says of builds.
+        :raises BuildError: when this engine does not enforce it.
+        """
+        if build.restricts_sources:
+            self._require_api(
+                SOURCE_POLICY_API,
+                "build.allowedBases or build.network: restricted in environments.yaml needs 1.44",
+            )
+        if build.network == "restricted":
+            with self._explained():
+                labels = self._engine.api.info().get("Labels") or []
+            if RESTRICTED not in labels:
+                raise BuildError(
+                    f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
+                    "restrict the network of builds, as build.network: restricted in "
+                    "environments.yaml demands: close its network as docs/builders.md says, and "
+                    f"start its Docker engine with --label {RESTRICTED}."
+                )
+
+    def _require_api(self, oldest: tuple[int, int], why: str) -> None:
+        with self._explained():
             version = str(self._engine.api.api_version)
-        if tuple(map(int, version.split("."))) < OLDEST_API:
+        if tuple(map(int, version.split("."))) < oldest:
             raise engine_errors.too_old(
-                self.docker_conn_id, self._engine.address.url, f"its API is {version}"
+                self.docker_conn_id,
+                self._engine.address.url,
+                ", and ".join(filter(None, (f"its API is {version}", why))),
+                release=25 if oldest == SOURCE_POLICY_API else 23,
             )
 
     def _explained(self) -> AbstractContextManager[None]:

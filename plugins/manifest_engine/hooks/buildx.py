@@ -30,6 +30,9 @@ _PLUGIN_FOLDERS = (
 _AS_PLUGIN = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": "docker"}
 """By this the plugin knows that it is called as one (docker/cli, ReexecEnvvar); only then does it
 read from the environment how to speak TLS."""
+SOURCE_POLICY = "source-policy.json"
+SOURCE_POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+"""Names the file of the policy (https://docs.docker.com/build/building/variables/)."""
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
 
 
@@ -54,6 +57,8 @@ class Build:
     """Text by secret id."""
     cache_from: str | None = None
     """Reference of an image with inline cache."""
+    source_policy: str = ""
+    """BuildKit's source policy as JSON; empty: every source is allowed."""
     pins: Mapping[str, str] = field(default_factory=dict)
     """Digest by base image: that one is used, whatever the builder has under its name."""
     no_cache: bool = False
@@ -118,15 +123,18 @@ def environment(
     """The environment of the process.
 
     :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
-    :param config: private folder with ``config.json`` (:func:`client_config`).
+    :param config: private folder with ``config.json`` (:func:`client_config`) and, where the build
+        has one, its source policy in the file :data:`SOURCE_POLICY`.
     :param inherited: the worker's own environment.
     """
     secrets = {
         f"{_SECRET_VARIABLE}{position}": build.secrets[secret]
         for position, secret in enumerate(sorted(build.secrets))
     }
+    policy = {SOURCE_POLICY_VARIABLE: str(config / SOURCE_POLICY)} if build.source_policy else {}
     variables = {
         **_AS_PLUGIN,
+        **policy,
         **engine,
         **secrets,
         "DOCKER_CONFIG": str(config),

@@ -66,6 +66,8 @@ class BuildxRun:
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             config = Path(name)  # mode 0700
             write_private(config / "config.json", buildx.client_config(given.logins))
+            if build.source_policy:
+                write_private(config / buildx.SOURCE_POLICY, build.source_policy)
             metadata = config / "metadata.json"
             try:
                 status = self._child.run(

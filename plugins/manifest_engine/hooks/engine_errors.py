@@ -34,9 +34,12 @@ def explained(builder: str, url: str) -> Iterator[None]:
         ) from error
 
 
-def too_old(builder: str, url: str, why: str) -> BuildError:
-    """The error for an engine whose BuildKit does not know all that is asked."""
+def too_old(builder: str, url: str, why: str, *, release: int = 23) -> BuildError:
+    """The error for an engine whose BuildKit does not know all that is asked.
+
+    :param release: of Docker Engine, the first that does.
+    """
     return BuildError(
-        f"The builder {builder!r} at {url} is too old: {why}; install Docker Engine 23 or newer "
-        "there."
+        f"The builder {builder!r} at {url} is too old: {why}; install Docker Engine {release} or "
+        "newer there."
     )

@@ -1,4 +1,5 @@
-"""Which builder a build goes to: the first that answers, in the order of the service's ranking."""
+"""Which builder a build goes to: the first that can be used, in the order of the service's
+ranking."""
 
 from __future__ import annotations
 
@@ -11,14 +12,18 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from logging import Logger
 
+    from manifest_engine.domain.environment import Build
     from manifest_engine.hooks.builder import BuilderHook
 
 
-def first_that_answers(ranked: Iterable[str], opened: ExitStack, log: Logger) -> BuilderHook:
+def first_usable(
+    ranked: Iterable[str], build: Build, opened: ExitStack, log: Logger
+) -> BuilderHook:
     """
     :param ranked: ids of Docker connections.
+    :param build: what the builder must enforce.
     :param opened: closes it.
-    :raises BuildError: when none answers; retryable, if one of them may answer later.
+    :raises BuildError: when none can be used; retryable, if one of them may answer later.
     """
     from manifest_engine.hooks.builder import BuilderHook
 
@@ -27,6 +32,7 @@ def first_that_answers(ranked: Iterable[str], opened: ExitStack, log: Logger) ->
         builder = opened.enter_context(BuilderHook(conn_id))
         try:
             builder.ping()
+            builder.require(build)
         except BuildError as error:
             log.warning("%s", error)
             problems.append(error)
@@ -34,4 +40,4 @@ def first_that_answers(ranked: Iterable[str], opened: ExitStack, log: Logger) ->
             return builder
     told = " ".join(map(str, problems))
     passing = any(problem.retryable for problem in problems)
-    raise BuildError(f"No builder answers. {told}", retryable=passing)
+    raise BuildError(f"No builder can be used. {told}", retryable=passing)

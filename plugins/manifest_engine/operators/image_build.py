@@ -7,12 +7,19 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain import build_cache, builders, built_from, names, recipe
+from manifest_engine.domain import (
+    build_cache,
+    builders,
+    built_from,
+    names,
+    recipe,
+    source_policy,
+)
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.member_paths import DOCKERFILE
 from manifest_engine.operators import dockerfile_advice, index_access
 from manifest_engine.operators.build_source import BuildSource
-from manifest_engine.operators.builder_choice import first_that_answers
+from manifest_engine.operators.builder_choice import first_usable
 from manifest_engine.operators.released_tag import live_digest, released
 
 if TYPE_CHECKING:
@@ -107,7 +114,7 @@ class ImageBuild:
         return dockerfile_advice.beside(self._source.dockerfile, self._source.which, self._log)
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
-        self._builder = first_that_answers(ranked, self._open, self._log)
+        self._builder = first_usable(ranked, self._release.environment.build, self._open, self._log)
         if self._cancelled:
             self._builder.cancel()
         return self._builder
@@ -177,6 +184,7 @@ class ImageBuild:
 
         rebuild = self._release.manifest.rebuild
         anew = bool(rebuild and rebuild.no_cache)
+        pins = rebuild.bases if rebuild else {}
         return Build(
             tag=image,
             file=DOCKERFILE,
@@ -184,7 +192,8 @@ class ImageBuild:
             labels=self._recipe.labels,
             secrets=self._secrets,
             cache_from=self._release.cache_image if self._cached and not anew else None,
-            pins=rebuild.bases if rebuild else {},
+            source_policy=source_policy.source_policy(self._release.environment.build, pins),
+            pins=pins,
             no_cache=anew and not inline_cache,  # the cache is that of the build before
             inline_cache=inline_cache,
         )

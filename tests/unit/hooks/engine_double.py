@@ -12,11 +12,14 @@ ABSENT = (404, {"message": "No such image: it"})
 
 
 class Engine(ThreadingHTTPServer):
-    """``image`` is the answer to every question about an image: status and body."""
+    """``image`` is the answer to every question about an image: status and body. ``api`` is the
+    version of its API, ``labels`` are the engine's own."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.image: tuple[int, Any] = ABSENT
+        self.api = "1.44"
+        self.labels: list[str] = []
         Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
@@ -29,7 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         about_an_image = "/images/" in self.path
-        status, body = self.server.image if about_an_image else (200, {"ApiVersion": "1.44"})
+        told = {"ApiVersion": self.server.api, "Labels": self.server.labels}
+        status, body = self.server.image if about_an_image else (200, told)
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

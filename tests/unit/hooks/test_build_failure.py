@@ -32,6 +32,20 @@ def test_steps_and_cached_steps_are_counted() -> None:
     assert (code.steps, code.cached_steps) == (7, 5)
 
 
+def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -> None:
+    base, url = told("base_denied"), told("url_denied")
+    assert (
+        "line 2 (COPY --from=registry.example.com/other-team/private:1 /etc/passwd /x): the "
+        in (str(base))
+    )
+    assert "does not allow the image registry.example.com/other-team/private:1: use" in str(base)
+    assert "build.allowedBases" in str(base)
+    assert "may not fetch https://example.com/model.bin, since" in str(url)
+    assert "build.network: restricted" in str(url)
+    assert not base.retryable
+    assert not url.retryable
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [

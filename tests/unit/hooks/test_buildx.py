@@ -111,3 +111,11 @@ def test_without_cache_every_step_runs():
 def test_a_reference_that_looks_like_an_option_is_none() -> None:
     words = buildx.inspect_argv(PLUGIN, "--x.y/z:latest")
     assert words[words.index("--") :] == ["--", "--x.y/z:latest"]
+
+
+def test_a_source_policy_is_named_by_the_variable_that_buildx_reads() -> None:
+    name = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+    build = buildx.Build("a", "F", source_policy="{}")
+    variables = buildx.environment(build, ENGINE, Path("/private"), {})
+    assert variables[name] == "/private/source-policy.json"
+    assert name not in buildx.environment(BUILD, ENGINE, Path("/private"), {name: "/elsewhere"})
