@@ -1,6 +1,7 @@
 """``python -m manifest_engine``: what an installation needs to know of the package.
 
 ``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
+``include-folder`` the folder of ``environments.yaml``;
 ``register`` makes a copied ``plugins/`` folder known to Airflow as a provider.
 """
 
@@ -11,6 +12,12 @@ import sys
 
 from manifest_engine import __version__, installation
 
+_COMMANDS = {
+    "dags-folder": installation.dags_folder,
+    "include-folder": installation.include_folder,
+    "register": installation.register,
+}
+
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 with a sentence on standard error."""
@@ -18,6 +25,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("dags-folder", help="print the folder of the DAG files")
+    commands.add_parser("include-folder", help="print the folder of environments.yaml")
     commands.add_parser(
         "register",
         help="write the metadata beside a copied package, so that Airflow offers the types of its "
@@ -25,11 +33,7 @@ def main(words: list[str] | None = None) -> int:
     )
     asked = parser.parse_args(words)
     try:
-        found = (
-            installation.dags_folder()
-            if asked.command == "dags-folder"
-            else installation.register()
-        )
+        found = _COMMANDS[asked.command]()
     except OSError as error:
         sys.stderr.write(f"manifest_engine {asked.command}: {error}\n")
         return 1

@@ -83,7 +83,7 @@ class ApiServer:
         namespace: str | None,
         name: str | None = None,
         verb: str | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         **parameters: Any,
     ) -> Json:
         """Ask once; the answer.

@@ -7,6 +7,7 @@ by way of :mod:`manifest_engine.hooks.aks`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
@@ -31,6 +32,11 @@ class Selectors(TypedDict, total=False):
 
     labels: str
     fields: str
+
+
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
+"""With the charset the client sends our bytes as they are. Its own JSON escapes characters beyond
+the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
 
 
 class ClusterHook(KubernetesHook):
@@ -107,8 +113,8 @@ class ClusterHook(KubernetesHook):
             an_object["kind"],
             namespace=metadata["namespace"],
             name=metadata["name"],
-            body=an_object,
-            content_type="application/apply-patch+yaml",
+            body=json.dumps(an_object, ensure_ascii=False).encode(),
+            content_type=_APPLY,
             field_manager=manager,
             force_conflicts=force or None,
             dry_run="All" if dry_run else None,

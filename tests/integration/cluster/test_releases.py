@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 
 import pytest
-from manifest_engine.domain import history, resources
+from manifest_engine.domain import history, marks, resources
 from manifest_engine.domain.errors import ClusterError, StateError
 from manifest_engine.hooks.rehearsal import RehearsalHook
 from manifest_engine.hooks.workload import Workload
@@ -26,6 +27,17 @@ def test_a_release_becomes_available_and_is_run_by_digest(apply, make_release, g
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith("@" + digest)
     assert get(f"service/{NAME}")
     assert get(f"poddisruptionbudget/{NAME}")
+
+
+def test_characters_beyond_the_basic_plane_are_applied_and_recorded(apply, make_release, get):
+    done = apply(make_release(notes="ships \U0001f680", env={"TEXT": "\U0001f600 \u00e4"}))
+
+    assert done["changed"] is True
+    deployment = get(f"deployment/{NAME}")
+    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "TEXT", "value": "\U0001f600 \u00e4"} in env
+    recorded = deployment["metadata"]["annotations"][marks.MANIFEST]
+    assert json.loads(recorded)["notes"] == "ships \U0001f680"
 
 
 def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get):
