@@ -45,7 +45,8 @@ test-integration: up ## each piece against the real engine, registry, cluster an
 	@.venv/bin/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 
 test-e2e: up ## whole deployments through the real Airflow
-	@.venv/bin/pytest -q tests/e2e
+	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not alone" tests/e2e
+	@.venv/bin/pytest -q -m alone tests/e2e
 
 test-wheel: up ## the wheel in an empty environment: Airflow knows it, and a deployment goes live
 	@.venv/bin/pytest -q tests/wheel

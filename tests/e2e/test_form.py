@@ -85,7 +85,7 @@ def test_only_the_four_fields_must_be_filled_in(page, environment):
 def newest_run(api, name):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        runs = api.get("dags/deploy_service/dagRuns?limit=5&order_by=-run_after")["dag_runs"]
+        runs = api.get("dags/deploy_service/dagRuns?limit=20&order_by=-run_after")["dag_runs"]
         for run in runs:
             if run["conf"].get("serviceName") == name:
                 return run["dag_run_id"]

@@ -7,6 +7,7 @@ import threading
 import time
 
 import psutil
+import pytest
 import requests
 
 from sandbox import process
@@ -23,6 +24,7 @@ def family_of_the_scheduler(airflow: psutil.Process) -> list[psutil.Process]:
     raise AssertionError("Airflow has no scheduler")
 
 
+@pytest.mark.alone
 def test_the_scheduler_killed_during_the_build_and_restarted(service, api):
     slow = service("plain-service")
     archive = slow.zip(

@@ -21,6 +21,7 @@ def without_role(cluster: Any, environment: dict[str, str]) -> Iterator[None]:
     rbac.Rbac().start()
 
 
+@pytest.mark.alone
 def test_without_the_role_the_error_names_the_verb_and_the_kind(
     service: Any, without_role: None
 ) -> None:
