@@ -30,11 +30,11 @@ one if it has none.
 ***Dry run*** compares with what is live, shows the difference in `validate`'s log, and stops there.
 
 **What happens**: `validate` plans the release, `download_artifact` fetches and checks the ZIP,
-`build_image` and `push_image` make the image, `smoke_test` starts it in a pod and calls it,
-`approve` waits for a person where the environment asks for that (under *Required Actions*),
-`apply_deployment` rolls it out without taking the running version away, `publish_route` makes it
-public and calls the URL, `record_release` writes it down, and `describe_image` attaches the image's
-bill of materials to it in the registry.
+`build_image` and `push_image` make the image, `approve` waits for a person where the environment
+asks for that (under *Required Actions*; nothing of the image runs there before), `smoke_test`
+starts it in a pod and calls it, `apply_deployment` rolls it out without taking the running version
+away, `publish_route` makes it public and calls the URL, `record_release` writes it down, and
+`describe_image` attaches the image's bill of materials to it in the registry.
 
 **When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
 `error`). What ran before goes on running.
@@ -59,9 +59,15 @@ with DAG(
         artifact=download.output,
         unchanged="apply_deployment",  # a rebuild that has changed nothing is noted there
     )
-    push = PushImage(task_id="push_image", release=release, build=build.output)
-    smoke = SmokeTest(task_id="smoke_test", release=release, push=push.output, approval="approve")
+    push = PushImage(task_id="push_image", release=release, build=build.output, approval="approve")
     approve = Approve(task_id="approve", release=release, push=push.output)
+    smoke = SmokeTest(
+        task_id="smoke_test",
+        release=release,
+        push=push.output,
+        approval=approve.output,
+        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+    )
     deploy = ApplyDeployment(
         task_id="apply_deployment",
         release=release,
@@ -70,7 +76,7 @@ with DAG(
         verdict=smoke.output,
         approval=approve.output,
         build=build.output,
-        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        trigger_rule="none_failed",
     )
     publish = PublishRoute(task_id="publish_route", release=release)
     record = RecordRelease(
@@ -85,4 +91,4 @@ with DAG(
     describe = DescribeImage(
         task_id="describe_image", release=release, push=push.output, max_active_tis_per_dag=4
     )
-    chain(validate, download, build, push, smoke, approve, deploy, publish, record, describe)
+    chain(validate, download, build, push, approve, smoke, deploy, publish, record, describe)

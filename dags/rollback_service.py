@@ -16,7 +16,7 @@ GUIDE = """
 ### Roll a service back
 
 The service returns to an earlier release: the image that was built then, the manifest that was
-recorded then. Nothing is built or pushed; the smoke test, the approval, the rollout, the route's
+recorded then. Nothing is built or pushed; the approval, the smoke test, the rollout, the route's
 check and the record are those of a deployment, and it is recorded as a release of its own.
 
 **Fill in** component, service name and environment. *Version* empty means the release before the
@@ -38,10 +38,16 @@ with DAG(
     params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
     **dag_settings.deploying(ENVIRONMENTS),
 ):
-    validate = ValidateRollback(task_id="validate_rollback")
+    validate = ValidateRollback(task_id="validate_rollback", approval="approve")
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
-    smoke = SmokeTest(task_id="smoke_test", release=release, push=push, approval="approve")
     approve = Approve(task_id="approve", release=release, push=push)
+    smoke = SmokeTest(
+        task_id="smoke_test",
+        release=release,
+        push=push,
+        approval=approve.output,
+        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+    )
     deploy = ApplyDeployment(
         task_id="apply_deployment",
         release=release,
@@ -49,7 +55,7 @@ with DAG(
         push=push,
         verdict=smoke.output,
         approval=approve.output,
-        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        trigger_rule="none_failed",
     )
     publish = PublishRoute(task_id="publish_route", release=release)
     record = RecordRelease(
@@ -60,4 +66,4 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    chain(validate, smoke, approve, deploy, publish, record)
+    chain(validate, approve, smoke, deploy, publish, record)

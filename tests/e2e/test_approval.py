@@ -1,4 +1,4 @@
-"""Environments where a person lets the tested image go on, answered as the UI answers."""
+"""Environments where a person agrees before anything of an image runs, answered as the UI does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 import yaml
-from kubernetes import client
+from kubernetes import client, watch
 
 from sandbox import airflow_configuration
 from sandbox.deploy import follow, upload
@@ -16,7 +16,7 @@ from sandbox.settings import SETTINGS
 from tests.e2e.conftest import SESSION, Service, remove
 
 NAMESPACE = SETTINGS.approved_namespace
-AFTER = ("apply_deployment", "publish_route", "record_release")
+AFTER = ("smoke_test", "apply_deployment", "publish_route", "record_release")
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +100,31 @@ def question(api, run_id, dag_id="deploy_service"):
     return path, api.get(path)
 
 
+def now(cluster):
+    """The present moment of the cluster, for :func:`pods_since`."""
+    return client.CoreV1Api(cluster).list_namespaced_pod(NAMESPACE).metadata.resource_version
+
+
+def pods_since(cluster, begin, service):
+    """Names of all pods of the service's image made since, also of those that are gone again."""
+    seen = watch.Watch().stream(
+        client.CoreV1Api(cluster).list_namespaced_pod,
+        NAMESPACE,
+        resource_version=begin,
+        timeout_seconds=1,
+    )
+    made = [event["object"] for event in seen if event["type"] == "ADDED"]
+    image = "/{component}/{serviceName}@".format(**service.manifest)
+    return [
+        pod.metadata.name
+        for pod in made
+        if any(
+            image in container.image
+            for container in (*pod.spec.containers, *(pod.spec.init_containers or ()))
+        )
+    ]
+
+
 PERSON_SECONDS = 3.0
 """Airflow 3.3.2 asks again when the answer comes while it still notes that the task waits."""
 
@@ -119,11 +144,14 @@ def test_who_is_not_asked_may_not_answer(api, unanswered):
 def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     api, plain, cluster, asked_of
 ):
+    begin = now(cluster)
     first = start(api, plain)
     assert "first release" in question(api, first)[1]["body"]
+    assert pods_since(cluster, begin, plain) == []
     assert answer(api, first, "Approve").ok
     outcome = follow(api, first, quiet=True)
     assert outcome.ok, outcome.error
+    assert any("-smoke" in name for name in pods_since(cluster, begin, plain))
     record = api.xcom(f"dags/deploy_service/dagRuns/{first}", "approve")
     assert (record["approvedBy"], record["digest"]) == ("admin", outcome.digest)
     deployment = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
@@ -131,6 +159,7 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     asked_of(approvers=["admin"], selfApproval=False)
     plain.manifest["replicas"] = 1
     changed = plain.source("plain-service", "changed")
+    begin = now(cluster)
     second = start(api, plain, "1.1", changed)
     asked = question(api, second)[1]
     assert asked["subject"] == f"Deploy {plain.object_name} 1.1 to prod?"
@@ -151,6 +180,7 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert f"admin refused {plain.object_name} 1.1 for prod" in refused.error
     assert refused.steps["approve"]["tries"] == 1
     assert {refused.steps[step]["state"] for step in AFTER} == {"upstream_failed"}
+    assert pods_since(cluster, begin, plain) == []
     after = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
     assert after.metadata.resource_version == deployment.metadata.resource_version
     assert requests.get(outcome.url, timeout=10).json()["service"] == "plain-service"
@@ -175,7 +205,8 @@ def test_a_rollback_asks_as_well(api, plain, asked_of):
     assert requests.get(second.url, timeout=10).json()["service"] == "plain-service"
 
 
-def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
+def test_a_task_marked_green_by_hand_is_no_approval(api, plain, cluster):
+    begin = now(cluster)
     run_id = start(api, plain)
     done = api.session.patch(
         f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
@@ -184,8 +215,9 @@ def test_a_task_marked_green_by_hand_is_no_approval(api, plain):
     )
     assert done.ok, done.text
     outcome = follow(api, run_id, quiet=True)
-    assert (outcome.state, outcome.failed_step) == ("failed", "apply_deployment")
+    assert (outcome.state, outcome.failed_step) == ("failed", "smoke_test")
     assert "nobody has approved sha256:" in outcome.error
+    assert pods_since(cluster, begin, plain) == []
 
 
 def test_silence_fails_the_run(api, unanswered):

@@ -86,8 +86,8 @@ def check(data: Any, release: Release, digest: str) -> None:
     if found is None or (found.digest, found.run_id) != (digest, release.run_id):
         raise StateError(
             f"The environment {release.manifest.environment!r} asks for an approval, and nobody "
-            f"has approved {digest[: len('sha256:') + 12]} in this run, so nothing was applied; "
-            "clear the task approve and answer it."
+            f"has approved {digest[: len('sha256:') + 12]} in this run, so it does not run "
+            "there; clear the task approve and answer it."
         )
     if is_own(release, found.approved_by):
         raise StateError(self_approved(release, found.approved_by))
@@ -115,7 +115,7 @@ def body(release: Release, digest: str, live: Mapping[str, Any] | None) -> str:
     who = f"**{release.requested_by}**"
     if is_own(release, release.requested_by):
         who += ", who may not approve it"
-    lines = [f"Asked for by {who}; the smoke test of the image has passed."]
+    lines = [f"Asked for by {who}; nothing of the image has run there yet."]
     if release.manifest.notes:
         lines += ["", *(f"> {line}" for line in release.manifest.notes.splitlines())]
     lines += ["", "| | live | after |", "|---|---|---|"]

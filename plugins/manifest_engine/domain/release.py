@@ -118,6 +118,18 @@ def plan(
     return release
 
 
+def pushed_digest(push: Any) -> str:
+    """The image's digest (``sha256:…``) as ``push_image`` leaves it.
+
+    :raises StateError: when ``push_image`` has left none.
+    """
+    if not push or not push.get("digest"):
+        raise StateError(
+            "No image digest was handed over by the task push_image; clear it and run again."
+        )
+    return str(push["digest"])
+
+
 def load(data: Any) -> Release:
     """Read a release from XCom.
 

@@ -17,7 +17,7 @@ from manifest_engine.domain import (
     verdict,
 )
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import ClusterError, StateError
+from manifest_engine.domain.errors import ClusterError
 from manifest_engine.operators import failed_rollout, rebuild_gate
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
@@ -149,11 +149,7 @@ class ApplyDeployment(LeaseStep):
         return bool((self.build or {}).get("unchanged"))
 
     def _objects(self, release: Release) -> list[dict[str, Any]]:
-        digest = (self.push or {}).get("digest")
-        if not digest:
-            raise StateError(
-                "No image digest was handed over by the task push_image; clear it and run again."
-            )
+        digest = releases.pushed_digest(self.push)
         verdict.check(self.verdict, digest=digest, run_id=release.run_id)
         approval.check(self.approval, release, digest)
         return resources.workload(

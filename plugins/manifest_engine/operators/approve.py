@@ -1,4 +1,4 @@
-"""Step ``approve``: where the environment says so, a person lets the tested image go on."""
+"""Step ``approve``: where the environment says so, a person agrees before the image runs there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from manifest_engine.domain import approval
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import NotApproved, StateError
+from manifest_engine.domain.errors import NotApproved
 from manifest_engine.operators.step import told
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Approve(ApprovalOperator):
     """Ask under *Required Actions*; no worker slot is held meanwhile.
 
-    In an environment without ``approval`` the smoke test skips this task as it ends, so that it
+    In an environment without ``approval`` the step before skips this task as it ends, so that it
     never starts and costs nothing.
 
-    XCom: :class:`manifest_engine.domain.approval.Approved` as JSON, which ``apply_deployment``
-    demands.
+    XCom: :class:`manifest_engine.domain.approval.Approved` as JSON, which ``smoke_test`` and
+    ``apply_deployment`` demand.
 
     :param release: what ``validate`` planned.
     :param push: what ``push_image`` returned; ``digest`` is what is approved.
@@ -44,7 +44,7 @@ class Approve(ApprovalOperator):
         with told(context, self.log):
             release, digest = self._asked()
             wanted = release.environment.approval
-            if wanted is None:
+            if wanted is None or not approval.needed(release):
                 return None
             self.subject = approval.subject(release)
             self.body = approval.body(release, digest, _live(release))
@@ -82,12 +82,7 @@ class Approve(ApprovalOperator):
         return self.execute(context)
 
     def _asked(self) -> tuple[Release, str]:
-        digest = (self.push or {}).get("digest")
-        if not digest:
-            raise StateError(
-                "No image digest was handed over by the task push_image; clear it and run again."
-            )
-        return releases.load(self.release), str(digest)
+        return releases.load(self.release), releases.pushed_digest(self.push)
 
 
 def _answer(event: dict[str, Any], release: Release) -> dict[str, Any]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import DownstreamTasksSkipped
-
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import StateError
 from manifest_engine.operators.image_build import ImageBuild
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,9 +50,8 @@ class BuildImage(StepOperator):
     def execute(self, context: Context) -> Any:
         result = super().execute(context)
         if result.get("unchanged"):
-            context["ti"].xcom_push(key="return_value", value=result)
-            later = self.get_flat_relative_ids(upstream=False) - {self.unchanged}
-            raise DownstreamTasksSkipped(tasks=sorted(later))
+            later = self.get_flat_relative_ids(upstream=False)
+            end_skipping(context, result, later - {self.unchanged})
         return result
 
     def run(self, context: Context) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain import approval
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import BuildError, RegistryError, StateError
 from manifest_engine.operators.released_tag import released
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,19 +36,34 @@ class PushImage(StepOperator):
 
     :param release: XCom of ``validate``.
     :param build: XCom of ``build_image``.
+    :param approval: id of the task that asks for an approval; it is skipped where the environment
+        asks for none.
     :param deadline_seconds: for each of the two pushes.
     """
 
     template_fields = ("release", "build")
 
     def __init__(
-        self, *, release: Any, build: Any, deadline_seconds: float = 900, **kwargs: Any
+        self,
+        *,
+        release: Any,
+        build: Any,
+        approval: str | None = None,
+        deadline_seconds: float = 900,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.release = release
         self.build = build
+        self.approval = approval
         self.deadline_seconds = deadline_seconds
         self._rebuild: ImageBuild | None = None
+
+    def execute(self, context: Context) -> Any:
+        result = super().execute(context)
+        if self.approval and not approval.needed(releases.load(self.release)):
+            end_skipping(context, result, [self.approval])
+        return result
 
     def run(self, context: Context) -> dict[str, Any]:
         """

@@ -23,7 +23,7 @@ ROW = "row"
 """XCom key: the service's row in the table, also when it has failed."""
 _POLL_SECONDS = 5
 _STEPS = (
-    *("validate", "download_artifact", "build_image", "push_image", "smoke_test", "approve"),
+    *("validate", "download_artifact", "build_image", "push_image", "approve", "smoke_test"),
     *("apply_deployment", "publish_route", "record_release"),
 )
 _OVER = ("success", "failed")

@@ -16,7 +16,7 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager
 
 from manifest_engine.domain import marks, refusals, smoke_outcome, smoke_pod, verdict
 from manifest_engine.domain import release as releases
-from manifest_engine.domain.errors import Cancelled, StateError
+from manifest_engine.domain.errors import Cancelled
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.operators.smoke_pod_watch import SmokePodWatch
 
@@ -78,11 +78,7 @@ class SmokePodOperator(KubernetesPodOperator):
 
     @cached_property
     def _digest(self) -> str:
-        if not self.push or not self.push.get("digest"):
-            raise StateError(
-                "No image digest was handed over by the task push_image; clear it and run again."
-            )
-        return str(self.push["digest"])
+        return releases.pushed_digest(self.push)
 
     def test(self, context: Context) -> dict[str, Any]:
         """Run the pod and judge.

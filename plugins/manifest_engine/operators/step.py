@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -49,6 +49,18 @@ class StepOperator(BaseOperator):
     @abstractmethod
     def run(self, context: Context) -> Any:
         """Do the step. Raises ManifestEngineError for everything a person can mend."""
+
+
+def end_skipping(context: Context, result: Any, tasks: Iterable[str]) -> NoReturn:
+    """End a step with its result and skip later tasks at once.
+
+    A task that is skipped so never starts; one that starts to skip itself costs 0.3 s.
+
+    :param tasks: ids of the tasks to skip.
+    :raises DownstreamTasksSkipped: always; Airflow ends the step as a success.
+    """
+    context["ti"].xcom_push(key="return_value", value=result)
+    raise DownstreamTasksSkipped(tasks=sorted(tasks))
 
 
 class RetryByError(RetryPolicy):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from manifest_engine.domain import (
     environments,
@@ -22,7 +21,7 @@ from manifest_engine.domain.errors import ManifestEngineError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.connections import required
 from manifest_engine.operators import rebuild_gate
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -50,8 +49,7 @@ class ValidateManifest(StepOperator):
     def execute(self, context: Context) -> Any:
         planned = super().execute(context)
         if planned["manifest"]["dryRun"]:
-            context["ti"].xcom_push(key="return_value", value=planned)
-            raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
+            end_skipping(context, planned, self.get_flat_relative_ids(upstream=False))
         return planned
 
     def run(self, context: Context) -> dict[str, Any]:

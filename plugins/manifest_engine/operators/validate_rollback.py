@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from manifest_engine.domain import built_from, environments, marks, namesakes, release, rollback
+from manifest_engine.domain import (
+    approval,
+    built_from,
+    environments,
+    marks,
+    namesakes,
+    release,
+    rollback,
+)
 from manifest_engine.domain.errors import ManifestError
 from manifest_engine.hooks.acr import AcrHook
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,7 +40,20 @@ class ValidateRollback(StepOperator):
     XCom: the release, as ``validate`` of a deployment leaves it, with the manifest as it was
     recorded and the time of this run; ``push`` with the recorded digest and ``artifact`` with the
     recorded checksum, for the steps that follow.
+
+    :param approval: id of the task that asks for an approval; it is skipped where the environment
+        asks for none.
     """
+
+    def __init__(self, *, approval: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def execute(self, context: Context) -> Any:
+        planned = super().execute(context)
+        if self.approval and not approval.needed(release.load(planned)):
+            end_skipping(context, planned, [self.approval])
+        return planned
 
     def run(self, context: Context) -> dict[str, Any]:
         """

@@ -1,0 +1,72 @@
+"""Nothing of an image runs in an environment that asks for an approval before somebody agrees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+from manifest_engine.domain.environment import Approval
+from manifest_engine.domain.errors import StateError
+from manifest_engine.operators.push_image import PushImage
+from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
+from manifest_engine.operators.smoke_test import SmokeTest
+from manifest_engine.operators.validate_rollback import ValidateRollback
+
+from tests.unit.domain.releases import DIGEST, make_release
+
+DAGS = Path(__file__).parents[3] / "dags"
+PUSH = {"digest": DIGEST}
+
+
+def planned(approval):
+    release = make_release()
+    environment = release.environment.model_copy(update={"approval": approval})
+    return release.model_copy(update={"environment": environment}).dump()
+
+
+@pytest.fixture
+def context():
+    pushed = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}), pushed=pushed)
+    return {"ti": ti}
+
+
+@pytest.mark.parametrize("dag_id", ["deploy_service", "rollback_service"])
+def test_the_smoke_test_and_the_rollout_follow_the_approval(dag_id):
+    dag = DagBag(DAGS / f"{dag_id}.py").dags[dag_id]
+    assert "smoke_test" not in dag.get_task("approve").get_flat_relative_ids(upstream=True)
+    for step in ("smoke_test", "apply_deployment"):
+        task = dag.get_task(step)
+        assert "approve" in task.upstream_task_ids
+        # They run after an approval that was skipped, and never after one that failed.
+        assert task.trigger_rule == "none_failed"
+
+
+def test_the_smoke_test_demands_the_approval_before_it_makes_a_pod(context, monkeypatch):
+    monkeypatch.setattr(SmokePodOperator, "test", lambda *_: pytest.fail("a pod was made"))
+    step = SmokeTest(task_id="smoke_test", release=planned(Approval()), push=PUSH, approval=None)
+    with pytest.raises(StateError, match="nobody has approved sha256:dddddddddddd in this run"):
+        step.execute(context)
+
+
+def test_the_step_before_skips_the_question_where_the_environment_asks_none(context, monkeypatch):
+    monkeypatch.setattr(PushImage, "run", lambda self, context: PUSH)
+    step = PushImage(task_id="push_image", release=planned(None), build={}, approval="approve")
+    with pytest.raises(DownstreamTasksSkipped) as caught:
+        step.execute(context)
+    assert (caught.value.tasks, context["ti"].pushed) == (["approve"], {"return_value": PUSH})
+    step.release = planned(Approval())
+    assert step.execute(context) == PUSH
+
+
+def test_so_does_the_first_step_of_a_rollback(context, monkeypatch):
+    found = planned(None)
+    monkeypatch.setattr(ValidateRollback, "run", lambda self, context: found)
+    with pytest.raises(DownstreamTasksSkipped) as caught:
+        ValidateRollback(task_id="validate_rollback", approval="approve").execute(context)
+    assert caught.value.tasks == ["approve"]
+    found = planned(Approval())
+    assert ValidateRollback(task_id="v", approval="approve").execute(context) == found
