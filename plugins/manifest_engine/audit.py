@@ -22,6 +22,7 @@ from manifest_engine.domain import audit
 
 _SECONDS = 30
 _PAGE = 100
+_AGE = re.compile(r"^(\d+)([mhd])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _OVER = ("success", "failed")
 
@@ -111,7 +112,7 @@ def since(text: str, now: datetime) -> datetime:
 
     :raises argparse.ArgumentTypeError: for anything else.
     """
-    if found := re.fullmatch(r"(\d+)([mhd])", text):
+    if found := _AGE.fullmatch(text):
         return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
     try:
         moment = datetime.fromisoformat(text)

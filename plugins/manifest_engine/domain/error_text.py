@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_NAMES = re.compile(
-    r"""[^\s"'{}<>,]*/[^\s"'{}<>,]*       # a URL, an image's reference, a path
-    |\bsha256:\w+
+_WORD = re.compile(r"""[^\s"'{}<>,]+""")
+_ID = re.compile(
+    r"""\bsha256:\w+
     |\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b
     |\b[0-9a-f]{12,}\b                    # a digest, an id""",
     re.IGNORECASE | re.VERBOSE,
@@ -17,7 +17,11 @@ _ALONE = r"(?<![\w.-])(?<!\w:){}(?![\w-]|\.\w)"
 
 def without_names(text: str) -> str:
     """An error without what a status or a word may stand in by chance: digests, ids, addresses."""
-    return _NAMES.sub(" ", text)
+    return _WORD.sub(lambda found: _without_ids(found[0]), text)
+
+
+def _without_ids(word: str) -> str:
+    return " " if "/" in word else _ID.sub(" ", word)  # a URL, an image's reference, a path
 
 
 def status(*codes: int) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from manifest_engine.domain import names
 
+_DNS_LABEL, _VERSION = re.compile(names.DNS_LABEL), re.compile(names.VERSION)
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _SECRET_KEY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+$")
 _URL_PATH = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
@@ -17,7 +18,7 @@ _PEP440_PUBLIC = r"^[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]
 
 
 def _label(text: str) -> str:
-    if not re.fullmatch(names.DNS_LABEL, text):
+    if not _DNS_LABEL.fullmatch(text):
         nearest = names.suggest_dns_label(text)
         hint = f"; did you mean {nearest!r}?" if nearest else ""
         raise ValueError(
@@ -30,7 +31,7 @@ def _label(text: str) -> str:
 def _version(text: str) -> str:
     if text == names.CACHE_TAG:
         raise ValueError(f"{text!r} is the tag of the build cache; choose another version")
-    if not re.fullmatch(names.VERSION, text):
+    if not _VERSION.fullmatch(text):
         raise ValueError(
             f"{text!r} is no valid version: letters, digits, '.', '_' and '-', beginning and "
             f"ending with a letter or digit, at most {names.LABEL_MAX} characters"

@@ -22,15 +22,15 @@ DNS_LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 VERSION = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 """A tag that is also a label value, since the version stands in ``app.kubernetes.io/version``."""
 
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NO_LABEL = re.compile(r"[^a-z0-9]+")
 _PATCHING_OWNS = re.compile(r"-[1-9][0-9]{0,2}$")
 
 
 def suggest_dns_label(text: str) -> str | None:
     """The nearest valid DNS-1123 label: ``quoteService`` gives ``quote-service``; None if none."""
-    few = text[: 4 * LABEL_MAX]  # the next but one pattern is quadratic
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", few)
-    words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", words)
-    label = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:LABEL_MAX].strip("-")
+    words = _NEW_WORD.sub("-", text[: 4 * LABEL_MAX])
+    label = _NO_LABEL.sub("-", words.lower()).strip("-")[:LABEL_MAX].strip("-")
     return label or None
 
 

@@ -31,7 +31,7 @@ CUT = " … "
 
 _ESCAPE_SEQUENCE = re.compile(
     r"""(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]                          # CSI: colours, the cursor
-    |(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\r\n]*+(?:\x07|\x1b\\|\x9c)  # OSC: links
+    |(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f\r\n]*+(?:\x07|\x1b\\|\x9c)  # OSC
     |\x1b[ -/]*+[0-~]                                               # all others: character sets""",
     re.VERBOSE,
 )
@@ -56,8 +56,8 @@ def printable(text: str | bytes, limit: int) -> str:
 
 
 def line(text: str | bytes, limit: int = LINE_MAX) -> str:
-    """The same as one line, with single spaces between the words."""
-    return _cut_middle(" ".join(_clean(text, limit, ends=True).split()), limit)
+    """The same as one line, without white space at its end."""
+    return _cut_middle(_clean(text, limit, ends=True).rstrip().replace("\n", " "), limit)
 
 
 def excerpt(text: str | bytes, limit: int = EXCERPT_MAX) -> str:

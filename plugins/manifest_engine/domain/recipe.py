@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from manifest_engine.domain.context import SOURCE_DATE_EPOCH
@@ -24,9 +24,12 @@ ARTIFACT_SHA256_LABEL = "io.manifest-engine.artifact.sha256"
 PIP_SECRET = "pip_conf"  # noqa: S105 - the secret's id in a Dockerfile
 """Id of the BuildKit secret that holds the pip configuration of the private index."""
 
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
-_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE | re.MULTILINE)
-_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1.*?^\s*\2\s*$", re.DOTALL | re.MULTILINE)
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
+_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
+_REFERENCE_MAX = 1024
+"""Characters of an image's reference, or of what stands for a part of it; registries take 255 for a
+repository. Longer ones are cut: arguments in arguments could fill the memory."""
 _REFERENCE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 
 
@@ -95,16 +98,31 @@ def input_key(artifact_sha256: str, manifest: Manifest) -> str:
 
 def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
     """What the last stage stands on, through stages of the same file; None if it cannot be told."""
-    text = _HEREDOC.sub("", dockerfile.decode(errors="replace"))
-    first = _FROM.search(text)
-    defaults = dict(_ARG.findall(text[: first.start()])) if first else {}
-    known = {name: value.strip("\"'") for name, value in defaults.items()}
-    known |= {name: value for name, value in build_args.items() if name in known}
+    known: dict[str, str] = {}
     stages: dict[str, str] = {}
     base: str | None = None
-    for image, alias in _FROM.findall(text):
-        filled = _REFERENCE.sub(lambda m: known.get(m[1]) or m[2] or "", image)
-        base = stages.get(filled.lower(), filled)
-        if alias:
-            stages[alias.lower()] = base
+    for line in _outside_heredocs(dockerfile.decode(errors="replace").split("\n")):
+        if base is None and (found := _ARG.match(line)):
+            default = (found[2] or "").strip("\"'")
+            known[found[1]] = build_args.get(found[1], default[:_REFERENCE_MAX])
+        elif found := _FROM.match(line):
+            image = found[1][:_REFERENCE_MAX]
+            filled = _REFERENCE.sub(lambda m: known.get(m[1]) or m[2] or "", image)
+            base = stages.get(filled.lower(), filled[:_REFERENCE_MAX])
+            if found[2]:
+                stages[found[2].lower()] = base
     return base or None
+
+
+def _outside_heredocs(lines: list[str]) -> Iterator[str]:
+    """The lines that are instructions; a heredoc that nothing ends is none."""
+    last = {line.strip(): number for number, line in enumerate(lines)}
+    ends: list[str] = []
+    for number, line in enumerate(lines):
+        if ends:
+            if line.strip() == ends[-1]:
+                ends.pop()
+            continue
+        yield line
+        begun = (found[2] for found in _HEREDOC.finditer(line))
+        ends = [word for word in begun if last.get(word, -1) > number][::-1]

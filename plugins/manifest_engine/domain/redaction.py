@@ -11,10 +11,13 @@ from manifest_engine.domain.manifest_sections import Rebuild
 
 _HIDDEN = "***"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
-_SECRET_REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
-_URL_WITH_LOGIN = re.compile(r"(?<=://)\S*@")
+_SECRET_REFERENCE = re.compile(r"^[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+$")
+_URL_WITH_LOGIN = re.compile(r"(?<!\S)((?>\S*?://))\S*@")
 """To the last @ of the word: a password that was not quoted may hold slashes, and another one."""
-_PAIR = re.compile(r"(?i)(\w*(?:pass|pwd|secret|token|credential|key|sig)\w*)=[^;&\s]+")
+_PAIR = re.compile(
+    r"(?<!\w)(?=\w*?(?:pass|pwd|secret|token|credential|key|sig))(\w++)=[^;&\s]++", re.IGNORECASE
+)
+"""Each word and each value is looked at once: the time is linear."""
 _REBUILD = "rebuild"
 _OF_OTHER_RUNS = ("confirm", "version", "force")
 """Fields of rollback, removal and the nightly rebuilds, besides those that a manifest has."""
@@ -59,4 +62,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if not isinstance(value, str):
         return value
-    return _PAIR.sub(rf"\1={_HIDDEN}", _URL_WITH_LOGIN.sub(f"{_HIDDEN}@", value))
+    return _PAIR.sub(rf"\1={_HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{_HIDDEN}@", value))

@@ -16,6 +16,7 @@ from manifest_engine.domain.form import FormField, one_of
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.model import Model
 
+_DNS_LABEL = re.compile(names.DNS_LABEL)
 _KINDS = (
     ("apps/v1", "Deployment"),
     ("v1", "Service"),
@@ -81,7 +82,7 @@ def parse(conf: Mapping[str, Any]) -> Request:
         found = problems.sentences(error, Request)
         raise ManifestError(f"The request is not valid: {found}.") from None
     for field, text in (("component", asked.component), ("serviceName", asked.service_name)):
-        if not re.fullmatch(names.DNS_LABEL, text):
+        if not _DNS_LABEL.fullmatch(text):
             nearest = names.suggest_dns_label(text)
             hint = f"; did you mean {nearest!r}?" if nearest else "."
             raise ManifestError(f"{field} {text!r} cannot be the name of a service{hint}")

@@ -19,6 +19,8 @@ from manifest_engine.hooks.artifactory_download import Download
 from manifest_engine.hooks.artifactory_errors import Sentences
 from manifest_engine.hooks.artifactory_http import Anonymous, Bearer, Client
 
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
+_PORT = re.compile(r":\d+$")
 _TIMEOUT = 60.0
 """Seconds without a byte; Artifactory may need some to fetch a remote repository's file."""
 
@@ -108,7 +110,7 @@ class ArtifactoryHook(BaseHook):
                 f"Artifactory's file info of {uri} has no size and checksums; look at "
                 f"{self._base}/api/storage/{quote(path)}."
             ) from None
-        if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             # Artifactory before 5.5 computed none; files from then have none until migrated.
             raise ArtifactError(
                 f"Artifactory has no sha256 of {uri}; upload it again, or let Artifactory compute "
@@ -157,7 +159,7 @@ class ArtifactoryHook(BaseHook):
 
 
 def _has_port(netloc: str) -> bool:
-    return re.search(r":\d+$", netloc) is not None
+    return _PORT.search(netloc) is not None
 
 
 def _auth(login: str | None, password: str | None) -> AuthBase:

@@ -13,13 +13,15 @@ from manifest_engine.hooks.entra import entra_credential
 
 TRANSPORT = {"connection_timeout": 10, "read_timeout": 60, "retry_total": 3}
 """Seconds, and tries; azure-core's own are 300 s and 10, too long for a person who waits."""
-_LINKS = re.compile(r"(See the troubleshooting guide[^:]*:|To (troubleshoot|mitigate)[^:]*) \S+ ?")
+_LINKS = re.compile(
+    r"(See the troubleshooting guide[^:]{0,200}:|To (troubleshoot|mitigate)[^:]{0,200}) \S+ ?"
+)
 _NO_TENANT = "Unable to get authority configuration"
 """MSAL does not pass on what Entra ID said."""
 _DISTRUST = "CERTIFICATE_VERIFY_FAILED"
 _MACHINE_ERROR = re.compile(r"Token request error: \(\w+\) (.+)")
 """Of the instance metadata service, behind "no response" although it has answered."""
-_ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\s+Trace ID|\s*$)")
+_ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\sTrace ID|$)")
 
 
 class AzureIdentity:

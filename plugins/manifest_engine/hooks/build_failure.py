@@ -18,6 +18,11 @@ class _Cause(NamedTuple):
     retryable: bool = False
 
 
+def _after(words: str) -> str:
+    """A pattern for these words where they stand first: what follows is looked at once only."""
+    return rf"\A(?>.*?{words})"
+
+
 def _cause(pattern: str, sentence: str, *, retryable: bool = False) -> _Cause:
     compiled = re.compile(pattern, re.IGNORECASE)
     return _Cause(compiled, lambda found: sentence.format(*found.groups()), retryable)
@@ -48,7 +53,7 @@ _ENGINE_CAUSES = (
 """Not the service's fault; the sentences go on after "builder NAME: "."""
 
 _NETWORK = rf"{error_text.NETWORK}|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
-_REGISTRY_AWAY = rf".*(?:{_NETWORK}|{error_text.CUT_OFF})"
+_REGISTRY_AWAY = rf"(?>.*?(?:{_NETWORK}|{error_text.CUT_OFF}))"
 
 _SOURCE_CAUSES = (
     _cause(
@@ -63,12 +68,12 @@ _SOURCE_CAUSES = (
         "a RUN",
     ),
     _cause(
-        rf"failed to resolve source metadata for (\S+): {_REGISTRY_AWAY}",
+        _after(r"failed to resolve source metadata for (\S+): ") + _REGISTRY_AWAY,
         "the registry of the base image {0} cannot be reached from the builder",
         retryable=True,
     ),
     _cause(
-        rf"(?:failed to do request|httpReadSeeker|failed to copy): {_REGISTRY_AWAY}",
+        _after("(?:failed to do request|httpReadSeeker|failed to copy): ") + _REGISTRY_AWAY,
         "the registry of a base image cannot be reached from the builder, or breaks off",
         retryable=True,
     ),
@@ -100,7 +105,8 @@ _STEP_CAUSES = (
     ),
     _cause(r"invalid requirement: (.+)", "pip cannot read the requirement {0}: correct it"),
     _cause(
-        r"cannot install (.+) because these package versions have conflicting dependencies",
+        _after("cannot install ")
+        + "(.+?) because these package versions have conflicting dependencies",
         "pip cannot install {0} together: loosen or align their versions",
     ),
     _cause(
@@ -112,7 +118,7 @@ _STEP_CAUSES = (
         r'"(/[^"]+)": not found',
         "{0} is not in the ZIP (paths count from its root): add it, or correct the line",
     ),
-    _cause(r"dockerfile parse error.*?: (.+)", "{0}"),
+    _cause(_after("dockerfile parse error") + "(?>.*?: )(.+)", "{0}"),
     _cause(r"exit code: 137", "it was killed (exit code 137), most likely for want of memory"),
     _cause(r"did not complete successfully: exit code: (\d+)", "it ended with exit code {0}"),
 )

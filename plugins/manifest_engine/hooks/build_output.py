@@ -15,14 +15,12 @@ from manifest_engine.domain import base_images
 
 TAIL_LINES = 20
 _LINE = re.compile(r"^#(\d+) (.*)$")
-_STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d+/\d+\] (.*)$")
+_STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d/\d+\] (.*)$")
 _BASE = re.compile(r"^\[internal\] load metadata for (\S+)$")
 _BASE_DIGEST = re.compile(r"^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$")
 _PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
 _OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
 _PLACE = re.compile(r"^(\S+):(\d+)$")
-_PROCESS = re.compile(r'^(.*)process ".*" (did not complete successfully: .*)$')
-"""The command's text is cut out: what it might have said is no sign of what went wrong."""
 _EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
 
 
@@ -49,7 +47,7 @@ class BuildOutput:
         if found := _LINE.match(line):
             self._take_step(found[1], found[2])
         elif line.startswith("ERROR: "):
-            self.error = _PROCESS.sub(r"\1process \2", line.removeprefix("ERROR: "))
+            self.error = _without_command(line.removeprefix("ERROR: "))
         elif line.startswith("unknown flag: "):  # the one error that bears no such word
             self.error = line
         elif found := _PLACE.match(line):
@@ -99,3 +97,11 @@ class BuildOutput:
             self._pinned[base_images.normalized(found[1])] = found[2]
         elif found := _BASE_DIGEST.match(text):
             self._digests[found[1]] = found[2]
+
+
+def _without_command(error: str) -> str:
+    """``process "…" did not complete successfully``: what the command is called is no sign of what
+    went wrong."""
+    before, begun, rest = error.partition('process "')
+    _, ended, after = rest.rpartition('" did not complete successfully: ')
+    return f"{before}process {ended[2:]}{after}" if begun and ended else error

@@ -93,6 +93,7 @@ _REFUSALS = (
         False,
     ),
 )
+_PATTERNS = tuple(re.compile(pattern, re.IGNORECASE) for pattern, *_ in _REFUSALS)
 
 
 def refusal(image: str, reason: str) -> RegistryError:
@@ -103,8 +104,8 @@ def refusal(image: str, reason: str) -> RegistryError:
     sentence, retryable = next(
         (
             (sentence, retryable)
-            for pattern, sentence, retryable in _REFUSALS
-            if re.search(pattern, words, re.IGNORECASE)
+            for pattern, (_, sentence, retryable) in zip(_PATTERNS, _REFUSALS, strict=True)
+            if pattern.search(words)
         ),
         ("a later try may succeed", True),
     )

@@ -25,7 +25,7 @@ _EARLY_SECONDS = 600
 """A refresh token is renewed so long before its end: a build or push that begins with it ends."""
 _ASSUMED_SECONDS = 3600
 """Life of a refresh token that does not say its end; ACR's live three hours."""
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_PARAMETER = re.compile(r'(?<!\w)(\w++)="([^"]*)"')
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_an_escape_that_nothing_ends_hides_no_text(begin):
 
 def test_a_text_of_several_lines_keeps_them():
     assert printable.printable("a\r\nb\rc\x0bd\u2028e\n", 100) == "a\nb\nc\nd\ne\n"
-    assert printable.line("a\r\nb  c\td") == "a b c d"
+    assert printable.line("  a\r\nb  c\td \r\n") == "  a b  c\td"
 
 
 def test_of_a_long_text_the_begin_and_the_end_are_kept():

@@ -97,11 +97,18 @@ def test_build_args_are_versions_and_the_time() -> None:
         ("ARG UTILS_VERSION=1\nFROM a:${UTILS_VERSION}", "a:2"),
         ("ARG UTILS_VERSION\nFROM a:${UTILS_VERSION}", "a:2"),
         ("FROM a:1\nRUN python3 - <<EOF\nfrom flask import Flask\nEOF\nRUN true", "a:1"),
+        ("FROM a:1\nCOPY <<A <<'B' /x/\nFROM b\nA\nFROM c\nB\nRUN true", "a:1"),
+        ("FROM a:1\nRUN echo $((1<<n))\nFROM b:1", "b:1"),
         ("# FROM nothing\n", None),
     ],
 )
 def test_the_base_image_is_that_of_the_last_stage(dockerfile: str, base: str | None) -> None:
     assert recipe.base_image(dockerfile.encode(), {"UTILS_VERSION": "2"}) == base
+
+
+def test_arguments_in_arguments_do_not_fill_the_memory() -> None:
+    dockerfile = b"ARG A=" + b"a" * 100_000 + b"\nFROM " + b"$A" * 100_000
+    assert len(recipe.base_image(dockerfile, {}) or "") <= 1024
 
 
 def test_a_base_that_is_pinned_has_its_digest_in_a_label() -> None:

@@ -28,6 +28,8 @@ def test_no_secret_is_written_even_of_a_manifest_that_was_refused():
         "postgres://me:hunt/er2@host/db",
         "DefaultEndpointsProtocol=https;AccountKey=hunter2==;BlobEndpoint=https://x",
         "https://host/x?sig=hunter2&se=1",
+        "https://host/?next=password=hunter2",
+        "https,x://host//me:hunter2@host/x",
     ],
 )
 def test_a_secret_is_found_in_connection_strings_and_deep_inside(value):
