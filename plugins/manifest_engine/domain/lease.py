@@ -1,6 +1,7 @@
 """One deployment of a service at a time: what its ``Lease`` in the cluster says.
 
-The holder is a run, so that each task of the run, and each of its tries, holds it too.
+The holder is a run, so that each task of the run, and each of its tries, holds it too. The name is
+not that of the service, under which the service's own pods may keep a Lease for leader election.
 """
 
 from __future__ import annotations
@@ -36,8 +37,33 @@ class Holder:
         return f"run {self.run_id}, asked for by {self.requested_by}, since {self.since}"
 
 
+def lease_name(service: str) -> str:
+    """Name of the Lease of a service: ``{component}-{serviceName}.manifest-engine``.
+
+    No service has a name with a dot.
+    """
+    return f"{service}.{marks.MANAGER}"
+
+
+def is_ours(lease: Mapping[str, Any]) -> bool:
+    """Whether a run made it; another one is neither taken over nor deleted."""
+    labels = lease["metadata"].get("labels") or {}
+    return bool(labels.get(marks.MANAGED_BY) == marks.MANAGER)
+
+
+def not_ours(lease: Mapping[str, Any], service: str) -> str:
+    """A sentence on a Lease of our name that no run made."""
+    metadata = lease["metadata"]
+    return (
+        f"The Lease {metadata['name']!r} in namespace {metadata.get('namespace')!r}, held by "
+        f"{holder(lease).run_id or 'nobody'!r}, was not made by a deployment: it has no label "
+        f"{marks.MANAGED_BY}={marks.MANAGER}. It was left alone, and nothing was changed. Delete "
+        f"or rename it: deployments of {service} need this name."
+    )
+
+
 def wanted(
-    name: str, namespace: str, run_id: str, requested_by: str, now: datetime
+    service: str, namespace: str, run_id: str, requested_by: str, now: datetime
 ) -> dict[str, Any]:
     """The Lease as a run takes it.
 
@@ -47,9 +73,9 @@ def wanted(
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {
-            "name": name,
+            "name": lease_name(service),
             "namespace": namespace,
-            "labels": {marks.INSTANCE: name, marks.MANAGED_BY: marks.MANAGER},
+            "labels": {marks.INSTANCE: service, marks.MANAGED_BY: marks.MANAGER},
             "annotations": {marks.REQUESTED_BY: requested_by},
         },
         "spec": {

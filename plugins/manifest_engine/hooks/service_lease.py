@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from manifest_engine.domain import lease as leases
 from manifest_engine.domain.errors import ClusterError, StateError
@@ -16,7 +17,10 @@ _WHAT = ("coordination.k8s.io/v1", "Lease")
 
 
 class ServiceLease:
-    """The lease of a service, in the name of a run."""
+    """The lease of a service, in the name of a run.
+
+    :param name: of the service.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,8 @@ class ServiceLease:
 
         Two that try at once cannot both succeed: creation fails if it exists, an update if it was
         changed since it was read.
+
+        :raises StateError: when there is a Lease of its name that no run made.
         """
         wanted = leases.wanted(
             self.name, self.namespace, self.run_id, self.requested_by, datetime.now(UTC)
@@ -49,9 +55,11 @@ class ServiceLease:
             try:
                 self.hook.create(wanted)
             except Exists:
-                found = self.hook.get(*_WHAT, self.name, self.namespace)
+                found = self._found()
                 if found is None:
                     return self.take()
+                if not leases.is_ours(found):
+                    raise StateError(leases.not_ours(found, self.name)) from None
                 holder = leases.holder(found)
                 if holder.run_id == self.run_id:
                     wanted["spec"]["acquireTime"] = found["spec"]["acquireTime"]
@@ -94,11 +102,14 @@ class ServiceLease:
     def give_back(self) -> None:
         """Let the next one go on. What cannot be given back expires."""
         try:
-            found = self.hook.get(*_WHAT, self.name, self.namespace)
-            if found and leases.holder(found).run_id == self.run_id:
+            found = self._found()
+            if found and leases.is_ours(found) and leases.holder(found).run_id == self.run_id:
                 # Only as it was read: a moment later it may be another run's.
                 version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-                where = {"namespace": self.namespace, "name": self.name}
+                where = {"namespace": self.namespace, "name": leases.lease_name(self.name)}
                 self.hook.api.request("delete", *_WHAT, **where, body={"preconditions": version})
         except ClusterError as error:
             self.log.warning("The lease of %s is left to expire: %s", self.name, error)
+
+    def _found(self) -> dict[str, Any] | None:
+        return self.hook.get(*_WHAT, leases.lease_name(self.name), self.namespace)

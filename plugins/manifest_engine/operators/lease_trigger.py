@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class LeaseTrigger(ClusterTrigger):
-    """Fires when the Lease of that name may be free; the task then tries to take it."""
+    """Fires when the Lease of a service may be free; the task then tries to take it."""
 
     def settled(self, hook: ClusterHook) -> bool:
         """Whether nobody holds it."""
-        found = hook.get("coordination.k8s.io/v1", "Lease", self.name, self.namespace)
+        name = lease.lease_name(self.name)
+        found = hook.get("coordination.k8s.io/v1", "Lease", name, self.namespace)
         return lease.is_free(found, datetime.now(UTC))

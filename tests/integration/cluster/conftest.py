@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.names import NAME
+from tests.integration.names import LEASE_NAME, NAME
 from tests.integration.steps import apply_step
 
 
@@ -32,7 +32,7 @@ def apply(
                 raise
             done = _resume(task, made, deferred)
         if not changes.get("keep_lease"):
-            kube("delete", "lease", NAME, "-n", namespace)  # as publish_route does in the end
+            kube("delete", "lease", LEASE_NAME, "-n", namespace)  # as publish_route does in the end
         return done
 
     return run

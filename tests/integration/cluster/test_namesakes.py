@@ -13,7 +13,7 @@ from manifest_engine.operators.remove_service import RemoveRoute
 from manifest_engine.operators.validate_manifest import ValidateManifest
 from manifest_engine.operators.validate_rollback import ValidateRollback
 
-from tests.integration.names import COMPONENT, NAME
+from tests.integration.names import COMPONENT, LEASE_NAME, NAME
 
 _FIRST, _, _REST = NAME.partition("-")
 NAMESAKE = {"component": _FIRST, "serviceName": _REST, "environment": "dev"}
@@ -82,7 +82,7 @@ def test_a_removal_takes_nothing_away_and_gives_the_lease_back(owner, make_relea
     )
     with pytest.raises(ManifestError, match=OWNER):
         RemoveRoute(task_id="remove_route", removal=planned.dump()).execute(context("removal"))
-    assert get(f"lease/{NAME}") is None
+    assert get(f"lease/{LEASE_NAME}") is None
 
 
 def _config(server):

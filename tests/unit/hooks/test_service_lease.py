@@ -40,7 +40,7 @@ class Cluster:
 
     def delete(self, method, api_version, kind, *, namespace, name, body):
         assert (method, api_version, kind) == ("delete", "coordination.k8s.io/v1", "Lease")
-        assert (namespace, name) == ("apps", "pricing-quotes")
+        assert (namespace, name) == ("apps", "pricing-quotes.manifest-engine")
         if self.lease is None:
             raise NotFound("It is gone.")
         self._as_read(body["preconditions"]["resourceVersion"])
@@ -122,3 +122,14 @@ def test_the_own_one_is_given_back(cluster, lease):
     lease.take()
     lease.give_back()
     assert cluster.lease is None
+
+
+def test_one_that_no_run_made_is_neither_taken_nor_deleted(cluster, lease):
+    cluster.taken_by("mine", ago=3600)
+    cluster.lease["metadata"]["labels"] = {"app": "quotes"}
+    before = copy.deepcopy(cluster.lease)
+    with pytest.raises(StateError, match="was not made by a deployment") as refused:
+        lease.take()
+    assert not refused.value.retryable
+    lease.give_back()
+    assert cluster.lease == before
