@@ -161,6 +161,7 @@ def environments_wanted() -> dict[str, object]:
     content["environments"]["prod"] = prod
     stage = copy.deepcopy(prod)
     stage["description"] = "Sandbox, after an approval that rebuilds need not have"
+    stage["cluster"]["namespace"] = SETTINGS.exempt_namespace
     stage["approval"]["exemptRebuilds"] = True
     content["environments"]["stage"] = stage
     if SETTINGS.kubeconfig:

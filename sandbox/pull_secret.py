@@ -12,7 +12,7 @@ from sandbox.registry import Registry
 from sandbox.settings import SETTINGS
 
 NAME = "registry"
-_NAMESPACES = (SETTINGS.namespace, SETTINGS.approved_namespace)
+_NAMESPACES = SETTINGS.namespaces
 
 
 class PullSecret(Part):
@@ -22,7 +22,7 @@ class PullSecret(Part):
     needs = ("cluster", "registry")
 
     def where(self) -> str:
-        return f"secret {NAME} in the namespaces {' and '.join(_NAMESPACES)}"
+        return f"secret {NAME} in the namespaces {', '.join(_NAMESPACES)}"
 
     def ready(self) -> str | None:
         if problem := Cluster().ready():

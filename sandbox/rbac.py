@@ -16,9 +16,9 @@ from sandbox.settings import REPOSITORY, SETTINGS
 _GROUP = "rbac.authorization.k8s.io"
 _API = f"/apis/{_GROUP}/v1"
 ROLE, ROUTES = "manifest-engine", "manifest-engine-routes"
-_NAMESPACES = (SETTINGS.namespace, SETTINGS.approved_namespace)
+_NAMESPACES = SETTINGS.namespaces
 USER = "deployer"
-"""By a client certificate, in the environments ``dev`` and ``prod``."""
+"""By a client certificate, in the environments ``dev``, ``prod`` and ``stage``."""
 
 
 def kubeconfig() -> Path:
@@ -42,14 +42,14 @@ def binding(kind: str, role: str, user: str, name: str | None = None) -> dict[st
 
 
 class Rbac(Part):
-    """What may be done in ``aks``, ``dev`` and ``prod``; all goes when the cluster goes."""
+    """What may be done in each environment; all goes when the cluster goes."""
 
     name = "rbac"
     needs = ("cluster", "entra", "pull-secret")
     """The last one for the namespaces."""
 
     def where(self) -> str:
-        return f"ClusterRole {ROLE} in the namespaces {' and '.join(_NAMESPACES)}"
+        return f"ClusterRole {ROLE} in the namespaces {', '.join(_NAMESPACES)}"
 
     def ready(self) -> str | None:
         if problem := Cluster().ready():

@@ -56,6 +56,14 @@ class Settings:
     """Kubernetes namespace of the environment ``dev`` that the sandbox configures."""
     approved_namespace: str = "datafactory-prod"
     """Kubernetes namespace of the environment ``prod``, where deployments wait for an approval."""
+    exempt_namespace: str = "datafactory-stage"
+    """Kubernetes namespace of the environment ``stage``, where rebuilds need no approval."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those of all environments."""
+        return (self.namespace, self.approved_namespace, self.exempt_namespace)
+
     kubeconfig: str = ""
     """An existing cluster's kubeconfig (``SANDBOX_KUBECONFIG``); empty: the sandbox's own."""
 

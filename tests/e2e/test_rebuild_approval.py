@@ -15,14 +15,14 @@ from tests.e2e.nightly import COMPONENT, Night, dockerfile, load
 from tests.e2e.test_approval import answer, question, wait_for_question
 
 ENVIRONMENTS = {"exempt": "stage", "asked": "prod"}
+NAMESPACES = {"exempt": SETTINGS.exempt_namespace, "asked": SETTINGS.approved_namespace}
 SLOW = {"COMES_UP_AFTER": "8"}
 
 
 @pytest.fixture
 def night(api, cluster, environment) -> Iterator[Night]:
     """A service in each of the two environments, on a base image that says "one"."""
-    known = {**environment, "NAMESPACE": SETTINGS.approved_namespace}
-    made = Night(api, client.AppsV1Api(cluster), known)
+    made = Night(api, client.AppsV1Api(cluster), environment)
     try:
         made.push_base("one")
         own = dockerfile(made.base)
@@ -37,8 +37,8 @@ def night(api, cluster, environment) -> Iterator[Night]:
             assert made.wait("deploy_service", run_id, "record_release") == "success"
         yield made
     finally:
-        for name in ENVIRONMENTS:
-            remove(cluster, made.namespace, f"{COMPONENT}-{name}")
+        for name, namespace in NAMESPACES.items():
+            remove(cluster, namespace, f"{COMPONENT}-{name}")
 
 
 def until(api, run, task, *states):

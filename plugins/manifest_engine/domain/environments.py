@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from manifest_engine import installation
 from manifest_engine.domain.environment import DnsLabel, Environment, Rebuilds
@@ -27,6 +27,25 @@ INCLUDE = installation.include_folder()
 class _File(Model):
     environments: dict[DnsLabel, Environment] = Field(min_length=1)
     rebuilds: Rebuilds = Rebuilds()
+
+    @model_validator(mode="after")
+    def _namespaces_are_not_shared(self) -> _File:
+        """Names of objects follow from component and serviceName alone.
+
+        Two connections may lead to one cluster; only the API server could tell.
+        """
+        known: dict[tuple[str, str], str] = {}
+        for name, environment in self.environments.items():
+            cluster = environment.cluster
+            first = known.setdefault((cluster.connection, cluster.namespace), name)
+            if first != name:
+                raise ValueError(
+                    f"the environments {first!r} and {name!r} have the same cluster.connection "
+                    f"{cluster.connection!r} and the same cluster.namespace "
+                    f"{cluster.namespace!r}: a service deployed to both would overwrite itself, "
+                    "since its objects have the same names. Give one of them another namespace"
+                )
+        return self
 
 
 def default_path() -> Path:
@@ -71,7 +90,7 @@ def _load(path: Path, _changed: int) -> _File:
         return _File.model_validate(content, strict=False)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"
+            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
             for item in error.errors(include_url=False)
         )
         raise ConfigurationError(f"{path} is not valid: {problems}.") from None

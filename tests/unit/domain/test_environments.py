@@ -83,3 +83,30 @@ def test_a_run_may_last_as_long_as_the_longest_approval(changed):
     assert environments.longest_approval(changed(lambda dev: None)).total_seconds() == 0
     guarded = changed(lambda dev: dev.update(approval={"timeoutMinutes": 5}))
     assert environments.longest_approval(guarded).total_seconds() == 300
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Loads a file with a second environment that differs in its block ``cluster``."""
+
+    def load(**cluster):
+        content = yaml.safe_load(yaml.safe_dump(SHIPPED))
+        prod = yaml.safe_load(yaml.safe_dump(content["environments"]["dev"]))
+        prod["cluster"] |= cluster
+        content["environments"]["prod"] = prod
+        path = tmp_path / "two.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return environments.load(path)
+
+    return load
+
+
+def test_two_environments_in_one_namespace_of_a_cluster_are_refused_naming_both(two):
+    said = r"'dev' and 'prod' have the same cluster\.connection 'kubernetes_default'"
+    with pytest.raises(ConfigurationError, match=said):
+        two()
+
+
+def test_another_namespace_or_another_connection_is_another_place(two):
+    assert two(namespace="other").keys() == {"dev", "prod"}
+    assert two(connection="aks_default").keys() == {"dev", "prod"}
