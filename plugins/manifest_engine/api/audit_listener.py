@@ -2,7 +2,8 @@
 
 It runs where Airflow changes a run's state: in the scheduler, and in the API server when somebody
 marks a run by hand. Nothing here may hold either of them up or break it, so every error ends in the
-log, and what is read from the database is read by a session of its own.
+log, and what is read from the database is read by a session of its own: a bounded number of values,
+of a bounded size.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
 PATH_VARIABLE = "MANIFEST_ENGINE_AUDIT_LOG"
+_XCOM_MAX = 256 * 1024
+"""Characters of an XCom that is read, as JSON: a release has the manifest in it, which may have
+64 KiB, and the settings of its environment."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +53,7 @@ def path() -> Path:
 
 def append(entry: dict[str, Any]) -> None:
     """One line by one write to the file's end, so that several processes may do it at once."""
-    text = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n"
     where = path()
     where.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
@@ -93,7 +97,7 @@ def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.settings import NonScopedSession
-    from sqlalchemy import and_, or_, select
+    from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
 
     from manifest_engine.domain import audit
 
@@ -110,16 +114,24 @@ def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
             .limit(1)
         ).first()
         failed, index = first or (None, audit.UNMAPPED)
-        rows = session.scalars(
-            select(XComModel).where(
+        # The columns alone: with the whole row Airflow joins the run, and its conf to each row.
+        rows = session.execute(
+            select(XComModel.task_id, XComModel.key, XComModel.value).where(
                 XComModel.dag_id == dag_run.dag_id,
                 XComModel.run_id == dag_run.run_id,
-                XComModel.key.in_(audit.KEYS),
                 or_(
-                    XComModel.map_index == audit.UNMAPPED,
-                    and_(XComModel.task_id == failed, XComModel.map_index == index),
+                    and_(
+                        tuple_(XComModel.task_id, XComModel.key).in_(sorted(audit.PLACES)),
+                        XComModel.map_index == audit.UNMAPPED,
+                    ),
+                    and_(
+                        XComModel.task_id == failed,
+                        XComModel.key == audit.ERROR_KEY,
+                        XComModel.map_index == index,
+                    ),
                 ),
+                func.length(cast(XComModel.value, Text)) <= _XCOM_MAX,
             )
         )
-        xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
+        xcoms = {(task, key): value for task, key, value in rows}
     return xcoms, failed

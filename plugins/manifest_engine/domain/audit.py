@@ -1,6 +1,7 @@
 """One audit entry per beginning and end of a run: who asked for what, and what became of it.
 
-``docs/audit.md`` describes the entry; it has no secret in it.
+``docs/audit.md`` describes the entry; it has no secret in it. Its size and the time that it takes
+are bounded, whatever was asked for: the scheduler makes it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,26 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
+from manifest_engine.domain.json_excerpt import MORE, Excerpt
+from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.redaction import redacted
 
 SCHEMA = 1
 """Raised when a field changes its meaning; new fields may come without that."""
+
+ENTRY_MAX = 16 * 1024
+"""Bytes of an entry: what log drivers and shippers take as one line (Docker cuts lines there)."""
+_ABOUT_THE_RUN_MAX = 3 * 1024
+_SENTENCE_MAX = 4 * 1024
+_MANIFEST_MAX = 5 * 1024
+"""Bytes of the entry's parts. The manifest may grow when it is redacted, from ``://@`` to ``://***@``
+at worst; the rest is for the entry's own keys."""
+_TEXT_MAX = 500
+"""Characters of a value."""
+_UNKNOWN_KEYS_MAX = 10
 
 REBUILD = "rebuild"
 ACTIONS = {
@@ -33,8 +48,6 @@ NOBODY = "unknown"
 ERROR_KEY = "error"
 VALUE_KEY = "return_value"
 PUSH_KEY = "push"
-KEYS = (VALUE_KEY, ERROR_KEY, PUSH_KEY)
-"""Of the XComs that an entry is made of."""
 UNMAPPED = -1
 """Airflow's index of a task that is not mapped; all that an entry is made of are, but for a failure
 that no other task sums up."""
@@ -46,6 +59,12 @@ PLACES = frozenset(
     {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _APPROVED},
 )
 """Tasks and keys of the XComs that an entry is made of, besides the error of what failed."""
+
+_KNOWN = (
+    *(field.alias or name for name, field in Manifest.model_fields.items()),
+    *("confirm", "force"),
+)
+"""Fields of a conf, in the order of an entry."""
 
 XComs = Mapping[tuple[str, str], Any]
 """By task and key."""
@@ -74,6 +93,7 @@ def entry(
     :param failed: the task that failed first.
     :param message: Airflow's own word for why the run ended.
     """
+    cut = Excerpt(_ABOUT_THE_RUN_MAX, _TEXT_MAX).of
     over = run.state in ("success", "failed")
     record = _first(xcoms, [(task, VALUE_KEY) for task in _RECORD])
     manifest = _manifest(run.conf, _first(xcoms, [(task, VALUE_KEY) for task in _VALIDATE]))
@@ -82,16 +102,16 @@ def entry(
         "schema": SCHEMA,
         "event": "ended" if over else "started",
         "action": REBUILD if manifest.get(REBUILD) else ACTIONS.get(run.dag_id, run.dag_id),
-        "by": run.user or NOBODY,
+        "by": cut(run.user) or NOBODY,
         "from": _SOURCES.get(source, source),
         "dag": run.dag_id,
-        "run": run.run_id,
+        "run": cut(run.run_id),
         "requestedAt": _time(run.requested_at),
         "startedAt": _time(run.started_at),
-        "component": manifest.get("component"),
-        "serviceName": manifest.get("serviceName"),
-        "version": record.get("version") or manifest.get("version"),
-        "environment": manifest.get("environment"),
+        "component": cut(manifest.get("component")),
+        "serviceName": cut(manifest.get("serviceName")),
+        "version": cut(record.get("version") or manifest.get("version")),
+        "environment": cut(manifest.get("environment")),
         "manifest": manifest,
     }
     if over:
@@ -99,13 +119,17 @@ def entry(
         made |= {
             "endedAt": _time(run.ended_at),
             "result": run.state,
-            "digest": record.get("digest") or _first(xcoms, _PUSHED).get("digest"),
-            "url": record.get("url"),
-            "approvedBy": approved.get("approvedBy"),
-            "approvedAt": approved.get("approvedAt"),
+            "digest": cut(record.get("digest") or _first(xcoms, _PUSHED).get("digest")),
+            "url": cut(record.get("url")),
+            "approvedBy": cut(approved.get("approvedBy")),
+            "approvedAt": cut(approved.get("approvedAt")),
         }
     if run.state == "failed":
-        made |= {"failedStep": failed, "sentence": _sentence(xcoms, failed, message)}
+        sentence = _sentence(xcoms, failed, message)
+        made |= {
+            "failedStep": failed,
+            "sentence": Excerpt(_SENTENCE_MAX, _SENTENCE_MAX).of(sentence),
+        }
     return made
 
 
@@ -130,12 +154,21 @@ def line(made: Mapping[str, Any]) -> str:
 def _manifest(conf: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
     """As validated, with defaults; as asked for, where it was not."""
     found = planned.get("manifest")
-    return redacted(found if isinstance(found, dict) else conf)
+    asked = found if isinstance(found, dict) else conf
+    known = {key: asked[key] for key in _KNOWN if key in asked}
+    unknown = list(islice((key for key in asked if key not in known), _UNKNOWN_KEYS_MAX))
+    # Cut before it is redacted, since redaction reads all of it.
+    few = Excerpt(_MANIFEST_MAX, _TEXT_MAX).of(known | dict.fromkeys(unknown, MORE))
+    few.pop(MORE, None)
+    made = redacted(few)
+    if rest := len(asked) - len(few):
+        made[MORE] = f"{rest} more"
+    return made
 
 
-def _sentence(xcoms: XComs, failed: str | None, message: str) -> str:
+def _sentence(xcoms: XComs, failed: str | None, message: str) -> Any:
     if failed and (told := xcoms.get((failed, ERROR_KEY))):
-        return str(told)
+        return told
     if message == "timed_out":
         return "The run took longer than its DAG allows (dagrun_timeout) and was ended."
     if failed:

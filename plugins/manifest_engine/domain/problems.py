@@ -9,6 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from manifest_engine.domain import printable
+
 _KINDS: dict[str, str] = {
     "string_type": "must be text (in JSON: in double quotes)",
     "int_type": "must be a whole number (in JSON: without quotes)",
@@ -31,14 +33,10 @@ _LONGEST = 500
 def sentences(error: ValidationError, model: type[BaseModel]) -> str:
     """What is wrong with a value for ``model``: the first problems, and how many more."""
     found = error.errors(include_url=False)
-    told = [_cut(sentence(item, model)) for item in found[:_TOLD]]
+    told = [printable.excerpt(sentence(item, model), _LONGEST) for item in found[:_TOLD]]
     if len(found) > _TOLD:
         told.append(f"and {len(found) - _TOLD} more problems")
     return "; ".join(told)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def sentence(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ManifestError
 
 MAX_BYTES = 64 * 1024
@@ -28,8 +29,9 @@ def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
     for name, value in _variables(conf):
         size = _bytes(f"{name}=") + _bytes(value)
         if size > VARIABLE_MAX_BYTES:
+            shown = printable.excerpt(name, _KEY_SHOWN)
             raise ManifestError(
-                f"env.{_shown(name)} takes {size} bytes as NAME=value; Linux takes at most "
+                f"env.{shown} takes {size} bytes as NAME=value; Linux takes at most "
                 f"{VARIABLE_MAX_BYTES} bytes for one environment variable. Move the value into a "
                 "file of the image."
             )
@@ -43,13 +45,14 @@ def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
 def advice(conf: Mapping[str, Any]) -> str:
     """A sentence that names the field that takes most, and where its value can go instead."""
     field, size = _largest(conf)
-    inner = conf.get(field)
+    shown = printable.excerpt(field, _KEY_SHOWN)
+    inner = conf[field]
     if isinstance(inner, Mapping) and inner:
         key, size = _largest(inner)
-        field = f"{_shown(field)}.{_shown(key)}"
+        shown += f".{printable.excerpt(key, _KEY_SHOWN)}"
     return (
-        f"The largest field is {_shown(field, 2 * _KEY_SHOWN)} with {size} bytes: move large "
-        "values into a Secret (secretEnv) or into the image."
+        f"The largest field is {shown} with {size} bytes: move large values into a Secret "
+        "(secretEnv) or into the image."
     )
 
 
@@ -60,7 +63,7 @@ def _variables(conf: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _largest(fields: Mapping[str, Any]) -> tuple[str, int]:
-    sizes = {str(key): _json_bytes(value) for key, value in fields.items()}
+    sizes = {key: _json_bytes(value) for key, value in fields.items()}
     return max(sizes.items(), key=lambda item: item[1] + len(item[0]))
 
 
@@ -73,8 +76,3 @@ def _json_bytes(value: Any) -> int:
 
 def _bytes(text: str) -> int:
     return len(text.encode(errors="surrogatepass"))
-
-
-def _shown(key: str, most: int = _KEY_SHOWN) -> str:
-    text = key if key.isprintable() else repr(key)
-    return text if len(text) <= most else text[:most] + "…"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from manifest_engine.api import audit_listener
+from manifest_engine.domain import audit
 
 RUN = SimpleNamespace(dag_id="rebuild_services", run_id="night")
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -76,3 +78,51 @@ def test_of_several_steps_the_first_that_failed_is_told(failed: Failed) -> None:
 
 def test_a_run_without_a_failed_task_has_none(session: Any) -> None:
     assert audit_listener._found(RUN) == ({}, None)
+
+
+def test_what_no_entry_is_made_of_is_not_read(session: Any, failed: Failed) -> None:
+    failed("rebuild", 0, "Service 0 answers 500.", at=1)
+    _add(session, "plan", "return_value", [{"conf": "x" * 1_000} for _ in range(1_000)])
+    _add(session, "validate", "error", "of a task that did not fail")
+    _add(session, "validate", "return_value", {"manifest": {"notes": "x" * 70_000}})
+    _add(session, "record_release", "return_value", {"url": "x" * 300_000})
+    with _statements(session) as asked:
+        xcoms, _ = audit_listener._found(RUN)
+    assert xcoms.keys() == {("rebuild", "error"), ("validate", "return_value")}
+    assert len(asked) == 2
+    # Joined with the run, each row would bring the run's conf along.
+    assert not any("dag_run.conf" in statement for statement in asked)
+
+
+def test_each_place_of_an_entry_is_read(session: Any) -> None:
+    for task, key in audit.PLACES:
+        _add(session, task, key, {"of": task})
+    xcoms, _ = audit_listener._found(RUN)
+    assert xcoms == {(task, key): {"of": task} for task, key in audit.PLACES}
+
+
+def _add(session: Any, task: str, key: str, value: Any) -> None:
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import insert
+
+    of = {"dag_id": RUN.dag_id, "run_id": RUN.run_id, "task_id": task, "map_index": -1}
+    session.execute(insert(XComModel).values(**of, key=key, value=value, dag_run_id=1))
+    session.commit()
+
+
+@contextmanager
+def _statements(session: Any) -> Iterator[list[str]]:
+    """The SQL that is sent meanwhile."""
+    from sqlalchemy import event
+
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -41,6 +42,28 @@ def test_a_beginning_and_an_end_are_a_line_each(log, monkeypatch):
     assert [entry["event"] for entry in entries] == ["started", "ended"]
     assert [entry["by"] for entry in entries] == ["ada", "ada"]
     assert entries[1]["failedStep"] == "build_image"
+
+
+def test_a_conf_of_many_megabytes_takes_no_time_of_the_scheduler(log, monkeypatch):
+    monkeypatch.setattr(audit_listener, "_found", lambda run: ({}, "validate"))
+    audit_listener.on_dag_run_running(a_run(), "started")  # imports what an entry needs
+    run = a_run(state="failed")
+    run.conf |= {
+        "env": {f"BIG_{at}": "x" * 1_000_000 for at in range(9)},
+        "notes": "token" * 1_000_000,
+        "serviceName": "\ud800" * 1_000_000,
+        "replicas": float("nan"),
+        **{f"key-{at}": "v" for at in range(100_000)},
+    }
+    taken = []
+    for _ in range(3):  # the quickest counts: neighbours on the machine cost CPU time, too
+        before = time.process_time()
+        audit_listener.on_dag_run_failed(run, "task_failure")
+        taken.append(time.process_time() - before)
+    assert min(taken) < 0.05
+    line = log.read_text().splitlines()[-1]
+    assert json.loads(line)["component"] == "pricing"
+    assert len(line.encode()) <= 16 * 1024
 
 
 def test_other_dags_are_none_of_its_business(log):

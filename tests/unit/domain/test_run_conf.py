@@ -69,15 +69,14 @@ def test_a_rebuild_has_room_for_what_its_plan_adds():
     ("field", "value"),
     [
         ("notes", "x" * 5_000_000),
-        ("notes", "A" * 5_000_000),
-        ("serviceName", "A" * 5_000_000),
+        ("serviceName", "A" * 1_000_000),
         ("\ud800\x00", "\udfff" * 1_000_000),
         ("k" * 1_000_000, "x"),
-        ("env", {f"K{at}": "v" for at in range(300_000)}),
-        ("env", {"k" * 2_000_000: "v"}),
-        ("smokeTest", list(range(1_000_000))),
+        ("env", {f"K{at}": "v" for at in range(50_000)}),
+        ("env", {"k" * 1_000_000: "v"}),
+        ("smokeTest", list(range(100_000))),
     ],
-    ids=["text", "upper", "name", "surrogates", "key", "keys", "long-key", "list"],
+    ids=["text", "name", "surrogates", "key", "keys", "long-key", "list"],
 )
 def test_whatever_is_too_large_is_refused_in_a_short_sentence(parse, field, value):
     said = refusal(parse, NAMED | {field: value})
