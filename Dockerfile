@@ -1,7 +1,7 @@
 # The image of every Airflow component of docker-compose.yaml. Images are named by arguments, for
 # mirrors: docker build --build-arg AIRFLOW_IMAGE=mirror.example.com/apache/airflow:… .
 ARG AIRFLOW_IMAGE=apache/airflow:slim-3.3.2-python3.11
-ARG DOCKER_IMAGE=docker:28.5.2-dind
+ARG DOCKER_IMAGE=docker:29.9.0-dind
 
 FROM ${DOCKER_IMAGE} AS docker
 
@@ -23,7 +23,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --constraint requirem
 # Tasks may read the code and not change it; compiled here, or each of them would compile it anew.
 USER root
 COPY compose/airflow_local_settings.py config/
-COPY compose/init.py compose/alive.py compose/
+COPY compose/init.py compose/alive.py compose/entrypoint.sh compose/
 COPY include include
 COPY plugins plugins
 COPY dags dags
@@ -34,3 +34,6 @@ USER airflow
 
 # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
 ENV PYTHONPATH=/opt/airflow/plugins
+
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "sh", "/opt/airflow/compose/entrypoint.sh"]
+CMD ["--help"]

@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -26,6 +26,9 @@ down: venv ## stop all of it: no process, container, mount, bridge or firewall r
 
 compose-secrets: ## make the secrets of docker-compose.yaml in compose/secrets; what is there is kept
 	@compose/make-secrets.sh
+
+compose-pin: ## pin the images of docker-compose.yaml: write the digests of their tags into .env
+	@compose/pin-images.sh
 
 compose-up: up ## besides the sandbox the stack of docker-compose.yaml: Celery workers and TLS builders
 	@$(PY) -m sandbox up --only compose

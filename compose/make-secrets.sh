@@ -24,9 +24,6 @@ EOF
 put database_url <<EOF
 postgresql+psycopg2://airflow:$(cat postgres_password)@postgres/airflow
 EOF
-put result_backend <<EOF
-db+postgresql://airflow:$(cat postgres_password)@postgres/airflow
-EOF
 put broker_url <<EOF
 redis://:$(cat redis_password)@redis:6379/0
 EOF
@@ -49,6 +46,8 @@ EOF
 put storage <<EOF
 DefaultEndpointsProtocol=http;AccountName=datafactory;AccountKey=$(cut -d: -f2 azurite_accounts);BlobEndpoint=http://azurite:10000/datafactory;
 EOF
+# A company's own authorities, in PEM.
+put ca_certificates </dev/null
 # Airflow Connections beside those of the stack itself, in Airflow's JSON form; see README.md.
 put connections <<EOF
 {}
@@ -72,3 +71,6 @@ subjectAltName=DNS:builder-1,DNS:builder-2"
     issue builder_client worker "extendedKeyUsage=clientAuth"
     rm -f ca.key builder_ca.srl ca.srl
 fi
+
+# Where SELinux confines containers, they read files of this type alone.
+if command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -R -t container_file_t .; fi

@@ -78,7 +78,7 @@ class Compose(Part):
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._load_base_image, BUILDERS))
         # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
-        requests.get(f"{self.url}/execution/health", timeout=30)
+        requests.get(f"{self.url}/execution/health", timeout=120)
 
     def ready(self) -> str | None:
         if problem := self.health():

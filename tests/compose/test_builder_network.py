@@ -1,0 +1,159 @@
+"""What a build reaches: nothing of the stack, of the cloud's metadata, or of private networks.
+
+Each address is probed from inside a RUN of a real build on a builder of the running stack.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+
+import pytest
+
+from sandbox import docker_cli
+from sandbox.base_image import IMAGE
+from sandbox.compose import BUILDERS, Compose
+from sandbox.engine import Engine
+from sandbox.part import SandboxError
+from sandbox.settings import SETTINGS
+
+PROBE = """
+import socket, sys
+for target in sys.argv[1:]:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 5).close()
+        found = "open"
+    except OSError as error:
+        found = str(error)
+    print("PROBE", target, found, flush=True)
+"""
+PORTS = {
+    "postgres": 5432,
+    "redis": 6379,
+    "azurite": 10000,
+    "api-server": 8080,
+    "worker": 8793,
+    "builder-1": 2376,
+    "builder-2": 2376,
+}
+METADATA = ("169.254.169.254:80", "168.63.129.16:80", "fd00:ec2::254:80")
+REFUSED = "[Errno 113] No route to host"
+"""What the firewall's answer makes of a connection; a closed port is "Connection refused"."""
+CHECK = ("sh", "/etc/docker/builder-firewall.sh", "check")
+
+
+@pytest.fixture(scope="module")
+def components(compose):
+    """The addresses, with port, of each component that a build must not reach."""
+    found = {}
+    for service, port in PORTS.items():
+        names = [item["ID"] for item in compose.containers(service)]
+        said = docker_cli.docker("inspect", *names, host=Engine().host, what="inspecting")
+        networks = [item["NetworkSettings"]["Networks"].values() for item in json.loads(said)]
+        found[service] = [f"{each['IPAddress']}:{port}" for group in networks for each in group]
+    return found
+
+
+@pytest.fixture(scope="module")
+def probed(compose, components):
+    allowed = [f"{SETTINGS.pod_gateway}:{SETTINGS.registry_port}"]
+    allowed += [f"{SETTINGS.pod_gateway}:{SETTINGS.index_port}"]
+    other = [f"{SETTINGS.pod_gateway}:{SETTINGS.apiserver_port}", "172.17.0.1:2376"]
+    targets = [target for each in components.values() for target in each]
+    return probe(compose, "builder-1", *targets, *METADATA, *allowed, *other)
+
+
+@pytest.mark.parametrize("service", PORTS)
+def test_a_run_does_not_reach_a_component_of_the_stack(service, components, probed):
+    listening = [target for target in components[service] if answers(target)]
+    assert listening, "nothing listens there, so this test would prove nothing"
+    assert {probed[target] for target in components[service]} == {REFUSED}
+
+
+def test_a_run_does_not_reach_a_metadata_service(compose, probed):
+    assert [probed[target] for target in METADATA[:2]] == [REFUSED] * 2
+    assert "unreachable" in probed[METADATA[2]]
+    rules = inside(compose, "builder-1", "ip6tables", "-S", "MANIFEST-ENGINE")
+    assert "-d fd00:ec2::254/128 -j REJECT" in rules
+
+
+def test_a_run_reaches_what_is_allowed_and_no_other_port_of_the_same_address(probed):
+    place = SETTINGS.pod_gateway
+    assert probed[f"{place}:{SETTINGS.registry_port}"] == "open"
+    assert probed[f"{place}:{SETTINGS.index_port}"] == "open"
+    assert answers(f"{place}:{SETTINGS.apiserver_port}")
+    assert probed[f"{place}:{SETTINGS.apiserver_port}"] == REFUSED
+
+
+def test_a_run_does_not_reach_the_builder_that_runs_it(probed):
+    assert probed["172.17.0.1:2376"] == REFUSED
+
+
+def test_add_does_not_reach_them_either(compose, components):
+    (azurite,) = components["azurite"]
+    with pytest.raises(SandboxError, match="no route to host"):
+        build(compose, "builder-1", f"FROM scratch\nADD http://{azurite}/ /answer\n")
+
+
+def test_a_run_resolves_names_as_the_builder_does(compose):
+    dockerfile = f"FROM {IMAGE}\nRUN getent hosts builder-2 && cat /etc/resolv.conf\n"
+    assert "builder-2" in build(compose, "builder-1", dockerfile)
+
+
+def test_a_run_does_not_get_the_network_of_the_builder(compose):
+    dockerfile = f"FROM {IMAGE}\nRUN --network=host true\n"
+    with pytest.raises(SandboxError, match=r"network\.host is not allowed"):
+        build(compose, "builder-1", dockerfile, "--allow", "network.host")
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_a_builder_with_the_firewall_says_so_by_its_label(compose, builder):
+    inside(compose, builder, *CHECK)
+    labels = inside(compose, builder, "docker", "info", "--format", "{{json .Labels}}")
+    assert json.loads(labels) == ["com.manifest-engine.network=restricted"]
+
+
+def test_a_lost_rule_is_noticed_and_is_back_after_a_restart(compose, components):
+    inside(compose, "builder-2", "iptables", "-F", "DOCKER-USER")
+    with pytest.raises(SandboxError, match="firewall is not in force"):
+        inside(compose, "builder-2", *CHECK)
+    compose.compose("restart", "--timeout", "3", "builder-2")
+    compose.compose("up", "--detach", "--no-recreate", "--wait", "builder-2", seconds=180)
+    inside(compose, "builder-2", *CHECK)
+    (redis,) = components["redis"]
+    assert probe(compose, "builder-2", redis) == {redis: REFUSED}
+
+
+def probe(compose: Compose, builder: str, *targets: str) -> dict[str, str]:
+    """What a RUN finds at each ``address:port``."""
+    dockerfile = (
+        f"FROM {IMAGE}\nCOPY <<'END' /probe.py\n{PROBE}END\n"
+        f"RUN python3 /probe.py {' '.join(targets)}\n"
+    )
+    lines = build(compose, builder, dockerfile).splitlines()
+    said = [line.split("PROBE ", 1)[1].split(" ", 1) for line in lines if " PROBE " in line]
+    return dict(said)
+
+
+def build(compose: Compose, builder: str, dockerfile: str, *options: str) -> str:
+    """The output of a build on that builder, or SandboxError with it."""
+    text = base64.b64encode(dockerfile.encode()).decode()
+    options = ("--no-cache", "--progress", "plain", "--output", "type=cacheonly", *options)
+    command = f"echo {text} | base64 -d | docker buildx build {' '.join(options)} - 2>&1"
+    return inside(compose, builder, "sh", "-c", command)
+
+
+def inside(compose: Compose, builder: str, *words: str) -> str:
+    return compose.compose("exec", "--no-TTY", builder, *words, seconds=180)
+
+
+def answers(target: str) -> bool:
+    """Whether the host gets a connection."""
+    address, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((address, int(port)), 3).close()
+    except OSError:
+        return False
+    return True
