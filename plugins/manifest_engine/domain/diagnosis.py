@@ -7,17 +7,20 @@ not mend it, so that nobody waits for a deadline in vain.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from manifest_engine.domain import image_pull
+from manifest_engine.domain import image_pull, printable
 from manifest_engine.domain.finding import Finding, flat
 
 Json = Mapping[str, Any]
 
 LINES = 8
 """Last log lines that an error repeats; the rest stands in the task's log."""
+_READ_MAX = 100_000
+"""Characters of a log that are looked at."""
 CRASHES = 2
 """Restarts after which a crash counts as final: three starts have failed alike."""
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -26,7 +29,6 @@ ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must 
 _KILLED = (137, 143)
 """128 + SIGKILL, 128 + SIGTERM."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _UNMADE = {
     "CreateContainerConfigError": "made",
     "CreateContainerError": "made",
@@ -189,8 +191,8 @@ def tail(text: str | None, lines: int = LINES) -> str:
 
     Of lines in a row that differ in their time alone, such as an access log's, the last stands.
     """
-    plain = _COLOURS.sub("", text or "")
-    written = [line.rstrip() for line in plain.splitlines() if line.strip()]
+    plain = printable.printable(text or "", _READ_MAX)
+    written = [line.rstrip() for line in plain.split("\n") if line.strip()]
     runs = groupby(written, key=lambda line: _TIME_OF_DAY.sub("", line))
-    kept = [list(run)[-1] for _, run in runs][-lines:]
+    kept = [printable.line(deque(run, 1)[0], printable.EXCERPT_MAX) for _, run in runs][-lines:]
     return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""

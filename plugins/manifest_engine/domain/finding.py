@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from manifest_engine.domain import printable
+
 _WRAPPED = re.compile(
     r'Back-off pulling image "[^"]*": (?:ErrImagePull: )?'
     r'|failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": '
@@ -37,6 +39,4 @@ def flat(text: Any) -> str:
     Of a longer one the middle is left out: what went wrong stands at the end, behind an address
     whose signature alone may take hundreds of letters.
     """
-    line = _WRAPPED.sub("", " ".join(str(text or "").split()))
-    half = _LENGTH // 2
-    return line if len(line) <= _LENGTH else f"{line[:half]} … {line[-half:]}"
+    return printable.line(_WRAPPED.sub("", " ".join(str(text or "").split())), _LENGTH)

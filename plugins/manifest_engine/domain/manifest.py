@@ -189,6 +189,7 @@ def parse(conf: Mapping[str, Any], *, most: int = run_conf.MAX_BYTES) -> Manifes
     :raises ManifestError: naming every problem, with the nearest known key or a valid name.
     """
     run_conf.require_small(conf, most)
+    run_conf.require_printable(conf)
     given = {key: value for key, value in conf.items() if value is not None}
     try:
         return Manifest.model_validate(given)

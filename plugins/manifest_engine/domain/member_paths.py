@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError
 
 DOCKERFILE = "scripts/Dockerfile"
@@ -15,6 +16,7 @@ _PART_MAX = 255
 _PATH_MAX = 4095
 """Linux' NAME_MAX and PATH_MAX, in bytes: what no builder could write anyway."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_SPACES = frozenset("\t\n\v\f\r")
 _SHOWN_MAX = 120
 
 
@@ -34,7 +36,7 @@ def safe_path(name: str) -> str:
     :return: the path without a trailing slash; empty for the root itself.
     :raises ArtifactError: when the name could lead out of the root, or mean two things.
     """
-    if any(ord(char) < 32 or ord(char) == 127 for char in name):
+    if printable.unprintable(name) or not _SPACES.isdisjoint(name):
         raise refused(name, "has a control character in its name; rename it")
     if "\\" in name:
         raise refused(name, "has a backslash in its name; pack the ZIP with '/' between folders")

@@ -50,6 +50,7 @@ def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Wan
     :raises ManifestError: naming every problem.
     """
     run_conf.require_small(conf)
+    run_conf.require_printable(conf)
     given = {key: value for key, value in conf.items() if value not in (None, "")}
     try:
         asked = Request.model_validate(given)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from manifest_engine.domain import printable
+
 _OWNER = re.compile(r'conflict with "(?P<manager>[^"]+)"(?: with subresource "(?P<sub>[^"]+)")?')
 _MISSING_NAMESPACE = re.compile(r'namespaces "(?P<name>[^"]+)" not found')
 _NOT_ALLOWED = re.compile(
@@ -165,4 +167,4 @@ def _admission(attempt: Attempt, message: str) -> Refusal:
 
 def _first(message: str) -> str:
     """One line, not endless, without the period that the sentence brings itself."""
-    return " ".join(message.split())[:600].rstrip(".")
+    return printable.excerpt(message, 600).rstrip(".")

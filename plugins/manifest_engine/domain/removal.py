@@ -76,6 +76,7 @@ def parse(conf: Mapping[str, Any]) -> Request:
     :raises ManifestError: saying which field is wrong, or what to type.
     """
     run_conf.require_small(conf)
+    run_conf.require_printable(conf)
     try:
         asked = Request.model_validate(dict(conf))
     except ValidationError as error:

@@ -80,6 +80,7 @@ def parse(conf: Mapping[str, Any]) -> RollbackRequest:
     :raises ManifestError: naming every problem.
     """
     run_conf.require_small(conf)
+    run_conf.require_printable(conf)
     given = {key: value for key, value in conf.items() if value is not None}
     if not str(given.get("version", "x")).strip():
         del given["version"]

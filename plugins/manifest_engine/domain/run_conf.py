@@ -1,4 +1,4 @@
-"""How large a run's conf may be. Checked before anything else is read of the conf."""
+"""How large a run's conf may be, and of which characters. Checked before all else."""
 
 from __future__ import annotations
 
@@ -40,6 +40,29 @@ def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
         raise ManifestError(
             f"The run's conf has {size} bytes as JSON; at most {most} are taken. {advice(conf)}"
         )
+
+
+def require_printable(conf: Mapping[str, Any]) -> None:
+    """Refuse a text that cannot be stored or shown: its characters reach annotations and logs.
+
+    :raises ManifestError: naming the field and the character.
+    """
+    waiting: list[tuple[str, Any]] = [("", conf)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str) and (char := printable.unprintable(value)):
+            raise ManifestError(
+                f"{place} has the character {char}, which can be neither stored nor shown; remove "
+                "it."
+            )
+        if isinstance(value, Mapping):
+            shown = [printable.excerpt(str(key), _KEY_SHOWN) for key in value]
+            names = [f"{place}.{name}" if place else name for name in shown]
+            named = list(zip(names, value, strict=True))
+            waiting += [(f"the name {name}", key) for name, key in named]
+            waiting += [(name, value[key]) for name, key in named]
+        elif isinstance(value, list):
+            waiting += [(place, item) for item in value]
 
 
 def advice(conf: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from manifest_engine.domain import diagnosis, smoke_pod, verdict
+from manifest_engine.domain import diagnosis, printable, smoke_pod, verdict
 from manifest_engine.domain.errors import SmokeTestFailed
 from manifest_engine.domain.finding import Finding, flat
 from manifest_engine.domain.pod import APP
@@ -68,7 +68,7 @@ def judge(found: Verdict, log: str) -> Verdict:
     :param log: the end of the service's log.
     """
     if not found.ok:
-        answer = f"; its answer began {found.body.strip()[:200]!r}" if found.body else ""
+        answer = f"; its answer began {printable.excerpt(found.body, 200)!r}" if found.body else ""
         raise SmokeTestFailed(
             f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
             f"{found.seconds:.0f} s{answer}{diagnosis.tail(log)}"
@@ -146,7 +146,7 @@ def _pod_failed(pod: Json) -> Finding:
 
 
 def _no_verdict(ended: Json) -> SmokeTestFailed:
-    text = " ".join((ended.get("message") or ended.get("reason") or "").split())
+    text = printable.excerpt(ended.get("message") or ended.get("reason") or "", 500)
     if "python3" in text and ("not found" in text or "no such file" in text):
         return SmokeTestFailed(
             "The smoke test needs python3 in the image and there is none on its PATH; base the "
@@ -154,6 +154,6 @@ def _no_verdict(ended: Json) -> SmokeTestFailed:
         )
     return SmokeTestFailed(
         f"The smoke test's prober ended with exit code {ended.get('exitCode')} and without a "
-        f"verdict ({text[:500]}).",
+        f"verdict ({text}).",
         retryable=True,
     )

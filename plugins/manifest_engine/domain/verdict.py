@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import SmokeTestFailed, StateError
 from manifest_engine.domain.model import Model
 
@@ -36,11 +37,16 @@ class Verdict(Model):
 
 
 def read(message: str) -> Verdict | None:
-    """The prober's termination message; None when it is not one."""
+    """The prober's termination message; None when it is not one.
+
+    What the service answered is made printable here.
+    """
     try:
-        return Verdict.model_validate(json.loads(message), strict=False)
-    except (ValueError, ValidationError):
+        found = Verdict.model_validate(json.loads(message), strict=False)
+    except (ValueError, ValidationError, RecursionError):
         return None
+    body, problem = printable.excerpt(found.body), printable.excerpt(found.problem)
+    return found.model_copy(update={"body": body, "problem": problem})
 
 
 def check(data: Any, *, digest: str, run_id: str) -> Verdict:

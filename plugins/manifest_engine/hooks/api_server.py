@@ -14,7 +14,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.domain.refusals import Attempt
-from manifest_engine.hooks import cluster_errors
+from manifest_engine.hooks import bounded, cluster_errors
 from manifest_engine.hooks.api_kinds import KnownKinds, rbac_name
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """A single request is given this long; longer waits are watches with a time of their own."""
 _WATCH_MARGIN_SECONDS = 10.0
+_ANSWER_MAX = 64 << 20
+"""Bytes of one answer: a list of some ten thousand objects."""
+_EVENT_MAX = 4 << 20
+"""Bytes of one event of a watch; etcd takes objects of 1.5 MiB."""
 _RETRIES = 3
 """As urllib3 has it."""
 SHORTEST_WATCH_SECONDS = 1.0
@@ -105,7 +109,12 @@ class ApiServer:
                 _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
                 **parameters,
             )
-            said = answer.data
+            said = answer.read(_ANSWER_MAX + 1, decode_content=True)
+        if len(said) > _ANSWER_MAX:
+            raise ClusterError(
+                f"The API server {self.url} was asked to {attempt} and answers more than "
+                f"{_ANSWER_MAX >> 20} MiB; delete old objects of that kind there."
+            )
         try:
             return cast("Json", json.loads(said))
         except ValueError as error:
@@ -140,7 +149,8 @@ class ApiServer:
                 _request_timeout=(CONNECT_SECONDS, whole + _WATCH_MARGIN_SECONDS),
             )
         try:
-            for line in _lines(answer):
+            blocks = answer.stream(amt=None, decode_content=False)
+            for line in filter(bytes.strip, bounded.lines(blocks, _EVENT_MAX)):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     break
@@ -188,10 +198,3 @@ class ApiServer:
     ) -> str:
         resource = self._client.resources.get(api_version=api_version, kind=kind)
         return str(resource.path(name=name, namespace=namespace))
-
-
-def _lines(answer: Any) -> Iterator[bytes]:
-    rest = b""
-    for chunk in answer.stream(amt=None, decode_content=False):
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line for line in whole if line.strip())

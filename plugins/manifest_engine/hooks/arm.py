@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks import http_answers
 from manifest_engine.hooks.azure_identity import TRANSPORT, AzureIdentity, first_sentence
 
 ENDPOINT = "https://management.azure.com"
@@ -56,7 +57,7 @@ class ResourceManager:
             cluster.subscription_id,
             self.endpoint.rstrip("/"),
             credential_scopes=[scope],
-            **{**TRANSPORT, "connection_verify": self.verify},
+            **{**TRANSPORT, "connection_verify": self.verify, "session": http_answers.session()},
         )
         try:
             with client:

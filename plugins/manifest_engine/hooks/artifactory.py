@@ -13,8 +13,9 @@ import requests
 from airflow.sdk import BaseHook
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError, ConfigurationError
-from manifest_engine.hooks import connections
+from manifest_engine.hooks import connections, http_answers
 from manifest_engine.hooks.artifactory_download import Download
 from manifest_engine.hooks.artifactory_errors import Sentences
 from manifest_engine.hooks.artifactory_http import Anonymous, Bearer, Client
@@ -95,8 +96,9 @@ class ArtifactoryHook(BaseHook):
         uri = f"{self._base}/{quote(path)}"
         with self.client.get(f"{self._base}/api/storage/{quote(path)}") as response:
             try:
+                http_answers.read(response)
                 said: Any = response.json()
-            except requests.JSONDecodeError:
+            except (requests.JSONDecodeError, http_answers.TooLarge, RecursionError):
                 raise self._misconfigured(
                     f"leads to something that is not Artifactory's API ({self._base}): host "
                     "must be the base URL, which usually ends in /artifactory"
@@ -133,7 +135,9 @@ class ArtifactoryHook(BaseHook):
         """Ask whether Artifactory is there and takes the credentials, for Airflow's Test button."""
         try:
             with self.client.get(f"{self._base}/api/system/ping") as response:
-                return response.ok, f"Artifactory answers {response.text[:100]!r}"
+                http_answers.read_refusal(response)
+                said = printable.excerpt(response.content, 100)
+                return response.ok, f"Artifactory answers {said!r}"
         except (ArtifactError, ConfigurationError) as error:
             return False, str(error)
 

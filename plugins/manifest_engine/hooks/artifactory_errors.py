@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError
 from manifest_engine.hooks.retrying import retry_after
 
@@ -139,10 +140,13 @@ def _said(response: requests.Response) -> str:
     """Artifactory's own message from its error document, as the continuation of a sentence."""
     try:
         text = str(response.json()["errors"][0]["message"])
-    except (requests.RequestException, ValueError, KeyError, IndexError, TypeError):
+    except (
+        *(requests.RequestException, RecursionError),
+        *(ValueError, KeyError, IndexError, TypeError),
+    ):
         return ""
-    line = " ".join(text.split())
-    return f": {line[:_SAID_MAX]}" if line.isprintable() and line else ""
+    line = printable.excerpt(text, _SAID_MAX)
+    return f": {line}" if line else ""
 
 
 def _authority(url: str) -> str:

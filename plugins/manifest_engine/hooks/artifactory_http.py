@@ -12,6 +12,7 @@ import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from manifest_engine.hooks import http_answers
 from manifest_engine.hooks.artifactory_errors import ArtifactUnavailable, Sentences, os_error
 
 ATTEMPTS = 5
@@ -103,6 +104,7 @@ class Client:
         if response.status_code in (200, 206, 416):
             return response
         with response:
+            http_answers.read_refusal(response)
             raise self.errors.refusal(url, response)
 
     def _tell(self, state: RetryCallState) -> None:

@@ -8,11 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ClusterError, ManifestEngineError
+from manifest_engine.hooks import http_answers
 from manifest_engine.hooks.entra import entra_credential
 
 TRANSPORT = {"connection_timeout": 10, "read_timeout": 60, "retry_total": 3}
 """Seconds, and tries; azure-core's own are 300 s and 10, too long for a person who waits."""
+_SAID_MAX = 500
+"""Characters of what Azure says: it begins with a code and the reason."""
 _LINKS = re.compile(
     r"(See the troubleshooting guide[^:]{0,200}:|To (troubleshoot|mitigate)[^:]{0,200}) \S+ ?"
 )
@@ -69,7 +73,9 @@ class AzureIdentity:
         """
         if self._credential is None:
             _quieten()
-            self._credential = entra_credential(self.conn_id, **self._given, **self._transport)
+            self._credential = entra_credential(
+                self.conn_id, **self._given, **self._transport, session=http_answers.session()
+            )
         return self._credential
 
     def demand(self) -> None:
@@ -113,19 +119,22 @@ class AzureIdentity:
 
 def first_sentence(error: BaseException) -> str:
     """What Azure says, without the hints and trace ids after it, and without a last period."""
-    text = " ".join(str(error).split())
-    return text.partition(". ")[0][:500].rstrip(". ")
+    return printable.excerpt(_flat(error).partition(". ")[0], _SAID_MAX).rstrip(". ")
 
 
 def _words(error: BaseException) -> str:
     """Entra ID's first sentence; of azure-identity's own all but the links."""
-    text = " ".join(str(error).split())
+    text = _flat(error)
     if found := _ENTRA_ERROR.search(text):
-        return found.group()[:500].rstrip(". ")
+        return printable.excerpt(found.group(), _SAID_MAX).rstrip(". ")
     if found := _MACHINE_ERROR.search(text):
-        said = found.group(1)[:500].rstrip(". ")
+        said = printable.excerpt(found.group(1), _SAID_MAX).rstrip(". ")
         return f"the metadata service of this machine says {said!r}"
-    return _LINKS.sub("", text)[:500].rstrip(". ")
+    return printable.excerpt(_LINKS.sub("", text), _SAID_MAX).rstrip(". ")
+
+
+def _flat(error: BaseException) -> str:
+    return " ".join(printable.sentence(str(error)).split())
 
 
 def _passing(error: BaseException) -> bool:

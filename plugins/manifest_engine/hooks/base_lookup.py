@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifest_engine.domain import base_images
+from manifest_engine.domain import base_images, printable
 from manifest_engine.domain.base_images import Current
 from manifest_engine.domain.errors import ManifestEngineError
-from manifest_engine.hooks import buildx
+from manifest_engine.hooks import bounded, buildx
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.builder import BuilderHook
 from manifest_engine.hooks.engine_client import write_private
@@ -103,17 +103,15 @@ def _elsewhere(reference: str) -> tuple[str | None, str]:
         config = Path(name)  # mode 0700
         write_private(config / "config.json", buildx.client_config({}))
         try:
-            done = subprocess.run(
+            done = bounded.output(
                 buildx.inspect_argv(plugin, reference),
                 env=buildx.environment(buildx.Build("", ""), {}, config, os.environ),
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                check=False,
+                limit=printable.ANSWER_MAX,
+                deadline_seconds=_SECONDS,
             )
         except subprocess.TimeoutExpired:
             return None, f"{base_images.host(reference)} did not answer within {_SECONDS} s"
-    if done.returncode == 0:
+    if done.status == 0:
         return str(json.loads(done.stdout)["digest"]), ""
-    last = done.stderr.strip().rpartition("\n")[2]
+    last = printable.excerpt(done.stderr.strip().rpartition(b"\n")[2])
     return None, last.removeprefix("ERROR: ") or "buildx said nothing"

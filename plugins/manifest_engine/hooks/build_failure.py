@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from manifest_engine.domain import error_text
+from manifest_engine.domain import error_text, printable
 from manifest_engine.domain.errors import BuildError
 from manifest_engine.domain.recipe import PIP_SECRET
 from manifest_engine.hooks.build_output import BuildOutput
@@ -160,7 +160,9 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
         why, retryable = output.error or "the build ended without saying why", False
     sentence = f"The image could not be built: {where}: {why}."
     if output.tail:
-        sentence += " Last lines of its output:\n" + "\n".join(f"  {line}" for line in output.tail)
+        sentence += " Last lines of its output:\n" + "\n".join(
+            f"  {printable.line(line, printable.EXCERPT_MAX)}" for line in output.tail
+        )
     return BuildError(sentence, retryable=retryable)
 
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import IO
+
+from manifest_engine.domain import printable
+from manifest_engine.hooks import bounded
 
 _GRACE_SECONDS = 5.0
 """Between SIGTERM, on which the program tells its server to stop, and SIGKILL."""
+_BLOCK = 64 << 10
 _PR_SET_PDEATHSIG = 1
 """prctl(2), Linux."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -50,6 +56,8 @@ class Child:
     ) -> int:
         """Feed ``stream`` to the program's input, hand on each line of its output, and wait.
 
+        The lines are printable and have at most ``printable.LINE_MAX`` characters.
+
         Call it in a thread that outlives the program: the kernel kills the program with the thread
         that started it.
 
@@ -75,8 +83,9 @@ class Child:
         try:
             watchdog.start()
             feeder.start()
-            for line in process.stdout:
-                on_line(line.decode(errors="replace").rstrip("\r\n"))
+            read = partial(os.read, process.stdout.fileno(), _BLOCK)
+            for line in bounded.lines(iter(read, b"")):
+                on_line(printable.line(line))
             status = process.wait()
         finally:
             watchdog.cancel()

@@ -7,9 +7,13 @@ import shutil
 import subprocess
 import sysconfig
 
-from manifest_engine.hooks import child_environment
+from manifest_engine.domain import printable
+from manifest_engine.hooks import bounded, child_environment
 
 _SECONDS = 10
+_OUTPUT_MAX = 4 << 20
+_FINDINGS_MAX = 50
+"""More advice than that nobody reads in a log."""
 
 
 def advice(dockerfile: bytes) -> list[str]:
@@ -20,15 +24,17 @@ def advice(dockerfile: bytes) -> list[str]:
     if program is None:
         return []
     try:
-        done = subprocess.run(
+        done = bounded.output(
             [program, "--no-fail", "--format", "json", "-"],
-            input=dockerfile,
+            stdin=dockerfile,
             env=child_environment.clean(),
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
+            limit=_OUTPUT_MAX,
+            deadline_seconds=_SECONDS,
         )
-        found = json.loads(done.stdout or "[]")
-        return [f"line {item['line']}: {item['code']} {item['message']}" for item in found]
+        found = json.loads(done.stdout or "[]")[:_FINDINGS_MAX]
+        return [
+            printable.excerpt(f"line {item['line']}: {item['code']} {item['message']}")
+            for item in found
+        ]
     except (subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError):
         return []

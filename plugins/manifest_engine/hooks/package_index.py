@@ -58,13 +58,16 @@ class PackageIndexHook(BaseHook):
         auth = (connection.login or "", connection.password or "")
         url = self._url(connection)
         try:
-            answer = requests.get(f"{url.rstrip('/')}/internal-utils/", auth=auth, timeout=5)
+            with requests.get(
+                f"{url.rstrip('/')}/internal-utils/", auth=auth, timeout=5, stream=True
+            ) as answer:
+                status = answer.status_code  # all that counts: the body is not read
         except requests.RequestException:
             return
-        if answer.status_code in (401, 403):
+        if status in (401, 403):
             raise ConfigurationError(
                 f"The package index of the Connection {self.package_index_conn_id!r} ({url}) "
-                f"refused the login (HTTP {answer.status_code}); correct its login and password."
+                f"refused the login (HTTP {status}); correct its login and password."
             )
 
     def _url(self, connection: Any) -> str:

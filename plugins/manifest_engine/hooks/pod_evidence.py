@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.hooks import bounded
 from manifest_engine.hooks.api_server import CONNECT_SECONDS, READ_SECONDS, Json
 
 if TYPE_CHECKING:
@@ -29,9 +32,9 @@ def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
 
 
 def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
-    """The end of a container's log, empty when there is none to be had."""
-    read = b"".join(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
-    return read.decode("utf-8", "replace")
+    """The end of a container's log, printable, empty when there is none to be had."""
+    log = bounded.lines(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
+    return "\n".join(map(printable.line, deque(log, lines)))
 
 
 def first_line(
@@ -39,11 +42,15 @@ def first_line(
 ) -> str:
     """The first line of a container's log, as soon as it is written; empty when none came.
 
+    Raw, for who parses it, and empty when it has more than ``bounded.LINE_BYTES``.
+
     :param seconds: how long to wait for it.
     """
     read = b""
     with closing(_log_of(hook, namespace, pod, container, seconds, follow=True)) as chunks:
-        while b"\n" not in read and (chunk := next(chunks, b"")):
+        while (
+            b"\n" not in read and len(read) <= bounded.LINE_BYTES and (chunk := next(chunks, b""))
+        ):
             read += chunk
     line, ended, _ = read.partition(b"\n")
     return line.decode("utf-8", "replace") if ended else ""

@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.public_answer import Answer
 
 SECONDS = 10.0
@@ -37,7 +38,7 @@ def get(url: str) -> Answer:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Answer(None, problem=_certificate(cause), misconfigured=True)
         said = cause.args[0] if isinstance(cause, HTTPError) and cause.args else cause
-        return Answer(None, problem=str(said))
+        return Answer(None, problem=printable.excerpt(str(said)))
     finally:
         session.close()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from manifest_engine.domain import error_text
+from manifest_engine.domain import error_text, printable
 from manifest_engine.domain.errors import RegistryError
 
 _RETRY = re.compile(r"Retrying in (\d+) second")
@@ -110,7 +110,8 @@ def refusal(image: str, reason: str) -> RegistryError:
         ("a later try may succeed", True),
     )
     kind = Unauthorized if sentence.startswith("it does not accept") else RegistryError
+    said = printable.excerpt(reason)
     return kind(
-        f"The registry {server} did not take {repository} ({reason.strip()}): {sentence}.",
+        f"The registry {server} did not take {repository} ({said}): {sentence}.",
         retryable=retryable,
     )

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import requests
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.buildx import Login
+from manifest_engine.hooks.http_answers import TooLarge
 from manifest_engine.hooks.registry_auth import Challenge, Identity
 from manifest_engine.hooks.registry_session import session
 from manifest_engine.hooks.retrying import Impatient, send_patiently
@@ -128,9 +130,15 @@ class RegistryHttp:
                 retryable=True,
             ) from error
         except requests.exceptions.SSLError as error:
+            why = printable.excerpt(str(error))
             raise RegistryError(
-                f"The registry {self.host} could not be spoken to by TLS ({error}); put the path "
+                f"The registry {self.host} could not be spoken to by TLS ({why}); put the path "
                 "of its authority's certificates into 'verify' of the acr Connection's extra."
+            ) from error
+        except TooLarge as error:
+            raise RegistryError(
+                f"{error}, which is no registry's answer; see whether the Connection's host is the "
+                "login server, and at the proxy before it."
             ) from error
 
     def _refused(self, answer: requests.Response, deed: str) -> RegistryError:
@@ -145,10 +153,12 @@ class RegistryHttp:
 def _words(answer: requests.Response) -> str:
     """The messages of the specification's error document, or the beginning of the body."""
     try:
+        said: str | bytes
         errors = answer.json()["errors"]
-        return "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
-    except (ValueError, KeyError, TypeError):
-        return " ".join(answer.text.split())[:200] or answer.reason
+        said = "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = answer.content
+    return printable.excerpt(said) or answer.reason
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

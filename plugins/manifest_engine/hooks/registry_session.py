@@ -16,6 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.ssl_ import create_urllib3_context
 
+from manifest_engine.hooks import http_answers
+
 
 def session(verify: bool | str) -> requests.Session:
     """
@@ -23,7 +25,7 @@ def session(verify: bool | str) -> requests.Session:
     :raises OSError: when there is no such file.
     """
     path = Path(certifi.where() if verify is True else str(verify))
-    made = requests.Session()
+    made = http_answers.session()
     made.mount("https://", _Trusting(_context(path, path.stat().st_mtime_ns)))
     return made
 

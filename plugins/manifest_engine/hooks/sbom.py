@@ -7,14 +7,17 @@ import subprocess
 import sysconfig
 from typing import TYPE_CHECKING
 
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import BuildError, ConfigurationError
-from manifest_engine.hooks import child_environment
+from manifest_engine.hooks import bounded, child_environment
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.buildx import Login
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _AS_CYCLONEDX = ("--output", "cyclonedx-json", "--quiet")
+_OUTPUT_MAX = 64 << 20
+"""Bytes; an image with 20,000 packages makes some 30 MB."""
 _NICE = 10
 """Deployments on the same worker come first."""
 
@@ -43,19 +46,22 @@ def bill_of_materials(
     if ca_file:
         variables |= {"SYFT_REGISTRY_CA_CERT": ca_file, "SSL_CERT_FILE": ca_file}
     try:
-        done = subprocess.run(
+        done = bounded.output(
             ["nice", "-n", str(_NICE), program, "scan", f"registry:{image}", *_AS_CYCLONEDX],
             env=child_environment.clean(variables),
-            capture_output=True,
-            timeout=deadline_seconds,
-            check=False,
+            limit=_OUTPUT_MAX,
+            deadline_seconds=deadline_seconds,
         )
     except subprocess.TimeoutExpired:
         raise BuildError(
             f"syft did not list the content of {image} within {deadline_seconds:.0f} s.",
             retryable=True,
         ) from None
-    if done.returncode != 0:
-        words = " ".join(done.stderr.decode(errors="replace").split())[-500:]
+    except OSError as error:
+        raise BuildError(
+            f"syft could not list the content of {image}: {error.strerror}."
+        ) from error
+    if done.status != 0:
+        words = printable.line(" ".join(done.stderr.decode(errors="replace").split()), 500)
         raise BuildError(f"syft could not list the content of {image}: {words}", retryable=True)
     return done.stdout

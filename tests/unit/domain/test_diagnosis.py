@@ -1,7 +1,7 @@
 """Why a pod does not come up, in one sentence."""
 
 import pytest
-from manifest_engine.domain import diagnosis
+from manifest_engine.domain import diagnosis, printable
 
 from tests.unit.domain.pods import container, ended, event, pod
 
@@ -203,3 +203,12 @@ def test_lines_in_a_row_that_differ_in_their_time_alone_stand_once():
         "10:00:02 GET /y 404",
         "start 2",
     ]
+
+
+def test_what_a_pod_wrote_is_printable_and_bounded():
+    message = "\0\x1b]0;x\x07\ud83d" + "x" * 1_000_000 + "\nlast"
+    found = diagnosis.of_container(container(last=ended(1, message=message), restarts=1))
+    assert found is not None
+    assert printable.unprintable(found.sentence) is None
+    assert len(found.sentence) < 1000
+    assert found.sentence.endswith("\nlast")

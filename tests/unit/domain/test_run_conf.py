@@ -122,3 +122,28 @@ def test_of_thousands_of_problems_a_few_are_told_and_the_rest_is_counted(parse):
 @pytest.mark.parametrize("field", ["component", "serviceName", "version", "environment", "port"])
 def test_a_long_value_is_repeated_in_part(field):
     assert len(refusal(manifest.parse, ASKED | {field: "A" * 60_000})) < 1_000
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"notes": "a\0b"}, "notes"),
+        ({"env": {"LEVEL": "\ud83d"}}, "env.LEVEL"),
+        ({"env": {"COLOUR": "\x1b[31m"}}, "env.COLOUR"),
+        ({"smokeTest": {"expectBody": "\u202eko"}}, "smokeTest.expectBody"),
+        ({"unknown": [{"deep": ["\x07"]}]}, "unknown.deep"),
+        ({"env": {"A\0": "x"}}, "the name env.A\ufffd"),
+    ],
+)
+def test_a_character_that_cannot_be_stored_is_refused_and_its_field_named(parse, given, place):
+    said = refusal(parse, ASKED | given)
+    assert said.startswith(f"{place} has the character U+")
+    assert "can be neither stored nor shown; remove it." in said
+    assert said.isprintable()
+
+
+def test_a_conf_may_have_what_people_write():
+    text = "Grüße 👩‍🔬, שלום\u200f\r\n\tline two"
+    asked = manifest.parse(ASKED | {"notes": text, "env": {"TEXT": text}})
+    assert asked.notes == asked.env["TEXT"] == text

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kubernetes.client import ApiClient, CoreV1Api
+from manifest_engine.domain import printable
 from manifest_engine.hooks import pod_evidence
 
 from tests.unit.hooks.api_server_double import HEAD, chunked, serving
@@ -66,3 +67,15 @@ def test_a_log_of_which_not_even_the_head_comes_is_waited_for_once():
         assert first_line(client) == ""
     assert time.monotonic() - begin < 0.75
     assert len(asked) == 1
+
+
+def test_a_log_is_printable_and_each_line_of_it_is_cut():
+    with serving(chunked(b"\0\x1b[31mred\n", b"x" * 5_000_000, b"\nlast") + END) as client:
+        red, long, last = last_lines(client).split("\n")
+    assert (red, last) == ("\ufffdred", "last")
+    assert len(long) <= printable.LINE_MAX
+
+
+def test_a_first_line_without_end_is_not_read_for_ever():
+    with serving(chunked(*[b"x" * 60_000] * 3), hang=True) as client:
+        assert first_line(client) == ""
