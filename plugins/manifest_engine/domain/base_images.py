@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 DOCKER_HUB = "docker.io"
+REFERENCE_MAX = 512
+"""A name of at most 255 characters, a tag of 128 and a digest (distribution/reference)."""
+_HOST = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NORMALIZED = re.compile(
+    rf"^(?:{_HOST}(?:\.{_HOST})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?(?:/{_PART})+"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+"""The grammar of distribution/reference, with the host written out."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,13 @@ def normalized(reference: str) -> str:
         rest = reference if slash else f"library/{reference}"
         host = DOCKER_HUB
     return f"{host}/{rest}" if _has_tag(rest) else f"{host}/{rest}:latest"
+
+
+def is_normalized(text: str) -> bool:
+    """Whether it is an image's name as :func:`normalized` gives it, and nothing else: no option of
+    a command line, no second word, no assignment.
+    """
+    return len(text) <= REFERENCE_MAX and _NORMALIZED.fullmatch(text) is not None
 
 
 def host(reference: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 
 from manifest_engine.domain import quantities
-from manifest_engine.domain.manifest_values import Digest, Sha256, UrlPath
+from manifest_engine.domain.manifest_values import Digest, ImageReference, Sha256, UrlPath
 from manifest_engine.domain.model import Model
 
 
@@ -79,7 +79,9 @@ class Rebuild(Model):
     release_hash: str = Field(description="Of the live release; nothing is done to another one.")
     digest: Digest = Field(description="Of the live image; the same one is not rolled out again.")
     artifact_sha256: Sha256 | None = Field(None, description="Of the artifact that it runs.")
-    bases: dict[str, Digest] = Field(
-        default_factory=dict, description="Base images, and the digests that are theirs now."
+    bases: dict[ImageReference, Digest] = Field(
+        default_factory=dict,
+        max_length=128,
+        description="Base images, and the digests that are theirs now.",
     )
     no_cache: bool = Field(False, description="Run each step of the Dockerfile anew.")

@@ -48,6 +48,12 @@ class BaseLookup:
         :return: with ``problem`` where its registry does not tell, unless it is an image of the
             builders' own. What a builder once pulled says nothing of the present.
         """
+        if not base_images.is_normalized(reference):
+            # It is read from an annotation, and goes to the command line of buildx.
+            return Current(
+                problem=f"Its base image is recorded as {reference[:80]!r}, which is no reference "
+                "of an image, so it was left alone."
+            )
         try:
             digest, problem = self._ask(reference)
             if not digest and (local := self._local(reference)):

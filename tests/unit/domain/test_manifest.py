@@ -151,3 +151,18 @@ def test_a_checksum_is_64_hexadecimal_digits(digest):
 @pytest.mark.parametrize("path", ["health", "/a b", "http://x/", "/a#b"])
 def test_a_health_path_begins_with_a_slash(path):
     assert "healthPath" in refusal(healthPath=path)
+
+
+@pytest.mark.parametrize(
+    "name", ["--push", "-x.example/a:1", "docker.io/a=docker-image://b", "a b", "python:3.11"]
+)
+def test_a_base_image_of_a_rebuild_is_a_reference_and_no_option(name):
+    digest = "sha256:" + "a" * 64
+    rebuild = {"releaseHash": "h", "digest": digest, "bases": {name: digest}}
+    assert "is no reference of an image such as docker.io/" in refusal(rebuild=rebuild)
+
+
+def test_a_rebuild_has_a_bounded_number_of_base_images():
+    digest = "sha256:" + "a" * 64
+    bases = {f"docker.io/library/a{number}:1": digest for number in range(129)}
+    assert "at most 128" in refusal(rebuild={"releaseHash": "h", "digest": digest, "bases": bases})

@@ -6,8 +6,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.domain import recipe
+from manifest_engine.domain.errors import ConfigurationError, ManifestError
 from manifest_engine.hooks import buildx
+
+from tests.unit.domain.releases import make_release
 
 PLUGIN = Path("/plugins/docker-buildx")
 METADATA = Path("/private/metadata.json")
@@ -119,3 +122,27 @@ def test_a_source_policy_is_named_by_the_variable_that_buildx_reads() -> None:
     variables = buildx.environment(build, ENGINE, Path("/private"), {})
     assert variables[name] == "/private/source-policy.json"
     assert name not in buildx.environment(BUILD, ENGINE, Path("/private"), {name: "/elsewhere"})
+
+
+OPTIONS = ["--push", "-", "--output=/", "-x.example/a", "a --push", "a\n--push", "$(id)", "a,b=c"]
+
+
+@pytest.mark.parametrize("text", OPTIONS)
+@pytest.mark.parametrize("field", ["component", "serviceName", "version", "utilsVersion", "bases"])
+def test_no_text_of_a_manifest_becomes_an_option_of_docker(field: str, text: str) -> None:
+    rebuild = {"releaseHash": "h", "digest": "sha256:" + "a" * 64}
+    fields = {"rebuild": rebuild | {"bases": {text: "sha256:" + "b" * 64}}}
+    with pytest.raises(ManifestError):
+        make_release(**(fields if field == "bases" else {field: text}))
+
+
+@pytest.mark.parametrize("text", ["--push", "-x/y.zip", "a --push.zip", "a,type=local.zip"])
+def test_what_a_manifest_may_say_freely_stays_behind_its_label(text: str) -> None:
+    release = make_release(artifact=f"datafactory/{text.removesuffix('.zip')}.zip", owner=text)
+    made = recipe.recipe(release, "a" * 64, f"FROM {text}\n".encode())
+    build = buildx.Build(
+        tag=release.image, file="D", build_args=made.build_args, labels=made.labels
+    )
+    words = buildx.argv(PLUGIN, build, METADATA)
+    assert all("=" in word.partition(text)[0] for word in words if text in word)
+    assert text not in words

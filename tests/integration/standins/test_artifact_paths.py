@@ -1,0 +1,69 @@
+"""An artifact's path leads nowhere but into the repository that it names, on the wire as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from manifest_engine.domain import manifest
+from manifest_engine.domain.errors import ArtifactError, ManifestError
+from manifest_engine.hooks.artifactory import ArtifactoryHook
+
+from .conftest import free_port, running
+
+ASKED = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
+TRICKS = [
+    "datafactory/../restricted/secret.zip",
+    "datafactory/%2e%2e/restricted/secret.zip",
+    "datafactory/%2E%2E%2Frestricted%2Fsecret.zip",
+    "datafactory/%252e%252e/restricted/secret.zip",
+    "datafactory/..;a=b/restricted/secret.zip",
+    "datafactory;a=b/../restricted/secret.zip",
+    "datafactory/x/../../restricted/secret.zip",
+    "datafactory/..\\restricted\\secret.zip",
+    "datafactory:restricted/secret.zip",
+    "datafactory/./../restricted/secret.zip",
+    "datafactory/.. /restricted/secret.zip",
+    "datafactory/?/../../restricted/secret.zip",
+    "datafactory/#/../../restricted/secret.zip",
+    "//restricted/secret.zip",
+]
+
+
+@pytest.fixture(scope="module")
+def hook(accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """On a user who may read both repositories, one of which has the file."""
+    folder = tmp_path_factory.mktemp("artifactory")
+    (folder / "accounts.json").write_text(json.dumps(accounts))
+    token = next(user["token"] for user in accounts["users"] if user["name"] == "deployer")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/artifactory"
+    words = ("--accounts", folder / "accounts.json", "--root", folder / "store")
+    with running("artifactory_server", port, *words), pytest.MonkeyPatch.context() as patch:
+        text = json.dumps({"conn_type": "artifactory", "host": url, "password": token})
+        patch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", text)
+        answer = requests.put(
+            f"{url}/restricted/secret.zip",
+            data=b"PK",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        assert answer.status_code == 201, answer.text
+        made = ArtifactoryHook()
+        assert made.file_info("restricted/secret.zip").size == 2
+        yield made
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_no_manifest_names_such_a_path(path: str) -> None:
+    with pytest.raises(ManifestError, match="artifact"):
+        manifest.parse(ASKED | {"artifact": path})
+
+
+@pytest.mark.parametrize("path", [path for path in TRICKS if "/../" not in path])
+def test_what_is_asked_of_the_server_stays_in_the_repository(hook: Any, path: str) -> None:
+    with pytest.raises(ArtifactError):
+        hook.file_info(path)
