@@ -182,7 +182,11 @@ def context() -> Callable[..., Any]:
             map_index=-1,
             xcom_push=_push_into(pushed),
         )
-        return {"ti": ti, "run_id": run_id, "dag": SimpleNamespace(), "pushed": pushed}
+        dag_run = SimpleNamespace(
+            run_id=run_id, run_type="manual", triggering_user_name="tester", conf={}
+        )
+        made = {"ti": ti, "run_id": run_id, "dag_run": dag_run, "dag": SimpleNamespace()}
+        return made | {"pushed": pushed}
 
     return make
 

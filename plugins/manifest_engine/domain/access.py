@@ -7,13 +7,14 @@ triggers a run writes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.domain.errors import ConfigurationError, NotAllowed
 from manifest_engine.domain.model import Model
-from manifest_engine.domain.patterns import ANY, Pattern
+from manifest_engine.domain.patterns import ANY, Pattern, matches_any
 
 if TYPE_CHECKING:
     from manifest_engine.domain.environment import Environment
@@ -24,6 +25,11 @@ _NOT_KNOWN = ("group:", "team:")
 _USER_MAX = 512
 """Characters of a user's name in Airflow's database (``dag_run.triggering_user_name``)."""
 
+_BY_DAG = "operator_triggered"
+"""Airflow's type of a run that a task of a DAG has started; no request can give itself that."""
+_ON_SCHEDULE = ("scheduled", "asset_triggered")
+
+Verb = Literal["deploy", "remove"]
 Roles = Mapping[str, frozenset[str]]
 """The users of each role, as far as a worker can know them."""
 
@@ -52,6 +58,61 @@ class Access(Model):
     approve: Users | None = None
     remove: Users | None = None
     components: Annotated[tuple[Pattern, ...], Field(min_length=1)] = (ANY,)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asked for a run, from Airflow's record of the run."""
+
+    name: str | None
+    """The triggering user. A run that a task has started inherits the user of the task's run. None
+    where nobody triggered the first of them: it was a schedule, or a test."""
+    run_type: str
+
+    @property
+    def by_dag(self) -> bool:
+        """Whether a task of a DAG has started the run."""
+        return self.run_type == _BY_DAG
+
+    @property
+    def on_schedule(self) -> bool:
+        """Whether Airflow itself has started the run, by the DAG's timetable."""
+        return self.name is None and self.run_type in _ON_SCHEDULE
+
+
+def require(asker: Asker, verb: Verb, where: str, access: Access, roles: Roles | None) -> None:
+    """Demand that the environment's list covers who asked.
+
+    :param where: name of the environment.
+    :raises NotAllowed: when it does not.
+    :raises ConfigurationError: as :func:`users`.
+    """
+    entries = access.deploy if verb == "deploy" else access.remove
+    if may(asker.name, entries, roles):
+        return
+    rule = f"access.{verb} of {where!r} in environments.yaml names {', '.join(entries or ())}"
+    if asker.name is None:
+        raise NotAllowed(
+            f"Airflow has recorded no user for this run (its type is {asker.run_type!r}), and "
+            f"{rule}. Trigger it in the UI or over the API, as one of them."
+        )
+    raise NotAllowed(
+        f"{asker.name} may not {verb} here: {rule}. Ask one of them to start the run, or to have "
+        f"{asker.name} added."
+    )
+
+
+def require_component(component: str, where: str, access: Access) -> None:
+    """Demand that the environment takes a component.
+
+    :raises NotAllowed: when it does not.
+    """
+    if not matches_any(access.components, component):
+        raise NotAllowed(
+            f"The environment {where!r} does not take the component {component!r}: "
+            f"access.components in environments.yaml lists {', '.join(access.components)}. Choose "
+            "another environment, or have the component added."
+        )
 
 
 def may(who: str | None, entries: Iterable[str] | None, roles: Roles | None) -> bool:

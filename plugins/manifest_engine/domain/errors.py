@@ -29,6 +29,10 @@ class ManifestError(ManifestEngineError):
     """The manifest is wrong: an unknown key, a bad name, an environment that is not configured."""
 
 
+class NotAllowed(ManifestEngineError):
+    """The environment does not let this person do this, or this manifest reach what it names."""
+
+
 class ConfigurationError(ManifestEngineError):
     """The installation is wrong: ``environments.yaml``, a Connection, a missing program."""
 

@@ -91,7 +91,8 @@ class Manifest(Model):
         default_factory=dict,
         title="Secret environment variables",
         description="Variable to `secret-name/key` of a Kubernetes Secret in the namespace, e.g. "
-        '`{"DB_PASSWORD": "quote-db/password"}`.',
+        '`{"DB_PASSWORD": "pricing-quotes-db/password"}`. The Secret is named '
+        "`{component}-{serviceName}`, or that with `-` and more, or the environment lists it.",
         json_schema_extra={"section": "How it runs"},
     )
     replicas: int = Field(
@@ -156,7 +157,7 @@ class Manifest(Model):
     rebuild: Rebuild | None = Field(
         None,
         title="Rebuild",
-        description="Set by `rebuild_services`: what is live is built again. Not recorded.",
+        description="Set by `rebuild_services` alone: what is live is built again. Not recorded.",
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from manifest_engine.domain import (
 )
 from manifest_engine.domain import release as releases
 from manifest_engine.domain.errors import ClusterError
-from manifest_engine.operators import failed_rollout, rebuild_gate
+from manifest_engine.operators import admission, failed_rollout, rebuild_gate
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.rollout_trigger import RolloutTrigger
 from manifest_engine.operators.step import told
@@ -75,6 +75,7 @@ class ApplyDeployment(LeaseStep):
     def run(self, context: Context) -> dict[str, Any]:
         """Apply and follow.
 
+        :raises NotAllowed: when the environment does not let this person deploy this any more.
         :raises StateError: without a verdict or an approval, or when a later release is live.
         :raises ClusterError: when the cluster refuses an object.
         :raises RolloutFailed: after the roll back, saying why it did not come up.
@@ -84,6 +85,7 @@ class ApplyDeployment(LeaseStep):
         workload, lease = self.service(release)
         self.take(lease, release)
         with given_back_on_failure(lease):
+            admission.require_deploy_still(context, release.manifest)
             begin = time.time()
             live = workload.observed()
             if not history.observed(live):

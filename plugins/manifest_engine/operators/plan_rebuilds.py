@@ -11,9 +11,10 @@ from airflow.sdk.configuration import conf
 
 from manifest_engine.domain import deployed, environments, marks, rebuild_form, rebuild_plan
 from manifest_engine.domain.deployed import Deployed
-from manifest_engine.domain.errors import ManifestEngineError
+from manifest_engine.domain.errors import ConfigurationError, ManifestEngineError, NotAllowed
 from manifest_engine.domain.rebuild_plan import Planned
-from manifest_engine.domain.rebuild_table import FAILED, Row
+from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, Row
+from manifest_engine.operators import admission
 from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
 from manifest_engine.operators.step import StepOperator
 
@@ -50,6 +51,7 @@ class PlanRebuilds(StepOperator):
         """
         :raises ManifestError: when the conf is wrong.
         :raises ConfigurationError: when ``environments.yaml`` is.
+        :raises NotAllowed: when whoever triggered this may not deploy to the environment asked for.
         :raises ManifestEngineError: that a retry can mend, as long as there is one left.
         """
         begin = time.monotonic()
@@ -59,7 +61,11 @@ class PlanRebuilds(StepOperator):
         bases: Bases = {}
         decided: list[Planned | Row] = []
         for name in sorted(configured):
-            if wanted.environment in (None, name):
+            if wanted.environment not in (None, name):
+                continue
+            if refused := self._refused(context, name, configured[name], wanted):
+                decided.append(refused)
+            else:
                 decided += self._decided(name, configured, wanted, bases, last_try=last)
         # One of an environment that is gone is found by all that share its namespace.
         rows = list(dict.fromkeys(item for item in decided if isinstance(item, Row)))
@@ -78,6 +84,25 @@ class PlanRebuilds(StepOperator):
             self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
         return [{"title": _title(item), "conf": item.conf, "asks": item.asks} for item in taken]
+
+    def _refused(
+        self, context: Context, name: str, environment: Environment, wanted: Wanted
+    ) -> Row | None:
+        """A row where a person has triggered this who may not deploy to the environment.
+
+        A night that the timetable has started is nobody's.
+        """
+        if admission.asker(context).on_schedule:
+            return None
+        try:
+            admission.require_user(context, "deploy", name, environment)
+        except (NotAllowed, ConfigurationError) as error:
+            if wanted.environment == name:
+                raise
+            self.log.warning("%s", error)
+            outcome = SKIPPED if isinstance(error, NotAllowed) else FAILED
+            return Row("(all)", name, outcome, str(error))
+        return None
 
     def _decided(
         self, name: str, configured: Configured, wanted: Wanted, bases: Bases, *, last_try: bool

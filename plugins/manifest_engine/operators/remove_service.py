@@ -10,6 +10,7 @@ from airflow.sdk import Asset
 
 from manifest_engine.domain import environments, marks, namesakes, pod, removal, superseded
 from manifest_engine.domain.errors import ClusterError
+from manifest_engine.operators import admission
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
 from manifest_engine.operators.step import StepOperator
 
@@ -32,7 +33,10 @@ class ValidateRemoval(StepOperator):
     """
 
     def run(self, context: Context) -> dict[str, Any]:
-        """:raises ManifestError: when a field is wrong, saying what to type."""
+        """
+        :raises ManifestError: when a field is wrong, saying what to type.
+        :raises NotAllowed: when the environment does not let this person remove services.
+        """
         dag_run = context["dag_run"]
         planned = removal.plan(
             removal.parse(dag_run.conf or {}),
@@ -41,6 +45,7 @@ class ValidateRemoval(StepOperator):
             requested_at=dag_run.run_after,
             requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
         )
+        admission.require_user(context, "remove", planned.environment_name, planned.environment)
         self.log.info(
             "%s is to be removed from %s, asked for by %s",
             planned.name,
@@ -66,6 +71,7 @@ class _Removing(LeaseStep):
 
     def run(self, context: Context) -> list[str]:
         """
+        :raises NotAllowed: when the environment does not let this person remove it any more.
         :raises ManifestError: when the name is another service's.
         :raises StateError: when the service was deployed after this removal was asked for.
         :raises ClusterError: when the cluster refuses.
@@ -74,6 +80,7 @@ class _Removing(LeaseStep):
         workload, lease = self.service(planned)
         self.take(lease, planned)
         with given_back_on_failure(lease):
+            admission.require_remove_still(context, planned.environment_name)
             live = workload.live()
             namesakes.refuse(planned.component, planned.service_name, live)
             superseded.refuse(planned, live)

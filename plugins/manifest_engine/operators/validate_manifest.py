@@ -20,7 +20,7 @@ from manifest_engine.domain import (
 from manifest_engine.domain.errors import ManifestEngineError, ManifestError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.connections import required
-from manifest_engine.operators import rebuild_gate
+from manifest_engine.operators import admission, rebuild_gate
 from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from manifest_engine.domain.environment import Environment
     from manifest_engine.domain.manifest import Manifest
     from manifest_engine.domain.release import Release
-
-_BY_DAG = "operator_triggered"
-"""Airflow's type of a run that a task of a DAG has started; no request can give itself that."""
 
 
 class ValidateManifest(StepOperator):
@@ -55,14 +52,16 @@ class ValidateManifest(StepOperator):
     def run(self, context: Context) -> dict[str, Any]:
         """
         :raises ManifestError: when the manifest is wrong, or another service has its name.
+        :raises NotAllowed: when the environment does not let this person deploy this.
         :raises ConfigurationError: when the environment names a connection that does not exist.
         """
         dag_run = context["dag_run"]
         conf = dag_run.conf or {}
-        by_dag = dag_run.run_type == _BY_DAG
+        by_dag = admission.asker(context).by_dag
         most = run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
         asked = manifest.parse(conf, most=most)
         environment = environments.find(asked.environment, environments.load())
+        admission.require_deploy(context, asked, environment)
         _require_index(asked, environment)
         for connection, kind in _connections(asked, environment):
             with required(connection, kind, by=f"The environment {asked.environment!r}"):

@@ -16,8 +16,9 @@ from manifest_engine.domain import (
     release,
     rollback,
 )
-from manifest_engine.domain.errors import ManifestError
+from manifest_engine.domain.errors import ManifestError, NotAllowed
 from manifest_engine.hooks.acr import AcrHook
+from manifest_engine.operators import admission
 from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
@@ -59,14 +60,25 @@ class ValidateRollback(StepOperator):
         """
         :raises ManifestError: when there is no such release, listing those that there are, or the
             name is another service's.
+        :raises NotAllowed: when the environment does not let this person deploy it, or not any
+            more what is recorded of it.
         """
         dag_run = context["dag_run"]
         request = rollback.parse(dag_run.conf or {})
         environment = environments.find(request.environment, environments.load())
+        admission.require_user(context, "deploy", request.environment, environment)
         target, past, live = _find(request, environment)
         registry = AcrHook(environment.registry.connection)
+        recorded = _manifest(target, request)
+        try:
+            admission.require_deploy(context, recorded, environment)
+        except NotAllowed as error:
+            raise NotAllowed(
+                f"{error} So says the recorded manifest of {target}; deploy the version by "
+                "deploy_service with what is allowed now."
+            ) from error
         planned = release.plan(
-            _manifest(target, request),
+            recorded,
             environment,
             login_server=registry.login_server,
             run_id=dag_run.run_id,

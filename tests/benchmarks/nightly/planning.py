@@ -46,7 +46,7 @@ def main(digests: dict[str, str]) -> None:
     ti = SimpleNamespace(
         xcom_push=lambda key, value: pushed.update({key: value}), try_number=1, max_tries=0
     )
-    context = {"ti": ti, "dag_run": SimpleNamespace(conf={})}
+    context = {"ti": ti, "dag_run": SimpleNamespace(conf={}, run_type="scheduled")}
     before = _peak_mib()
     begin = time.monotonic()
     planned = PlanRebuilds(task_id="plan").execute(context)  # type: ignore[arg-type]

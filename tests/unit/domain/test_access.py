@@ -3,7 +3,8 @@
 import pytest
 import yaml
 from manifest_engine.domain import access, environments
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.domain.access import Access, Asker
+from manifest_engine.domain.errors import ConfigurationError, NotAllowed
 
 ROLES = {"op": frozenset({"grace", "ken"})}
 
@@ -86,3 +87,42 @@ def test_approvers_that_differ_are_refused(configured):
 def test_approvers_without_an_approval_are_refused(configured):
     with pytest.raises(ConfigurationError, match="without the block approval nobody is asked"):
         configured(access={"approve": ["ada"]})
+
+
+def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
+    with pytest.raises(NotAllowed) as refused:
+        access.require(
+            Asker("bob", "manual"), "remove", "prod", Access(remove=("ada", "role:op")), ROLES
+        )
+    assert str(refused.value) == (
+        "bob may not remove here: access.remove of 'prod' in environments.yaml names ada, role:op. "
+        "Ask one of them to start the run, or to have bob added."
+    )
+    assert not refused.value.retryable
+
+
+def test_each_verb_has_a_list_of_its_own():
+    only = Access(remove=("ada",))
+    access.require(Asker("bob", "manual"), "deploy", "prod", only, None)
+    access.require(Asker("ada", "manual"), "remove", "prod", only, None)
+
+
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered"])
+def test_a_run_that_no_user_is_recorded_for_is_refused_where_there_is_a_list(run_type):
+    nobody = Asker(None, run_type)
+    access.require(nobody, "deploy", "prod", Access(), None)
+    with pytest.raises(NotAllowed, match=f"no user for this run .its type is '{run_type}'"):
+        access.require(nobody, "deploy", "prod", Access(deploy=("ada",)), None)
+
+
+def test_a_user_that_the_scheduler_would_not_have_is_not_the_schedule():
+    assert Asker(None, "scheduled").on_schedule
+    assert not Asker("scheduled", "manual").on_schedule
+    assert not Asker(None, "manual").on_schedule
+
+
+def test_a_component_that_an_environment_does_not_take_is_refused():
+    taken = Access(components=("pricing", "quotes-*"))
+    access.require_component("quotes-eu", "prod", taken)
+    with pytest.raises(NotAllowed, match=r"'prod' does not take the component 'pricing-eu'"):
+        access.require_component("pricing-eu", "prod", taken)

@@ -74,7 +74,10 @@ class Lease:
         self.given_back = True
 
 
-CONTEXT = {"ti": SimpleNamespace(xcom_push=lambda **_value: None)}
+CONTEXT = {
+    "ti": SimpleNamespace(xcom_push=lambda **_value: None),
+    "dag_run": SimpleNamespace(run_type="manual", triggering_user_name="ada"),
+}
 
 
 def step(monkeypatch, live, lease=None):
