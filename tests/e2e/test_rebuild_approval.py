@@ -58,6 +58,7 @@ def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_u
     runs = {name: night.triggered(rebuilds, name) for name in ENVIRONMENTS}
     waiting = f"dags/deploy_service/dagRuns/{runs['asked']}"
     until(api, waiting, "approve", "awaiting_input")
+    assert api.get(waiting)["triggering_user_name"] == "admin"  # of the run that started it
     text = dockerfile("python:3.11", "RUN echo manual > /base")
     by_hand = night.start("asked", text, "2.0", environment="prod", env=SLOW)
     assert night.wait("deploy_service", runs["exempt"], "record_release") == "success"
