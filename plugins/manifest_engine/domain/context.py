@@ -34,15 +34,22 @@ class ContextFile:
 def tar_stream(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
     """Yield the tar in blocks of about 1 MiB: first all folders, then all files, each sorted.
 
-    PAX format (POSIX.1-2001): any length, any size, names in UTF-8.
+    PAX format (POSIX.1-2001): any length, any size, names in UTF-8. A first name that needs a
+    header of its own comes after the root folder: buildx and BuildKit look at the first 512 bytes
+    alone to tell a tar from a Dockerfile, and read an extended header as neither.
     """
     return _gathered(_tar(folders, files))
 
 
 def _tar(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
-    for folder in sorted(folders):
-        yield _header(folder + "/", tarfile.DIRTYPE, _FOLDER_MODE, 0)
-    for file in sorted(files, key=lambda item: item.path):
+    ordered = sorted(files, key=lambda item: item.path)
+    names = [folder + "/" for folder in sorted(folders)]
+    first = names[0] if names else ordered[0].path if ordered else ""
+    if not first.isascii() or len(first) > tarfile.LENGTH_NAME:
+        names.insert(0, "./")
+    for name in names:
+        yield _header(name, tarfile.DIRTYPE, _FOLDER_MODE, 0)
+    for file in ordered:
         mode = _EXECUTABLE_MODE if file.executable else _FILE_MODE
         yield _header(file.path, tarfile.REGTYPE, mode, file.size)
         yield from file.blocks
