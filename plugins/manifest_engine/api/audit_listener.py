@@ -8,7 +8,6 @@ of a bounded size.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -24,20 +23,7 @@ PATH_VARIABLE = "MANIFEST_ENGINE_AUDIT_LOG"
 _XCOM_MAX = 256 * 1024
 """Characters of an XCom that is read, as JSON: a release has the manifest in it, which may have
 64 KiB, and the settings of its environment."""
-_SCHEDULER = "SchedulerJob"
-"""Airflow's type of the job that a scheduler is."""
-_AUDIT = "manifest_engine.domain.audit"
 _log = logging.getLogger(__name__)
-
-
-@hookimpl
-def on_starting(component: Any) -> None:
-    """A scheduler imports what an entry needs before it schedules anything: that takes 0.1 s.
-
-    :param component: a job, or what stands for a task that begins.
-    """
-    if getattr(component, "job_type", None) == _SCHEDULER:
-        importlib.import_module(_AUDIT)
 
 
 @hookimpl

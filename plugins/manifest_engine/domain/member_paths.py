@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 
 from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError
@@ -12,6 +12,9 @@ from manifest_engine.domain.errors import ArtifactError
 DOCKERFILE = "scripts/Dockerfile"
 """The Dockerfile that wins when the ZIP has it."""
 
+_DOCKERFILE_NAMES = ("dockerfile", "dockerfile.txt", "containerfile")
+"""In any case. Windows adds ``.txt``, and hides it."""
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _PART_MAX = 255
 _PATH_MAX = 4095
 """Linux' NAME_MAX and PATH_MAX, in bytes: what no builder could write anyway."""
@@ -39,7 +42,11 @@ def safe_path(name: str) -> str:
     if printable.unprintable(name) or not _SPACES.isdisjoint(name):
         raise refused(name, "has a control character in its name; rename it")
     if "\\" in name:
-        raise refused(name, "has a backslash in its name; pack the ZIP with '/' between folders")
+        raise refused(
+            name,
+            "has a backslash in its name, as .NET's ZipFile before 4.6.1 writes it between "
+            "folders; pack the ZIP with '/' between them (7-Zip, or tar -a -c -f service.zip *)",
+        )
     if name.startswith("/") or _DRIVE.match(name):
         raise refused(name, "has an absolute path; pack the ZIP with relative paths")
     parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -56,38 +63,45 @@ def folders_of(members: Iterable[tuple[str, bool]]) -> set[str]:
 
     :param members: path and whether it is a folder. The same folder may come twice: some packers
         write that, and it carries nothing.
-    :raises ArtifactError: for two files of one name, a file where a folder is, and two spellings
-        that are one name where case or Unicode normalisation do not count (macOS, Windows).
+    :raises ArtifactError: for two files of one name, and a file where a folder is.
     """
-    taken: dict[str, tuple[str, bool]] = {}
+    taken: dict[str, bool] = {}
     for path, is_folder in members:
         if not _claim(taken, path, is_folder):
             continue
         parent = path.rpartition("/")[0]
         while parent and _claim(taken, parent, True):
             parent = parent.rpartition("/")[0]
-    return {path for path, is_folder in taken.values() if is_folder}
+    return {path for path, is_folder in taken.items() if is_folder}
 
 
-def _claim(taken: dict[str, tuple[str, bool]], path: str, is_folder: bool) -> bool:
-    """Take the name; False when this very folder was there already, with its parents."""
-    key = path.lower() if path.isascii() else _caseless(path)
-    mine = (path, is_folder)
-    found = taken.setdefault(key, mine)
-    if found is mine:
+def _claim(taken: dict[str, bool], path: str, is_folder: bool) -> bool:
+    """Take the path; False when this very folder was there already, with its parents."""
+    if path not in taken:
+        taken[path] = is_folder
         return True
-    other, other_is_folder = found
-    if other != path:
-        raise refused(
-            path,
-            f"and {shown(other)} differ only by case or Unicode form, so that they are one file "
-            "on some systems; rename one",
-        )
-    if is_folder and other_is_folder:
+    if is_folder and taken[path]:
         return False
-    if is_folder or other_is_folder:
+    if is_folder or taken[path]:
         raise refused(path, "is a file and a folder at once; pack the ZIP anew")
     raise refused(path, "stands in it twice; pack the ZIP anew")
+
+
+def refuse_name_collisions(files: Iterable[str]) -> None:
+    """Folders may differ by case alone: no file is lost where they become one.
+
+    :raises ArtifactError: for two files that are one where case or Unicode normalisation do not
+        count (macOS, Windows): whoever packed the ZIP there has not seen both.
+    """
+    taken: dict[str, str] = {}
+    for path in files:
+        other = taken.setdefault(path.lower() if path.isascii() else _caseless(path), path)
+        if other != path:
+            raise refused(
+                path,
+                f"and {shown(other)} differ only by case or Unicode form, so that they are one "
+                "file on some systems; rename one",
+            )
 
 
 def _caseless(text: str) -> str:
@@ -95,22 +109,41 @@ def _caseless(text: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
 
 
-def is_junk(path: str) -> bool:
-    """What macOS adds to a ZIP: resource forks in ``__MACOSX/`` and ``.DS_Store``."""
-    return path.split("/", 1)[0] == "__MACOSX" or path.rpartition("/")[2] == ".DS_Store"
+def is_junk(path: str, paths: Set[str]) -> bool:
+    """What macOS adds to a ZIP: ``__MACOSX/``, ``.DS_Store``, and AppleDouble files, which lie as
+    ``._name`` beside ``name``.
+
+    :param paths: of all members.
+    """
+    folder, slash, name = path.rpartition("/")
+    if path.split("/", 1)[0] == "__MACOSX" or name == ".DS_Store":
+        return True
+    return name.startswith("._") and f"{folder}{slash}{name[2:]}" in paths
 
 
-def wrapper(paths: Collection[str]) -> str:
+def wrapper(paths: Collection[str], dockerfile: str) -> str:
     """The single folder around everything as ``name/``, to be looked through, or ``""``.
 
-    ``scripts/Dockerfile`` at the root shows that the root is the root, whatever is beside it.
+    The Dockerfile in its place shows that the root is the root, whatever is beside it.
 
     :param paths: those of folders end in ``/``.
     """
-    if DOCKERFILE in paths:
+    if dockerfile in paths:
         return ""
     tops = {path.split("/", 1)[0] for path in paths}
     if len(tops) != 1:
         return ""
     top = tops.pop()
     return f"{top}/" if all(path.startswith(f"{top}/") for path in paths) else ""
+
+
+def is_misplaced_dockerfile(path: str) -> bool:
+    """A file that its author means to build with: at the root or in one folder, of any spelling."""
+    folder, _, name = path.rpartition("/")
+    in_reach = "/" not in folder and not folder.startswith(".")
+    return in_reach and name.casefold() in _DOCKERFILE_NAMES
+
+
+def is_archive(path: str) -> bool:
+    """A file that holds other files."""
+    return path.casefold().endswith(_ARCHIVES)

@@ -7,10 +7,8 @@ base image decide, so that a service that has not changed costs nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from manifest_engine.domain import recipe
@@ -24,9 +22,6 @@ from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, UNCHANGED, Row
 APPROVALS = 8
 """Rebuilds of one run that wait for a person: each keeps one of the 32 places that there are for
 runs of ``deploy_service``, maybe for a day."""
-PLAN_MAX = 4 << 20
-"""Bytes of the confs of one run: each of its mapped tasks asks Airflow's API server for all of
-them. 1,024 manifests of ordinary size fit, and 64 of the largest."""
 _SHOWN = len("sha256:") + 12
 
 
@@ -89,13 +84,11 @@ def fitting(planned: list[Planned], most: int) -> tuple[list[Planned], list[Row]
 
     :param most: Airflow's ``[core] max_map_length``.
     """
-    sizes = accumulate(len(json.dumps(item.conf)) for item in planned)
-    few = min(most, sum(size <= PLAN_MAX for size in sizes))
     text = (
-        f"One run takes on {most} services ([core] max_map_length of Airflow) and {PLAN_MAX} bytes "
-        "of manifests; another run about its component or service comes to it."
+        f"One run takes on {most} services ([core] max_map_length of Airflow); another run about "
+        "its component or service comes to it."
     )
-    return planned[:few], _skipped(planned[few:], text)
+    return planned[:most], _skipped(planned[most:], text)
 
 
 def few_that_ask(planned: list[Planned]) -> tuple[list[Planned], list[Row]]:

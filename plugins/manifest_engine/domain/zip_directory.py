@@ -12,14 +12,14 @@ import zipfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from manifest_engine.domain import zip_names
 from manifest_engine.domain.environment import Limits
 from manifest_engine.domain.errors import ArtifactError
 from manifest_engine.domain.member_paths import refused, safe_path
+from manifest_engine.domain.zip_names import Guess
 
 LOCAL_HEADER = 30
 """Bytes of a local file header before name and extra field (4.3.7)."""
-UTF8_NAME = 0x800
-"""Flag: the name is UTF-8, else code page 437 (4.4.4, bit 11)."""
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 """Flags: encrypted, strongly encrypted, masked headers (4.4.4, bits 0, 6, 13)."""
 _PATCH = 0x20
@@ -47,23 +47,23 @@ class Member:
     """One file or folder of the ZIP."""
 
     name: str
-    """As it stands in the ZIP, for messages and for its local header."""
+    """For messages."""
+    raw_name: bytes
+    """As it stands in the ZIP, also in its local header."""
     path: str
+    guess: Guess | None
     is_folder: bool
     executable: bool
     size: int
     packed_size: int
     deflated: bool
     crc: int
-    utf8: bool
+    unfit: str
+    """Why it cannot be in a build context, as the rest of a sentence; empty when it can."""
     offset: int
     """Of its local header in the file."""
     end: int
     """Where the next member or the central directory begins; its data may not reach further."""
-
-    @property
-    def raw_name(self) -> bytes:
-        return self.name.encode("utf-8" if self.utf8 else "cp437")
 
 
 def read_directory(file: BinaryIO, limits: Limits) -> list[Member]:
@@ -92,15 +92,10 @@ def read_directory(file: BinaryIO, limits: Limits) -> list[Member]:
 
 
 def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
-    # orig_filename: filename is cut at a NUL.
-    name = info.orig_filename
+    name, guess = zip_names.read(info)
     path = safe_path(name)
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode)
-    if kind == stat.S_IFLNK:
-        raise refused(name, "is a symbolic link; put the file itself in its place")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise refused(name, "is a device, pipe or socket; leave it out")
     is_folder = name.endswith("/")
     if is_folder and info.file_size:
         raise refused(name, "is a folder with content; pack the ZIP anew")
@@ -126,17 +121,29 @@ def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
         )
     return Member(
         name=name,
+        raw_name=zip_names.raw(info),
         path=path,
+        guess=guess,
         is_folder=is_folder,
         executable=bool(mode & stat.S_IXUSR),
         size=info.file_size,
         packed_size=info.compress_size,
         deflated=deflated,
         crc=info.CRC,
-        utf8=bool(info.flag_bits & UTF8_NAME),
+        unfit=_unfit(kind),
         offset=info.header_offset,
         end=end,
     )
+
+
+def _unfit(kind: int) -> str:
+    if kind == stat.S_IFLNK:
+        return (
+            "is a symbolic link; put the file itself in its place, or the link into .dockerignore"
+        )
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a device, pipe or socket; leave it out"
+    return ""
 
 
 def _ends(infos: list[zipfile.ZipInfo], directory: int) -> dict[int, int]:
@@ -148,7 +155,7 @@ def _ends(infos: list[zipfile.ZipInfo], directory: int) -> dict[int, int]:
     ends: dict[int, int] = {}
     for place, info in enumerate(ordered):
         end = ordered[place + 1].header_offset if place + 1 < len(ordered) else directory
-        name = info.orig_filename.encode("utf-8" if info.flag_bits & UTF8_NAME else "cp437")
+        name = zip_names.raw(info)
         least = info.header_offset + LOCAL_HEADER + len(name) + info.compress_size
         if info.header_offset < 0 or least > end:
             raise refused(

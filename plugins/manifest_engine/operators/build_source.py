@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from manifest_engine.domain import archive, environments
 from manifest_engine.domain.member_paths import DOCKERFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import ExitStack
     from logging import Logger
 
@@ -29,11 +28,12 @@ class BuildSource:
     def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
         from manifest_engine.hooks.artifact_store import ArtifactStore
 
-        self._log = log
         file = opened.enter_context(ArtifactStore().open(sha256))
         self._archive = archive.open_archive(file, limits)
         self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
         """The Dockerfile, and how logs call it."""
+        if self._archive.ignore_path:
+            log.info("The build context is without what %s leaves out", self._archive.ignore_path)
 
     @property
     def has_own_dockerfile(self) -> bool:
@@ -46,16 +46,4 @@ class BuildSource:
         :raises ArtifactError: also in the midst of it, when a member of the ZIP is damaged.
         """
         added = {} if self.has_own_dockerfile else {DOCKERFILE: self.dockerfile}
-        return self._archive.tar_stream(added, self._ignored)
-
-    @cached_property
-    def _ignored(self) -> Callable[[str], bool] | None:
-        """What stays out of the context, as with ``docker build`` by hand."""
-        from manifest_engine.hooks import dockerignore
-
-        found = self._archive.ignore_file()
-        if found is None:
-            return None
-        text, path = found
-        self._log.info("The build context is without what %s leaves out", path)
-        return dockerignore.ignored(text)
+        return self._archive.tar_stream(added)

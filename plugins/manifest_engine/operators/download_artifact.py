@@ -15,7 +15,6 @@ from manifest_engine.operators.step import StepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from manifest_engine.domain.environment import Limits
     from manifest_engine.domain.manifest import Manifest
     from manifest_engine.domain.release import Release
 
@@ -52,7 +51,7 @@ class DownloadArtifact(StepOperator):
             self.log.info("%s is in the artifact store already; no download", info.uri)
         else:
             self._download(hook, info, store)
-        self._inspect(store, info, planned.environment.limits)
+        self._inspect(store, info, planned)
         return {
             "sha256": info.sha256,
             "size": info.size,
@@ -93,16 +92,20 @@ class DownloadArtifact(StepOperator):
             info.sha256,
         )
 
-    def _inspect(self, store: ArtifactStore, info: ArtifactInfo, limits: Limits) -> None:
+    def _inspect(self, store: ArtifactStore, info: ArtifactInfo, planned: Release) -> None:
         """Refuse what its directory shows to be unsafe; the rest shows when it is unpacked."""
         with store.open(info.sha256) as file:
             try:
-                archive = open_archive(file, limits)
+                archive = open_archive(file, planned.environment.limits)
+                if planned.manifest.rebuild is None:  # a rebuild repeats what was once accepted
+                    archive.refuse_misplaced_dockerfile()
             except ArtifactError as error:
                 raise ArtifactError(f"{info.uri}: {error}", retryable=error.retryable) from error
         self.log.info(
             "The ZIP has %d files, %s unpacked", len(archive.members), _amount(archive.size)
         )
+        for note in archive.notes:
+            self.log.warning("%s", note)
 
 
 def _require_expected(manifest: Manifest, info: ArtifactInfo) -> None:

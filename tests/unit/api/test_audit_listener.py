@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -65,15 +64,6 @@ def test_a_conf_of_many_megabytes_takes_no_time_of_the_scheduler(log, monkeypatc
     line = log.read_text().splitlines()[-1]
     assert json.loads(line)["component"] == "pricing"
     assert len(line.encode()) <= 16 * 1024
-
-
-@pytest.mark.parametrize(("job", "imported"), [("SchedulerJob", True), ("TriggererJob", False)])
-def test_a_scheduler_imports_what_an_entry_needs_as_it_starts(monkeypatch, job, imported):
-    name = "manifest_engine.domain.audit"
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    audit_listener.on_starting(SimpleNamespace(job_type=job))
-    assert (name in sys.modules) == imported
-    audit_listener.on_starting(SimpleNamespace())  # what begins a task has no type
 
 
 def test_other_dags_are_none_of_its_business(log):

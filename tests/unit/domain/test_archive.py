@@ -4,6 +4,7 @@ import hashlib
 import io
 import random
 import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -90,6 +91,19 @@ def test_folders_come_before_their_content_and_everything_is_sorted():
     assert list(untarred(made.tar_stream())) == ["m", "z", "z/y", "a.py", "z/b.py", "z/y/x.py"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a.py", "gr\u00f6\u00dfe/a", "gr\u00f6\u00dfe", "f" * 101, "d" * 100 + "/a", "d" * 99 + "/a"],
+)
+def test_the_first_512_bytes_are_a_plain_header_whatever_the_first_name(name):
+    """What buildx sees of a context to tell it from a Dockerfile (build/utils.go, isArchive)."""
+    made = archive(Part(name, b"x"), Part("zz", b"y"))
+    first = tarfile.TarInfo.frombuf(b"".join(made.tar_stream())[:512], "utf-8", "strict")
+
+    assert first.type in (tarfile.DIRTYPE, tarfile.REGTYPE)
+    assert contents(made.tar_stream()) == {name: b"x", "zz": b"y"}
+
+
 def test_the_same_content_gives_the_same_bytes_however_it_is_packed():
     expected = digest(archive(*parts(SERVICE)).tar_stream())
     chance = random.Random(8002)
@@ -137,11 +151,30 @@ def test_the_stream_can_be_had_twice():
     assert list(made.tar_stream()) == list(made.tar_stream())
 
 
-@pytest.mark.parametrize("junk", ["__MACOSX/wrap/._app.py", ".DS_Store", "wrap/.DS_Store"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "__MACOSX/wrap/._app.py",
+        "__MACOSX/._wrap",
+        ".DS_Store",
+        "wrap/.DS_Store",
+        "._wrap",
+        "wrap/._app.py",
+        "wrap/src/._a.py",
+    ],
+)
 def test_a_single_folder_around_everything_is_looked_through(junk):
     made = archive(Part("wrap/"), Part("wrap/app.py"), Part("wrap/src/a.py"), Part(junk, b"x"))
 
     assert made.members == ("app.py", "src/a.py")
+
+
+def test_a_file_that_only_looks_like_apple_s_is_kept():
+    assert archive(Part("._app.py"), Part("src/._b.py"), Part("b.py")).members == (
+        "._app.py",
+        "b.py",
+        "src/._b.py",
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_the_zips_own_dockerfile_wins_also_inside_a_wrapper():
 
 
 def test_without_one_the_standard_dockerfile_is_taken():
-    made = archive(Part("Dockerfile", b"FROM elsewhere\n"), Part("app.py"))
+    made = archive(Part("app.py"))
 
     assert made.dockerfile(b"FROM standard\n") == (b"FROM standard\n", STANDARD)
 
@@ -44,27 +44,118 @@ def test_an_extra_file_that_has_no_place_is_refused_at_once():
 
 
 def test_what_is_ignored_stays_out_of_the_context_but_never_the_dockerfile():
-    files = {"scripts/Dockerfile": b"FROM x", "secret": b"1", "src/a.py": b"2", "src/b.py": b"3"}
+    files = {
+        ".dockerignore": b"empty\nscripts\nsecret\nsrc/b.py\nout/*\n",
+        "scripts/Dockerfile": b"FROM x",
+        "scripts/run.sh": b"0",
+        "secret": b"1",
+        "src/a.py": b"2",
+        "src/b.py": b"3",
+        "out/x": b"4",
+    }
     made = archive(Part("empty/", b""), *parts(files))
-    ignored = ["empty", "scripts", "scripts/Dockerfile", "secret", "src", "src/b.py"]
-    blocks = list(made.tar_stream({"secret": b"extra"}, ignored.__contains__))
+    blocks = list(made.tar_stream({"secret": b"extra"}))
 
-    kept = {"scripts/Dockerfile": b"FROM x", "secret": b"extra", "src/a.py": b"2"}
-    assert contents(blocks) == kept
-    assert "empty" not in untarred(blocks)
+    assert contents(blocks) == {
+        ".dockerignore": files[".dockerignore"],
+        "scripts/Dockerfile": b"FROM x",
+        "secret": b"extra",
+        "src/a.py": b"2",
+    }
+    assert [name for name, entry in untarred(blocks).items() if entry.isdir()] == [
+        "out",
+        "scripts",
+        "src",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("files", "path"),
     [
         ({"a": b""}, None),
         ({"src/.dockerignore": b"x"}, None),
-        ({".dockerignore": b"x"}, (b"x", ".dockerignore")),
+        ({".dockerignore": b"x"}, ".dockerignore"),
         (
             {".dockerignore": b"x", "scripts/Dockerfile.dockerignore": b"y"},
-            (b"y", "scripts/Dockerfile.dockerignore"),
+            "scripts/Dockerfile.dockerignore",
         ),
     ],
 )
-def test_the_dockerfile_s_own_ignore_file_goes_before_that_of_the_root(files, found):
-    assert archive(Part("app.py"), *parts(files)).ignore_file() == found
+def test_the_dockerfile_s_own_ignore_file_goes_before_that_of_the_root(files, path):
+    made = archive(Part("x"), Part("y"), *parts(files))
+
+    assert made.ignore_path == path
+    left_out = {"x", "y"} - contents(made.tar_stream()).keys()
+    assert left_out == ({files[path].decode()} if path else set())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Dockerfile",
+        "dockerfile",
+        "./Dockerfile",
+        "Scripts/Dockerfile",
+        "scripts/dockerfile",
+        "scripts/Dockerfile.txt",
+        "SCRIPTS/DOCKERFILE",
+        "docker/Dockerfile",
+        "scripts/Containerfile",
+    ],
+)
+def test_a_dockerfile_in_another_place_is_refused_with_what_to_rename(name):
+    made = archive(Part(name, b"FROM mine\n"), Part("lib/requirements.txt"), Part("src/a.py"))
+
+    with pytest.raises(ArtifactError) as caught:
+        made.refuse_misplaced_dockerfile()
+    assert f"The artifact has {name.removeprefix('./')!r}, which would not be used" in str(
+        caught.value
+    )
+    assert "rename it to scripts/Dockerfile" in str(caught.value)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("scripts/Dockerfile", "Dockerfile", "scripts/dockerfile.old"),
+        ("Scripts/activate.bat",),
+        (".devcontainer/Dockerfile",),
+        ("src/vendored/thing/Dockerfile",),
+        ("scripts/dockerfile_lint.py",),
+    ],
+)
+def test_a_dockerfile_that_nobody_builds_the_service_with_is_none_of_ours(names):
+    archive(*map(Part, names), Part("src/a.py")).refuse_misplaced_dockerfile()
+
+
+def test_a_dockerfile_that_is_ignored_may_lie_anywhere():
+    files = {".dockerignore": b"docker\n", "docker/Dockerfile": b"FROM x", "src/a.py": b""}
+
+    archive(*parts(files)).refuse_misplaced_dockerfile()
+
+
+def test_a_windows_environment_beside_the_standard_dockerfile_is_built_as_it_is():
+    """Its folders Scripts and Lib differ from ours by case alone, and no file of theirs does."""
+    files = {
+        "Scripts/activate.bat": b"@echo off\r\n",
+        "Lib/site-packages/x.py": b"",
+        "lib/requirements.txt": b"flask\n",
+        "src/a.py": b"",
+    }
+    made = archive(*parts(files))
+    made.refuse_misplaced_dockerfile()
+
+    assert contents(made.tar_stream({"scripts/Dockerfile": b"F"})) == {
+        **files,
+        "scripts/Dockerfile": b"F",
+    }
+
+
+def test_what_is_probably_not_meant_is_a_note():
+    assert archive(Part("a")).notes == []
+    made = archive(Part("a"), Part(".dockerignore", "a\r\n".encode("utf-16")))
+    assert made.notes == [
+        ".dockerignore is UTF-16, so it leaves nothing out, as with docker build; save it as UTF-8."
+    ]
+    assert "a" in contents(made.tar_stream())

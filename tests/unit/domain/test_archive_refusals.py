@@ -84,6 +84,37 @@ def test_only_files_and_folders_are_taken(kind: int, why: str) -> None:
     assert why in refusal(GOOD, Part("odd", b"/etc/passwd", mode=kind | 0o777))
 
 
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO])
+def test_what_is_ignored_may_be_a_link_or_differ_by_case_alone(kind: int) -> None:
+    ignore = Part(".dockerignore", b".venv\nnode_modules\n")
+    link = Part(".venv/bin/python", b"/usr/bin/python3", mode=kind | 0o777)
+    twins = (Part("node_modules/a/README.md", b"1"), Part("node_modules/a/Readme.md", b"2"))
+
+    opened(GOOD, ignore, link, *twins)
+    assert "'.venv/bin/python' is a" in refusal(GOOD, link)
+    assert "differ only by case" in refusal(GOOD, *twins)
+
+
+@pytest.mark.parametrize("path", [".dockerignore", "scripts/Dockerfile"])
+def test_a_file_that_the_build_reads_may_not_be_a_link(path: str) -> None:
+    link = Part(path, b"../x", mode=stat.S_IFLNK | 0o777)
+
+    assert f"{path!r} is a symbolic link; put the file itself in its place" in refusal(GOOD, link)
+
+
+@pytest.mark.parametrize("name", ["service.zip", "w/service-1.0.ZIP", "service.tar.gz"])
+def test_a_zip_of_another_archive_alone_is_refused(name: str) -> None:
+    sentence = refusal(Part(name, b"PK"), Part("__MACOSX/._x", b"x"))
+
+    assert f"contains another archive, '{name.rpartition('/')[2]}', and nothing else" in sentence
+
+
+def test_a_bad_pattern_of_dockerignore_is_refused_before_any_byte_is_passed_on() -> None:
+    sentence = refusal(GOOD, Part(".dockerignore", b"*.md\n[z-a]*\n"))
+
+    assert sentence.startswith(".dockerignore, line 2: '[z-a]*' is no pattern that docker build")
+
+
 def test_a_link_is_refused_whatever_system_it_claims_to_come_from() -> None:
     assert "symbolic link" in refusal(Part("odd", b"x", mode=stat.S_IFLNK | 0o777, system=0))
 
@@ -100,7 +131,7 @@ def test_a_folder_with_content_is_refused() -> None:
         ("app.py", "./app.py", "stands in it twice"),
         ("src/app.py", "src//app.py", "stands in it twice"),
         ("app.py", "App.py", "differ only by case"),
-        ("src/app.py", "SRC/util.py", "differ only by case"),
+        ("src/app.py", "SRC/App.py", "differ only by case"),
         ("caf\u00e9.txt", "cafe\u0301.txt", "Unicode form"),
         ("\u00c9.txt", "e\u0301.txt", "Unicode form"),
         ("src", "src/app.py", "a file and a folder at once"),

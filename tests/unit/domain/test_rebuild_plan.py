@@ -168,14 +168,6 @@ def test_more_than_airflow_maps_over_wait_for_the_next_run():
     assert [(row.outcome, "another run" in row.sentence) for row in rest] == [(SKIPPED, True)]
 
 
-def test_as_many_manifests_as_the_api_server_can_hand_to_each_task_are_taken_on():
-    large = Planned(decide(None).row, {"env": {"TEXT": "x" * 60_000}})
-    taken, rest = rebuild_plan.fitting([large] * 100, 1_024)
-    assert 64 <= len(taken) < 72
-    assert len(taken) + len(rest) == 100
-    assert "4194304 bytes of manifests" in rest[0].sentence
-
-
 def asked_for(number: int) -> list[Planned]:
     service = read(deployment(record()))
     made = rebuild_plan.decide(service, MOVED, STANDARD, force=False, approval=Approval())

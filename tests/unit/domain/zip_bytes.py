@@ -26,6 +26,10 @@ class Part:
     date: int = 0x21  # 1980-01-01
     tail: bytes = b""
     """Further bytes, counted as compressed ones."""
+    extra: bytes = b""
+    """Extra fields in the central directory."""
+    utf8: bool | None = None
+    """Whether the flag says that the name is UTF-8; None for when it needs to."""
 
     @property
     def raw_name(self) -> bytes:
@@ -40,11 +44,11 @@ class Part:
 
     def fields(self) -> bytes:
         """What local header and central directory have in common."""
-        ascii_name = all(byte < 128 for byte in self.raw_name)
+        utf8 = not self.raw_name.isascii() if self.utf8 is None else self.utf8
         return struct.pack(
             "<5H3I",
             20,
-            self.flags | (0 if ascii_name else 0x800),
+            self.flags | (0x800 if utf8 else 0),
             (8 if self.deflate else 0) if self.method is None else self.method,
             0,
             self.date,
@@ -63,8 +67,8 @@ def make_zip(*parts: Part, prefix: bytes = b"") -> bytes:
         body += b"PK\x03\x04" + part.fields() + struct.pack("<2H", len(name), 0) + name
         body += part.packed
         directory += b"PK\x01\x02" + struct.pack("<BB", 20, part.system) + part.fields()
-        directory += struct.pack("<5H", len(part.raw_name), 0, 0, 0, 0)
-        directory += struct.pack("<2I", part.mode << 16, offset) + part.raw_name
+        directory += struct.pack("<5H", len(part.raw_name), len(part.extra), 0, 0, 0)
+        directory += struct.pack("<2I", part.mode << 16, offset) + part.raw_name + part.extra
     counts = struct.pack("<4H", 0, 0, len(parts) & 0xFFFF, len(parts) & 0xFFFF)
     place = struct.pack("<2IH", len(directory), len(body), 0)
     return bytes(body + directory + b"PK\x05\x06" + counts + place)

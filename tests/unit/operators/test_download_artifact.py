@@ -167,6 +167,7 @@ def test_the_artifact_that_the_manifest_names_is_taken(serve):
     [
         (b"<html>Sign in</html>", "not a readable ZIP"),
         (make_zip(Part("../app.py", b"x")), "leads out of its folder"),
+        (make_zip(Part("Scripts/Dockerfile", b"FROM x")), "rename it to scripts/Dockerfile"),
     ],
 )
 def test_what_is_no_safe_zip_fails_here(serve, content, why):
@@ -175,6 +176,20 @@ def test_what_is_no_safe_zip_fails_here(serve, content, why):
         step()
 
     assert not caught.value.retryable
+
+
+def test_a_rebuild_repeats_what_was_accepted_when_other_dockerfiles_were_not_looked_for(serve):
+    content = make_zip(Part("Dockerfile", b"FROM x"), Part("app.py", b"x"))
+    serve(content)
+
+    assert step(rebuild=rebuild(hashlib.sha256(content).hexdigest()))["reused"] is False
+
+
+def test_a_guessed_name_is_logged(serve, capsys):
+    serve(make_zip(Part("größe.txt".encode(), b"x", utf8=False)))
+    step()
+
+    assert "'größe.txt' does not say its encoding and was read as UTF-8" in capsys.readouterr().out
 
 
 def test_bytes_that_are_not_those_of_file_info_do_not_stay(serve, tmp_path):
