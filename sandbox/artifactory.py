@@ -64,7 +64,9 @@ class Artifactory(Part):
         if problem := process.require_alive(self.name):
             return problem
         try:
-            requests.get(f"{self.url}/api/system/ping", timeout=2).raise_for_status()
+            token = {"Authorization": f"Bearer {accounts()['users'][0]['token']}"}
+            ping = requests.get(f"{self.url}/api/system/ping", headers=token, timeout=2)
+            ping.raise_for_status()
         except requests.RequestException as error:
             return str(error)
         return None

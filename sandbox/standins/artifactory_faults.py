@@ -35,6 +35,11 @@ class Plan(BaseModel):
     """Send downloads to signed URLs at another authority (``localhost`` for ``127.0.0.1``)."""
     unavailable: int = 0
     """Answer 503 to so many requests."""
+    throttled: int = 0
+    """Answer 429 with Retry-After to so many requests."""
+    uncached: bool = False
+    """Be a remote repository: file info is known after the first whole download alone (a 404
+    before, as in https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11)."""
 
 
 class Faults:
@@ -59,6 +64,12 @@ class Faults:
             return True
         return False
 
+    def throttled(self) -> bool:
+        if self.plan.throttled > 0:
+            self.plan.throttled -= 1
+            return True
+        return False
+
     def sha256(self, true: str) -> str:
         return hashlib.sha256(true.encode()).hexdigest() if self.plan.lie else true
 
@@ -67,6 +78,7 @@ class Faults:
         plan = self.plan
         if plan.cut_after is None or plan.cut_times == 0:
             yield from blocks
+            plan.uncached = False
             return
         if plan.cut_times is not None:
             plan.cut_times -= 1

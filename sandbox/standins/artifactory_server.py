@@ -1,5 +1,12 @@
 """A stand-in for Artifactory: file info, download with ranges, deploy, delete, permissions.
 
+Its answers are those of published header dumps and of JFrog's documentation, read in 2026-11:
+https://github.com/pypa/pip/issues/8723 (2020-08-07, Artifactory 6.18.1),
+https://github.com/prefix-dev/async_http_range_reader/pull/5 (2024-02-17, 7.78.3) for downloads,
+https://github.com/chef/artifactory-client/issues/131 (2020-05-29, JFrog Cloud) for redirects to S3,
+https://jfrog.com/help/r/jfrog-rest-apis for the API. What a version does with If-Range is published
+nowhere; since its ETag is not one of RFC 9110, the stand-in answers with the whole file.
+
 ``python -m sandbox.standins.artifactory_server --accounts FILE --root FOLDER [--faults]``; the
 accounts file is JSON: ``repositories`` (names) and ``users``, each with ``name``, ``password``,
 ``token``, ``read`` and ``write`` (repository names).
@@ -121,12 +128,16 @@ class _Server:
     def __init__(self, store: Store, accounts: Accounts, faults: Faults) -> None:
         self._store, self._accounts, self._faults = store, accounts, faults
 
-    def ping(self) -> Response:
+    def ping(self, request: Request) -> Response:
+        """For a valid user, who can be anonymous where anonymous access is on."""
+        self._accounts.authenticate(request.headers.get("Authorization"))
         return Response("OK", media_type="text/plain")
 
     def info(self, request: Request, repo: str, path: str = "") -> Response:
         self._allow(request, repo, path, write=False)
         stored = self._store.find(repo, path)
+        if stored is not None and self._faults.plan.uncached:
+            raise RefusedError(404, "Unable to find item")
         if stored is not None:
             body = self._file_info(request, repo, path, stored)
             return JSONResponse(body, media_type=_MEDIA.format("FileInfo"))
@@ -179,6 +190,8 @@ class _Server:
     def _allow(self, request: Request, repo: str, path: str, *, write: bool) -> User:
         if self._faults.unavailable():
             raise RefusedError(503, "Service Unavailable")
+        if self._faults.throttled():
+            raise RefusedError(429, "Too Many Requests", {"Retry-After": "1"})
         user = self._accounts.authenticate(request.headers.get("Authorization"))
         if repo not in self._accounts.repositories:
             raise RefusedError(404, f"Could not find a repository with the name '{repo}'.")
@@ -209,14 +222,19 @@ class _Server:
         return StreamingResponse(blocks, status, headers, mime_type(path))
 
     def _headers(self, path: str, stored: Stored) -> dict[str, str]:
+        name = path.rpartition("/")[2]
         return {
+            "X-JFrog-Version": "Artifactory/7.78.3 77803900",
+            "X-Artifactory-Id": "sandbox",
+            "X-Artifactory-Node-Id": "sandbox-artifactory-primary-0",
+            "Last-Modified": email.utils.format_datetime(stored.moment, usegmt=True),
+            "ETag": stored.sha1,  # without quotes
             "X-Checksum-Sha1": stored.sha1,
             "X-Checksum-Sha256": self._faults.sha256(stored.sha256),
             "X-Checksum-Md5": stored.md5,
-            "ETag": f'"{stored.sha1}"',
-            "Last-Modified": email.utils.format_datetime(stored.moment, usegmt=True),
             "Accept-Ranges": "bytes",
-            "X-Artifactory-Filename": path.rpartition("/")[2],
+            "X-Artifactory-Filename": name,
+            "Content-Disposition": f'attachment; filename="{name}"',
         }
 
     def _file_info(self, request: Request, repo: str, path: str, stored: Stored) -> dict[str, Any]:
@@ -243,9 +261,8 @@ def _base(request: Request) -> str:
 
 
 def _wanted(request: Request, headers: Mapping[str, str]) -> str | None:
-    """The Range header, unless If-Range says that the client has another version of the file."""
-    condition = request.headers.get("If-Range")
-    if condition is not None and condition not in (headers["ETag"], headers["Last-Modified"]):
+    """The Range header, unless there is an If-Range that does not hold (RFC 9110, 13.1.5)."""
+    if request.headers.get("If-Range") not in (None, headers["Last-Modified"]):
         return None
     return request.headers.get("Range")
 

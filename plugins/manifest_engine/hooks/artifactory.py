@@ -17,13 +17,15 @@ from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError, ConfigurationError
 from manifest_engine.hooks import connections, http_answers
 from manifest_engine.hooks.artifactory_download import Download
-from manifest_engine.hooks.artifactory_errors import Sentences
+from manifest_engine.hooks.artifactory_errors import ArtifactMissing, Sentences, os_error
 from manifest_engine.hooks.artifactory_http import Anonymous, Bearer, Client
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 _PORT = re.compile(r":\d+$")
 _TIMEOUT = 60.0
 """Seconds without a byte; Artifactory may need some to fetch a remote repository's file."""
+
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,44 @@ class ArtifactoryHook(BaseHook):
     def file_info(self, path: str) -> ArtifactInfo:
         """Size and checksum of ``repo/path/file.zip``.
 
+        The API knows local, cached and virtual repositories
+        (https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11), so nothing of a
+        remote one's file before somebody downloads it. Such a file is first downloaded into
+        Artifactory's cache.
+
         :raises ArtifactError: when there is no such file, or it may not be read.
         """
-        uri = f"{self._base}/{quote(path)}"
-        with self.client.get(f"{self._base}/api/storage/{quote(path)}") as response:
+        try:
+            return self._file_info(path, path)
+        except ArtifactMissing:
+            self._fetch_into_cache(path)
+        repository, _, rest = path.partition("/")
+        for known in (path, f"{repository}-cache/{rest}"):
             try:
-                http_answers.read(response)
+                return self._file_info(known, path)
+            except ArtifactMissing:
+                continue
+        raise ArtifactError(
+            f"Artifactory serves {self._base}/{quote(path)} and keeps no checksum of it; let its "
+            "remote repository store artifacts locally."
+        )
+
+    def _fetch_into_cache(self, path: str) -> None:
+        with self.client.get(f"{self._base}/{quote(path)}") as response:
+            self.log.info("%s is not in Artifactory's cache; fetching it there", path)
+            try:
+                for _ in response.iter_content(_BLOCK):
+                    pass
+            except requests.RequestException as error:
+                raise self.client.errors.unreachable(error) from os_error(error)
+
+    def _file_info(self, known: str, path: str) -> ArtifactInfo:
+        """:param known: where Artifactory has it, which is its cache for a remote repository."""
+        uri = f"{self._base}/{quote(path)}"
+        with self.client.get(f"{self._base}/api/storage/{quote(known)}") as response:
+            try:
                 said: Any = response.json()
-            except (requests.JSONDecodeError, http_answers.TooLarge, RecursionError):
+            except requests.JSONDecodeError:
                 raise self._misconfigured(
                     f"leads to something that is not Artifactory's API ({self._base}): host "
                     "must be the base URL, which usually ends in /artifactory"

@@ -78,13 +78,19 @@ class Download:
                 yield block
 
     def _open(self) -> tuple[requests.Response, int]:
-        """An answer, and the place in the file where it begins: where we are, or 0."""
-        if self._done and self._etag:
-            rest = {"Range": f"bytes={self._done}-", "If-Range": self._etag}
-            response = self._client.get(self._url, rest)
+        """An answer, and the place in the file where it begins: where we are, or 0.
+
+        The request has no If-Range: that wants a quoted ETag (RFC 9110, 13.1.5), and Artifactory's
+        is the bare SHA-1. JFrog's own client asks by Range alone, too (jfrog-client-go 00b8ea7,
+        http/httpclient/client.go). The answer is compared instead, and the whole at the end.
+        """
+        if self._done:
+            response = self._client.get(self._url, {"Range": f"bytes={self._done}-"})
             if response.status_code == 206 and self._fits(response):
                 return response, self._done
             if response.status_code == 200:
+                # Some versions announce ranges and send everything
+                # (https://github.com/prefix-dev/async_http_range_reader/pull/5, 7.78.3).
                 return self._whole(response), 0
             response.close()
         return self._whole(self._client.get(self._url)), 0
@@ -100,9 +106,7 @@ class Download:
         if response.headers.get("Content-Length", str(self._size)) != str(self._size):
             response.close()
             raise self._changed("the download has another size than file info says")
-        etag = response.headers.get("ETag", "")
-        # If-Range needs a strong one (RFC 9110, 13.1.5).
-        self._etag = etag if etag.startswith('"') else None
+        self._etag = _etag(response)
         return response
 
     def _fits(self, response: requests.Response) -> bool:
@@ -111,7 +115,7 @@ class Download:
             found is not None
             and int(found[1]) == self._done
             and found[3] in ("*", str(self._size))
-            and response.headers.get("ETag") == self._etag
+            and _etag(response) in (None, self._etag)
         )
 
     def _after_known(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -137,3 +141,8 @@ class Download:
             "damaged in Artifactory's storage or on the way.",
             retryable=True,
         )
+
+
+def _etag(response: requests.Response) -> str | None:
+    """Without quotes and weakness, which a proxy may add to Artifactory's bare SHA-1."""
+    return response.headers.get("ETag", "").removeprefix("W/").strip('"') or None

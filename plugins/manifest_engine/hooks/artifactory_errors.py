@@ -28,6 +28,10 @@ class ArtifactUnavailable(ArtifactError):
         self.after = after
 
 
+class ArtifactMissing(ArtifactError):
+    """There is no such file, as far as this connection may know."""
+
+
 @dataclass(frozen=True)
 class Sentences:
     """
@@ -71,7 +75,13 @@ class Sentences:
         status, place = response.status_code, self._place(response.url)
         # People know the file by the URL that they can open, not by that of its file info.
         url = url.replace(f"{self.base}/api/storage/", f"{self.base}/")
-        if status == _BUSY or status >= 500:
+        if status == _BUSY:
+            return ArtifactUnavailable(
+                f"{place} limits the rate of requests (429) and refused {url}; ask its "
+                "administrators for a higher limit if that happens often.",
+                retry_after(response),
+            )
+        if status >= 500:
             return ArtifactUnavailable(
                 f"{place} answers {status} ({response.reason}) for {url}; it is overloaded or "
                 "being restarted, so try again later.",
@@ -88,7 +98,7 @@ class Sentences:
                 f"{self.connection!r} lacks the path of Artifactory, usually /artifactory."
             )
         if status == 404:
-            return ArtifactError(
+            return ArtifactMissing(
                 f"{url} does not exist (404); check component, serviceName and version, or the "
                 "artifact, of the manifest, and whether the ZIP was published there. Artifactory "
                 f"may say so, too, where the Airflow Connection {self.connection!r} may not read."

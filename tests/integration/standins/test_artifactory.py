@@ -74,6 +74,7 @@ def test_what_was_deployed_comes_back_with_its_checksums(deployer: Client) -> No
     assert got.content == DATA
     assert got.headers["X-Checksum-Sha256"] == digest
     assert got.headers["Accept-Ranges"] == "bytes"
+    assert got.headers["ETag"] == hashlib.sha1(DATA).hexdigest(), "without quotes"
     info = deployer.ask("GET", PATH.replace("artifactory/", "artifactory/api/storage/")).json()
     assert info["size"] == str(len(DATA))
     assert info["checksums"]["sha256"] == digest
@@ -112,9 +113,9 @@ def test_a_range_beyond_the_end_cannot_be_had(deployer: Client) -> None:
 
 def test_a_part_of_another_version_is_answered_with_the_whole(deployer: Client) -> None:
     deployer.ask("PUT", PATH, data=DATA)
-    headers = {"Range": "bytes=100-", "If-Range": '"another"'}
-    assert deployer.ask("GET", PATH, headers=headers).status_code == 200
-    headers["If-Range"] = deployer.ask("HEAD", PATH).headers["ETag"]
+    headers = {"Range": "bytes=100-", "If-Range": deployer.ask("HEAD", PATH).headers["ETag"]}
+    assert deployer.ask("GET", PATH, headers=headers).status_code == 200, "it has no quotes"
+    headers["If-Range"] = deployer.ask("HEAD", PATH).headers["Last-Modified"]
     assert deployer.ask("GET", PATH, headers=headers).status_code == 206
 
 
@@ -122,6 +123,9 @@ def test_without_credentials_nothing_is_told(deployer: Client) -> None:
     nobody = requests.get(f"{deployer.url}/{PATH}", timeout=5)
     assert nobody.status_code == 401
     assert "Basic" in nobody.headers["WWW-Authenticate"]
+    ping = f"{deployer.url}/artifactory/api/system/ping"
+    assert requests.get(ping, timeout=5).status_code == 401
+    assert deployer.ask("GET", "artifactory/api/system/ping").text == "OK"
     wrong = Client(deployer.url, "wrong").ask("GET", PATH)
     assert (wrong.status_code, wrong.json()["errors"][0]["status"]) == (401, 401)
 
@@ -184,6 +188,64 @@ def test_a_redirect_leads_to_another_authority_that_wants_no_credentials(faulty:
     assert requests.get(target, timeout=5).content == DATA
     assert faulty.get(target, timeout=5).status_code == 400
     assert requests.get(target + "0", timeout=5).status_code == 403
+
+
+@pytest.fixture
+def hook(servers: tuple[str, str], tokens: dict[str, str], monkeypatch: Any) -> Any:
+    """Ours, on the server that misbehaves on request; ``answered``: range and status of each."""
+    from manifest_engine.hooks.artifactory import ArtifactoryHook
+
+    given = {"conn_type": "artifactory", "host": f"{servers[1]}/artifactory"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps(given | {"password": tokens["reader"]})
+    )
+    hook = ArtifactoryHook()
+    hook.answered = []
+
+    def note(answer: requests.Response, **_: Any) -> None:
+        hook.answered.append((answer.request.headers.get("Range"), answer.status_code))
+
+    hook.client.session.hooks["response"].append(note)
+    return hook
+
+
+def _downloaded(hook: Any) -> bytes:
+    return b"".join(hook.download(hook.file_info(PATH.removeprefix("artifactory/"))))
+
+
+@pytest.mark.parametrize("redirect", [False, True])
+def test_our_hook_resumes_a_download_that_was_cut_half_way(
+    faulty: Client, hook: Any, redirect: bool
+) -> None:
+    half = len(DATA) // 2
+    plan = {"cut_after": half, "cut_times": 1, "redirect": redirect}
+    faulty.ask("PUT", "faults", json=plan)
+
+    assert _downloaded(hook) == DATA
+    ranges = [asked for asked, status in hook.answered if status == 206]
+    assert len(ranges) == 1
+    assert half - (1 << 17) <= int(ranges[0].removeprefix("bytes=").rstrip("-")) <= half
+
+
+def test_our_hook_starts_anew_where_ranges_are_announced_and_ignored(
+    faulty: Client, hook: Any
+) -> None:
+    faulty.ask("PUT", "faults", json={"cut_after": 500_000, "cut_times": 1, "ignore_range": True})
+
+    assert _downloaded(hook) == DATA
+
+
+def test_our_hook_waits_for_a_rate_limit_and_fills_the_cache_of_a_remote_repository(
+    faulty: Client, hook: Any
+) -> None:
+    faulty.ask("PUT", "faults", json={"throttled": 1, "uncached": True})
+
+    assert _downloaded(hook) == DATA
+    assert [status for _, status in hook.answered] == [429, 404, 200, 200, 200]
+
+
+def test_our_hook_pings_as_somebody(hook: Any) -> None:
+    assert hook.test_connection() == (True, "Artifactory answers 'OK'")
 
 
 def test_lies_ignored_ranges_and_outages_come_on_request(faulty: Client) -> None:

@@ -1,4 +1,9 @@
-"""A small Artifactory over a real socket, as strict as the real one, with faults to order."""
+"""A small Artifactory over a real socket, as strict as the real one, with faults to order.
+
+Its headers are those of published dumps: the ETag is the SHA-1 without quotes in
+https://github.com/pypa/pip/issues/8723 (2020-08-07, Artifactory 6.18.1) and
+https://github.com/prefix-dev/async_http_range_reader/pull/5 (2024-02-17, 7.78.3).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(401, "Bad credentials")
         elif path == "/artifactory/api/system/ping":
             self.answer(200, b"OK", {})
-        elif path == f"/artifactory/api/storage/{PATH}":
+        elif path in self.double.info_paths:
             self.answer(200, json.dumps(self.double.info).encode(), {})
         elif path == f"/artifactory/{PATH}":
             self.send_file(self.double.content)
@@ -46,14 +51,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_file(self, content: bytes, cut: int | None = None) -> None:
         """Whole or in part, as RFC 9110 has it; after ``cut`` bytes the connection ends."""
-        etag = f'"{hashlib.sha1(content).hexdigest()}"'
+        sha1 = hashlib.sha1(content).hexdigest()
         headers = {
-            "ETag": etag,
-            "Accept-Ranges": "bytes",
+            "X-JFrog-Version": "Artifactory/7.78.3 77803900",
+            "ETag": sha1,
+            "X-Checksum-Sha1": sha1,
             "X-Checksum-Sha256": hashlib.sha256(content).hexdigest(),
+            "Accept-Ranges": "bytes",
         }
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if wanted and self.headers.get("If-Range", etag) == etag:
+        if wanted and "If-Range" not in self.headers:  # no bare ETag can be compared (RFC 9110)
             start = int(wanted[1])
             if start >= len(content):
                 self.refuse(416, "Requested Range Not Satisfiable")
@@ -91,6 +98,7 @@ class Double:
         self.port = port
         self.content = content
         self.accepted = {f"Bearer {TOKEN}"}
+        self.info_paths = {f"/artifactory/api/storage/{PATH}"}
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.info: dict[str, Any] = {

@@ -15,7 +15,10 @@ def test_a_missing_file_is_told_with_what_to_check_and_not_tried_again(hook, ser
     assert f"{server.url}/datafactory/none.zip does not exist (404)" in str(error)
     assert "check component, serviceName and version" in str(error)
     assert not error.retryable
-    assert len(server.requests) == 1
+    assert [path for path, _ in server.requests] == [
+        "/artifactory/api/storage/datafactory/none.zip",
+        "/artifactory/datafactory/none.zip",
+    ]
 
 
 def test_a_base_url_without_its_path_is_suspected(connect, server):

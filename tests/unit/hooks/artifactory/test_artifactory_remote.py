@@ -1,0 +1,40 @@
+"""Remote repositories: what nobody has downloaded yet is unknown to the storage API."""
+
+import pytest
+
+from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
+from tests.unit.hooks.artifactory_double import PATH
+
+
+@pytest.mark.parametrize("known_as", [PATH, PATH.replace("datafactory/", "datafactory-cache/", 1)])
+def test_an_uncached_file_is_fetched_into_artifactory_s_cache_first(hook, server, known_as):
+    server.info_paths.clear()
+
+    def serve(handler):
+        server.info_paths.add(f"/artifactory/api/storage/{known_as}")
+        handler.send_file(CONTENT)
+
+    server.times(1, serve)
+
+    assert fetched(hook) == CONTENT
+    assert len(server.downloads) == 2
+
+
+def test_a_cached_file_is_downloaded_once(hook, server):
+    assert fetched(hook) == CONTENT
+    assert len(server.downloads) == 1
+
+
+def test_a_repository_that_keeps_nothing_is_told(hook, server):
+    server.info_paths.clear()
+    error = refusal(lambda: hook.file_info(PATH))
+
+    assert "keeps no checksum of it; let its remote repository store artifacts" in str(error)
+    assert not error.retryable
+
+
+def test_a_fetch_into_the_cache_that_breaks_off_can_be_retried(hook, server):
+    server.info_paths.clear()
+    server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
+
+    assert refusal(lambda: hook.file_info(PATH)).retryable
