@@ -10,9 +10,10 @@ from manifest_engine.domain import environments, reach, resources
 from manifest_engine.domain.access import Access
 from manifest_engine.domain.errors import ClusterError, NotAllowed
 from manifest_engine.operators import admission
+from manifest_engine.operators.validate_rollback import ValidateRollback
 
 from sandbox.part import wait_until
-from tests.integration.names import NAME
+from tests.integration.names import COMPONENT, NAME
 
 
 @pytest.fixture
@@ -85,6 +86,27 @@ def test_what_is_not_allowed_any_more_is_not_applied_and_the_lease_is_given_back
 
     assert get(f"deployment/{NAME}") is None
     assert get(f"lease/{NAME}.manifest-engine") is None
+
+
+def test_a_rollback_is_judged_by_the_rules_of_now_and_says_which_manifest_it_is_about(
+    *, apply, make_release, context, kube, namespace, monkeypatch
+):
+    kube("create", "secret", "generic", "shared", "--from-literal=password=x", "-n", namespace)
+    listed = {"allowedSecrets": ["shared"]}
+    before = make_release(cluster=listed, secretEnv={"DB": "shared/password"})
+    monkeypatch.setattr(environments, "load", lambda: {"dev": before.environment})
+    apply(before)
+    apply(make_release(version="2", cluster=listed))
+    monkeypatch.setattr(environments, "load", lambda: {"dev": make_release().environment})
+    made = context("rollback")
+    made["dag_run"].conf = {"component": COMPONENT, "serviceName": "service", "environment": "dev"}
+
+    with pytest.raises(NotAllowed) as refused:
+        ValidateRollback(task_id="validate_rollback").execute(made)
+
+    assert "secretEnv.DB names the Secret 'shared'. In 'dev' the service" in str(refused.value)
+    assert "So says the recorded manifest of 1 (sha256:" in str(refused.value)
+    assert made["pushed"]["error"] == str(refused.value)
 
 
 def test_kubernetes_keeps_tokens_and_logins_under_the_keys_that_no_manifest_may_name(
