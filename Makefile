@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` deploys the sample service for real, `make test` runs all tests.
 # Each sets up what it needs; `make down` takes everything away again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly faults schema
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -72,6 +72,9 @@ bench-parse: venv ## what parsing our DAG files costs, against an empty one: a t
 
 bench-nightly: up ## what a night costs, and whether people's deployments wait: .bench/nightly.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.nightly
+
+bench-guests: up ## how long another DAG waits beside 200 runs with the largest conf: .bench/guests.json
+	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.guests
 
 faults: compose-up ## break things on purpose under load, and write docs/faults.md (25 to 35 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md

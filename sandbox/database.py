@@ -18,7 +18,8 @@ from sandbox.settings import SETTINGS
 
 _VERSIONS = Path("/usr/lib/postgresql")
 """Where Debian's packages have the servers, by version; they stand on nobody's PATH."""
-_NAME = "airflow"
+NAME = "airflow"
+"""The database of the sandbox's own Airflow; a server holds others beside it."""
 _ACCOUNT = "postgres"
 _QUICK = {  # nothing here shall survive a power cut
     "fsync": "off",
@@ -29,25 +30,36 @@ _QUICK = {  # nothing here shall survive a power cut
 }
 
 
-def url(home: Path) -> str:
+def url(home: Path, name: str = NAME) -> str:
     """Of the database, for SQLAlchemy.
 
     :param home: Airflow's folder, where SQLite's file lies.
+    :param name: of the database in PostgreSQL.
     """
     if SETTINGS.database == "sqlite":
         # Who finds the database locked waits longer than SQLite's 5 s before it fails.
         return f"sqlite:///{home}/airflow.db?timeout=30"
-    return f"postgresql+psycopg2://{_ACCOUNT}@/{_NAME}?host={_home()}"
+    return f"postgresql+psycopg2://{_ACCOUNT}@/{name}?host={_home()}"
 
 
-def make_empty() -> None:
+def make_empty(name: str = NAME) -> None:
     """Throw the database away and make it anew; SQLite's goes with Airflow's folder."""
     if SETTINGS.database == "sqlite":
         return
-    who = ["--host", str(_home()), "--username", _ACCOUNT]
-    run = process.run
-    run([_program("dropdb"), *who, "--if-exists", "--force", _NAME], what="dropping the database")
-    run([_program("createdb"), *who, _NAME], what="making the database")
+    drop(name)
+    process.run([_program("createdb"), *_who(), name], what="making the database")
+
+
+def drop(name: str) -> None:
+    """Throw the database away, whoever is connected to it."""
+    if SETTINGS.database == "sqlite":
+        return
+    words = [_program("dropdb"), *_who(), "--if-exists", "--force", name]
+    process.run(words, what="dropping the database")
+
+
+def _who() -> list[str]:
+    return ["--host", str(_home()), "--username", _ACCOUNT]
 
 
 def installed() -> bool:
