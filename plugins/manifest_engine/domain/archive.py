@@ -14,6 +14,7 @@ from manifest_engine.domain.member_paths import (
     DOCKERFILE,
     folders_of,
     is_archive,
+    is_dockerfile,
     is_junk,
     is_misplaced_dockerfile,
     refuse_name_collisions,
@@ -98,6 +99,9 @@ class Archive:
             alike = [member for member in guessed if member.guess is guess]
             more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
             notes.append(f"The ZIP's name {shown(alike[0].name)} {guess}{more}.")
+        passed_over = sorted(filter(is_dockerfile, self._context))
+        if DOCKERFILE not in self._files and passed_over:
+            notes.append(f"The standard Dockerfile is used; {shown(passed_over[0])} is not.")
         if self._ignore and self._ignore.is_utf16:
             notes.append(
                 f"{self._ignore.path} is UTF-16, so it leaves nothing out, as with docker build; "

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Set
 
-from manifest_engine.domain import printable
 from manifest_engine.domain.errors import ArtifactError
 
 DOCKERFILE = "scripts/Dockerfile"
@@ -19,7 +18,9 @@ _PART_MAX = 255
 _PATH_MAX = 4095
 """Linux' NAME_MAX and PATH_MAX, in bytes: what no builder could write anyway."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
-_SPACES = frozenset("\t\n\v\f\r")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What moves a terminal's cursor, and lone surrogates. Bidirectional overrides do neither, and
+docker build takes them; messages show them escaped."""
 _SHOWN_MAX = 120
 
 
@@ -39,7 +40,7 @@ def safe_path(name: str) -> str:
     :return: the path without a trailing slash; empty for the root itself.
     :raises ArtifactError: when the name could lead out of the root, or mean two things.
     """
-    if printable.unprintable(name) or not _SPACES.isdisjoint(name):
+    if _CONTROL.search(name):
         raise refused(name, "has a control character in its name; rename it")
     if "\\" in name:
         raise refused(
@@ -135,6 +136,13 @@ def wrapper(paths: Collection[str], dockerfile: str) -> str:
         return ""
     top = tops.pop()
     return f"{top}/" if all(path.startswith(f"{top}/") for path in paths) else ""
+
+
+def is_dockerfile(path: str) -> bool:
+    """A Dockerfile by its name, wherever it lies and whatever it builds."""
+    name = path.rpartition("/")[2].casefold()
+    variant = name.startswith("dockerfile.") and not name.endswith(".dockerignore")
+    return variant or name in _DOCKERFILE_NAMES
 
 
 def is_misplaced_dockerfile(path: str) -> bool:

@@ -106,6 +106,17 @@ def test_the_zip_s_own_dockerfile_wins(service: Service) -> None:
     assert found.labels["own"] == "yes"
 
 
+@pytest.mark.parametrize("first", ["Gr\u00f6\u00dfe/a b.txt", "\U0001f600/x", f"{'A' * 120}/x"])
+def test_names_arrive_as_they_are_whichever_comes_first(
+    first: str, service: Service, run: Any
+) -> None:
+    """The context begins with the folder of that name."""
+    own = "FROM python:3.11\nENV LC_ALL=C.UTF-8\nCOPY . /srv\n"
+    files = {"lib/requirements.txt": "", "scripts/Dockerfile": own, first: "x"}
+    built = service.build(service.zip(**files))
+    assert f"/srv/{first}" in run(built["image_id"], "find", "/srv", "-type", "f").splitlines()
+
+
 def test_a_dockerfile_error_names_the_line(service: Service) -> None:
     own = "FROM python:3.11\nRUN echo before && false\n"
     with pytest.raises(BuildError) as caught:

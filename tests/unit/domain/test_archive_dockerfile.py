@@ -152,6 +152,15 @@ def test_a_windows_environment_beside_the_standard_dockerfile_is_built_as_it_is(
     }
 
 
+@pytest.mark.parametrize("name", ["docker/prod/Dockerfile", "Dockerfile.prod", "a/dockerfile.dev"])
+def test_a_dockerfile_that_may_be_meant_is_a_note(name):
+    assert archive(Part(name), Part("x.py")).notes == [
+        f"The standard Dockerfile is used; {name!r} is not."
+    ]
+    assert archive(Part(name), Part("scripts/Dockerfile")).notes == []
+    assert archive(Part(f"{name}.dockerignore"), Part("x.py")).notes == []
+
+
 def test_what_is_probably_not_meant_is_a_note():
     assert archive(Part("a")).notes == []
     made = archive(Part("a"), Part(".dockerignore", "a\r\n".encode("utf-16")))

@@ -10,6 +10,7 @@ import zlib
 import pytest
 from manifest_engine.domain.archive import Archive, open_archive
 from manifest_engine.domain.environment import Limits
+from manifest_engine.domain.member_paths import refused
 
 from tests.unit.domain.zip_bytes import Part, make_zip
 
@@ -88,6 +89,12 @@ def test_members_are_read_under_their_raw_name() -> None:
     made = opened(OTHER, Part(UTF8, b"right", utf8=False))
 
     assert b"right" in b"".join(made.tar_stream())
+
+
+@pytest.mark.parametrize("name", ["\u202etxt", "\U0001f600", "a b", "10:30", "-rf", "...", "$HOME"])
+def test_a_name_that_linux_takes_is_kept_and_shown_escaped(name: str) -> None:
+    assert opened(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
+    assert "\u202e" not in str(refused(name, ""))
 
 
 def test_zipfile_s_own_names_are_no_guess() -> None:
