@@ -131,8 +131,14 @@ class ArtifactoryHook(BaseHook):
             try:
                 said: Any = response.json()
             except requests.JSONDecodeError:
+                # A server that JFrog Cloud has put to sleep redirects to a page that wakes it
+                # (https://github.com/apache/arrow/issues/40746, 2024-03-22).
+                found = urlsplit(response.url).netloc
+                led = (
+                    "" if found == urlsplit(self._base).netloc else f", which redirects to {found}"
+                )
                 raise self._misconfigured(
-                    f"leads to something that is not Artifactory's API ({self._base}): host "
+                    f"leads to something that is not Artifactory's API ({self._base}{led}): host "
                     "must be the base URL, which usually ends in /artifactory"
                 ) from None
         if isinstance(said, dict) and "children" in said:

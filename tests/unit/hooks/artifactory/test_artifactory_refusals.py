@@ -6,7 +6,7 @@ import pytest
 from manifest_engine.domain.errors import ConfigurationError
 
 from tests.unit.hooks.artifactory.reading import refusal
-from tests.unit.hooks.artifactory_double import PATH
+from tests.unit.hooks.artifactory_double import PATH, artifactory
 
 
 def test_a_missing_file_is_told_with_what_to_check_and_not_tried_again(hook, server):
@@ -50,6 +50,18 @@ def test_a_sign_in_page_is_not_taken_for_an_answer(hook, server):
 
     with pytest.raises(ConfigurationError, match="usually ends in /artifactory"):
         hook.file_info(PATH)
+
+
+def test_a_page_to_which_a_sleeping_server_redirects_is_named(hook, server):
+    """As in https://github.com/apache/arrow/issues/40746 (2024-03-22)."""
+    with artifactory(b"") as landing:
+        landing.times(9, lambda h: h.answer(200, b"<html>Reactivate</html>", {}))
+        there = f"http://localhost:{landing.port}/reactivate-server/apache"
+        server.times(1, lambda h: h.answer(302, b"", {"Location": there}), api=True)
+
+        with pytest.raises(ConfigurationError, match=f"redirects to localhost:{landing.port}"):
+            hook.file_info(PATH)
+    assert "Authorization" not in landing.requests[0][1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Remote repositories: what nobody has downloaded yet is unknown to the storage API."""
+"""Remote and virtual repositories: what nobody has downloaded yet is unknown to the storage API."""
 
 import pytest
 
@@ -23,6 +23,17 @@ def test_an_uncached_file_is_fetched_into_artifactory_s_cache_first(hook, server
 def test_a_cached_file_is_downloaded_once(hook, server):
     assert fetched(hook) == CONTENT
     assert len(server.downloads) == 1
+
+
+def test_a_virtual_repository_s_file_is_downloaded_where_it_was_asked_for(hook, server):
+    """File info names the repository behind it, which the connection may not be allowed to read."""
+    server.info |= {
+        "repo": "datafactory-local",
+        "downloadUri": f"{server.url}/{PATH.replace('datafactory/', 'datafactory-local/', 1)}",
+    }
+
+    assert hook.file_info(PATH).uri == f"{server.url}/{PATH}"
+    assert fetched(hook) == CONTENT
 
 
 def test_a_repository_that_keeps_nothing_is_told(hook, server):
