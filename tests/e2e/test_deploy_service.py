@@ -193,6 +193,17 @@ def test_a_dockerfile_error_names_its_line(service):
     assert outcome.steps["build_image"]["tries"] == 1
 
 
+def test_a_build_that_prints_nul_fails_once_with_our_sentence(service):
+    plain = service("plain-service")
+    printing = b"FROM python:3.11\nRUN printf 'bad \\000 \\033[31m byte\\n'; exit 3\n"
+    outcome = plain.deploy({"scripts/Dockerfile": printing})
+    assert (outcome.state, outcome.failed_step) == ("failed", "build_image")
+    assert "line 2" in outcome.error
+    assert "it ended with exit code 3" in outcome.error
+    assert "bad \ufffd  byte" in outcome.error
+    assert outcome.steps["build_image"]["tries"] == 1
+
+
 @pytest.mark.parametrize(
     ("change", "step", "said"),
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import SmokeTestFailed
 
 from sandbox.settings import SETTINGS
@@ -83,6 +84,29 @@ def test_a_wrong_status_is_told_with_what_was_asked_and_answered(smoke, make_rel
     assert "hello from /health" in str(raised.value)
     assert str(raised.value).endswith('"GET /health HTTP/1.1" 418 -')
     assert time.monotonic() - begin < 15
+
+
+def test_what_a_crashing_service_printed_is_clean_in_the_sentence(smoke, make_release):
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(make_release(env={"MODE": "crash-noisily"}))
+
+    said = str(raised.value)
+    assert "exit code 3" in said
+    assert "cannot open the price list" in said
+    assert printable.unprintable(said) is None
+    assert len(said) < 4000
+
+
+def test_a_health_page_with_nul_and_escapes_is_clean_in_verdict_and_sentence(smoke, make_release):
+    good = smoke(make_release(env={"TEXT": "UNPRINTABLE"}))
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(make_release(env={"TEXT": "UNPRINTABLE", "MODE": "unhealthy"}))
+
+    assert good["ok"] is True
+    for said in (good["body"], str(raised.value)):
+        assert "\ufffd" in said
+        assert "from /health" in said
+        assert printable.unprintable(said) is None
 
 
 def test_a_body_without_the_expected_text_fails(smoke, make_release):

@@ -117,7 +117,7 @@ def _seconds(pattern: re.Pattern[Any], before: str, unit: str, size: int) -> flo
 def test_no_pattern_is_hidden_in_a_function():
     """All that uses ``re`` is compiled where the module begins, so that the test above sees it.
 
-    Module ``build_failure`` calls its function there.
+    Module ``build_failure`` calls its function there. Patterns of a ``.dockerignore`` are RE2's.
     """
     hidden = []
     for path in Path(manifest_engine.__path__[0]).rglob("*.py"):

@@ -17,6 +17,9 @@ _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.
 _PART_MAX = 255
 _PATH_MAX = 4095
 """Linux' NAME_MAX and PATH_MAX, in bytes: what no builder could write anyway."""
+_FOLDERS_MAX = 64 << 20
+"""Characters of the paths of all folders: a path of 4 KiB can name 2,000 of them, each with a path
+of its own."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """What moves a terminal's cursor, and lone surrogates. Bidirectional overrides do neither, and
@@ -64,15 +67,19 @@ def folders_of(members: Iterable[tuple[str, bool]]) -> set[str]:
 
     :param members: path and whether it is a folder. The same folder may come twice: some packers
         write that, and it carries nothing.
-    :raises ArtifactError: for two files of one name, and a file where a folder is.
+    :raises ArtifactError: for two files of one name, a file where a folder is, or too many folders.
     """
     taken: dict[str, bool] = {}
+    characters = 0
     for path, is_folder in members:
         if not _claim(taken, path, is_folder):
             continue
         parent = path.rpartition("/")[0]
         while parent and _claim(taken, parent, True):
             parent = parent.rpartition("/")[0]
+            characters += len(parent)
+            if characters > _FOLDERS_MAX:
+                raise refused(path, "is one of too many folders in folders; pack fewer of them")
     return {path for path, is_folder in taken.items() if is_folder}
 
 

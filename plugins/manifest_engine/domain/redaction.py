@@ -31,7 +31,7 @@ def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = {field.alias or name for name, field in Manifest.model_fields.items()}
     return {
-        key: _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else _HIDDEN
+        _plain(key): _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else _HIDDEN
         for key, value in manifest.items()
         if value is not None
     }
@@ -40,12 +40,12 @@ def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _redacted(key: str, value: Any) -> Any:
     if key == "secretEnv" and isinstance(value, dict):
         return {
-            name: item if _SECRET_REFERENCE.fullmatch(str(item)) else _HIDDEN
+            _plain(name): item if _SECRET_REFERENCE.fullmatch(str(item)) else _HIDDEN
             for name, item in value.items()
         }
     if key == "env" and isinstance(value, dict):
         return {
-            name: _HIDDEN if _SECRET_NAME.search(name) else _plain(item)
+            _plain(name): _HIDDEN if _SECRET_NAME.search(name) else _plain(item)
             for name, item in value.items()
         }
     if key == _REBUILD:
@@ -57,7 +57,7 @@ def _redacted(key: str, value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Without logins in URLs and without ``key=…`` of connection strings and queries."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {_plain(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, str):

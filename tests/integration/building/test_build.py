@@ -9,6 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from manifest_engine.domain import printable
 from manifest_engine.domain.errors import (
     ArtifactError,
     BuildError,
@@ -126,6 +127,22 @@ def test_a_dockerfile_error_names_the_line(service: Service) -> None:
     )
     assert str(caught.value).splitlines()[-1] == "  before"
     assert not caught.value.retryable
+
+
+def test_whatever_a_build_prints_sentence_and_log_are_clean(service: Service) -> None:
+    printed = r"print('\0\x1b[31mbad\x1b]0;t\x07 \u202e' + 5_000_000 * 'x' + 'end', end='')"
+    own = f'FROM python:3.11\nRUN python3 -c "{printed}" && false\n'
+    with pytest.raises(BuildError) as caught:
+        service.build(service.zip(**{"scripts/Dockerfile": own}))
+    said = str(caught.value)
+    assert "scripts/Dockerfile of the artifact, line 2" in said
+    assert "it ended with exit code 1" in said
+    assert "\ufffdbad" in said
+    assert len(said) <= printable.SENTENCE_MAX
+    assert not caught.value.retryable
+    for line in (said, *service.log):
+        assert printable.unprintable(line) is None
+        assert len(line) <= printable.SENTENCE_MAX
 
 
 def test_advice_on_a_dockerfile_is_logged_and_no_failure(service: Service) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from manifest_engine.domain import history, resources
+from manifest_engine.domain import history, printable, resources
 from manifest_engine.domain.errors import RolloutFailed
 from manifest_engine.hooks.cluster import ClusterHook
 from manifest_engine.hooks.workload import Workload
@@ -25,6 +25,19 @@ def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, g
     assert container.get("env", []) == []
     assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
     assert deployment["status"]["availableReplicas"] == 2
+
+
+def test_what_a_crashing_update_printed_is_clean_in_the_sentence(apply, make_release):
+    apply(make_release(replicas=1))
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(replicas=1, version="2", env={"MODE": "crash-noisily"}))
+
+    said = str(raised.value)
+    assert "exit code 3" in said
+    assert "Rolled back to version 1" in said
+    assert printable.unprintable(said) is None
+    assert len(said) < 4000
 
 
 def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added(

@@ -6,7 +6,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODE = os.environ.get("MODE", "good")
-TEXT = os.environ.get("TEXT", "hello")
+UNPRINTABLE = "\0 \x1b[31m \x1b]0;title\x07 \x84 \u202e"
+TEXT = os.environ.get("TEXT", "hello").replace("UNPRINTABLE", UNPRINTABLE)
 BELOW = os.environ.get("BELOW", "")
 
 
@@ -29,6 +30,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 print(f"starting in mode {MODE}", flush=True)
+if MODE == "crash-noisily":
+    # The kubelet's termination message has the last 2,048 bytes.
+    print(f"{UNPRINTABLE} cannot open the price list" + 1_500 * "x", file=sys.stderr, flush=True)
+    sys.exit(3)
 if MODE == "crash":
     print("cannot open the price list", file=sys.stderr, flush=True)
     sys.exit(3)

@@ -295,3 +295,13 @@ def test_a_store_that_fails_is_not_taken_for_a_broken_zip() -> None:
     with pytest.raises(ArtifactError, match=r"artifact store \(Input/output error\)") as caught:
         open_archive(Failing(make_zip(GOOD)), LIMITS)
     assert caught.value.retryable
+
+
+def test_folders_in_folders_do_not_fill_the_memory() -> None:
+    deep = [Part(f"{number}/" + "a/" * 2_000 + "x", b"") for number in range(100)]
+    assert "is one of too many folders in folders; pack fewer of them" in refusal(*deep)
+
+
+@pytest.mark.parametrize("char", ["\x84", "\u202e"])
+def test_a_name_that_a_terminal_would_show_as_another_is_refused(char: str) -> None:
+    assert "has a control character in its name" in refusal(Part(f"src/a{char}b.py", b"x"))
