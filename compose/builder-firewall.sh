@@ -39,7 +39,6 @@ own_networks_4() {
     done </proc/net/route
 }
 dotted() {
-    # shellcheck disable=SC2046 # four words
     printf '%d.%d.%d.%d' $(echo "$1" | sed 's/\(..\)\(..\)\(..\)\(..\)/0x\4 0x\3 0x\2 0x\1/')
 }
 
@@ -63,11 +62,16 @@ allow() {
 # rules IPTABLES NEVER PRIVATE ICMP: a refused connection fails at once, with an answer of its own.
 rules() {
     refuse="REJECT --reject-with $4"
-    # shellcheck disable=SC2086 # three words
     "$1" -w -N "$CHAIN"
     "$1" -w -A "$CHAIN" -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
     for network in $2; do "$1" -w -A "$CHAIN" -d "$network" -j $refuse; done
-    for entry in ${BUILDER_ALLOWED:-}; do allow "$1" "$entry"; done
+    for entry in ${BUILDER_ALLOWED:-}; do
+        allow "$1" "$entry" || {
+            echo "BUILDER_ALLOWED: $entry is no address or network with an optional port, such as" \
+                "10.20.0.5:443 or 10.30.0.0/16" >&2
+            exit 1
+        }
+    done
     for network in $3; do "$1" -w -A "$CHAIN" -d "$network" -j $refuse; done
     # dockerd keeps what stands in DOCKER-USER, and keeps this jump the first of FORWARD.
     "$1" -w -N DOCKER-USER

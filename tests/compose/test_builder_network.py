@@ -16,7 +16,7 @@ from sandbox.base_image import IMAGE
 from sandbox.compose import BUILDERS, Compose
 from sandbox.engine import Engine
 from sandbox.part import SandboxError
-from sandbox.settings import SETTINGS
+from sandbox.settings import REPOSITORY, SETTINGS
 
 PROBE = """
 import socket, sys
@@ -124,6 +124,46 @@ def test_a_lost_rule_is_noticed_and_is_back_after_a_restart(compose, components)
     inside(compose, "builder-2", *CHECK)
     (redis,) = components["redis"]
     assert probe(compose, "builder-2", redis) == {redis: REFUSED}
+
+
+def test_the_list_of_allowed_addresses_takes_networks_ports_and_both_families():
+    rules, given = written("10.20.0.0/16 10.30.0.5:443,[fd12::5]:8443 fd13::/64")
+    assert "-A MANIFEST-ENGINE -d 10.20.0.0/16 -j RETURN" in rules
+    assert "-A MANIFEST-ENGINE -d 10.30.0.5/32 -p tcp -m tcp --dport 443 -j RETURN" in rules
+    assert "-A MANIFEST-ENGINE -d fd12::5/128 -p tcp -m tcp --dport 8443 -j RETURN" in rules
+    assert "-A MANIFEST-ENGINE -d fd13::/64 -j RETURN" in rules
+    assert given[0] == "dockerd"
+    assert given[-1] == "--label=com.manifest-engine.network=restricted"
+
+
+def test_no_list_opens_metadata_or_a_network_of_the_builder():
+    rules, _ = written("0.0.0.0/1 128.0.0.0/1")
+    allowed = min(number for number, rule in enumerate(rules) if "-d 0.0.0.0/1 " in rule)
+    before = [rule.split()[3] for rule in rules[:allowed] if "-j REJECT" in rule]
+    assert {"169.254.0.0/16", "168.63.129.16/32", SETTINGS.engine_network} <= {*before}
+
+
+def test_a_builder_does_not_start_with_an_allowed_address_that_is_none():
+    with pytest.raises(SandboxError, match=r"BUILDER_ALLOWED: 10\.20\.0\.0/160 is no address"):
+        written("10.20.0.0/160")
+
+
+def written(allowed: str) -> tuple[list[str], list[str]]:
+    """The rules, and the arguments of dockerd, of a builder that is started with that list."""
+    image = Compose().containers("builder-1")[0]["Image"]
+    script = base64.b64encode((REPOSITORY / "compose/builder-firewall.sh").read_bytes()).decode()
+    stub = (
+        "iptables -S MANIFEST-ENGINE; ip6tables -S MANIFEST-ENGINE; for word; do echo =$word; done"
+    )
+    command = (
+        f"echo {script} | base64 -d >/start && mkdir /stub && echo '{stub}' >/stub/$ENTRY"
+        " && chmod +x /stub/$ENTRY && PATH=/stub:$PATH sh /start dockerd 2>&1"
+    )
+    variables = ("--env", f"BUILDER_ALLOWED={allowed}", "--env", "ENTRY=dockerd-entrypoint.sh")
+    words = ("run", "--rm", "--privileged", "--entrypoint", "sh", *variables, image, "-c", command)
+    said = docker_cli.docker(*words, host=Engine().host, what="starting", seconds=60)
+    lines = said.splitlines()
+    return lines, [line[1:] for line in lines if line.startswith("=")]
 
 
 def probe(compose: Compose, builder: str, *targets: str) -> dict[str, str]:
