@@ -149,6 +149,8 @@ def environments_wanted() -> dict[str, object]:
     content = yaml.safe_load((REPOSITORY / "include/environments.yaml").read_text())
     dev = content["environments"]["dev"]
     dev["description"] = "Sandbox on this machine"
+    # The index has internal-utils alone, so all other packages are public ones.
+    dev["packageIndex"]["mode"] = "first"
     dev["cluster"]["namespace"] = SETTINGS.namespace
     dev["cluster"]["imagePullSecrets"] = [pull_secret.NAME]
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]

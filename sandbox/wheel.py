@@ -8,13 +8,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 _SAME_EACH_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def build(source: Path, name: str, version: str, target: Path) -> Path:
-    """Pack the package folder ``source`` as distribution ``name`` into the folder ``target``."""
+def build(
+    source: Path, name: str, version: str, target: Path, *, requires: Iterable[str] = ()
+) -> Path:
+    """Pack the package folder ``source`` as distribution ``name`` into the folder ``target``.
+
+    :param requires: requirements of the distribution.
+    """
+    required = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     stem = f"{name.replace('-', '_')}-{version}"
     members = {
         f"{source.name}/{file.relative_to(source)}": file.read_bytes()
@@ -22,6 +29,7 @@ def build(source: Path, name: str, version: str, target: Path) -> Path:
     }
     members[f"{stem}.dist-info/METADATA"] = (
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
+        f"{required}"
     ).encode()
     members[f"{stem}.dist-info/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: manifest-engine\n"

@@ -15,6 +15,7 @@ from manifest_engine.domain.access import Access
 from manifest_engine.domain.model import Model
 from manifest_engine.domain.patterns import Pattern
 
+_URL_WITHOUT_LOGIN = r"^https?://[^@\s]+$"
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
 
 
@@ -30,6 +31,9 @@ class PackageIndex(Model):
     """The private Python index that has ``internal-utils``."""
 
     connection: str
+    mode: Literal["only", "first"] = "only"
+    public_url: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
+    offered_to: Literal["utilsVersion", "all"] = "utilsVersion"
 
 
 ImagePattern = Annotated[
@@ -47,6 +51,8 @@ class Build(Model):
 
     allowed_bases: tuple[ImagePattern, ...] | None = None
     network: Literal["open", "restricted"] = "open"
+    proxy: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
+    no_proxy: str = ""
 
     @property
     def restricts_sources(self) -> bool:

@@ -23,6 +23,15 @@ ARTIFACT_SHA256_LABEL = "io.manifest-engine.artifact.sha256"
 
 PIP_SECRET = "pip_conf"  # noqa: S105 - the secret's id in a Dockerfile
 """Id of the BuildKit secret that holds the pip configuration of the private index."""
+UV_SECRET = "uv_toml"  # noqa: S105
+"""Id of the secret with uv's configuration: the private index first, then the public one."""
+CA_SECRET = "index_ca"  # noqa: S105
+"""Id of the secret with the certificate authorities of the index or of its proxy."""
+SECRETS_FOLDER = "/run/secrets"
+"""Where BuildKit puts a secret that a step mounts by its id."""
+INDEX_ARGUMENT = "PACKAGE_INDEX"
+"""Build argument that changes with the index: without it, BuildKit would take a layer of packages
+from its cache that were installed from another index."""
 
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)

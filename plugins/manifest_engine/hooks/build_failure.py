@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from manifest_engine.domain import error_text, printable
 from manifest_engine.domain.errors import BuildError
-from manifest_engine.domain.recipe import PIP_SECRET
+from manifest_engine.domain.recipe import PIP_SECRET, UV_SECRET
 from manifest_engine.hooks.build_output import BuildOutput
 
 
@@ -28,6 +28,7 @@ def _cause(pattern: str, sentence: str, *, retryable: bool = False) -> _Cause:
     return _Cause(compiled, lambda found: sentence.format(*found.groups()), retryable)
 
 
+_MOUNT = re.compile(r"--mount=\S++\s*+")
 _DISK_FULL = _cause(
     r"no space left on device",
     "its disk is full: free some (docker builder prune), or give it more",
@@ -84,9 +85,9 @@ break off in the same words."""
 
 _STEP_CAUSES = (
     _cause(
-        rf"secret {PIP_SECRET}: not found|needs the secret {PIP_SECRET}",
-        "it needs the private package index, and the environment has none: set packageIndex in "
-        "environments.yaml to an Airflow Connection with the index's URL, login and password",
+        rf"secret {PIP_SECRET}: not found|needs the secret (?:{PIP_SECRET}|{UV_SECRET})",
+        "it needs the private package index, which this build is not offered: name utilsVersion in "
+        "the manifest, or set packageIndex with offeredTo: all in environments.yaml",
     ),
     _cause(
         r"401 error, credentials not correct for (\S+)",
@@ -98,6 +99,10 @@ _STEP_CAUSES = (
         "the base image {0} cannot be had: correct FROM, or let the registry's login read it",
     ),
     _cause(_NETWORK, "a server that it needs could not be reached", retryable=True),
+    _cause(
+        r"because (\S+) was not found in the package registry",
+        "no package index has a package {0}: correct its name, or have it uploaded",
+    ),
     _cause(
         r"no matching distribution found for (.+)",
         "pip finds no package {0}: correct its name or version, or see whether the index has it "
@@ -171,5 +176,5 @@ def _first(cause: _Cause, told: list[str]) -> re.Match[str] | None:
 
 
 def _short(instruction: str) -> str:
-    instruction = instruction.rstrip("\\ ")
+    instruction = _MOUNT.sub("", instruction).rstrip("\\ ")
     return instruction if len(instruction) <= 80 else instruction[:79] + "…"

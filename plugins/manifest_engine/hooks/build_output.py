@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from manifest_engine.domain import base_images
 
 TAIL_LINES = 20
+_INSTRUCTION_MAX = 1000
 _LINE = re.compile(r"^#(\d+) (.*)$")
 _STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d/\d+\] (.*)$")
 _BASE = re.compile(r"^\[internal\] load metadata for (\S+)$")
@@ -31,7 +32,7 @@ class BuildOutput:
     place: tuple[str, int] | None = None
     """Dockerfile and line of the failure."""
     instruction: str = ""
-    """The failing instruction's first line."""
+    """The failing instruction up to the end of its first logical line."""
     error: str = ""
     """buildx's own last word."""
     _loaded: set[str] = field(default_factory=set)
@@ -52,8 +53,8 @@ class BuildOutput:
             self.error = line
         elif found := _PLACE.match(line):
             self.place = (found[1], int(found[2]))
-        elif (found := _EXCERPT.match(line)) and not self.instruction:
-            self.instruction = found[1].strip()
+        elif found := _EXCERPT.match(line):
+            self._take_instruction(found[1].strip())
 
     @property
     def bases(self) -> dict[str, str | None]:
@@ -75,6 +76,12 @@ class BuildOutput:
     def tail(self) -> list[str]:
         """The last lines that the failing step printed."""
         return list(self._tails.get(self._failed, ()))
+
+    def _take_instruction(self, line: str) -> None:
+        if not self.instruction:
+            self.instruction = line
+        elif self.instruction.endswith("\\") and len(self.instruction) < _INSTRUCTION_MAX:
+            self.instruction = self.instruction[:-1] + line
 
     def _take_step(self, number: str, text: str) -> None:
         self._take_base(text)

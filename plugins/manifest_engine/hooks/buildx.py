@@ -57,6 +57,8 @@ class Build:
     """Text by secret id."""
     cache_from: str | None = None
     """Reference of an image with inline cache."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """Of the steps: ``httpProxy``, ``httpsProxy`` and ``noProxy``, as in ``config.json``."""
     source_policy: str = ""
     """BuildKit's source policy as JSON; empty: every source is allowed."""
     pins: Mapping[str, str] = field(default_factory=dict)
@@ -144,13 +146,19 @@ def environment(
     return child_environment.clean(variables, inherited=inherited)
 
 
-def client_config(logins: Mapping[str, Login]) -> str:
-    """The text of ``config.json`` with the logins, by registry host."""
+def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None = None) -> str:
+    """The text of ``config.json``.
+
+    :param logins: by registry host.
+    :param proxies: of builds (:attr:`Build.proxies`): buildx makes the predefined build arguments
+        of them, which stand in no layer and no history.
+    """
     auths = {
         registry: {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
         for registry, login in logins.items()
     }
-    return json.dumps({"auths": auths})
+    known = {"proxies": {"default": dict(proxies)}} if proxies else {}
+    return json.dumps({"auths": auths, **known})
 
 
 def find_plugin(variables: Mapping[str, str] | None = None) -> Path:

@@ -65,7 +65,8 @@ class BuildxRun:
         plugin = buildx.find_plugin()
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             config = Path(name)  # mode 0700
-            write_private(config / "config.json", buildx.client_config(given.logins))
+            text = buildx.client_config(given.logins, build.proxies)
+            write_private(config / "config.json", text)
             if build.source_policy:
                 write_private(config / buildx.SOURCE_POLICY, build.source_policy)
             metadata = config / "metadata.json"

@@ -1,14 +1,24 @@
-"""The private Python index of an Airflow Connection, as a pip configuration."""
+"""The private Python index of an Airflow Connection, as what pip and uv read."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from manifest_engine.domain import recipe
 from manifest_engine.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.environment import PackageIndex
 
 
 class PackageIndexHook(BaseHook):
@@ -16,6 +26,8 @@ class PackageIndexHook(BaseHook):
 
     Host is the index's URL in pip's sense (``https://host/path/simple``), or schema, host and port
     are filled in; login and password, where it wants them: in fields of their own, not in host.
+    In the extra: ``proxy``, the URL of a proxy on the way to the index; ``ca_cert``, certificate
+    authorities of the index or the proxy beside the usual ones, as PEM text or path.
 
     :param package_index_conn_id: its id.
     """
@@ -28,23 +40,26 @@ class PackageIndexHook(BaseHook):
         super().__init__()
         self.package_index_conn_id = package_index_conn_id
 
-    def pip_configuration(self) -> str:
-        """The text of a ``pip.conf``; it holds the password.
+    def secrets(self, index: PackageIndex) -> dict[str, str]:
+        """What a build needs to install from the index, by the id of a secret.
 
         :raises ConfigurationError: when there is no such Connection, or no URL in it, or one with
-            credentials.
+            credentials, or its authorities cannot be read.
         """
-        try:
-            connection = self.get_connection(self.package_index_conn_id)
-        except AirflowNotFoundException:
-            raise ConfigurationError(
-                f"The private package index needs the Airflow Connection "
-                f"{self.package_index_conn_id!r}, which does not exist; add it (type http) with "
-                "the index's URL as host, login and password."
-            ) from None
-        return pip_configuration(
-            self._url(connection), connection.login or "", connection.password or ""
-        )
+        known = self._with_login
+        found = {
+            recipe.PIP_SECRET: pip_configuration(known, proxy=self._proxy, own_ca=bool(self._ca))
+        }
+        if index.mode == "first":
+            found[recipe.UV_SECRET] = uv_configuration(known, index.public_url)
+        if self._ca:
+            found[recipe.CA_SECRET] = self._ca
+        return found
+
+    @property
+    def url(self) -> str:
+        """The URL of the index, without credentials."""
+        return self._url(self._connection)
 
     def require_login(self) -> None:
         """For a failure to be told well: pip calls a package that it may not see "not found".
@@ -54,13 +69,20 @@ class PackageIndexHook(BaseHook):
         """
         import requests
 
-        connection = self.get_connection(self.package_index_conn_id)
-        auth = (connection.login or "", connection.password or "")
-        url = self._url(connection)
+        url, proxy = self.url, self._proxy
+        auth = (self._connection.login or "", self._connection.password or "")
         try:
-            with requests.get(
-                f"{url.rstrip('/')}/internal-utils/", auth=auth, timeout=5, stream=True
-            ) as answer:
+            with (
+                _file(self._ca) as authorities,
+                requests.get(
+                    f"{url.rstrip('/')}/internal-utils/",
+                    auth=auth,
+                    timeout=5,
+                    stream=True,
+                    proxies={"http": proxy, "https": proxy} if proxy else None,
+                    verify=authorities or True,
+                ) as answer,
+            ):
                 status = answer.status_code  # all that counts: the body is not read
         except requests.RequestException:
             return
@@ -69,6 +91,45 @@ class PackageIndexHook(BaseHook):
                 f"The package index of the Connection {self.package_index_conn_id!r} ({url}) "
                 f"refused the login (HTTP {status}); correct its login and password."
             )
+
+    @cached_property
+    def _connection(self) -> Any:
+        try:
+            return self.get_connection(self.package_index_conn_id)
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"The private package index needs the Airflow Connection "
+                f"{self.package_index_conn_id!r}, which does not exist; add it (type http) with "
+                "the index's URL as host, login and password."
+            ) from None
+
+    @property
+    def _with_login(self) -> str:
+        parts = urlsplit(self.url)
+        authority = parts.hostname or ""
+        if parts.port:
+            authority += f":{parts.port}"
+        login, password = self._connection.login or "", self._connection.password or ""
+        if login or password:
+            authority = f"{quote(login, safe='')}:{quote(password, safe='')}@{authority}"
+        return urlunsplit(parts._replace(netloc=authority))
+
+    @property
+    def _proxy(self) -> str:
+        return str(self._connection.extra_dejson.get("proxy") or "")
+
+    @cached_property
+    def _ca(self) -> str:
+        given = str(self._connection.extra_dejson.get("ca_cert") or "")
+        if not given or "-----BEGIN" in given:
+            return given
+        try:
+            return Path(given).read_text()
+        except OSError as error:
+            raise ConfigurationError(
+                f"ca_cert in the extra of the Connection {self.package_index_conn_id!r} is neither "
+                f"PEM text nor a file that can be read ({error.strerror})."
+            ) from None
 
     def _url(self, connection: Any) -> str:
         host = connection.host or ""
@@ -89,21 +150,45 @@ class PackageIndexHook(BaseHook):
         return f"{connection.schema or 'https'}://{server}{port}{slash}{path}"
 
 
-def pip_configuration(url: str, login: str, password: str) -> str:
-    """What pip reads: the index beside the public one, and alone for ``pip download``.
+def pip_configuration(url: str, *, proxy: str, own_ca: bool) -> str:
+    """What pip reads: the index alone, for every package.
 
-    So a package that must be the private one is fetched by ``pip download`` (no public package of
-    the same name can take its place), and all else by ``pip install``.
+    pip takes the highest version that any of its indexes has. With a second index, whoever uploads
+    a higher version there replaces a private package.
+
+    :param url: of the index, with credentials.
+    :param own_ca: whether the build has the secret :data:`recipe.CA_SECRET`.
     """
     parts = urlsplit(url)
-    authority = parts.hostname or ""
-    if parts.port:
-        authority += f":{parts.port}"
-    trusted = f"trusted-host = {authority}\n" if parts.scheme == "http" else ""
-    if login or password:
-        authority = f"{quote(login, safe='')}:{quote(password, safe='')}@{authority}"
-    known = urlunsplit(parts._replace(netloc=authority))
-    return (
-        f"[global]\nextra-index-url = {known}\n{trusted}\n"
-        f"[download]\nindex-url = {known}\nextra-index-url =\nno-deps = true\n"
-    )
+    lines = ["[global]", f"index-url = {url}"]
+    if parts.scheme == "http":
+        lines.append(f"trusted-host = {parts.netloc.rpartition('@')[2]}")
+    if proxy:
+        lines.append(f"proxy = {proxy}")
+    if own_ca:
+        lines.append(f"cert = {recipe.SECRETS_FOLDER}/{recipe.CA_SECRET}")
+    return "\n".join([*lines, "", "[download]", "no-deps = true", ""])
+
+
+def uv_configuration(url: str, public_url: str | None) -> str:
+    """What uv reads: a name that the private index has comes from there alone.
+
+    :param url: of the private index, with credentials.
+    :param public_url: of the public one; None for uv's own default.
+    """
+    text = f'index-strategy = "first-index"\n\n[[index]]\nurl = {json.dumps(url)}\n'
+    if public_url:
+        text += f"\n[[index]]\nurl = {json.dumps(public_url)}\ndefault = true\n"
+    return text
+
+
+@contextmanager
+def _file(text: str) -> Iterator[str | None]:
+    """The path of a file with this text; None without text."""
+    if not text:
+        yield None
+        return
+    with NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(text)
+        file.flush()
+        yield file.name

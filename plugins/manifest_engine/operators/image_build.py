@@ -25,6 +25,7 @@ from manifest_engine.operators.released_tag import live_digest, released
 if TYPE_CHECKING:
     from logging import Logger
 
+    from manifest_engine.domain import environment
     from manifest_engine.domain.recipe import Recipe
     from manifest_engine.domain.release import Release
     from manifest_engine.hooks.acr import AcrHook
@@ -129,7 +130,7 @@ class ImageBuild:
         try:
             built = self._run(builder, self._command(self._release.image, inline_cache=False))
         except BuildError as error:
-            if "internal-utils" in str(error) and self._secrets:
+            if "internal-utils" in str(error) and self._index.secrets:
                 index_access.require_login(self._release)
             raise
         self._log.info(
@@ -188,12 +189,13 @@ class ImageBuild:
         return Build(
             tag=image,
             file=DOCKERFILE,
-            build_args=self._recipe.build_args,
+            build_args={**self._recipe.build_args, **self._index.build_args},
             labels=self._recipe.labels,
-            secrets=self._secrets,
+            secrets=self._index.secrets,
             cache_from=self._release.cache_image if self._cached and not anew else None,
             source_policy=source_policy.source_policy(self._release.environment.build, pins),
             pins=pins,
+            proxies=_proxies(self._release.environment.build),
             no_cache=anew and not inline_cache,  # the cache is that of the build before
             inline_cache=inline_cache,
         )
@@ -208,5 +210,11 @@ class ImageBuild:
         return self._acr.api.find(self._release.repository, names.CACHE_TAG)
 
     @cached_property
-    def _secrets(self) -> dict[str, str]:
-        return index_access.secrets(self._release, self._log)
+    def _index(self) -> index_access.IndexAccess:
+        return index_access.IndexAccess(self._release)
+
+
+def _proxies(build: environment.Build) -> dict[str, str]:
+    if not build.proxy:
+        return {}
+    return {"httpProxy": build.proxy, "httpsProxy": build.proxy, "noProxy": build.no_proxy}

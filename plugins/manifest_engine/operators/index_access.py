@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from manifest_engine.domain import recipe
 from manifest_engine.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from logging import Logger
-
     from manifest_engine.domain.release import Release
 
 
-def secrets(release: Release, log: Logger) -> dict[str, str]:
-    """The private index's pip configuration by secret id, where the environment has one.
+class IndexAccess:
+    """What one build is given of the private index.
 
-    :raises ConfigurationError: when the manifest needs it and it cannot be had.
+    :ivar secrets: text by secret id; empty where the build is not offered the index.
+    :ivar build_args: they change with the index.
+    :raises ConfigurationError: when the build needs the index and it cannot be had.
     """
-    from manifest_engine.hooks.package_index import PackageIndexHook
 
-    index, wanted = release.environment.package_index, release.manifest
-    if index is None:
-        if wanted.utils_version:
+    def __init__(self, release: Release) -> None:
+        from manifest_engine.hooks.package_index import PackageIndexHook
+
+        self.secrets: dict[str, str] = {}
+        self.build_args: dict[str, str] = {}
+        index, asked = release.environment.package_index, release.manifest
+        if index is None and asked.utils_version:
             raise ConfigurationError(
-                f"utilsVersion {wanted.utils_version} needs the private package index, and "
-                f"the environment {wanted.environment!r} has none: set packageIndex in "
+                f"utilsVersion {asked.utils_version} needs the private package index, and "
+                f"the environment {asked.environment!r} has none: set packageIndex in "
                 "environments.yaml, or leave utilsVersion out."
             )
-        return {}
-    try:
-        return {recipe.PIP_SECRET: PackageIndexHook(index.connection).pip_configuration()}
-    except ConfigurationError as error:
-        if wanted.utils_version:
-            raise
-        log.warning("The build goes on without the private package index: %s", error)
-        return {}
+        if index and (asked.utils_version or index.offered_to == "all"):
+            hook = PackageIndexHook(index.connection)
+            self.secrets = hook.secrets(index)
+            known = hashlib.sha256(hook.url.encode()).hexdigest()[:12]
+            self.build_args = {recipe.INDEX_ARGUMENT: f"{index.mode}-{known}"}
 
 
 def require_login(release: Release) -> None:

@@ -146,6 +146,7 @@ def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, s
         (environment.registry.connection, "acr"),
         (environment.cluster.connection, "kubernetes or aks"),
     ]
-    if asked.utils_version and environment.package_index:
-        found.append((environment.package_index.connection, "http"))
+    index = environment.package_index
+    if index and (asked.utils_version or index.offered_to == "all"):
+        found.append((index.connection, "http"))
     return found

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 from manifest_engine.domain import environments, manifest, release
+from manifest_engine.domain.environment import PackageIndex
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.operators.build_image import BuildImage
 from manifest_engine.operators.push_image import PushImage
@@ -84,7 +85,10 @@ class Service:
 
     def __init__(self, store: Path, login_server: str) -> None:
         self.name = f"service-{uuid4().hex[:8]}"
-        self.environment = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
+        environment = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
+        # The sandbox's index has internal-utils alone, so all other packages are public ones.
+        index = PackageIndex(connection="package_index_default", mode="first")
+        self.environment = environment.model_copy(update={"package_index": index})
         self.log: list[str] = []
         self.own_packages = False
         """Whether its layer of packages fits no other test's service."""
@@ -147,7 +151,11 @@ class Service:
 
     @property
     def ran_pip(self) -> bool:
-        return any("Installing collected packages" in line for line in self.log)
+        return any(
+            word in line
+            for word in ("Installing collected packages", "Installed ")
+            for line in self.log
+        )
 
     def forget(self, reference: str) -> None:
         """Delete an image in the registry, as a person with the right to do so."""

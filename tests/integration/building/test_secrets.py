@@ -60,7 +60,7 @@ def test_the_password_is_in_no_layer_history_log_or_command_line(
 ) -> None:
     service.own_packages = True
     built, pushed = service.ship(service.zip(), utilsVersion="1.4.2")
-    assert any("Successfully installed internal-utils-1.4.2" in line for line in service.log)
+    assert any("+ internal-utils==1.4.2" in line for line in service.log)
     client = docker.from_env(environment={"DOCKER_HOST": docker_host})
     planned = service.plan()
     everything = {
@@ -70,7 +70,7 @@ def test_the_password_is_in_no_layer_history_log_or_command_line(
         "history": json.dumps(client.images.get(planned.image).history()).encode(),
     }
     for image in (planned.image, planned.cache_image):
-        everything[f"content of {image}"] = b"".join(_content(client, image))
+        everything[f"content of {image}"] = b"".join(content_of(client, image))
     assert b"docker-buildx" in everything["command lines"], "the build was watched"
     assert b"internal_utils" in everything[f"content of {planned.image}"]
     found = [
@@ -101,7 +101,7 @@ def test_the_private_folder_is_gone_after_the_build(
         assert not path.parent.exists()
 
 
-def _content(client: docker.DockerClient, image: str) -> Iterator[bytes]:
+def content_of(client: docker.DockerClient, image: str) -> Iterator[bytes]:
     """Every byte of the image: configuration, manifest and the files in its layers."""
     saved = io.BytesIO(b"".join(client.images.get(image).save()))
     with tarfile.open(fileobj=saved) as outer:

@@ -110,3 +110,11 @@ def test_two_environments_in_one_namespace_of_a_cluster_are_refused_naming_both(
 def test_another_namespace_or_another_connection_is_another_place(two):
     assert two(namespace="other").keys() == {"dev", "prod"}
     assert two(connection="aks_default").keys() == {"dev", "prod"}
+
+
+@pytest.mark.parametrize(("block", "key"), [("build", "proxy"), ("packageIndex", "publicUrl")])
+def test_a_login_in_a_url_is_refused_and_not_quoted(changed, block, key):
+    url = "http://robot:hunter2@proxy.example.com:3128"
+    with pytest.raises(ConfigurationError, match=key) as raised:
+        changed(lambda dev: dev.setdefault(block, {}).update({key: url}))
+    assert "hunter2" not in str(raised.value)

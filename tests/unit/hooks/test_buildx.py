@@ -14,7 +14,7 @@ from tests.unit.domain.releases import make_release
 
 PLUGIN = Path("/plugins/docker-buildx")
 METADATA = Path("/private/metadata.json")
-SECRET = "[global]\nextra-index-url = https://user:hunter2@index.example.com/simple\n"
+SECRET = "[global]\nindex-url = https://user:hunter2@index.example.com/simple\n"
 BUILD = buildx.Build(
     tag="registry.example.com/datafactory/a/b:1",
     file="scripts/Dockerfile",
@@ -146,3 +146,10 @@ def test_what_a_manifest_may_say_freely_stays_behind_its_label(text: str) -> Non
     words = buildx.argv(PLUGIN, build, METADATA)
     assert all("=" in word.partition(text)[0] for word in words if text in word)
     assert text not in words
+
+
+def test_proxies_stand_in_the_client_s_configuration_and_on_no_command_line() -> None:
+    proxies = {"httpProxy": "http://proxy:3128", "noProxy": ".example.com"}
+    assert json.loads(buildx.client_config({}, proxies))["proxies"] == {"default": proxies}
+    words = buildx.argv(PLUGIN, buildx.Build("a", "F", proxies=proxies), METADATA)
+    assert not any("proxy" in word for word in words)
