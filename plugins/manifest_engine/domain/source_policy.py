@@ -15,6 +15,9 @@ from manifest_engine.domain import base_images
 from manifest_engine.domain.environment import Build
 
 _EVERYTHING = {"identifier": ".*", "match_type": "REGEX"}
+_CONTEXT = ("local://*", "http://buildkit-session/*")
+"""The build context: files of the client, or a tar on its standard input, which BuildKit asks of
+the client under this name (moby/buildkit, session/upload/uploadprovider)."""
 _URLS = ("http://*", "https://*", "git://*")
 """BuildKit names every Git repository ``git://``, whatever its protocol."""
 
@@ -26,7 +29,7 @@ def source_policy(build: Build, pins: Mapping[str, str]) -> str:
     """
     if not build.restricts_sources:
         return ""
-    allowed = ["local://*"]
+    allowed = list(_CONTEXT)
     if build.allowed_bases is None:
         allowed.append("docker-image://*")
     else:

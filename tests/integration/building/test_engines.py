@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import certifi
+from manifest_engine.domain.environment import Build
 from manifest_engine.hooks.builder import BuilderHook
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ def test_an_empty_engine_does_not_run_pip_again(service: Service, empty_engine: 
     assert built["builder"] == "second"
     assert not service.ran_pip
     assert pushed["pushed"]
+
+
+def test_the_build_cache_is_used_also_where_the_environment_names_the_bases(
+    service: Service, empty_engine: str
+) -> None:
+    service.own_packages = True
+    build = Build.model_validate({"allowedBases": ["docker.io/library/python:3.11"]})
+    service.environment = service.environment.model_copy(update={"build": build})
+    service.ship(service.zip())
+    code = service.zip(**{"src/extra.py": "x = 1\n"})
+    service.build(code, version="1.0.1", builder=empty_engine)
+    assert not service.ran_pip
 
 
 def test_the_same_input_gives_the_same_digest_on_another_engine(

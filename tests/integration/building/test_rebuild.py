@@ -5,6 +5,8 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from manifest_engine.domain.environment import Build
+from manifest_engine.domain.errors import BuildError
 from manifest_engine.hooks.acr import AcrHook
 from manifest_engine.hooks.base_lookup import BaseLookup
 from manifest_engine.hooks.builder import BuilderHook
@@ -65,6 +67,18 @@ def test_a_rebuild_takes_the_base_that_was_looked_up_over_an_old_copy_on_the_bui
     assert any(line.endswith(new) for line in service.log)
     assert again["builtFrom"]["bases"] == {base.name: second.pin}
     assert not again["reused"]
+
+
+def test_a_rebuild_takes_a_base_that_the_environment_allows_and_no_other(service, base, tmp_path):
+    current = base.push(uuid4().hex, tmp_path)
+    artifact = service.zip(**{"scripts/Dockerfile": f"FROM {base.name}\nRUN cat /base\n"})
+    planned = rebuild(bases={base.name: current.pin})
+    other = Build.model_validate({"allowedBases": [PYTHON]})
+    with pytest.raises(BuildError, match=r"does not allow the image .*@sha256:"):
+        service.build(artifact, rebuild=planned, environment={"build": other})
+    allowing = Build.model_validate({"allowedBases": [base.name]})
+    built = service.build(artifact, rebuild=planned, environment={"build": allowing})
+    assert built["builtFrom"]["bases"] == {base.name: current.pin}
 
 
 def test_the_same_image_is_found_to_be_live_and_without_cache_every_step_runs(service):

@@ -66,32 +66,6 @@ def test_an_image_that_the_environment_allows_is_used(service: Service, private:
     assert not built["reused"]
 
 
-def test_the_build_cache_of_the_service_is_used_all_the_same(
-    service: Service, empty_engine: str
-) -> None:
-    service.own_packages = True
-    service.ship(service.zip(), environment=allowing(PYTHON))
-    code = service.zip(**{"src/extra.py": "x = 1\n"})
-    service.build(code, version="1.0.1", builder=empty_engine, environment=allowing(PYTHON))
-    assert not service.ran_pip
-
-
 def test_without_a_rule_every_image_is_used(service: Service, private: str) -> None:
     own = f"FROM python:3.11\nCOPY --from={private} /etc/passwd /x\n"
     assert not service.build(service.zip(**{"scripts/Dockerfile": own}))["reused"]
-
-
-def test_a_builder_whose_network_is_open_does_not_build_for_a_restricted_environment(
-    service: Service,
-) -> None:
-    restricted = {"build": Build(network="restricted")}
-    with pytest.raises(BuildError, match="does not restrict the network of builds") as caught:
-        service.build(service.zip(), environment=restricted)
-    assert "--label com.manifest-engine.network=restricted" in str(caught.value)
-    assert not caught.value.retryable
-
-
-def test_no_run_step_gets_the_network_of_the_builder_s_host(service: Service) -> None:
-    own = "FROM python:3.11\nRUN --network=host true\n"
-    with pytest.raises(BuildError, match=r"network\.host"):
-        service.build(service.zip(**{"scripts/Dockerfile": own}))

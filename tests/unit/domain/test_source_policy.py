@@ -74,7 +74,13 @@ def test_a_rebuild_s_digest_is_allowed_where_the_name_is() -> None:
 def test_a_restricted_network_allows_images_and_no_url() -> None:
     policy = source_policy(build(network="restricted"), {})
     assert allows(policy, "docker-image://any.example/image:1")
-    for url in ("http://169.254.169.254/", "https://example.com/x", "git://example.com/x.git"):
+    assert allows(policy, "http://buildkit-session/the-context")
+    for url in (
+        "http://buildkit-session.example.com/x",
+        "http://169.254.169.254/",
+        "https://example.com/x",
+        "git://example.com/x.git",
+    ):
         assert not allows(policy, url)
         assert allows(source_policy(build(allowedBases=BASES), {}), url)
 
