@@ -100,6 +100,11 @@ _STEP_CAUSES = (
     ),
     _cause(_NETWORK, "a server that it needs could not be reached", retryable=True),
     _cause(
+        r"an index \((\S+)\) returned a 40[13]",
+        "the package index refused the login for {0}: correct the Airflow Connection that "
+        "packageIndex in environments.yaml names",
+    ),
+    _cause(
         r"because (\S+) was not found in the package registry",
         "no package index has a package {0}: correct its name, or have it uploaded",
     ),

@@ -130,7 +130,7 @@ class ImageBuild:
         try:
             built = self._run(builder, self._command(self._release.image, inline_cache=False))
         except BuildError as error:
-            if "internal-utils" in str(error) and self._index.secrets:
+            if "package" in str(error) and self._index.secrets:
                 index_access.require_login(self._release)
             raise
         self._log.info(

@@ -62,6 +62,8 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("utils_without_secret", "name utilsVersion in the manifest, or set packageIndex"),
         ("utils_without_secret", 'line 93 (RUN [ -z "$UTILS_VERSION" ] || /mnt/install --private '),
         ("index_refuses", "pip finds no package internal-utils==1.4.2"),
+        ("uv_refused", "refused the login for https://index.example.com/simple/: correct"),
+        ("uv_no_such_package", "no package index has a package no-such-package-xyzzy: correct"),
         ("killed", "most likely for want of memory"),
     ],
 )
