@@ -30,7 +30,7 @@ def test_the_build_cache_is_used_also_where_the_environment_names_the_bases(
     service: Service, empty_engine: str
 ) -> None:
     service.own_packages = True
-    build = Build.model_validate({"allowedBases": ["docker.io/library/python:3.11"]})
+    build = Build.model_validate({"allowedBases": ("docker.io/library/python:3.11",)})
     service.environment = service.environment.model_copy(update={"build": build})
     service.ship(service.zip())
     code = service.zip(**{"src/extra.py": "x = 1\n"})

@@ -73,10 +73,10 @@ def test_a_rebuild_takes_a_base_that_the_environment_allows_and_no_other(service
     current = base.push(uuid4().hex, tmp_path)
     artifact = service.zip(**{"scripts/Dockerfile": f"FROM {base.name}\nRUN cat /base\n"})
     planned = rebuild(bases={base.name: current.pin})
-    other = Build.model_validate({"allowedBases": [PYTHON]})
+    other = Build.model_validate({"allowedBases": (PYTHON,)})
     with pytest.raises(BuildError, match=r"does not allow the image .*@sha256:"):
         service.build(artifact, rebuild=planned, environment={"build": other})
-    allowing = Build.model_validate({"allowedBases": [base.name]})
+    allowing = Build.model_validate({"allowedBases": (base.name,)})
     built = service.build(artifact, rebuild=planned, environment={"build": allowing})
     assert built["builtFrom"]["bases"] == {base.name: current.pin}
 
