@@ -64,11 +64,18 @@ class Excerpt:
         return made
 
     def _text(self, value: str, most: int) -> str:
-        most = max(0, min(most, self._left // _CHARACTER_MAX))
-        cut = value if len(value) <= most else f"{_begin(value, most)}{MORE}"
-        made = printable.printable(cut, 2 * most + len(MORE))
-        self._left -= len(json.dumps(made, ensure_ascii=False).encode()) + 2
+        made, size = _printable(value, max(0, min(most, self._left)))
+        if size > self._left:
+            made, size = _printable(value, max(0, min(most, self._left // _CHARACTER_MAX)))
+        self._left -= size
         return made
+
+
+def _printable(value: str, most: int) -> tuple[str, int]:
+    """So many characters of a text, and the bytes that they take in JSON."""
+    cut = value if len(value) <= most else f"{_begin(value, most)}{MORE}"
+    made = printable.printable(cut, 2 * most + len(MORE))
+    return made, len(json.dumps(made, ensure_ascii=False).encode()) + 2
 
 
 def _begin(text: str, most: int) -> str:

@@ -84,6 +84,11 @@ def test_a_manifest_of_ordinary_size_is_written_whole():
     assert json.loads(entry(asked))["manifest"] == asked
 
 
+def test_a_sentence_with_the_lines_of_a_log_is_written_whole():
+    sentence = "It ended with 1. Its last lines:\n" + "a line of its log\n" * 200
+    assert json.loads(entry(ASKED, sentence))["sentence"] == sentence
+
+
 def test_what_is_cut_says_so():
     made = json.loads(entry(ASKED | {"notes": "x" * 600, **{f"k{at:02}": 1 for at in range(15)}}))
     assert made["manifest"]["notes"] == "x" * 500 + "…"
