@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, chain
 from manifest_engine.domain import environments, removal
 from manifest_engine.operators import dag_settings
+from manifest_engine.operators.approve_removal import ApproveRemoval
 from manifest_engine.operators.remove_service import (
     RecordRemoval,
     RemoveRoute,
@@ -25,29 +24,32 @@ version again to bring it back.
 **Fill in** component, service name and environment, and **type `{component}-{serviceName}` into
 *Confirm***. Removing what is not there is fine.
 
-A deployment of the same service that goes on is waited for. If the service was deployed after the
-removal was asked for, the removal is refused.
+Where the environment asks for an approval, `approve` waits for a person (under *Required Actions*)
+before anything goes. A deployment of the same service that goes on is waited for. If the service
+was deployed after the removal was asked for, the removal is refused.
 """
+
+ENVIRONMENTS = environments.load()
 
 with DAG(
     dag_id="remove_service",
     dag_display_name="Remove a service",
     description="Takes a service's route and workload out of an environment; images stay",
     doc_md=GUIDE,
-    **dag_settings.ON_REQUEST,
-    params=dag_settings.params(removal.form_fields(environments.load())),
-    tags=["manifest-engine"],
-    dagrun_timeout=timedelta(hours=2),
-    default_args=dag_settings.TASKS,
+    params=dag_settings.params(removal.form_fields(ENVIRONMENTS)),
+    **dag_settings.deploying(ENVIRONMENTS),
 ):
-    validate = ValidateRemoval(task_id="validate_removal")
+    validate = ValidateRemoval(task_id="validate_removal", approval="approve")
     planned = validate.output
-    route = RemoveRoute(task_id="remove_route", removal=planned)
-    workload = RemoveWorkload(task_id="remove_workload", removal=planned)
+    approve = ApproveRemoval(task_id="approve", removal=planned)
+    # approve is skipped where the environment asks for none.
+    given = {"removal": planned, "approval": approve.output, "trigger_rule": "none_failed"}
+    route = RemoveRoute(task_id="remove_route", **given)
+    workload = RemoveWorkload(task_id="remove_workload", **given)
     record = RecordRemoval(
         task_id="record_removal",
         removal=planned,
         route=route.output,
         workload=workload.output,
     )
-    chain(validate, route, workload, record)
+    chain(validate, approve, route, workload, record)

@@ -125,6 +125,14 @@ def pods_since(cluster, begin, service):
     ]
 
 
+def mark_green(api, dag_id, run_id):
+    return api.session.patch(
+        f"{api.base}/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve",
+        json={"new_state": "success"},
+        timeout=60,
+    )
+
+
 PERSON_SECONDS = 3.0
 """Airflow 3.3.2 asks again when the answer comes while it still notes that the task waits."""
 
@@ -146,14 +154,17 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
 ):
     begin = now(cluster)
     first = start(api, plain)
-    assert "first release" in question(api, first)[1]["body"]
+    body = question(api, first)[1]["body"]
+    assert "first release" in body
+    assert f"- `Deployment {plain.object_name}` would be created" in body
+    assert f"- `HTTPRoute {plain.object_name}` would be created" in body
     assert pods_since(cluster, begin, plain) == []
     assert answer(api, first, "Approve").ok
     outcome = follow(api, first, quiet=True)
     assert outcome.ok, outcome.error
     assert any("-smoke" in name for name in pods_since(cluster, begin, plain))
     record = api.xcom(f"dags/deploy_service/dagRuns/{first}", "approve")
-    assert (record["approvedBy"], record["digest"]) == ("admin", outcome.digest)
+    assert (record["approvedBy"], record["subject"]) == ("admin", outcome.digest)
     deployment = client.AppsV1Api(cluster).read_namespaced_deployment(plain.object_name, NAMESPACE)
 
     asked_of(approvers=["admin"], selfApproval=False)
@@ -164,13 +175,14 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     asked = question(api, second)[1]
     assert asked["subject"] == f"Deploy {plain.object_name} 1.1 to prod?"
     assert "| version | `1.0` | `1.1` |" in asked["body"]
-    assert "| replicas | `2` | `1` |" in asked["body"]
+    assert "| `replicas` | `2` | `1` |" in asked["body"]
+    assert "| `Deployment` | `spec.replicas` | `2` | `1` |" in asked["body"]
     assert outcome.digest in asked["body"]
     assert not asked["params"]
     assert [user["id"] for user in asked["assigned_users"]] == ["admin"]
     pools = api.get("pools/default_pool")
     assert pools["deferred_slots"] == 0
-    assert "**admin**, who may not approve it" in asked["body"]
+    assert "Asked for by `admin`, who may not approve it." in asked["body"]
     assert answer(api, second, "Approve").ok  # of their own run: asked again
     wait_for_question(api, "deploy_service", second)
     assert question(api, second)[1]["responded_at"] is None
@@ -205,15 +217,47 @@ def test_a_rollback_asks_as_well(api, plain, asked_of):
     assert requests.get(second.url, timeout=10).json()["service"] == "plain-service"
 
 
+def test_a_removal_asks_as_well(api, plain, asked_of):
+    asked_of()  # nobody, for now
+    live = plain.deploy(version="1.0")
+    assert live.ok, live.error
+    asked_of(approvers=["admin"])
+    wanted = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
+
+    def asked():
+        run_id = f"e2e-approval-{time.time_ns()}"
+        api.trigger("remove_service", wanted | {"confirm": plain.object_name}, run_id)
+        wait_for_question(api, "remove_service", run_id)
+        return run_id
+
+    refused, marked, approved = asked(), asked(), asked()
+    told = question(api, refused, "remove_service")[1]
+    assert told["subject"] == f"Remove {plain.object_name} from prod?"
+    assert f"| live release | `1.0`, `{live.digest}` |" in told["body"]
+    assert "2 of 2 ready" in told["body"]
+    for kind in ("HTTPRoute", "Deployment", "Service", "PodDisruptionBudget"):
+        assert f"- `{kind} {plain.object_name}`" in told["body"]
+
+    assert answer(api, refused, "Reject", "remove_service").ok
+    outcome = follow(api, refused, dag_id="remove_service", quiet=True)
+    assert (outcome.state, outcome.failed_step) == ("failed", "approve")
+    assert f"admin refused the removal of {plain.object_name} from prod" in outcome.error
+    assert mark_green(api, "remove_service", marked).ok
+    outcome = follow(api, marked, dag_id="remove_service", quiet=True)
+    assert (outcome.state, outcome.failed_step) == ("failed", "remove_route")
+    assert "nobody has approved the removal of" in outcome.error
+    assert requests.get(live.url, timeout=10).ok
+
+    assert answer(api, approved, "Approve", "remove_service").ok
+    outcome = follow(api, approved, dag_id="remove_service", quiet=True)
+    assert outcome.ok, outcome.error
+    assert requests.get(live.url, timeout=10).status_code == 404
+
+
 def test_a_task_marked_green_by_hand_is_no_approval(api, plain, cluster):
     begin = now(cluster)
     run_id = start(api, plain)
-    done = api.session.patch(
-        f"{api.base}/dags/deploy_service/dagRuns/{run_id}/taskInstances/approve",
-        json={"new_state": "success"},
-        timeout=60,
-    )
-    assert done.ok, done.text
+    assert mark_green(api, "deploy_service", run_id).ok
     outcome = follow(api, run_id, quiet=True)
     assert (outcome.state, outcome.failed_step) == ("failed", "smoke_test")
     assert "nobody has approved sha256:" in outcome.error

@@ -13,7 +13,7 @@ from sandbox.deploy import follow
 from tests import registry_images
 
 STEPS = [
-    "validate_rollback", "smoke_test", "approve", "apply_deployment", "publish_route",
+    "validate_rollback", "approve", "smoke_test", "apply_deployment", "publish_route",
     "record_release",
 ]  # fmt: skip
 REQUESTED = "manifest-engine.io/requested-"

@@ -1,33 +1,31 @@
-"""A person lets a release go on: what they are shown, and the record that later steps demand."""
+"""When a person has to agree before a run goes on, and the record that later steps demand."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
-from manifest_engine.domain import marks
 from manifest_engine.domain.environment import Approval
 from manifest_engine.domain.errors import StateError
 from manifest_engine.domain.manifest_sections import Rebuild
 from manifest_engine.domain.model import Model
 from manifest_engine.domain.release import Release
+from manifest_engine.domain.removal import Removal
 
-_VALUE_LONGEST = 120
-_NOT_SHOWN = ("version", "environment", "dryRun", "notes")
-"""Told above the table, or nothing that changes the service."""
-_ABSENT = "(none)"
+Planned = Release | Removal
+"""What a run is to do."""
 
 
 class Approved(Model):
-    """Who let which image go on in which run."""
+    """Who agreed to what in which run."""
 
     model_config = ConfigDict(validate_by_name=True)
 
-    digest: str
+    subject: str
+    """The image's digest; of a removal the name of the service's objects."""
     run_id: str
     approved_by: str
     approved_at: datetime
@@ -37,13 +35,17 @@ class Approved(Model):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def needed(release: Release) -> bool:
+def needed(planned: Planned) -> bool:
     """Whether a person has to let it go on."""
-    wanted = release.environment.approval
-    rebuild = release.manifest.rebuild
-    if rebuild is None or not release.by_dag:
-        # Anybody can write the field: the base images in it are those of their own choice.
+    wanted = planned.environment.approval
+    if wanted is None or isinstance(planned, Removal):
         return wanted is not None
+    if planned.rollback:
+        return not wanted.exempt_rollbacks
+    rebuild = planned.manifest.rebuild
+    if rebuild is None or not planned.by_dag:
+        # Anybody can write the field: the base images in it are those of their own choice.
+        return True
     return rebuild_asks(wanted, rebuild)
 
 
@@ -60,105 +62,84 @@ def rebuild_asks(wanted: Approval | None, rebuild: Rebuild) -> bool:
     return rebuild.artifact_sha256 is None or not wanted.exempt_rebuilds
 
 
-def is_own(release: Release, who: str) -> bool:
+def is_own(planned: Planned, who: str) -> bool:
     """Whether somebody's approval counts for nothing, since they asked for the run themselves.
 
     :param who: name of the Airflow user.
     """
-    wanted = release.environment.approval
-    return wanted is not None and not wanted.self_approval and who == release.requested_by
+    wanted = planned.environment.approval
+    return wanted is not None and not wanted.self_approval and who == planned.requested_by
 
 
-def check(data: Any, release: Release, digest: str) -> None:
+def check(data: Any, planned: Planned, subject: str) -> None:
     """Demand the record where the environment wants one.
 
     A task that is green is no proof: anyone who may edit runs can mark it so.
 
-    :raises StateError: when there is none, it is about another image or of another run, or by
+    :param data: what ``approve`` returned.
+    :param subject: as :class:`Approved` has it.
+    :raises StateError: when there is none, it is about something else or of another run, or by
         somebody whose word does not count.
     """
-    if not needed(release):
+    if not needed(planned):
         return
     try:
         found = Approved.model_validate(data or {}, strict=False)
     except ValidationError:
         found = None
-    if found is None or (found.digest, found.run_id) != (digest, release.run_id):
-        raise StateError(
-            f"The environment {release.manifest.environment!r} asks for an approval, and nobody "
-            f"has approved {digest[: len('sha256:') + 12]} in this run, so it does not run "
-            "there; clear the task approve and answer it."
-        )
-    if is_own(release, found.approved_by):
-        raise StateError(self_approved(release, found.approved_by))
+    if found is None or (found.subject, found.run_id) != (subject, planned.run_id):
+        raise StateError(_not_approved(planned, subject))
+    if is_own(planned, found.approved_by):
+        raise StateError(self_approved(planned, found.approved_by))
 
 
-def self_approved(release: Release, who: str) -> str:
+def _not_approved(planned: Planned, subject: str) -> str:
+    if isinstance(planned, Removal):
+        what, left = f"the removal of {subject}", "nothing is removed"
+    else:
+        what, left = subject[: len("sha256:") + 12], "it does not run there"
+    return (
+        f"The environment {planned.environment_name!r} asks for an approval, and nobody has "
+        f"approved {what} in this run, so {left}; clear the task approve and answer it."
+    )
+
+
+def self_approved(planned: Planned, who: str) -> str:
     """A sentence."""
     return (
-        f"{who} has asked for this run, and in {release.manifest.environment!r} nobody approves a "
+        f"{who} has asked for this run, and in {planned.environment_name!r} nobody approves a "
         "run of their own (selfApproval in environments.yaml); somebody else has to answer."
     )
 
 
-def subject(release: Release) -> str:
-    """One line."""
-    manifest = release.manifest
-    return f"Deploy {release.name} {manifest.version} to {manifest.environment}?"
+def not_listed(planned: Planned, who: str) -> str:
+    """A sentence."""
+    return (
+        f"{who} may not approve runs for {planned.environment_name!r} (access.approve or "
+        "approval.approvers in environments.yaml); somebody of those has to answer."
+    )
 
 
-def body(release: Release, digest: str, live: Mapping[str, Any] | None) -> str:
-    """What would change against the live Deployment, in Markdown."""
-    notes = marks.noted(live)
-    wanted = marks.of_release(release, digest, {})
-    old, new = _manifest(notes), _manifest(wanted)
-    who = f"**{release.requested_by}**"
-    if is_own(release, release.requested_by):
-        who += ", who may not approve it"
-    lines = [f"Asked for by {who}; nothing of the image has run there yet."]
-    if release.manifest.notes:
-        lines += ["", *(f"> {line}" for line in release.manifest.notes.splitlines())]
-    lines += ["", "| | live | after |", "|---|---|---|"]
-    lines.append(_row("version", old.get("version", _ABSENT), release.manifest.version))
-    lines.append(_row("image digest", notes.get(marks.DIGEST, _ABSENT), digest))
-    if live is None:
-        return "\n".join([*lines, "", f"It would be the first release at {release.url}"])
-    changed = [_row(*change) for change in _changes(old, new)]
-    nothing = ["", "No other field of the manifest changes."] if not changed else []
-    return "\n".join([*lines, *changed, *nothing, "", f"Public at {release.url}"])
+def refused(planned: Planned, who: str) -> str:
+    """A sentence."""
+    if isinstance(planned, Removal):
+        what = f"the removal of {planned.name} from {planned.environment_name}"
+    else:
+        what = f"{planned.name} {planned.manifest.version} for {planned.environment_name}"
+    return f"{who} refused {what}; nothing was changed."
 
 
-def _manifest(notes: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        found = json.loads(notes.get(marks.MANIFEST, "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def unanswered(planned: Planned, approvers: Sequence[str], minutes: int) -> str:
+    """A sentence.
 
-
-def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    before, after = dict(_flat(old)), dict(_flat(new))
-    for key in sorted(before.keys() | after.keys()):
-        if key not in _NOT_SHOWN and before.get(key) != after.get(key):
-            yield key, before.get(key, _ABSENT), after.get(key, _ABSENT)
-
-
-def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    for key, item in value.items():
-        if isinstance(item, dict):
-            yield from _flat(item, f"{path}{key}.")
-        else:
-            yield path + key, item if isinstance(item, str) else json.dumps(item)
-
-
-def _row(name: str, before: str, after: str) -> str:
-    return f"| {name} | {_cell(before)} | {_cell(after)} |"
-
-
-def _cell(text: str) -> str:
-    """As code, so that nothing in it is read as Markdown or breaks the table."""
-    if text == _ABSENT:
-        return text
-    short = text if len(text) <= _VALUE_LONGEST else text[:_VALUE_LONGEST] + "…"
-    plain = " ".join(short.split()).replace("`", "'").replace("|", "\\|")
-    return f"`{plain}`" if plain else "(empty)"
+    :param minutes: how long the question stood.
+    """
+    who = f"{', '.join(approvers)} did not answer" if approvers else "Nobody answered"
+    if isinstance(planned, Removal):
+        what = f"{planned.name} may be removed from {planned.environment_name}"
+    else:
+        what = f"{planned.name} {planned.manifest.version} may go to {planned.environment_name}"
+    return (
+        f"{who} within {minutes} minutes whether {what}; nothing was changed. Clear the task "
+        "approve to ask again."
+    )

@@ -47,7 +47,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
 
     def __str__(self) -> str:
-        head = f"{self.kind} {self.name}: {_WORDS[self.action]}"
+        head = f"{self.kind} {self.name}: {WORDS[self.action]}"
         return "\n".join([head, *(f"    {field}" for field in self.fields)])
 
     def dump(self) -> Json:
@@ -55,12 +55,13 @@ class Change:
         return asdict(self) | {"fields": [asdict(item) for item in self.fields]}
 
 
-_WORDS = {
+WORDS = {
     "create": "would be created",
     "change": "would change",
     "unchanged": "stays as it is",
     "remove": "would be removed",
 }
+"""By action."""
 
 
 def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Change:

@@ -117,11 +117,12 @@ class Limits(Model):
 
 
 class Approval(Model):
-    """Deployments wait until somebody lets them go on."""
+    """Deployments, rollbacks and removals wait until somebody lets them go on."""
 
     approvers: tuple[str, ...] = ()
     timeout_minutes: int = Field(24 * 60, ge=1)
     exempt_rebuilds: bool = False
+    exempt_rollbacks: bool = False
     self_approval: bool = True
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from manifest_engine.domain.manifest import Manifest
 from manifest_engine.domain.manifest_sections import Rebuild
 
-_HIDDEN = "***"
+HIDDEN = "***"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
 _SECRET_REFERENCE = re.compile(r"^[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+$")
 _URL_WITH_LOGIN = re.compile(r"(?<!\S)((?>\S*?://))\S*@")
@@ -31,7 +31,7 @@ def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = {field.alias or name for name, field in Manifest.model_fields.items()}
     return {
-        _plain(key): _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else _HIDDEN
+        _plain(key): _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else HIDDEN
         for key, value in manifest.items()
         if value is not None
     }
@@ -40,17 +40,17 @@ def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _redacted(key: str, value: Any) -> Any:
     if key == "secretEnv" and isinstance(value, dict):
         return {
-            _plain(name): item if _SECRET_REFERENCE.fullmatch(str(item)) else _HIDDEN
+            _plain(name): item if _SECRET_REFERENCE.fullmatch(str(item)) else HIDDEN
             for name, item in value.items()
         }
     if key == "env" and isinstance(value, dict):
         return {
-            _plain(name): _HIDDEN if _SECRET_NAME.search(name) else _plain(item)
+            _plain(name): HIDDEN if _SECRET_NAME.search(name) else _plain(item)
             for name, item in value.items()
         }
     if key == _REBUILD:
         known = {field.alias for field in Rebuild.model_fields.values()}
-        return value if isinstance(value, dict) and value.keys() <= known else _HIDDEN
+        return value if isinstance(value, dict) and value.keys() <= known else HIDDEN
     return _plain(value)
 
 
@@ -62,4 +62,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if not isinstance(value, str):
         return value
-    return _PAIR.sub(rf"\1={_HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{_HIDDEN}@", value))
+    return _PAIR.sub(rf"\1={HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{HIDDEN}@", value))

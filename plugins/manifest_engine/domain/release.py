@@ -34,8 +34,14 @@ class Release(Model):
     by_dag: bool = False
     """Whether another DAG started the run, as Airflow itself tells; only one that is installed can,
     so that what a rebuild says of itself is to be believed."""
+    rollback: bool = False
+    """Whether ``rollback_service`` planned it: an environment may ask for no approval then."""
     live_digest: str | None = None
     """Of the image that was live under this version when this was planned."""
+
+    @property
+    def environment_name(self) -> str:
+        return self.manifest.environment
 
     @property
     def name(self) -> str:
@@ -94,6 +100,7 @@ def plan(
     requested_at: datetime,
     requested_by: str,
     by_dag: bool = False,
+    rollback: bool = False,
 ) -> Release:
     """Derive the release of a manifest.
 
@@ -108,6 +115,7 @@ def plan(
         login_server=login_server,
         tag=manifest.version,
         by_dag=by_dag,
+        rollback=rollback,
     )
     reference = f"{login_server}/{release.repository}"
     if len(reference) > names.REFERENCE_MAX:

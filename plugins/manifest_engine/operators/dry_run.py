@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain import difference, history, resources, routes
@@ -33,21 +34,36 @@ def rehearse(release: Release, log: logging.Logger) -> list[Change]:
     log.info(
         "The image %s is %s", release.image, digest or "not in the registry: it is to be built"
     )
-    cluster = release.environment.cluster
-    hook = RehearsalHook(cluster.connection)
-    workload = Workload(
-        hook, cluster.namespace, release.name, force=cluster.force_conflicts, log=log
-    )
-    live = workload.live()
-    wanted = resources.workload(release, digest or _UNKNOWN, {"sha256": sha256})
-    workload.apply(history.continued(wanted, live), live)
-    route = routes.route(release)
-    was = refuse_taken(hook, route, release.route_path, log)
-    RouteChange(hook, route, was, force=cluster.force_conflicts, log=log).at_once()
+    hook = RehearsalHook(release.environment.cluster.connection)
+    in_cluster(release, hook, digest or _UNKNOWN, {"sha256": sha256}, log)
     changes = difference.said(
         hook.changes, release.image_at(_UNKNOWN), f"{release.image} {TO_BE_BUILT}"
     )
     return difference.said(changes, _UNKNOWN, TO_BE_BUILT)
+
+
+def in_cluster(
+    release: Release,
+    hook: RehearsalHook,
+    digest: str,
+    artifact: Mapping[str, Any],
+    log: logging.Logger,
+) -> None:
+    """Let the API server judge the release's objects; the changes stand in the hook, also those
+    before one that is refused.
+
+    :raises ManifestEngineError: what the real run would fail with.
+    """
+    cluster = release.environment.cluster
+    workload = Workload(
+        hook, cluster.namespace, release.name, force=cluster.force_conflicts, log=log
+    )
+    live = workload.live()
+    wanted = resources.workload(release, digest, artifact)
+    workload.apply(history.continued(wanted, live), live)
+    route = routes.route(release)
+    was = refuse_taken(hook, route, release.route_path, log)
+    RouteChange(hook, route, was, force=cluster.force_conflicts, log=log).at_once()
 
 
 def tell(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:

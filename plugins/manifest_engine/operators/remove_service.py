@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from manifest_engine.domain import environments, marks, namesakes, pod, removal, superseded
+from manifest_engine.domain import (
+    approval,
+    environments,
+    marks,
+    namesakes,
+    pod,
+    removal,
+    superseded,
+)
 from manifest_engine.domain.errors import ClusterError
 from manifest_engine.operators import admission
 from manifest_engine.operators.lease_step import LeaseStep, given_back_on_failure
-from manifest_engine.operators.step import StepOperator
+from manifest_engine.operators.step import StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,7 +39,20 @@ class ValidateRemoval(StepOperator):
     """Insist on the confirmation, and plan what goes.
 
     XCom: the removal (:class:`manifest_engine.domain.removal.Removal` as JSON).
+
+    :param approval: id of the task that asks for an approval; it is skipped where the environment
+        asks for none.
     """
+
+    def __init__(self, *, approval: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def execute(self, context: Context) -> Any:
+        planned = super().execute(context)
+        if self.approval and not approval.needed(removal.load(planned)):
+            end_skipping(context, planned, [self.approval])
+        return planned
 
     def run(self, context: Context) -> dict[str, Any]:
         """
@@ -61,25 +83,29 @@ class _Removing(LeaseStep):
     XCom: the objects that are gone now, such as ``["HTTPRoute pricing-quotes"]``.
 
     :param removal: what ``validate_removal`` planned.
+    :param approval: what ``approve`` returned; demanded where the environment asks for it.
     """
 
-    template_fields: Sequence[str] = ("removal",)
+    template_fields: Sequence[str] = ("removal", "approval")
 
-    def __init__(self, *, removal: Any, **kwargs: Any) -> None:
+    def __init__(self, *, removal: Any, approval: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.removal = removal
+        self.approval = approval
 
     def run(self, context: Context) -> list[str]:
         """
         :raises NotAllowed: when the environment does not let this person remove it any more.
         :raises ManifestError: when the name is another service's.
-        :raises StateError: when the service was deployed after this removal was asked for.
+        :raises StateError: without the approval that the environment asks for, or when the service
+            was deployed after this removal was asked for.
         :raises ClusterError: when the cluster refuses.
         """
         planned = removal.load(self.removal)
         workload, lease = self.service(planned)
         self.take(lease, planned)
         with given_back_on_failure(lease):
+            approval.check(self.approval, planned, planned.name)
             admission.require_remove_still(context, planned.environment_name)
             live = workload.live()
             namesakes.refuse(planned.component, planned.service_name, live)
@@ -95,17 +121,23 @@ class RemoveRoute(_Removing):
     """Take the service's HTTPRoute or Ingress away; the lease is kept for the step that follows."""
 
     def take_away(self, planned: Removal, workload: Workload) -> list[str]:
-        gone = workload.remove([removal.route(planned)])
-        try:
-            gone += workload.remove([removal.other_route(planned)])
-        except ClusterError as error:
-            if error.retryable:
-                raise
-            # A cluster without that kind, or a role without it, has no route of it.
-            self.log.debug("No route of the other kind: %s", error)
+        gone = remove_routes(planned, workload, self.log)
         state = "is public no longer" if gone else "had no route of ours"
         self.log.info("%s %s", planned.url, state)
         return gone
+
+
+def remove_routes(planned: Removal, workload: Workload, log: logging.Logger) -> list[str]:
+    """Remove the service's route of either kind; what was removed."""
+    gone = workload.remove([removal.route(planned)])
+    try:
+        gone += workload.remove([removal.other_route(planned)])
+    except ClusterError as error:
+        if error.retryable:
+            raise
+        # A cluster without that kind, or a role without it, has no route of it.
+        log.debug("No route of the other kind: %s", error)
+    return gone
 
 
 class RemoveWorkload(_Removing):

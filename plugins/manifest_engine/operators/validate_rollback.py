@@ -84,6 +84,7 @@ class ValidateRollback(StepOperator):
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
             requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+            rollback=True,
         )
         if registry.api.find(planned.repository, target.digest) is None:
             others = [item for item in past if item.digest != target.digest]

@@ -1,4 +1,4 @@
-"""Nothing of an image runs in an environment that asks for an approval before somebody agrees."""
+"""Where an environment asks for an approval, nothing is done there before somebody agrees."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 from manifest_engine.domain.environment import Approval
 from manifest_engine.domain.errors import StateError
+from manifest_engine.operators import lease_step
 from manifest_engine.operators.push_image import PushImage
+from manifest_engine.operators.remove_service import RemoveRoute, RemoveWorkload, ValidateRemoval
 from manifest_engine.operators.smoke_pod_operator import SmokePodOperator
 from manifest_engine.operators.smoke_test import SmokeTest
 from manifest_engine.operators.validate_rollback import ValidateRollback
 
 from tests.unit.domain.releases import DIGEST, make_release
+from tests.unit.domain.removals import make_removal
 
 DAGS = Path(__file__).parents[3] / "dags"
 PUSH = {"digest": DIGEST}
 
 
-def planned(approval):
-    release = make_release()
-    environment = release.environment.model_copy(update={"approval": approval})
-    return release.model_copy(update={"environment": environment}).dump()
+def planned(approval, made=None):
+    made = made or make_release()
+    environment = made.environment.model_copy(update={"approval": approval})
+    return made.model_copy(update={"environment": environment}).dump()
 
 
 @pytest.fixture
@@ -34,11 +37,22 @@ def context():
     return {"ti": ti}
 
 
-@pytest.mark.parametrize("dag_id", ["deploy_service", "rollback_service"])
-def test_the_smoke_test_and_the_rollout_follow_the_approval(dag_id):
-    dag = DagBag(DAGS / f"{dag_id}.py").dags[dag_id]
-    assert "smoke_test" not in dag.get_task("approve").get_flat_relative_ids(upstream=True)
-    for step in ("smoke_test", "apply_deployment"):
+GUARDED = {
+    "deploy_service": ("smoke_test", "apply_deployment"),
+    "rollback_service": ("smoke_test", "apply_deployment"),
+    "remove_service": ("remove_route", "remove_workload"),
+}
+
+
+@pytest.fixture(params=GUARDED)
+def dag(request):
+    return DagBag(DAGS / f"{request.param}.py").dags[request.param]
+
+
+def test_what_changes_the_environment_follows_the_approval(dag):
+    before = dag.get_task("approve").get_flat_relative_ids(upstream=True)
+    for step in GUARDED[dag.dag_id]:
+        assert step not in before
         task = dag.get_task(step)
         assert "approve" in task.upstream_task_ids
         # They run after an approval that was skipped, and never after one that failed.
@@ -70,3 +84,26 @@ def test_so_does_the_first_step_of_a_rollback(context, monkeypatch):
     assert caught.value.tasks == ["approve"]
     found = planned(Approval())
     assert ValidateRollback(task_id="v", approval="approve").execute(context) == found
+
+
+def test_so_does_the_first_step_of_a_removal(context, monkeypatch):
+    found = planned(None, make_removal())
+    monkeypatch.setattr(ValidateRemoval, "run", lambda self, context: found)
+    with pytest.raises(DownstreamTasksSkipped) as caught:
+        ValidateRemoval(task_id="validate_removal", approval="approve").execute(context)
+    assert caught.value.tasks == ["approve"]
+    found = planned(Approval(), make_removal())
+    assert ValidateRemoval(task_id="v", approval="approve").execute(context) == found
+
+
+@pytest.mark.parametrize("step", [RemoveRoute, RemoveWorkload])
+def test_a_removal_demands_the_approval_under_the_lease(context, monkeypatch, step):
+    events = []
+    lease = SimpleNamespace(
+        take=lambda: events.append("taken"), give_back=lambda: events.append("given back")
+    )
+    monkeypatch.setattr(lease_step.LeaseStep, "service", lambda self, _: (None, lease))
+    removing = step(task_id="remove", removal=planned(Approval(), make_removal()), approval=None)
+    with pytest.raises(StateError, match="so nothing is removed"):
+        removing.execute(context)
+    assert events == ["taken", "given back"]
