@@ -48,18 +48,25 @@ with DAG(
     description="A service's ZIP in Artifactory becomes a running, reachable service on AKS",
     doc_md=GUIDE,
     params=dag_settings.params(form.form_fields(ENVIRONMENTS)),
-    **dag_settings.deploying(ENVIRONMENTS),
+    **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateManifest(task_id="validate")
     release = validate.output
-    download = DownloadArtifact(task_id="download_artifact", release=release)
+    download = DownloadArtifact(task_id="download_artifact", release=release, **dag_settings.HEAVY)
     build = BuildImage(
         task_id="build_image",
         release=release,
         artifact=download.output,
         unchanged="apply_deployment",  # a rebuild that has changed nothing is noted there
+        **dag_settings.HEAVY,
     )
-    push = PushImage(task_id="push_image", release=release, build=build.output, approval="approve")
+    push = PushImage(
+        task_id="push_image",
+        release=release,
+        build=build.output,
+        approval="approve",
+        **dag_settings.HEAVY,
+    )
     approve = Approve(task_id="approve", release=release, push=push.output)
     smoke = SmokeTest(
         task_id="smoke_test",
@@ -67,6 +74,7 @@ with DAG(
         push=push.output,
         approval=approve.output,
         trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        **dag_settings.HEAVY,
     )
     deploy = ApplyDeployment(
         task_id="apply_deployment",
@@ -89,6 +97,10 @@ with DAG(
     )
     # Last, few at a time and nice, so that it takes little from any service's way to its URL.
     describe = DescribeImage(
-        task_id="describe_image", release=release, push=push.output, max_active_tis_per_dag=4
+        task_id="describe_image",
+        release=release,
+        push=push.output,
+        max_active_tis_per_dag=4,
+        weight_rule="absolute",
     )
     chain(validate, download, build, push, approve, smoke, deploy, publish, record, describe)

@@ -37,7 +37,7 @@ with DAG(
     description="Takes a service's route and workload out of an environment; images stay",
     doc_md=GUIDE,
     params=dag_settings.params(removal.form_fields(ENVIRONMENTS)),
-    **dag_settings.deploying(ENVIRONMENTS),
+    **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateRemoval(task_id="validate_removal", approval="approve")
     planned = validate.output

@@ -36,7 +36,7 @@ with DAG(
     description="A service returns to an earlier release, without a build",
     doc_md=GUIDE,
     params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
-    **dag_settings.deploying(ENVIRONMENTS),
+    **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateRollback(task_id="validate_rollback", approval="approve")
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
@@ -47,6 +47,7 @@ with DAG(
         push=push,
         approval=approve.output,
         trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        **dag_settings.HEAVY,
     )
     deploy = ApplyDeployment(
         task_id="apply_deployment",

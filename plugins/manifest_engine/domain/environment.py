@@ -171,7 +171,7 @@ class Rebuilds(Model):
 
     cron: str = "30 2 * * *"
     timezone: str = "UTC"
-    at_once: int = Field(4, ge=1, le=16)  # of the 32 runs that deploy_service may have
+    at_once: int = Field(4, ge=1, le=16)  # of the 32 builds at once of deploy_service
 
     @field_validator("timezone")
     @classmethod

@@ -20,8 +20,7 @@ from manifest_engine.domain.manifest_sections import Rebuild
 from manifest_engine.domain.rebuild_table import FAILED, SKIPPED, UNCHANGED, Row
 
 APPROVALS = 8
-"""Rebuilds of one run that wait for a person: each keeps one of the 32 places that there are for
-runs of ``deploy_service``, maybe for a day."""
+"""Rebuilds of one run that wait for a person, who answers them one by one."""
 _SHOWN = len("sha256:") + 12
 
 

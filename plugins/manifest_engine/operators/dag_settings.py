@@ -25,14 +25,25 @@ TASKS: dict[str, Any] = {
 """``default_args``: about a minute of retries for what a retry can mend, none for the rest."""
 
 
-def deploying(configured: Mapping[str, Environment]) -> dict[str, Any]:
-    """What the DAGs that bring a release live have in common: how their runs go, and how long."""
+MAX_ACTIVE_RUNS = 1000
+"""Airflow counts a run that waits for a person or for a lease as active. A limit low enough to
+bound the work would let the runs that wait for one environment stop those of all others. So the
+work is bounded by :data:`HEAVY` and by the workers; this limit keeps a client that triggers runs in
+a loop from filling the scheduler."""
+HEAVY: dict[str, Any] = {"max_active_tis_per_dag": 32}
+"""For the steps that move an image or start a pod: so many at once, of all runs of the DAG. Not for
+steps that defer or wait for a person: Airflow counts those while they wait."""
+
+
+def per_service(configured: Mapping[str, Environment]) -> dict[str, Any]:
+    """What the DAGs that change one service have in common: how their runs go, and how long."""
     return {
         **ON_REQUEST,
         "tags": ["manifest-engine"],
-        "max_active_runs": 32,  # deployments of other services need not wait for one another
+        "max_active_runs": MAX_ACTIVE_RUNS,
         "dagrun_timeout": timedelta(hours=2) + environments.longest_approval(configured),
-        "default_args": TASKS,
+        # A run that is further on goes first: of many at once some end early, rather than all late.
+        "default_args": TASKS | {"weight_rule": "upstream"},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -107,3 +108,25 @@ def test_a_removal_demands_the_approval_under_the_lease(context, monkeypatch, st
     with pytest.raises(StateError, match="so nothing is removed"):
         removing.execute(context)
     assert events == ["taken", "given back"]
+
+
+def test_runs_that_wait_for_a_person_leave_room_for_others(dag):
+    assert dag.max_active_runs == 1000
+    assert dag.dagrun_timeout >= timedelta(hours=2)
+
+
+def test_the_heavy_steps_are_bounded_and_those_that_wait_are_not(dag):
+    bounds = {
+        task.task_id: task.max_active_tis_per_dag
+        for task in dag.tasks
+        if task.max_active_tis_per_dag
+    }
+    heavy = {"download_artifact", "build_image", "push_image", "smoke_test"} & dag.task_dict.keys()
+    assert bounds == dict.fromkeys(heavy, 32) | (
+        {"describe_image": 4} if dag.has_task("describe_image") else {}
+    )
+
+
+def test_a_run_that_is_further_on_goes_first(dag):
+    for step in GUARDED[dag.dag_id]:
+        assert dag.get_task(step).weight_rule == "upstream"
