@@ -89,6 +89,7 @@ def _environments() -> dict[str, Any]:
     found: dict[str, Any] = airflow_configuration.environments_wanted()
     for environment in found["environments"].values():
         environment["builders"] = _BUILDERS
+        environment["build"] = environment.get("build", {}) | {"network": "restricted"}
         environment["routing"]["url"] = _from_inside(Gateway().exports()["GATEWAY_URL"])
     return found
 
