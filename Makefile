@@ -80,5 +80,5 @@ faults: compose-up ## break things on purpose under load, and write docs/faults.
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
 schema: venv ## write include/manifest.schema.json and docs/manifest.md anew from the model
-	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest_schema > include/manifest.schema.json
-	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest_reference > docs/manifest.md
+	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.schema > include/manifest.schema.json
+	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.reference > docs/manifest.md

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG, chain
-from manifest_engine.domain import environments, form
-from manifest_engine.operators import dag_settings
-from manifest_engine.operators.apply_deployment import ApplyDeployment
-from manifest_engine.operators.approve import Approve
-from manifest_engine.operators.build_image import BuildImage
-from manifest_engine.operators.describe_image import DescribeImage
-from manifest_engine.operators.download_artifact import DownloadArtifact
-from manifest_engine.operators.publish_route import PublishRoute
-from manifest_engine.operators.push_image import PushImage
-from manifest_engine.operators.record_release import RecordRelease
-from manifest_engine.operators.smoke_test import SmokeTest
-from manifest_engine.operators.validate_manifest import ValidateManifest
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
+from manifest_engine.operators.approval.approve import Approve
+from manifest_engine.operators.artifact.download_artifact import DownloadArtifact
+from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.image.build_image import BuildImage
+from manifest_engine.operators.image.describe_image import DescribeImage
+from manifest_engine.operators.image.push_image import PushImage
+from manifest_engine.operators.manifest.validate_manifest import ValidateManifest
+from manifest_engine.operators.record.record_release import RecordRelease
+from manifest_engine.operators.route.publish_route import PublishRoute
+from manifest_engine.operators.smoke.smoke_test import SmokeTest
+from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 
 GUIDE = """
 ### Deploy a service

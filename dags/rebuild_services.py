@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from manifest_engine.domain import environments, rebuild_form
-from manifest_engine.operators import dag_settings
-from manifest_engine.operators.plan_rebuilds import PlanRebuilds
-from manifest_engine.operators.rebuild_service import RebuildService
-from manifest_engine.operators.summarise_rebuilds import SummariseRebuilds
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.rebuild import form as rebuild_form
+from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.rebuild.plan_rebuilds import PlanRebuilds
+from manifest_engine.operators.rebuild.rebuild_service import RebuildService
+from manifest_engine.operators.rebuild.summarise_rebuilds import SummariseRebuilds
 
 GUIDE = """
 ### Rebuild services

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG, chain
-from manifest_engine.domain import environments, removal
-from manifest_engine.operators import dag_settings
-from manifest_engine.operators.approve_removal import ApproveRemoval
-from manifest_engine.operators.remove_service import (
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.removal import removal
+from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.removal.approve_removal import ApproveRemoval
+from manifest_engine.operators.removal.remove_service import (
     RecordRemoval,
     RemoveRoute,
     RemoveWorkload,

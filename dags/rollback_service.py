@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG, chain
-from manifest_engine.domain import environments, form
-from manifest_engine.operators import dag_settings
-from manifest_engine.operators.apply_deployment import ApplyDeployment
-from manifest_engine.operators.approve import Approve
-from manifest_engine.operators.publish_route import PublishRoute
-from manifest_engine.operators.record_release import RecordRelease
-from manifest_engine.operators.smoke_test import SmokeTest
-from manifest_engine.operators.validate_rollback import ARTIFACT, PUSH, ValidateRollback
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
+from manifest_engine.operators.approval.approve import Approve
+from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.record.record_release import RecordRelease
+from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH, ValidateRollback
+from manifest_engine.operators.route.publish_route import PublishRoute
+from manifest_engine.operators.smoke.smoke_test import SmokeTest
+from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 
 GUIDE = """
 ### Roll a service back

@@ -7,11 +7,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from sandbox import deploy, kept_logs, mounts, stack
-from sandbox.part import Part, SandboxError
+from sandbox.airflow import deploy
+from sandbox.core import kept_logs, stack
+from sandbox.core.part import Part, SandboxError
+from sandbox.core.settings import SETTINGS
+from sandbox.core.turn import turn
+from sandbox.machine import mounts
 from sandbox.parts import all_parts, every_part, on_request
-from sandbox.settings import SETTINGS
-from sandbox.turn import turn
 
 
 def main(words: list[str] | None = None) -> int:

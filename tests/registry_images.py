@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manifest_engine.hooks.registry_api import RegistryApi
+from manifest_engine.hooks.registry.api import RegistryApi
 
 
 def delete(registry: RegistryApi, repository: str, digest: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from manifest_engine.domain import audit
+from manifest_engine.domain.record import audit
 
 _SECONDS = 30
 _PAGE = 100

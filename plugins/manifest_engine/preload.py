@@ -11,9 +11,10 @@ import contextlib
 import importlib
 import pkgutil
 
-from manifest_engine import hooks, operators
-from manifest_engine.domain import environments, form
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine import hooks, operators, services
+from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
 
 _LATE = (
     "airflow.dag_processing.dagbag",
@@ -28,8 +29,8 @@ _LATE = (
 )
 """What Airflow and our modules import only when a task needs it."""
 
-for _package in (hooks, operators):
-    for _module in pkgutil.iter_modules(_package.__path__, f"{_package.__name__}."):
+for _package in (hooks, services, operators):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
         importlib.import_module(_module.name)
 for _name in _LATE:
     importlib.import_module(_name)

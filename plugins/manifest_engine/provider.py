@@ -25,7 +25,7 @@ def get_provider_info() -> dict[str, Any]:
 def _artifactory() -> dict[str, Any]:
     return {
         "connection-type": "artifactory",
-        "hook-class-name": "manifest_engine.hooks.artifactory.ArtifactoryHook",
+        "hook-class-name": "manifest_engine.hooks.artifactory.hook.ArtifactoryHook",
         "hook-name": "Artifactory",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
@@ -45,7 +45,7 @@ def _artifactory() -> dict[str, Any]:
 def _acr() -> dict[str, Any]:
     return {
         "connection-type": "acr",
-        "hook-class-name": "manifest_engine.hooks.acr.AcrHook",
+        "hook-class-name": "manifest_engine.hooks.registry.acr.AcrHook",
         "hook-name": "Azure Container Registry (Manifest Engine)",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
@@ -67,7 +67,7 @@ def _acr() -> dict[str, Any]:
 def _aks() -> dict[str, Any]:
     return {
         "connection-type": "aks",
-        "hook-class-name": "manifest_engine.hooks.aks.AksHook",
+        "hook-class-name": "manifest_engine.hooks.kubernetes.aks.AksHook",
         "hook-name": "Azure Kubernetes Service (Manifest Engine)",
         "ui-field-behaviour": {
             "hidden-fields": ["host", "schema", "port"],
@@ -102,7 +102,9 @@ def _aks() -> dict[str, Any]:
 
 
 def _identity(first: dict[str, str]) -> dict[str, Field]:
-    """The ways of ``hooks.entra``, after those of the type itself; the first one is the default."""
+    """The ways of ``hooks.azure.entra``, after those of the type itself; the first one is the
+    default.
+    """
     ways = first | {
         "service_principal": "service principal",
         "managed_identity": "managed identity",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import stack
-from sandbox.airflow import Airflow
-from sandbox.airflow_api import AirflowApi
-from sandbox.compose import Compose
-from sandbox.database import Database
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi
+from sandbox.airflow.database import Database
+from sandbox.compose.compose import Compose
+from sandbox.core import stack
 from sandbox.parts import all_parts
 from tests.e2e.conftest import SESSION, Service, apps, cluster, remove
 

@@ -11,12 +11,12 @@ import socket
 
 import pytest
 
-from sandbox import docker_cli
-from sandbox.base_image import IMAGE
-from sandbox.compose import BUILDERS, Compose
-from sandbox.engine import Engine
-from sandbox.part import SandboxError
-from sandbox.settings import REPOSITORY, SETTINGS
+from sandbox.compose.compose import BUILDERS, Compose
+from sandbox.core.part import SandboxError
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine import docker_cli
+from sandbox.engine.base_image import IMAGE
+from sandbox.engine.engine import Engine
 
 PROBE = """
 import socket, sys

@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from sandbox import compose_configuration
-from sandbox.compose import Compose
-from sandbox.deploy import follow
-from sandbox.settings import REPOSITORY, SETTINGS
+from sandbox.airflow.deploy import follow
+from sandbox.compose import configuration as compose_configuration
+from sandbox.compose.compose import Compose
+from sandbox.core.settings import REPOSITORY, SETTINGS
 from tests.compose.conftest import ManyService, log, steps
+from tests.e2e.approval.test_approval import answer, start
 from tests.e2e.conftest import SESSION, remove
-from tests.e2e.test_approval import answer, start
-from tests.e2e.test_deploy_service import STEPS, attached, echo, registry_digest
+from tests.e2e.deploy.test_deploy_service import STEPS, attached, echo, registry_digest
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import subprocess
 
 import pytest
 
-from sandbox import docker_cli
-from sandbox.base_image import IMAGE
-from sandbox.engine import Engine
-from sandbox.settings import REPOSITORY, SETTINGS
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine import docker_cli
+from sandbox.engine.base_image import IMAGE
+from sandbox.engine.engine import Engine
 
 AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
 BUILDERS = {"builder-1", "builder-2"}

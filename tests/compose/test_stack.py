@@ -7,10 +7,12 @@ import re
 
 import pytest
 
-from sandbox import compose_configuration, docker_cli, rbac
-from sandbox.compose import BUILDERS
-from sandbox.engine import Engine
-from sandbox.settings import REPOSITORY
+from sandbox.compose import configuration as compose_configuration
+from sandbox.compose.compose import BUILDERS
+from sandbox.core.settings import REPOSITORY
+from sandbox.engine import docker_cli
+from sandbox.engine.engine import Engine
+from sandbox.kubernetes import rbac
 
 README = REPOSITORY / "README.md"
 DATA = {"postgres": "database", "redis": "broker", "azurite": "storage"}

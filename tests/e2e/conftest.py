@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from sandbox import stack
-from sandbox.airflow import Airflow
-from sandbox.airflow_api import AirflowApi, Server
-from sandbox.archives import zip_folder
-from sandbox.deploy import Outcome, deploy
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi, Server
+from sandbox.airflow.archives import zip_folder
+from sandbox.airflow.deploy import Outcome, deploy
+from sandbox.core import stack
 from sandbox.parts import all_parts
 
 SESSION = uuid.uuid4().hex[:6]

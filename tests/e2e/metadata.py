@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, create_engine
 
-from sandbox import database
-from sandbox.airflow import Airflow
+from sandbox.airflow import database
+from sandbox.airflow.airflow import Airflow
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client
-from manifest_engine.domain import names
+from manifest_engine.domain.core import names
 
-from sandbox.airflow_api import AirflowApi
-from sandbox.archives import zip_folder
-from sandbox.deploy import upload
+from sandbox.airflow.api import AirflowApi
+from sandbox.airflow.archives import zip_folder
+from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import EXAMPLES, SESSION
 
 LOAD = Path(__file__).parents[1] / "integration/load.py"

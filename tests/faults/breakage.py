@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-from sandbox import process
-from sandbox.airflow import Airflow
+from sandbox.airflow.airflow import Airflow
+from sandbox.core import process
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 import psutil
 from sqlalchemy import Connection, text
 
-from sandbox import process
+from sandbox.core import process
 from tests.e2e.metadata import metadata
 
 _POLL_SECONDS = 0.02

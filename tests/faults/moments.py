@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from sandbox.airflow_api import AirflowApi
-from sandbox.deploy import upload
+from sandbox.airflow.api import AirflowApi
+from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import Service
 from tests.e2e.metadata import metadata
 

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 from kubernetes import client
 
-from sandbox import airflow_configuration, pull_secret
-from sandbox.airflow_api import AirflowApi
-from sandbox.settings import SETTINGS
+from sandbox.airflow import configuration as airflow_configuration
+from sandbox.airflow.api import AirflowApi
+from sandbox.core.settings import SETTINGS
+from sandbox.kubernetes import pull_secret
 from tests.e2e.conftest import SESSION
 from tests.faults.counting import Counting, counting
 

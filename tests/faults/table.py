@@ -13,9 +13,9 @@ _HEAD = """# What was broken on purpose, and what became of it
 
 Written by the fault suite on the sandbox: a real Airflow, cluster, gateway and registry on one
 machine of two cores, which other work shared. `make faults` runs all of it; a part of it, such as
-`pytest tests/faults/test_raced.py --table docs/faults.md`, writes its own lines anew, so lines can
-be of different runs. *Expected* stands in the test before it runs. While a case runs, a process of
-its own calls the service's public URL; *requests* and *failed* are its counts.
+`pytest tests/faults/release/test_raced.py --table docs/faults.md`, writes its own lines anew, so
+lines can be of different runs. *Expected* stands in the test before it runs. While a case runs, a
+process of its own calls the service's public URL; *requests* and *failed* are its counts.
 
 """
 _LONGEST = 320

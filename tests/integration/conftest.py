@@ -117,8 +117,9 @@ def digest(sandbox: dict[str, str]) -> str:
 @pytest.fixture
 def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable[..., Any]:
     """Plans a release of the test service; keyword arguments are manifest fields."""
-    from manifest_engine.domain import manifest, release
-    from manifest_engine.domain.environment import Environment
+    from manifest_engine.domain.environment.environment import Environment
+    from manifest_engine.domain.manifest import manifest
+    from manifest_engine.domain.release import release
 
     given = {
         "artifactory": {"connection": "artifactory_default", "repository": "datafactory"},
@@ -204,7 +205,7 @@ def running(
     kube: Any, namespace: str, make_release: Any, digest: str, ends_with_the_module: None
 ) -> Callable[..., Any]:
     """Applies a release's workload and waits until it is there, by kubectl."""
-    from manifest_engine.domain import resources
+    from manifest_engine.domain.workload import resources
 
     def start(**fields: Any) -> Any:
         release = make_release(**fields)
@@ -221,7 +222,7 @@ def running(
 @pytest.fixture
 def publish(context: Callable[..., Any]) -> Callable[..., Any]:
     """The step ``publish_route`` of a release."""
-    from manifest_engine.operators.publish_route import PublishRoute
+    from manifest_engine.operators.route.publish_route import PublishRoute
 
     def run(release: Any) -> dict[str, Any]:
         task = PublishRoute(task_id="publish_route", release=release.dump())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.part import Part
+from sandbox.core.part import Part
 
 
 def require(*parts: Part) -> None:

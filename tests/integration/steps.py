@@ -10,7 +10,7 @@ def apply_step(release: Any, digest: str, **given: Any) -> Any:
 
     :param given: ``verdict`` of the smoke test; None is a task that has left none.
     """
-    from manifest_engine.operators.apply_deployment import ApplyDeployment
+    from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 
     good = {
         "digest": digest,

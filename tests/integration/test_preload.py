@@ -26,6 +26,6 @@ def preloaded(environments: Path) -> set[str]:
 def test_all_steps_and_their_libraries_are_there_whatever_the_environments_say(tmp_path):
     file = tmp_path / "environments.yaml"
     file.write_text("environments: [")
-    steps = (PLUGINS / "manifest_engine/operators").glob("[!_]*.py")
-    wanted = {f"manifest_engine.operators.{step.stem}" for step in steps}
+    steps = (PLUGINS / "manifest_engine/operators").rglob("[!_]*.py")
+    wanted = {".".join(step.relative_to(PLUGINS).with_suffix("").parts) for step in steps}
     assert wanted | {"docker", "azure.identity", "kubernetes.dynamic"} <= preloaded(file)

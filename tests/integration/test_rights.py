@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from manifest_engine.domain.errors import ClusterError
+from manifest_engine.domain.core.errors import ClusterError
 
-from sandbox.part import wait_until
+from sandbox.core.part import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = [
@@ -74,9 +74,9 @@ def account(
 @pytest.fixture
 def deploy(digest: str, context: Callable[..., Any]) -> Callable[..., None]:
     """Smoke test, apply and publish, as the steps of the DAG do."""
-    from manifest_engine.operators.apply_deployment import ApplyDeployment
-    from manifest_engine.operators.publish_route import PublishRoute
-    from manifest_engine.operators.smoke_test import SmokeTest
+    from manifest_engine.operators.route.publish_route import PublishRoute
+    from manifest_engine.operators.smoke.smoke_test import SmokeTest
+    from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 
     def run(release: Any) -> None:
         made = context(release.run_id)

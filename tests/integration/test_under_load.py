@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from manifest_engine.domain.errors import RolloutFailed
+from manifest_engine.domain.core.errors import RolloutFailed
 
 from tests.integration.steps import apply_step
 
@@ -24,8 +24,8 @@ def deploy(
     digest: str, context: Callable[..., Any], kube: Any, namespace: str, monkeypatch: Any
 ) -> Iterator[Any]:
     """Applies and publishes, as the two steps of the DAG do."""
-    from manifest_engine.operators import apply_deployment
-    from manifest_engine.operators.publish_route import PublishRoute
+    from manifest_engine.operators.route.publish_route import PublishRoute
+    from manifest_engine.operators.workload import apply_deployment
 
     monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 120.0)  # no triggerer here
 

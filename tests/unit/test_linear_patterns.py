@@ -14,7 +14,7 @@ from typing import Any
 
 import manifest_engine
 import pytest
-from manifest_engine.domain.model import Model
+from manifest_engine.domain.core.model import Model
 
 from tests.unit import pattern_texts
 

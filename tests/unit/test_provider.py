@@ -26,5 +26,5 @@ def test_each_type_is_that_of_its_hook(kind: str):
 def test_each_field_of_a_form_is_one_that_the_hook_reads(kind: str):
     for name, field in TYPES[kind]["conn-fields"].items():
         jsonschema.Draft202012Validator.check_schema(field["schema"])
-        sources = [*(ROOT / "plugins/manifest_engine/hooks").glob("*.py")]
+        sources = [*(ROOT / "plugins/manifest_engine/hooks").rglob("*.py")]
         assert any(f'"{name}"' in source.read_text() for source in sources), name

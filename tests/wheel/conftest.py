@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox import airflow_configuration, process
-from sandbox.airflow import Airflow
-from sandbox.airflow_api import AirflowApi
-from sandbox.engine import Engine
-from sandbox.part import wait_until
-from sandbox.settings import REPOSITORY, SETTINGS
+from sandbox.airflow import configuration as airflow_configuration
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi
+from sandbox.core import process
+from sandbox.core.part import wait_until
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine.engine import Engine
 from tests.e2e.conftest import cluster, environment, service
 
 __all__ = ["cluster", "environment", "service"]  # fixtures

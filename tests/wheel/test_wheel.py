@@ -9,7 +9,7 @@ from collections.abc import Callable
 import manifest_engine
 import requests
 
-from sandbox.settings import REPOSITORY
+from sandbox.core.settings import REPOSITORY
 from tests.e2e.conftest import Service
 from tests.wheel.conftest import Installed, InstalledAirflow
 

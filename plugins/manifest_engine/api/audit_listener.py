@@ -65,7 +65,7 @@ def append(entry: dict[str, Any]) -> None:
 
 def _record(dag_run: DagRun, message: str) -> None:
     try:
-        from manifest_engine.domain import audit
+        from manifest_engine.domain.record import audit
 
         if dag_run.dag_id not in audit.ACTIONS:
             return
@@ -77,7 +77,7 @@ def _record(dag_run: DagRun, message: str) -> None:
 
 
 def _run(dag_run: DagRun) -> Any:
-    from manifest_engine.domain import audit
+    from manifest_engine.domain.record import audit
 
     return audit.Run(
         dag_id=dag_run.dag_id,
@@ -99,7 +99,7 @@ def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
     from airflow.settings import NonScopedSession
     from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
 
-    from manifest_engine.domain import audit
+    from manifest_engine.domain.record import audit
 
     with NonScopedSession() as session:
         first = session.execute(

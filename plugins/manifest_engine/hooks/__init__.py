@@ -1,1 +1,1 @@
-"""One hook per outside system, one Airflow connection type each."""
+"""One folder per outside system; the Airflow hook of its Connection stands there."""

@@ -1,1 +1,1 @@
-"""One operator per step of the flow: render, call a hook, record."""
+"""One operator per step of a flow: render, call a service, record."""

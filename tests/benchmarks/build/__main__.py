@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sandbox import base_image, docker_cli, stack
-from sandbox.dockerd import Daemon
+from sandbox.core import stack
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine import base_image, docker_cli
+from sandbox.engine.dockerd import Daemon
 from sandbox.parts import all_parts
-from sandbox.settings import REPOSITORY, SETTINGS
 from tests.benchmarks.build.measure import Figures, Task, by_hand
 from tests.benchmarks.build.services import Bench
 

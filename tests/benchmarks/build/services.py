@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from manifest_engine.domain import environments, manifest, release
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.domain.release import release
 
 _SERVICE = {
     "src/__init__.py": "",

@@ -15,16 +15,16 @@ from typing import Any
 
 import airflow.providers.microsoft.azure.fs.adls
 import docker.tls
-import manifest_engine.hooks.acr
-import manifest_engine.hooks.artifact_store
-import manifest_engine.hooks.builder
-import manifest_engine.hooks.registry_api
+import manifest_engine.hooks.builder.hook
+import manifest_engine.hooks.registry.acr
+import manifest_engine.hooks.registry.api
+import manifest_engine.hooks.storage.artifact_store
 import requests
 import structlog
 import tenacity
-from manifest_engine.hooks.builder import BuilderHook
-from manifest_engine.operators.build_image import BuildImage
-from manifest_engine.operators.push_image import PushImage
+from manifest_engine.hooks.builder.hook import BuilderHook
+from manifest_engine.operators.image.build_image import BuildImage
+from manifest_engine.operators.image.push_image import PushImage
 
 _IMPORTED = (airflow, docker.tls, manifest_engine, requests, tenacity)
 """What the scheduler imports before it forks."""

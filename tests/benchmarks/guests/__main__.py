@@ -23,12 +23,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manifest_engine.domain import run_conf
+from manifest_engine.domain.manifest import run_conf
 
-from sandbox.airflow_api import AirflowApi
-from sandbox.console import say
-from sandbox.part import wait_until
-from sandbox.settings import REPOSITORY
+from sandbox.airflow.api import AirflowApi
+from sandbox.core.console import say
+from sandbox.core.part import wait_until
+from sandbox.core.settings import REPOSITORY
 from tests.benchmarks.guests.second_airflow import SecondAirflow
 
 MOST_SECONDS = 0.5

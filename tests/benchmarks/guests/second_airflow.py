@@ -11,10 +11,12 @@ from pathlib import Path
 
 import requests
 
-from sandbox import airflow_configuration, database, process
-from sandbox.airflow import Airflow
-from sandbox.part import wait_until
-from sandbox.settings import REPOSITORY, SETTINGS
+from sandbox.airflow import configuration as airflow_configuration
+from sandbox.airflow import database
+from sandbox.airflow.airflow import Airflow
+from sandbox.core import process
+from sandbox.core.part import wait_until
+from sandbox.core.settings import REPOSITORY, SETTINGS
 
 _DATABASE = "airflow_guests"
 _PORT = SETTINGS.airflow_port + 20
@@ -51,7 +53,7 @@ class SecondAirflow(Airflow):
         database.make_empty(_DATABASE)
         connections = airflow_configuration.connections(self.home)
         process.run(
-            [sys.executable, "-m", "sandbox.airflow_setup", connections],
+            [sys.executable, "-m", "sandbox.airflow.setup", connections],
             what="making the second Airflow's database and connections",
             env=self._environment(),
             cwd=REPOSITORY,

@@ -23,12 +23,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox import process, stack
-from sandbox.airflow import Airflow
-from sandbox.archives import zip_folder
-from sandbox.deploy import upload
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.archives import zip_folder
+from sandbox.airflow.deploy import upload
+from sandbox.core import process, stack
+from sandbox.core.settings import REPOSITORY, SETTINGS
 from sandbox.parts import all_parts
-from sandbox.settings import REPOSITORY, SETTINGS
 from tests.benchmarks.live.by_hand import ByHand
 from tests.benchmarks.live.ours import Ours, Site
 from tests.benchmarks.live.steps import Deployment

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from manifest_engine.domain import environments, manifest, marks, pod, release, resources, routes
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release import release
+from manifest_engine.domain.route import routes
+from manifest_engine.domain.workload import pod, resources
 
-from sandbox import docker_cli
+from sandbox.engine import docker_cli
 from tests.benchmarks.live.steps import Deployment, Step
 
 _SCRIPT = Path(__file__).with_name("by_hand.sh")
@@ -101,7 +106,7 @@ def _smoke_pod(planned: release.Release) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "SMOKE", "labels": {marks.INSTANCE: planned.name}},
+        "metadata": {"name": "SMOKE", "labels": {label.INSTANCE: planned.name}},
         "spec": pod.pod_spec(planned, _NO_DIGEST) | {"restartPolicy": "Never"},
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from sandbox.airflow_api import AirflowApi
+from sandbox.airflow.api import AirflowApi
 from tests.benchmarks.live.steps import Deployment, Step
 
 _DAG = "deploy_service"

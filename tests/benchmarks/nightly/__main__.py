@@ -23,12 +23,12 @@ from uuid import uuid4
 
 from kubernetes import client, config
 
-from sandbox import stack
-from sandbox.airflow import Airflow
-from sandbox.airflow_api import AirflowApi
-from sandbox.console import say
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi
+from sandbox.core import stack
+from sandbox.core.console import say
+from sandbox.core.settings import REPOSITORY
 from sandbox.parts import all_parts
-from sandbox.settings import REPOSITORY
 from tests.benchmarks.nightly import recorded
 from tests.e2e.conftest import remove
 from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile

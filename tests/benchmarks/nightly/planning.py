@@ -17,9 +17,9 @@ from typing import Any
 import airflow.sdk
 import structlog
 from kubernetes.client import ApiClient
-from manifest_engine.domain.base_images import Current
-from manifest_engine.hooks.base_lookup import BaseLookup
-from manifest_engine.operators.plan_rebuilds import PlanRebuilds
+from manifest_engine.domain.image.base_images import Current
+from manifest_engine.operators.rebuild.plan_rebuilds import PlanRebuilds
+from manifest_engine.services.image.base_lookup import BaseLookup
 
 from tests.benchmarks.nightly import recorded
 

@@ -15,15 +15,20 @@ from typing import Any
 
 import yaml
 from kubernetes import client
-from manifest_engine.domain import built_from, environments, manifest, recipe, release, resources
-from manifest_engine.domain.environment import Environment
-from manifest_engine.hooks.acr import AcrHook
-from manifest_engine.hooks.base_lookup import BaseLookup
-from manifest_engine.operators.build_source import STANDARD_DOCKERFILE
+from manifest_engine.domain.build import recipe
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.environment.environment import Environment
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.domain.release import provenance, release
+from manifest_engine.domain.workload import resources
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.services.build.build_source import STANDARD_DOCKERFILE
+from manifest_engine.services.image.base_lookup import BaseLookup
 
-from sandbox import airflow_configuration, rbac
-from sandbox.kube import Kube
-from sandbox.settings import SETTINGS
+from sandbox.airflow import configuration as airflow_configuration
+from sandbox.core.settings import SETTINGS
+from sandbox.kubernetes import rbac
+from sandbox.kubernetes.kube import Kube
 from tests.e2e.nightly import COMPONENT
 
 Bases = dict[str, str]
@@ -119,7 +124,7 @@ def _deployment(environment: Environment, at: int, bases: Bases) -> dict[str, An
         requested_at=datetime(2026, 1, 1, tzinfo=UTC),
         requested_by="bench",
     )
-    record = built_from.of(
+    record = provenance.of(
         STANDARD_DOCKERFILE.read_bytes(),
         standard=True,
         args=recipe.build_args(asked),

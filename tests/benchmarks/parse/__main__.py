@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sandbox.settings import REPOSITORY
+from sandbox.core.settings import REPOSITORY
 
 MOST_SECONDS, MOST_MIB = 0.3, 30.0
 """What a DAG file may cost on top of an empty one."""

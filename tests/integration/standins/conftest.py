@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import artifactory, entra
+from sandbox.services.artifactory import artifactory
+from sandbox.services.azure import entra
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -27,7 +28,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(module: str, port: int, *words: str | Path) -> Iterator[None]:
     """A stand-in from its command line, until the end of the block."""
-    argv = [sys.executable, "-m", f"sandbox.standins.{module}", "--port", str(port), *words]
+    argv = [sys.executable, "-m", f"sandbox.services.{module}", "--port", str(port), *words]
     process = subprocess.Popen([str(word) for word in argv], cwd=ROOT)
     try:
         _wait_for(port, process)

@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 
-from .conftest import free_port, running
+from tests.integration.standins.conftest import free_port, running
 
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 ARM = "https://management.azure.com"
@@ -34,7 +34,7 @@ def arm(
     files["identity"].write_text(json.dumps(identity))
     entra_port, port = free_port(), free_port()
     pair = ("--certificate", tls / "tls.crt", "--key", tls / "tls.key")
-    with running("entra_server", entra_port, "--identity", files["identity"], *pair):
+    with running("azure.entra_server", entra_port, "--identity", files["identity"], *pair):
         authority = f"https://127.0.0.1:{entra_port}/{identity['tenant']}"
         cluster = {
             "subscription": SUBSCRIPTION,
@@ -57,13 +57,13 @@ def arm(
             ],
         }
         files["config"].write_text(json.dumps(config))
-        with running("arm_server", port, "--config", files["config"], *pair):
+        with running("azure.arm_server", port, "--config", files["config"], *pair):
             yield f"https://127.0.0.1:{port}"
 
 
 def signed(identity: dict[str, Any], client: int = 0, **changes: Any) -> str:
     """A token as the tenant signs it, with some claims changed."""
-    from sandbox.standins.entra_server import Tenant
+    from sandbox.services.azure.entra_server import Tenant
 
     tenant, known = Tenant(identity), identity["clients"][client]
     claims = jwt.decode(tenant.token(known, ARM, "1"), options={"verify_signature": False})

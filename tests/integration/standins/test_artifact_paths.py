@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from manifest_engine.domain import manifest
-from manifest_engine.domain.errors import ArtifactError, ManifestError
-from manifest_engine.hooks.artifactory import ArtifactoryHook
+from manifest_engine.domain.core.errors import ArtifactError, ManifestError
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
-from .conftest import free_port, running
+from tests.integration.standins.conftest import free_port, running
 
 ASKED = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
 TRICKS = [
@@ -42,7 +42,7 @@ def hook(accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     port = free_port()
     url = f"http://127.0.0.1:{port}/artifactory"
     words = ("--accounts", folder / "accounts.json", "--root", folder / "store")
-    with running("artifactory_server", port, *words), pytest.MonkeyPatch.context() as patch:
+    with running("artifactory.server", port, *words), pytest.MonkeyPatch.context() as patch:
         text = json.dumps({"conn_type": "artifactory", "host": url, "password": token})
         patch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", text)
         answer = requests.put(

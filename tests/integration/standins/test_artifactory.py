@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import free_port, running
+from tests.integration.standins.conftest import free_port, running
 
 DATA = bytes(range(256)) * 8192
 PATH = "artifactory/datafactory/quotes/quote-service-1.0.0.zip"
@@ -44,8 +44,8 @@ def servers(
     good, bad = free_port(), free_port()
     words = ("--accounts", folder / "accounts.json", "--root")
     with (
-        running("artifactory_server", good, *words, folder / "good"),
-        running("artifactory_server", bad, *words, folder / "bad", "--faults"),
+        running("artifactory.server", good, *words, folder / "good"),
+        running("artifactory.server", bad, *words, folder / "bad", "--faults"),
     ):
         yield f"http://127.0.0.1:{good}", f"http://127.0.0.1:{bad}"
 
@@ -193,7 +193,7 @@ def test_a_redirect_leads_to_another_authority_that_wants_no_credentials(faulty:
 @pytest.fixture
 def hook(servers: tuple[str, str], tokens: dict[str, str], monkeypatch: Any) -> Any:
     """Ours, on the server that misbehaves on request; ``answered``: range and status of each."""
-    from manifest_engine.hooks.artifactory import ArtifactoryHook
+    from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
     given = {"conn_type": "artifactory", "host": f"{servers[1]}/artifactory"}
     monkeypatch.setenv(

@@ -22,7 +22,7 @@ from azure.identity import (
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .conftest import free_port, running
+from tests.integration.standins.conftest import free_port, running
 
 ACR = "https://containerregistry.azure.net"
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -74,7 +74,7 @@ def directory(
     file.write_text(json.dumps(identity))
     port = free_port()
     files = ("--identity", file, "--certificate", tls / "tls.crt", "--key", tls / "tls.key")
-    with running("entra_server", port, *files):
+    with running("azure.entra_server", port, *files):
         authority = f"https://127.0.0.1:{port}"
         client = identity["clients"][0]
         yield Directory(authority, identity["tenant"], client, cluster_key, tls / "tls.crt")

@@ -10,7 +10,7 @@ import jwt
 import pytest
 import requests
 
-from .conftest import free_port, running
+from tests.integration.standins.conftest import free_port, running
 
 ARM = "https://management.azure.com"
 ASKED = {"api-version": "2018-02-01", "resource": ARM}
@@ -24,7 +24,7 @@ def url(identity: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
     file.write_text(json.dumps(identity))
     users = [word for one in identity["clients"] for word in ("--user", one["client_id"])]
     port = free_port()
-    with running("imds_server", port, "--identity", file, *users):
+    with running("azure.imds_server", port, "--identity", file, *users):
         yield f"http://127.0.0.1:{port}/metadata/identity/oauth2/token"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.index import Index, login
+from sandbox.services.index.index import Index, login
 from tests.integration.parts import require
 
 

@@ -13,11 +13,11 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from sandbox import entra
-from sandbox.base_image import IMAGE
-from sandbox.engine import Engine
-from sandbox.registry import Registry, login
-from sandbox.settings import SETTINGS
+from sandbox.core.settings import SETTINGS
+from sandbox.engine.base_image import IMAGE
+from sandbox.engine.engine import Engine
+from sandbox.services.azure import entra
+from sandbox.services.registry.registry import Registry, login
 from tests.integration.parts import require
 
 ZERO_USER = "00000000-0000-0000-0000-000000000000"

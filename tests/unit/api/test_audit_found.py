@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from manifest_engine.api import audit_listener
-from manifest_engine.domain import audit
+from manifest_engine.domain.record import audit
 
 RUN = SimpleNamespace(dag_id="rebuild_services", run_id="night")
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)

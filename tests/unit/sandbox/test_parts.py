@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import parts
 from sandbox.__main__ import _with_needs
-from sandbox.part import SandboxError
+from sandbox.core.part import SandboxError
 
 GIVEN = [part for part in parts.every_part() if part.name not in ("arm", "rbac")]
 """What is there beside a cluster that is given."""

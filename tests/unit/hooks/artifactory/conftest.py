@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from manifest_engine.hooks.artifactory import ArtifactoryHook
+from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
+from tests.unit.hooks.artifactory.artifactory_double import TOKEN, artifactory
 from tests.unit.hooks.artifactory.reading import CONTENT
-from tests.unit.hooks.artifactory_double import TOKEN, artifactory
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import random
 import traceback
 
 import pytest
-from manifest_engine.domain.errors import ArtifactError
+from manifest_engine.domain.core.errors import ArtifactError
 
-from tests.unit.hooks.artifactory_double import PATH, TOKEN
+from tests.unit.hooks.artifactory.artifactory_double import PATH, TOKEN
 
 CONTENT = random.Random(1).randbytes(400_000)
 

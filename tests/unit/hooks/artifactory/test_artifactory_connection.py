@@ -5,10 +5,10 @@ import hashlib
 import json
 
 import pytest
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.domain.core.errors import ConfigurationError
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import PATH
 
 
 def test_file_info_has_size_and_checksum(hook, server):

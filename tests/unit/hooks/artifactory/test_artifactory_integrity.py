@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import PATH
 
 
 def test_bytes_that_do_not_fit_the_checksum_are_refused_at_the_end(hook, server):

@@ -3,10 +3,10 @@
 import socket
 
 import pytest
-from manifest_engine.domain.errors import ConfigurationError
+from manifest_engine.domain.core.errors import ConfigurationError
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH, artifactory
 from tests.unit.hooks.artifactory.reading import refusal
-from tests.unit.hooks.artifactory_double import PATH, artifactory
 
 
 def test_a_missing_file_is_told_with_what_to_check_and_not_tried_again(hook, server):

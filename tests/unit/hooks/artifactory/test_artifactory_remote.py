@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import PATH
 
 
 @pytest.mark.parametrize("known_as", [PATH, PATH.replace("datafactory/", "datafactory-cache/", 1)])

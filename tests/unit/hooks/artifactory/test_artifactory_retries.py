@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH, artifactory
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import PATH, artifactory
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
+from tests.unit.hooks.artifactory.artifactory_double import artifactory
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import artifactory
 
 
 @pytest.fixture

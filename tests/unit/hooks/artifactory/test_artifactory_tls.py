@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.unit.hooks.artifactory.artifactory_double import PATH, artifactory
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
-from tests.unit.hooks.artifactory_double import PATH, artifactory
 
 LOCALHOST = IPv4Address("127.0.0.1")
 

@@ -1,12 +1,12 @@
 """An engine that answers the ping and then nothing of use: one kind of error, worth a retry."""
 
 import pytest
-from manifest_engine.domain.environment import Build
-from manifest_engine.domain.errors import BuildError
-from manifest_engine.hooks.build_output import BuildOutput
-from manifest_engine.hooks.builder import BuilderHook
+from manifest_engine.domain.core.errors import BuildError
+from manifest_engine.domain.environment.environment import Build
+from manifest_engine.hooks.builder.build_output import BuildOutput
+from manifest_engine.hooks.builder.hook import BuilderHook
 
-from tests.unit.hooks.engine_double import ABSENT, DOWN
+from tests.unit.hooks.engine.engine_double import ABSENT, DOWN
 
 
 @pytest.mark.parametrize(

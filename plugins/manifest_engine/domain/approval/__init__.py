@@ -1,0 +1,1 @@
+"""What an approver sees, and the record of the approval."""

@@ -1,0 +1,188 @@
+"""What a person is asked before a run goes on, in Markdown: bounded, and without a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from manifest_engine.domain.approval import approval
+from manifest_engine.domain.core.markdown import block, code, table
+from manifest_engine.domain.dry_run.difference import NONE, WORDS, Change
+from manifest_engine.domain.record import redaction
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release.release import Release
+from manifest_engine.domain.removal.removal import Removal
+
+_NAME_MAX = 100
+_VALUE_MAX = 120
+_TEXT_MAX = 2_000
+_ROWS_MAX = 40
+"""Rows of a table; an approver who needs more reads the manifest and the dry run themselves."""
+_PODS_MAX = 10
+_NOT_SHOWN = ("version", "environment", "dryRun", "notes")
+"""Told above the table, or nothing that changes the service."""
+_OUR_ANNOTATIONS = "metadata.annotations[manifest-engine.io/"
+"""What these say stands in the manifest's table."""
+_ENV = ".env["
+"""In the name of a field whose value may be a secret; the manifest's table shows the others."""
+
+Json = Mapping[str, Any]
+
+
+def deploy_subject(release: Release) -> str:
+    """One line."""
+    name, version, where = release.name, release.manifest.version, release.environment_name
+    if release.rollback:
+        return f"Roll {name} in {where} back to {version}?"
+    return f"Deploy {name} {version} to {where}?"
+
+
+def deploy_body(
+    release: Release,
+    digest: str,
+    live: Json | None,
+    changes: Sequence[Change],
+    problem: str = "",
+) -> str:
+    """What would change against the live release, and in the cluster.
+
+    :param changes: of a server-side dry run.
+    :param problem: why the dry run failed, as a sentence.
+    """
+    notes = annotation.read_annotations(live)
+    old = _manifest(notes)
+    new = annotation.manifest(release)
+    lines = [f"{_asked_by(release)} Nothing of the image has run in the environment yet."]
+    if release.manifest.notes:
+        lines += ["", block(release.manifest.notes, _TEXT_MAX)]
+    rows = [
+        ("version", _value(old.get("version")), _value(new["version"])),
+        ("image digest", _value(notes.get(annotation.DIGEST)), _value(digest)),
+    ]
+    changed = [] if live is None else list(_changes(old, new))
+    lines += ["", *table(("", "live", "after"), [*rows, *changed[:_ROWS_MAX]]), ""]
+    if more := changed[_ROWS_MAX:]:
+        lines += [f"{len(more)} more fields of the manifest change.", ""]
+    if live is None:
+        lines.append(f"It would be the first release at {release.url}")
+    elif changed:
+        lines.append(f"Public at {release.url}")
+    else:
+        lines.append(f"No other field of the manifest changes. Public at {release.url}")
+    lines += ["", "**In the cluster**, by a dry run that its API server has judged:", ""]
+    lines += _in_cluster(changes)
+    if problem:
+        lines += ["", "The dry run failed, and the deployment is likely to fail as well:", ""]
+        lines.append(block(problem, _TEXT_MAX))
+    return "\n".join(lines)
+
+
+def removal_subject(removal: Removal) -> str:
+    """One line."""
+    return f"Remove {removal.name} from {removal.environment_name}?"
+
+
+def removal_body(
+    removal: Removal, live: Json | None, pods: Sequence[Json], objects: Iterable[str]
+) -> str:
+    """What would go.
+
+    :param live: the Deployment.
+    :param pods: of the service.
+    :param objects: what would be removed, such as ``HTTPRoute pricing-quotes``.
+    """
+    notes = annotation.read_annotations(live)
+    lines = [_asked_by(removal)]
+    if live is None:
+        lines += ["", f"{removal.name} is not deployed there."]
+    else:
+        version = _manifest(notes).get("version")
+        by, since = notes.get(annotation.REQUESTED_BY), notes.get(annotation.REQUESTED_AT)
+        rows = [
+            ("live release", f"{_value(version)}, {_value(notes.get(annotation.DIGEST))}"),
+            ("asked for by", f"{_value(by)} at {_value(since)}"),
+            ("pods", _pods(pods)),
+            ("public at", removal.url),
+        ]
+        lines += ["", *table(("", ""), rows)]
+    names = list(objects)
+    lines += ["", "**Would be removed**; images stay:" if names else "No object would be removed."]
+    lines += ["", *(f"- {code(name, _NAME_MAX)}" for name in names)]
+    return "\n".join(lines)
+
+
+def _asked_by(planned: approval.Planned) -> str:
+    who = f"Asked for by {code(planned.requested_by, _NAME_MAX)}"
+    if approval.is_own(planned, planned.requested_by):
+        who += ", who may not approve it"
+    return f"{who}."
+
+
+def _in_cluster(changes: Sequence[Change]) -> list[str]:
+    lines = [
+        f"- {code(f'{change.kind} {change.name}', _NAME_MAX)} {WORDS[change.action]}"
+        for change in changes
+    ]
+    rows = [
+        (
+            code(change.kind, _NAME_MAX),
+            code(field.field, _NAME_MAX),
+            *(
+                code("***" if _ENV in field.field else text, _VALUE_MAX)
+                for text in (field.before, field.after)
+            ),
+        )
+        for change in changes
+        for field in change.fields
+        if not field.field.startswith(_OUR_ANNOTATIONS)
+    ]
+    if rows:
+        lines += ["", *table(("object", "field", "live", "after"), rows[:_ROWS_MAX])]
+    if more := rows[_ROWS_MAX:]:
+        lines += ["", f"{len(more)} more fields change."]
+    return lines
+
+
+def _pods(pods: Sequence[Json]) -> str:
+    ready = sum(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for pod in pods
+        for condition in (pod.get("status") or {}).get("conditions") or []
+    )
+    names = [code(pod["metadata"]["name"], _NAME_MAX) for pod in pods[:_PODS_MAX]]
+    names += [f"{len(pods) - _PODS_MAX} more"] if len(pods) > _PODS_MAX else []
+    return f"{ready} of {len(pods)} ready" + (f": {', '.join(names)}" if names else "")
+
+
+def _manifest(notes: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        found = json.loads(notes.get(annotation.MANIFEST, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _changes(old: Json, new: Json) -> Iterator[tuple[str, str, str]]:
+    before, after = dict(_flat(old)), dict(_flat(new))
+    hidden_before, hidden_after = (dict(_flat(redaction.redacted(item))) for item in (old, new))
+    for key in sorted(before.keys() | after.keys()):
+        if key in _NOT_SHOWN or before.get(key) == after.get(key):
+            continue
+        yield (
+            code(key, _NAME_MAX),
+            _value(hidden_before.get(key, redaction.HIDDEN) if key in before else None),
+            _value(hidden_after.get(key, redaction.HIDDEN) if key in after else None),
+        )
+
+
+def _flat(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _flat(item, f"{path}{key}.")
+        else:
+            yield path + key, item if isinstance(item, str) else json.dumps(item)
+
+
+def _value(text: Any) -> str:
+    return NONE if text is None else code(str(text), _VALUE_MAX)

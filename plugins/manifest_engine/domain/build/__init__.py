@@ -1,0 +1,1 @@
+"""Builds: what an image follows from, its builder and its cache."""

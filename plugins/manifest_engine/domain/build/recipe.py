@@ -1,0 +1,137 @@
+"""What an image is made of: everything here follows from the input alone, never from a run.
+
+So the same input gives the same labels, the same image and the same digest, on any engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from manifest_engine.domain.artifact.context import SOURCE_DATE_EPOCH
+from manifest_engine.domain.manifest.manifest import Manifest
+from manifest_engine.domain.release.release import Release
+
+INPUT_LABEL = "io.manifest-engine.input"
+"""Label with the input key: by it an image in the registry is recognised as already built."""
+DOCKERFILE_LABEL = "io.manifest-engine.dockerfile.sha256"
+ARTIFACT_LABEL = "io.manifest-engine.artifact"
+ARTIFACT_SHA256_LABEL = "io.manifest-engine.artifact.sha256"
+
+PIP_SECRET = "pip_conf"  # noqa: S105 - the secret's id in a Dockerfile
+"""Id of the BuildKit secret that holds the pip configuration of the private index."""
+UV_SECRET = "uv_toml"  # noqa: S105
+"""Id of the secret with uv's configuration: the private index first, then the public one."""
+CA_SECRET = "index_ca"  # noqa: S105
+"""Id of the secret with the certificate authorities of the index or of its proxy."""
+SECRETS_FOLDER = "/run/secrets"
+"""Where BuildKit puts a secret that a step mounts by its id."""
+INDEX_ARGUMENT = "PACKAGE_INDEX"
+"""Build argument that changes with the index: without it, BuildKit would take a layer of packages
+from its cache that were installed from another index."""
+
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
+_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
+_REFERENCE_MAX = 1024
+"""Characters of an image's reference, or of what stands for a part of it; registries take 255 for a
+repository. Longer ones are cut: arguments in arguments could fill the memory."""
+_REFERENCE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image to build."""
+
+    build_args: dict[str, str]
+    labels: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """The input key (hex)."""
+        return self.labels[INPUT_LABEL]
+
+    def follows(self, labels: Mapping[str, str]) -> bool:
+        """Whether an image with these labels was built with this recipe's Dockerfile."""
+        return labels.get(DOCKERFILE_LABEL) == self.labels[DOCKERFILE_LABEL]
+
+
+def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
+    """The recipe of a release.
+
+    :param artifact_sha256: of the ZIP (hex).
+    :param dockerfile: the Dockerfile that will be used, the ZIP's own or the standard one.
+    """
+    args = build_args(release.manifest)
+    base = base_image(dockerfile, args)
+    labels = {
+        "org.opencontainers.image.title": release.name,
+        "org.opencontainers.image.version": release.manifest.version,
+        "org.opencontainers.image.source": release.artifact,
+        INPUT_LABEL: input_key(artifact_sha256, release.manifest),
+        DOCKERFILE_LABEL: hashlib.sha256(dockerfile).hexdigest(),
+        ARTIFACT_LABEL: release.artifact,
+        ARTIFACT_SHA256_LABEL: artifact_sha256,
+    }
+    if base:
+        name, _, digest = base.partition("@")
+        labels["org.opencontainers.image.base.name"] = name
+        if digest:
+            labels["org.opencontainers.image.base.digest"] = digest
+    return Recipe(args, labels)
+
+
+def build_args(manifest: Manifest) -> dict[str, str]:
+    """The build arguments of a manifest."""
+    args = {
+        "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
+        "SERVICE_VERSION": manifest.version,
+    }
+    if manifest.utils_version:
+        args["UTILS_VERSION"] = manifest.utils_version
+    return args
+
+
+def input_key(artifact_sha256: str, manifest: Manifest) -> str:
+    """SHA-256 (hex) over what a version is: the artifact with its own Dockerfile, and arguments.
+
+    The standard Dockerfile and base images move on without it: a version that was released goes on
+    being used as it is, in any environment, until a rebuild renews it.
+    """
+    told = {"artifact": artifact_sha256, "args": build_args(manifest)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
+    """What the last stage stands on, through stages of the same file; None if it cannot be told."""
+    known: dict[str, str] = {}
+    stages: dict[str, str] = {}
+    base: str | None = None
+    for line in _outside_heredocs(dockerfile.decode(errors="replace").split("\n")):
+        if base is None and (found := _ARG.match(line)):
+            default = (found[2] or "").strip("\"'")
+            known[found[1]] = build_args.get(found[1], default[:_REFERENCE_MAX])
+        elif found := _FROM.match(line):
+            image = found[1][:_REFERENCE_MAX]
+            filled = _REFERENCE.sub(lambda m: known.get(m[1]) or m[2] or "", image)
+            base = stages.get(filled.lower(), filled[:_REFERENCE_MAX])
+            if found[2]:
+                stages[found[2].lower()] = base
+    return base or None
+
+
+def _outside_heredocs(lines: list[str]) -> Iterator[str]:
+    """The lines that are instructions; a heredoc that nothing ends is none."""
+    last = {line.strip(): number for number, line in enumerate(lines)}
+    ends: list[str] = []
+    for number, line in enumerate(lines):
+        if ends:
+            if line.strip() == ends[-1]:
+                ends.pop()
+            continue
+        yield line
+        begun = (found[2] for found in _HEREDOC.finditer(line))
+        ends = [word for word in begun if last.get(word, -1) > number][::-1]

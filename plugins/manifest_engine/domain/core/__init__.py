@@ -1,0 +1,1 @@
+"""What every subject uses: errors, names and the base of all models."""

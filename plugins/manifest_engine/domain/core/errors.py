@@ -1,0 +1,83 @@
+"""The errors of a deployment. Each reads as a sentence for the person who can mend it.
+
+The message says what was tried, what was found and what to do. Whether a retry can mend it is said
+once, here or where it is raised; the retry policy of the tasks reads ``retryable``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from manifest_engine.domain.core import printable
+
+
+class ManifestEngineError(Exception):
+    """Base of all errors of this package.
+
+    :param sentence: one or two sentences, without secrets; made printable and cut here.
+    :param retryable: overrides the class's answer to "can the same try succeed later?".
+    """
+
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(self, sentence: str, *, retryable: bool | None = None) -> None:
+        super().__init__(printable.sentence(sentence))
+        self.retryable = self.default_retryable if retryable is None else retryable
+
+
+class ManifestError(ManifestEngineError):
+    """The manifest is wrong: an unknown key, a bad name, an environment that is not configured."""
+
+
+class NotAllowed(ManifestEngineError):
+    """The environment does not let this person do this, or this manifest reach what it names."""
+
+
+class ConfigurationError(ManifestEngineError):
+    """The installation is wrong: ``environments.yaml``, a Connection, a missing program."""
+
+
+class ArtifactError(ManifestEngineError):
+    """The ZIP cannot be had, is not what was promised, or is unsafe to read."""
+
+
+class BuildError(ManifestEngineError):
+    """The image cannot be built from this ZIP."""
+
+
+class RegistryError(ManifestEngineError):
+    """The registry refused the image or could not be reached."""
+
+
+class SmokeTestFailed(ManifestEngineError):
+    """The pushed image does not answer as the manifest says it must."""
+
+
+class NotApproved(ManifestEngineError):
+    """A person refused the release, or nobody answered in time."""
+
+
+class ClusterError(ManifestEngineError):
+    """The cluster could not be reached or refused a request."""
+
+
+class RolloutFailed(ManifestEngineError):
+    """The new release did not become available."""
+
+
+class RouteConflict(ManifestEngineError):
+    """The route is owned by another service, or does not answer."""
+
+
+class UnexpectedAnswer(RouteConflict):
+    """The public URL answers, and not as the manifest says it must."""
+
+
+class Cancelled(ManifestEngineError):
+    """The task is ended from outside: by a person, or with its worker. Another try may follow."""
+
+    default_retryable = True
+
+
+class StateError(ManifestEngineError):
+    """An earlier task's result is missing or belongs to another run."""

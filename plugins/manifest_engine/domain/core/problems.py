@@ -1,0 +1,73 @@
+"""What is wrong with a value, as a sentence with the nearest right key or how to write it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from manifest_engine.domain.core import printable
+
+_KINDS: dict[str, str] = {
+    "string_type": "must be text (in JSON: in double quotes)",
+    "int_type": "must be a whole number (in JSON: without quotes)",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object of keys and values",
+    "model_type": "must be an object of keys and values",
+    "missing": "is missing",
+}
+_PATTERNS: dict[str, str] = {
+    "artifactSha256": "must be 64 lower-case hexadecimal digits",
+    "utilsVersion": "must be a version such as 1.4.2",
+}
+_ELSE_A_PATH = "must be a path that begins with '/'"
+_TOLD = 6
+"""Problems that are told; the others are counted."""
+_LONGEST = 500
+"""Characters of one of them: a value that is refused is repeated in it."""
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> str:
+    """What is wrong with a value for ``model``: the first problems, and how many more."""
+    found = error.errors(include_url=False)
+    told = [printable.excerpt(sentence(item, model), _LONGEST) for item in found[:_TOLD]]
+    if len(found) > _TOLD:
+        told.append(f"and {len(found) - _TOLD} more problems")
+    return "; ".join(told)
+
+
+def sentence(item: ErrorDetails, model: type[BaseModel]) -> str:
+    """One of pydantic's findings on a value for ``model``."""
+    place = ".".join(str(step) for step in item["loc"])
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key([str(step) for step in item["loc"]], model)
+    if kind == "value_error":
+        text = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
+        return f"{place}: {text}" if place else text
+    if kind == "string_pattern_mismatch":
+        return f"{place} {_PATTERNS.get(place, _ELSE_A_PATH)}"
+    return f"{place} {_KINDS.get(kind, item['msg'][0].lower() + item['msg'][1:])}"
+
+
+def _unknown_key(place: Sequence[str], model: type[BaseModel]) -> str:
+    *parents, key = place
+    known = [field.alias or name for name, field in _model_at(parents, model).model_fields.items()]
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.6)
+    hint = f"did you mean {lower[close[0]]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"unknown key {'.'.join(place)!r} ({hint})"
+
+
+def _model_at(parents: Sequence[str], model: type[BaseModel]) -> type[BaseModel]:
+    """The model of the block that ``parents`` leads to."""
+    for parent in parents:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        kinds: tuple[Any, ...] = get_args(fields[parent].annotation) or (fields[parent].annotation,)
+        model = next(
+            kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)
+        )
+    return model

@@ -1,0 +1,1 @@
+"""The difference that a dry run shows."""

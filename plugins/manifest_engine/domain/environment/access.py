@@ -1,0 +1,161 @@
+"""Who may do what in an environment: the block ``access``, and Airflow's own record of who asked.
+
+The names are those that Airflow has recorded on the run. The run conf says nothing here: whoever
+triggers a run writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from manifest_engine.domain.core.errors import ConfigurationError, NotAllowed
+from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.patterns import ANY, Pattern, matches_any
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.environment.environment import Environment
+
+ROLE = "role:"
+"""Prefix of an entry that names a role of the auth manager."""
+_NOT_KNOWN = ("group:", "team:")
+_USER_MAX = 512
+"""Characters of a user's name in Airflow's database (``dag_run.triggering_user_name``)."""
+
+_BY_DAG = "operator_triggered"
+"""Airflow's type of a run that a task of a DAG has started; no request can give itself that."""
+_ON_SCHEDULE = ("scheduled", "asset_triggered")
+
+Verb = Literal["deploy", "remove"]
+Roles = Mapping[str, frozenset[str]]
+"""The users of each role, as far as a worker can know them."""
+
+
+def _entry(text: str) -> str:
+    if not text.strip() or text != text.strip() or not text.isprintable() or text == ROLE:
+        raise ValueError(f"{text!r} is neither the name of an Airflow user nor {ROLE}NAME")
+    if text.startswith(_NOT_KNOWN):
+        raise ValueError(
+            f"{text!r} cannot be judged: Airflow tells a task no groups and teams of a user; "
+            f"name users, or {ROLE}NAME with the simple auth manager"
+        )
+    if len(text) > _USER_MAX:
+        raise ValueError(f"{text[:20]!r}… is longer than {_USER_MAX} characters")
+    return text
+
+
+Users = Annotated[tuple[Annotated[str, AfterValidator(_entry)], ...], Field(min_length=1)]
+"""Names of Airflow users, and ``role:NAME``."""
+
+
+class Access(Model):
+    """Who may do what; what is left out is open to whoever may trigger the DAG."""
+
+    deploy: Users | None = None
+    approve: Users | None = None
+    remove: Users | None = None
+    components: Annotated[tuple[Pattern, ...], Field(min_length=1)] = (ANY,)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asked for a run, from Airflow's record of the run."""
+
+    name: str | None
+    """The triggering user. A run that a task has started inherits the user of the task's run. None
+    where nobody triggered the first of them: it was a schedule, or a test."""
+    run_type: str
+
+    @property
+    def by_dag(self) -> bool:
+        """Whether a task of a DAG has started the run."""
+        return self.run_type == _BY_DAG
+
+    @property
+    def on_schedule(self) -> bool:
+        """Whether Airflow itself has started the run, by the DAG's timetable."""
+        return self.name is None and self.run_type in _ON_SCHEDULE
+
+
+def require(asker: Asker, verb: Verb, where: str, access: Access, roles: Roles | None) -> None:
+    """Demand that the environment's list covers who asked.
+
+    :param where: name of the environment.
+    :raises NotAllowed: when it does not.
+    :raises ConfigurationError: as :func:`users`.
+    """
+    entries = access.deploy if verb == "deploy" else access.remove
+    if may(asker.name, entries, roles):
+        return
+    rule = f"access.{verb} of {where!r} in environments.yaml names {', '.join(entries or ())}"
+    if asker.name is None:
+        raise NotAllowed(
+            f"Airflow has recorded no user for this run (its type is {asker.run_type!r}), and "
+            f"{rule}. Trigger it in the UI or over the API, as one of them."
+        )
+    raise NotAllowed(
+        f"{asker.name} may not {verb} here: {rule}. Ask one of them to start the run, or to have "
+        f"{asker.name} added."
+    )
+
+
+def require_component(component: str, where: str, access: Access) -> None:
+    """Demand that the environment takes a component.
+
+    :raises NotAllowed: when it does not.
+    """
+    if not matches_any(access.components, component):
+        raise NotAllowed(
+            f"The environment {where!r} does not take the component {component!r}: "
+            f"access.components in environments.yaml lists {', '.join(access.components)}. Choose "
+            "another environment, or have the component added."
+        )
+
+
+def may(who: str | None, entries: Iterable[str] | None, roles: Roles | None) -> bool:
+    """Whether the list covers a user; no list covers everybody.
+
+    :param who: name of an Airflow user; None is nobody, whom no list covers.
+    :raises ConfigurationError: as :func:`users`.
+    """
+    return entries is None or who in users(entries, roles)
+
+
+def users(entries: Iterable[str], roles: Roles | None) -> tuple[str, ...]:
+    """The users of a list, each once, with those of its roles.
+
+    :param roles: None where the auth manager does not tell a worker who has which role.
+    :raises ConfigurationError: when an entry names a role then. A list that cannot be judged lets
+        nobody pass, not even the users that it names.
+    """
+    found: dict[str, None] = {}
+    for entry in entries:
+        if not entry.startswith(ROLE):
+            found[entry] = None
+        elif roles is None:
+            raise ConfigurationError(
+                f"environments.yaml names {entry!r}, and this Airflow does not tell a task who has "
+                "which role: only the simple auth manager does ([core] auth_manager and "
+                "simple_auth_manager_users, the same on API server and workers). Name users."
+            )
+        else:
+            found |= dict.fromkeys(sorted(roles.get(entry.removeprefix(ROLE), ())))
+    return tuple(found)
+
+
+def approvers(environment: Environment, roles: Roles | None) -> tuple[str, ...]:
+    """The ids of the users who may answer an approval; empty for anyone who may answer there.
+
+    :raises ConfigurationError: as :func:`users`, and when no user has any of the roles.
+    """
+    entries = environment.approvers
+    found = users(entries, roles)
+    if entries and not found:
+        raise ConfigurationError(
+            f"Nobody can answer the approval: no Airflow user has any of the roles "
+            f"{', '.join(entries)} that environments.yaml lists in access.approve."
+        )
+    return found

@@ -1,0 +1,183 @@
+"""What an environment is: the schema of ``include/environments.yaml``, which is its own manual.
+
+Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from manifest_engine.domain.core import names
+from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.access import Access
+from manifest_engine.domain.environment.patterns import Pattern
+
+_URL_WITHOUT_LOGIN = r"^https?://[^@\s]+$"
+DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
+
+
+class Artifactory(Model):
+    """Where artifacts come from."""
+
+    connection: str
+    repository: str
+    allowed_repositories: tuple[str, ...] = ()
+
+
+class PackageIndex(Model):
+    """The private Python index that has ``internal-utils``."""
+
+    connection: str
+    mode: Literal["only", "first"] = "only"
+    public_url: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
+    offered_to: Literal["utilsVersion", "all"] = "utilsVersion"
+
+
+ImagePattern = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(localhost|[a-z0-9-]+([.][a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)/[\w.:/*-]+$"
+    ),
+]
+"""A normalized image reference in which ``*`` stands for any characters; not in the registry's
+name, where it would match other people's registries."""
+
+
+class Build(Model):
+    """What a build may use."""
+
+    allowed_bases: tuple[ImagePattern, ...] | None = None
+    network: Literal["open", "restricted"] = "open"
+    proxy: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
+    no_proxy: str = ""
+
+    @property
+    def restricts_sources(self) -> bool:
+        """Whether BuildKit must check what a Dockerfile brings in."""
+        return self.allowed_bases is not None or self.network == "restricted"
+
+
+class Registry(Model):
+    """The Azure Container Registry; its login server is the connection's host."""
+
+    connection: str
+
+
+class Cluster(Model):
+    """The Kubernetes cluster and how pods run there."""
+
+    connection: str
+    namespace: DnsLabel
+    image_pull_secrets: tuple[str, ...] = ()
+    allowed_secrets: tuple[Pattern, ...] = ()
+    service_account: str | None = None
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    force_conflicts: bool = False
+
+
+class Gateway(Model):
+    """The Gateway that HTTPRoutes attach to (Gateway API)."""
+
+    name: DnsLabel
+    namespace: DnsLabel
+    section: str | None = None
+
+
+class Ingress(Model):
+    """The IngressClass of an environment that routes by Ingress."""
+
+    class_name: str
+
+
+class Routing(Model):
+    """How the public reaches the services."""
+
+    api: Literal["gateway", "ingress"] = "gateway"
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+    host: str | None = None
+    gateway: Gateway | None = None
+    ingress: Ingress | None = None
+
+    @model_validator(mode="after")
+    def _has_its_block(self) -> Routing:
+        if getattr(self, self.api) is None:
+            raise ValueError(f"api is {self.api!r}, so the block {self.api!r} must be given")
+        return self
+
+
+class Limits(Model):
+    """What an artifact may be; against ZIP bombs and mistakes."""
+
+    total_mebibytes: int = Field(4096, ge=1)
+    members: int = Field(100_000, ge=1)
+    ratio: int = Field(200, ge=1)
+
+
+class Approval(Model):
+    """Deployments, rollbacks and removals wait until somebody lets them go on."""
+
+    approvers: tuple[str, ...] = ()
+    timeout_minutes: int = Field(24 * 60, ge=1)
+    exempt_rebuilds: bool = False
+    exempt_rollbacks: bool = False
+    self_approval: bool = True
+
+
+class Environment(Model):
+    """One named target."""
+
+    description: str = ""
+    artifactory: Artifactory
+    builders: tuple[str, ...] = Field(min_length=1)
+    build: Build = Build()
+    package_index: PackageIndex | None = None
+    registry: Registry
+    cluster: Cluster
+    routing: Routing
+    limits: Limits = Limits()
+    approval: Approval | None = None
+    access: Access = Access()
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _true_is_anyone(cls, given: Any) -> Any:
+        return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+    @model_validator(mode="after")
+    def _approvers_are_asked(self) -> Environment:
+        listed = self.access.approve
+        if listed and self.approval is None:
+            raise ValueError(
+                "access.approve lists who may answer, and without the block approval nobody is "
+                "asked: add `approval: true`, or leave access.approve out"
+            )
+        if listed and self.approval and self.approval.approvers not in ((), listed):
+            raise ValueError(
+                "access.approve and approval.approvers mean the same and differ here; keep one"
+            )
+        return self
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who may answer an approval: users, and ``role:NAME``; empty for anyone who may there."""
+        return self.access.approve or (self.approval.approvers if self.approval else ())
+
+
+class Rebuilds(Model):
+    """When ``rebuild_services`` runs, and how much it does at once."""
+
+    cron: str = "30 2 * * *"
+    timezone: str = "UTC"
+    at_once: int = Field(4, ge=1, le=16)  # of the 32 builds at once of deploy_service
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones
+            raise ValueError(f"{name!r} is no time zone such as Europe/Berlin") from error
+        return name

@@ -1,0 +1,117 @@
+"""The environments that a manifest can name: ``include/environments.yaml``, read and checked."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from manifest_engine import installation
+from manifest_engine.domain.core.errors import ConfigurationError, ManifestError
+from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.environment import DnsLabel, Environment, Rebuilds
+
+PATH_VARIABLE = "MANIFEST_ENGINE_ENVIRONMENTS"
+"""Environment variable that names another file than ``include/environments.yaml``."""
+INCLUDE = installation.include_folder()
+"""The folder ``include/``: inside an installed package, else next to ``plugins/``."""
+
+
+class _File(Model):
+    environments: dict[DnsLabel, Environment] = Field(min_length=1)
+    rebuilds: Rebuilds = Rebuilds()
+
+    @model_validator(mode="after")
+    def _namespaces_are_not_shared(self) -> _File:
+        """Names of objects follow from component and serviceName alone.
+
+        Two connections may lead to one cluster; only the API server could tell.
+        """
+        known: dict[tuple[str, str], str] = {}
+        for name, environment in self.environments.items():
+            cluster = environment.cluster
+            first = known.setdefault((cluster.connection, cluster.namespace), name)
+            if first != name:
+                raise ValueError(
+                    f"the environments {first!r} and {name!r} have the same cluster.connection "
+                    f"{cluster.connection!r} and the same cluster.namespace "
+                    f"{cluster.namespace!r}: a service deployed to both would overwrite itself, "
+                    "since its objects have the same names. Give one of them another namespace"
+                )
+        return self
+
+
+def default_path() -> Path:
+    """The file in force: that of ``MANIFEST_ENGINE_ENVIRONMENTS``, else the one in ``include/``."""
+    given = os.environ.get(PATH_VARIABLE)
+    return Path(given) if given else INCLUDE / "environments.yaml"
+
+
+def load(path: Path | None = None) -> dict[str, Environment]:
+    """Read and check the file's environments.
+
+    :raises ConfigurationError: naming file, key and what is wrong with it.
+    """
+    return dict(_file(path).environments)
+
+
+def rebuilds(path: Path | None = None) -> Rebuilds:
+    """Read and check what the file says of the nightly rebuilds; raises as :func:`load`."""
+    return _file(path).rebuilds
+
+
+def _file(path: Path | None) -> _File:
+    path = path or default_path()
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise ConfigurationError(
+            f"The environments file {path} cannot be read ({error.strerror}); put "
+            f"environments.yaml next to plugins/ in include/, or set {PATH_VARIABLE}."
+        ) from error
+    return _load(path, changed)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _changed: int) -> _File:
+    try:
+        content: Any = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
+    try:
+        # YAML has lists where the models hold tuples: JSON mode of strict validation allows that.
+        return _File.model_validate(content, strict=False)
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
+            for item in error.errors(include_url=False)
+        )
+        raise ConfigurationError(f"{path} is not valid: {problems}.") from None
+
+
+def longest_approval(configured: Mapping[str, Environment]) -> timedelta:
+    """How long a run may wait for an answer, in any of them."""
+    minutes = [item.approval.timeout_minutes for item in configured.values() if item.approval]
+    return timedelta(minutes=max(minutes, default=0))
+
+
+def find(name: str, configured: dict[str, Environment]) -> Environment:
+    """The environment of that name.
+
+    :raises ManifestError: listing the configured ones, the nearest first suggested.
+    """
+    if name in configured:
+        return configured[name]
+    close = difflib.get_close_matches(name, configured, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ManifestError(
+        f"The environment {name!r} is not configured; {hint}configured: "
+        f"{', '.join(sorted(configured))}."
+    )

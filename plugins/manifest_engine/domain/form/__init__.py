@@ -1,0 +1,1 @@
+"""The forms with which people start a run."""

@@ -1,0 +1,101 @@
+"""The run form: each field of the manifest as a JSON Schema that Airflow's form understands.
+
+The form knows ``type: [T, "null"]`` for a field that may stay empty, but neither the ``anyOf`` that
+pydantic writes nor ``$ref``. Fields without a ``section`` stand in the one that is open at first.
+Objects are a JSON editor there, so their inner rules are left to the step ``validate``, whose
+errors suggest the right key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from manifest_engine.domain.environment.environment import Environment
+from manifest_engine.domain.manifest.manifest import Manifest
+from manifest_engine.domain.release.rollback import RollbackRequest
+
+_KEPT = ("section", "format", "minimum", "maximum", "maxLength")
+_REQUIRED_TEXT = {"minLength": 1}
+
+
+class FormField(NamedTuple):
+    """One parameter of the DAG. ``required`` ones have no default."""
+
+    name: str
+    required: bool
+    default: Any
+    schema: dict[str, Any]
+
+
+def form_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields in the manifest's order; ``environment`` offers the configured ones."""
+    properties = _properties()
+    return [
+        _field(name, properties[field.alias or name], environments, required=field.is_required())
+        for name, field in Manifest.model_fields.items()
+        if name != "rebuild"  # no person fills it in
+    ]
+
+
+@cache
+def _properties() -> dict[str, Any]:
+    """Of the manifest's JSON schema; pydantic makes that anew each time."""
+    return dict(Manifest.model_json_schema(by_alias=True)["properties"])
+
+
+def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields of a rollback: three of the manifest's, and the release to return to."""
+    shared = {"component", "serviceName", "environment"}
+    version = RollbackRequest.model_fields["version"]
+    rules = {
+        "type": ["string", "null"],
+        "title": version.title,
+        "description_md": version.description,
+    }
+    return [
+        *(field for field in form_fields(environments) if field.name in shared),
+        FormField("version", required=False, default=None, schema=rules),
+    ]
+
+
+def one_of(environments: Mapping[str, Environment]) -> dict[str, Any]:
+    """Schema of a field that names one of the environments, shown with its description."""
+    shown = {
+        key: f"{key}: {value.description}" if value.description else key
+        for key, value in environments.items()
+    }
+    return {"enum": sorted(environments), "values_display": shown}
+
+
+def _field(
+    name: str, schema: dict[str, Any], environments: dict[str, Environment], *, required: bool
+) -> FormField:
+    field = Manifest.model_fields[name]
+    alias = field.alias or name
+    kind, rules = _flatten(schema)
+    made: dict[str, Any] = {key: rules[key] for key in _KEPT if key in rules}
+    made |= {
+        "type": kind if required else [kind, "null"],
+        "title": field.title,
+        "description_md": field.description,
+    }
+    if alias == "environment":
+        made |= one_of(environments)
+    elif required:
+        made |= _REQUIRED_TEXT
+    default = field.get_default(call_default_factory=True)
+    if required:
+        default = None
+    elif hasattr(default, "model_dump"):
+        default = default.model_dump(by_alias=True, mode="json")
+    return FormField(alias, required, default, made)
+
+
+def _flatten(schema: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Type and rules with ``anyOf [T, null]`` and ``$ref`` folded in."""
+    branches = schema.get("anyOf", [schema])
+    inner = next(branch for branch in branches if branch.get("type") != "null")
+    rules = {**inner, **{key: value for key, value in schema.items() if key != "anyOf"}}
+    return inner.get("type", "object"), rules

@@ -1,0 +1,1 @@
+"""One deployment of a service at a time, the newest request last."""

@@ -1,0 +1,1 @@
+"""The manifest: its fields, their rules and its JSON Schema."""

@@ -1,0 +1,132 @@
+"""What a manifest may reach in its environment: Secrets and repositories of artifacts.
+
+The rules look at names alone. Our role may not read Secrets, whose type says what they are, and a
+request for metadata alone needs the same right as one for the values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from manifest_engine.domain.core import names
+from manifest_engine.domain.core.errors import NotAllowed
+from manifest_engine.domain.environment.environment import Environment
+from manifest_engine.domain.environment.patterns import matches_any
+from manifest_engine.domain.manifest.manifest import Manifest
+
+_FORBIDDEN_KEYS = {
+    ".dockerconfigjson": "a pull secret's login",
+    ".dockercfg": "a pull secret's login",
+    "token": "a ServiceAccount's token",
+}
+"""Where Kubernetes itself keeps what must not be had: Secrets of the types
+``kubernetes.io/dockerconfigjson``, ``kubernetes.io/dockercfg`` and
+``kubernetes.io/service-account-token`` hold it under these keys and no others ("Types of Secret" in
+the documentation of Kubernetes)."""
+_GENERATED = re.compile(r"-(?:token|dockercfg)-[bcdfghjklmnpqrstvwxz2456789]{5}$")
+"""Secrets that controllers make for a ServiceAccount: its name, and five characters of Kubernetes'
+alphabet for generated names. One of a service's ServiceAccount begins like the service."""
+_BOOTSTRAP = "bootstrap-token-"
+_DNS_LABEL = re.compile(names.DNS_LABEL)
+
+
+def require_allowed(manifest: Manifest, environment: Environment) -> None:
+    """Demand that the environment lets the manifest have all that it names.
+
+    :raises NotAllowed: naming the rule.
+    """
+    _require_repository(manifest, environment)
+    for variable, secret, key in _named(manifest):
+        field = f"secretEnv.{variable}"
+        if key in _FORBIDDEN_KEYS:
+            raise NotAllowed(
+                f"{field} names the key {key!r} of the Secret {secret!r}. Under that key "
+                f"Kubernetes keeps {_FORBIDDEN_KEYS[key]}, which no service gets; keep another "
+                "value under another key."
+            )
+        if secret in environment.cluster.image_pull_secrets:
+            raise NotAllowed(
+                f"{field} names the Secret {secret!r}, with which {manifest.environment!r} pulls "
+                "images (cluster.imagePullSecrets in environments.yaml); no service gets it."
+            )
+        if secret.startswith(_BOOTSTRAP) or _GENERATED.search(secret):
+            raise NotAllowed(
+                f"{field} names the Secret {secret!r}. Kubernetes gives such names to tokens and "
+                "logins of its own, which no service gets; give yours another name."
+            )
+        if not _is_own(secret, manifest) and not _is_listed(secret, environment):
+            own = names.object_name(manifest.component, manifest.service_name)
+            raise NotAllowed(
+                f"{field} names the Secret {secret!r}. In {manifest.environment!r} the service "
+                f"{own} may have those named {own!r}, or {own + '-'!r} and more"
+                f"{_listed(environment)}. Rename the Secret, or have it added to "
+                "cluster.allowedSecrets in environments.yaml."
+            )
+
+
+def other_owners(manifest: Manifest, environment: Environment) -> dict[str, str]:
+    """Services whose Secret may be named, by the name of their objects; with the Secret.
+
+    The service ``a-b`` may have ``a-b-c-db``, which is also one of the service ``a-b-c``. The
+    longest name has it, if there is such a service.
+    """
+    own = names.object_name(manifest.component, manifest.service_name)
+    found = {}
+    for _, secret, _ in _named(manifest):
+        if not _is_own(secret, manifest) or _is_listed(secret, environment):
+            continue
+        ends = [place for place, sign in enumerate(secret) if sign == "-" and place > len(own)]
+        for end in (*ends, len(secret)):
+            if len(own) < end <= names.LABEL_MAX and _DNS_LABEL.fullmatch(secret[:end]):
+                found[secret[:end]] = secret
+    return found
+
+
+def refuse_other_owners(
+    manifest: Manifest, environment: Environment, deployed: Collection[str]
+) -> None:
+    """
+    :param deployed: names of the services that are deployed beside this one.
+    :raises NotAllowed: when one of them has a Secret that the manifest names.
+    """
+    for owner, secret in other_owners(manifest, environment).items():
+        if owner in deployed:
+            raise NotAllowed(
+                f"secretEnv names the Secret {secret!r}, which belongs to the service {owner}: of "
+                "several services that a Secret's name begins with, the longest has it. Rename "
+                "the Secret, or have it added to cluster.allowedSecrets in environments.yaml."
+            )
+
+
+def _require_repository(manifest: Manifest, environment: Environment) -> None:
+    """The path by convention lies in the environment's repository."""
+    artifactory = environment.artifactory
+    allowed = (artifactory.repository, *artifactory.allowed_repositories)
+    path = manifest.artifact
+    if path is not None and not any(path.startswith(f"{place}/") for place in allowed):
+        raise NotAllowed(
+            f"The artifact {path!r} does not lie where {manifest.environment!r} takes artifacts "
+            f"from: {', '.join(allowed)} (artifactory.repository and allowedRepositories in "
+            "environments.yaml). Upload or copy it there, or have its repository added."
+        )
+
+
+def _named(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    for variable, target in manifest.secret_env.items():
+        secret, _, key = target.partition("/")
+        yield variable, secret, key
+
+
+def _is_own(secret: str, manifest: Manifest) -> bool:
+    own = names.object_name(manifest.component, manifest.service_name)
+    return secret == own or secret.startswith(f"{own}-")
+
+
+def _is_listed(secret: str, environment: Environment) -> bool:
+    return matches_any(environment.cluster.allowed_secrets, secret)
+
+
+def _listed(environment: Environment) -> str:
+    listed = environment.cluster.allowed_secrets
+    return f", and those that cluster.allowedSecrets lists: {', '.join(listed)}" if listed else ""

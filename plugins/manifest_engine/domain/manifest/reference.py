@@ -1,0 +1,105 @@
+"""The reference of the manifest for people, as ``docs/manifest.md`` holds it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from manifest_engine.domain.manifest.schema import schema
+
+_HEAD = """\
+# The manifest
+
+The manifest is the run conf of `deploy_service`: one flat JSON object. A key that this page does
+not list is refused, and the error suggests the nearest one. A key whose value is `null` counts as
+not given.
+
+The whole manifest has at most 64 KiB (65,536 bytes as compact JSON in UTF-8). `validate` refuses a
+larger one, and one whose Kubernetes objects take more than 92 KiB when they are packed: a
+Deployment's annotations hold them twice, for a roll back. Text of ordinary length compresses well;
+only values that look random, such as Base64, reach that limit first, at about 44 KB. Linux starts
+no process with an environment variable of more than 131,071 bytes (`NAME=value`).
+
+This page is generated from the model that also checks a manifest and makes the form: `make schema`.
+[`include/manifest.schema.json`](../include/manifest.schema.json) is the same for programs.
+"""
+_FIRST = "Which service, which version, where"
+_UNLISTED = frozenset({"rebuild"})
+"""Keys that only the DAG `rebuild_services` may set."""
+
+
+def text() -> str:
+    """The page, in Markdown."""
+    return "\n".join(_lines(schema()))
+
+
+def _lines(made: dict[str, Any]) -> Iterator[str]:
+    yield _HEAD
+    required = set(made["required"])
+    properties: dict[str, Any] = made["properties"]
+    sections = dict.fromkeys(rules.get("section", _FIRST) for rules in properties.values())
+    for section in sections:
+        chosen = {
+            name: rules
+            for name, rules in properties.items()
+            if rules.get("section", _FIRST) == section and name not in _UNLISTED
+        }
+        yield f"## {section}\n"
+        yield from _table(chosen, required, made["$defs"])
+    for name, rules in properties.items():
+        target = _object(rules, made["$defs"])
+        if target and name not in _UNLISTED:
+            yield f"## `{name}`\n"
+            yield f"{target['description']}\n"
+            yield from _table(target["properties"], set(target.get("required", ())), made["$defs"])
+
+
+def _table(
+    properties: dict[str, Any], required: set[str], definitions: dict[str, Any]
+) -> Iterator[str]:
+    yield "| key | type | default | what it is |"
+    yield "|---|---|---|---|"
+    for name, rules in properties.items():
+        inner = _inner(rules, definitions)
+        default = "required" if name in required else _default(name, rules, inner)
+        what = rules.get("description") or inner.get("description") or ""
+        yield f"| `{name}` | {_type(inner)} | {default} | {_escaped(what)} |"
+    yield ""
+
+
+def _inner(rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The rules of a value that is given: without ``null``, references followed."""
+    branches = rules.get("anyOf", [rules])
+    found = next(branch for branch in branches if branch.get("type") != "null")
+    return definitions[found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+
+
+def _object(rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    inner = _inner(rules, definitions)
+    return inner if "properties" in inner else None
+
+
+def _type(rules: dict[str, Any]) -> str:
+    named = "map" if "additionalProperties" in rules and "properties" not in rules else ""
+    found = named or str(rules.get("type", "object"))
+    low, high, longest = rules.get("minimum"), rules.get("maximum"), rules.get("maxLength")
+    if low is not None and high is not None:
+        found += f", {low} to {high}"
+    return f"{found}, at most {longest} characters" if longest else found
+
+
+def _default(name: str, rules: dict[str, Any], inner: dict[str, Any]) -> str:
+    default = rules.get("default")
+    if "default" not in rules and "properties" in inner:
+        return f"[below](#{name.lower()})"
+    return "none" if default in (None, {}, []) else f"`{json.dumps(default)}`"
+
+
+def _escaped(what: str) -> str:
+    return what.replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

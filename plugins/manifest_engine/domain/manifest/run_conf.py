@@ -1,0 +1,101 @@
+"""How large a run's conf may be, and of which characters. Checked before all else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ManifestError
+
+MAX_BYTES = 64 * 1024
+"""Of the conf as compact JSON in UTF-8. Airflow hands the conf to each task of the run."""
+REBUILD_MAX_BYTES = MAX_BYTES + 16 * 1024
+"""The same of a rebuild that a DAG has started: its conf is the recorded manifest, which has all
+defaults, and the base images."""
+VARIABLE_MAX_BYTES = 131_071
+"""Of an environment variable, ``NAME=value``. Source: execve(2), MAX_ARG_STRLEN: 32 pages of 4 KiB,
+of which the terminating NUL takes one byte."""
+_KEY_SHOWN = 80
+
+
+def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
+    """Refuse a conf that is too large, or a variable that no process can be started with.
+
+    :param most: bytes of the whole.
+    :raises ManifestError: naming the field that takes most, its size and the limit.
+    """
+    for name, value in _variables(conf):
+        size = _bytes(f"{name}=") + _bytes(value)
+        if size > VARIABLE_MAX_BYTES:
+            shown = printable.excerpt(name, _KEY_SHOWN)
+            raise ManifestError(
+                f"env.{shown} takes {size} bytes as NAME=value; Linux takes at most "
+                f"{VARIABLE_MAX_BYTES} bytes for one environment variable. Move the value into a "
+                "file of the image."
+            )
+    size = _json_bytes(conf)
+    if size > most:
+        raise ManifestError(
+            f"The run's conf has {size} bytes as JSON; at most {most} are taken. {advice(conf)}"
+        )
+
+
+def require_printable(conf: Mapping[str, Any]) -> None:
+    """Refuse a text that cannot be stored or shown: its characters reach annotations and logs.
+
+    :raises ManifestError: naming the field and the character.
+    """
+    waiting: list[tuple[str, Any]] = [("", conf)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str) and (char := printable.unprintable(value)):
+            raise ManifestError(
+                f"{place} has the character {char}, which can be neither stored nor shown; remove "
+                "it."
+            )
+        if isinstance(value, Mapping):
+            shown = [printable.excerpt(str(key), _KEY_SHOWN) for key in value]
+            names = [f"{place}.{name}" if place else name for name in shown]
+            named = list(zip(names, value, strict=True))
+            waiting += [(f"the name {name}", key) for name, key in named]
+            waiting += [(name, value[key]) for name, key in named]
+        elif isinstance(value, list):
+            waiting += [(place, item) for item in value]
+
+
+def advice(conf: Mapping[str, Any]) -> str:
+    """A sentence that names the field that takes most, and where its value can go instead."""
+    field, size = _largest(conf)
+    shown = printable.excerpt(field, _KEY_SHOWN)
+    inner = conf[field]
+    if isinstance(inner, Mapping) and inner:
+        key, size = _largest(inner)
+        shown += f".{printable.excerpt(key, _KEY_SHOWN)}"
+    return (
+        f"The largest field is {shown} with {size} bytes: move large values into a Secret "
+        "(secretEnv) or into the image."
+    )
+
+
+def _variables(conf: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    env = conf.get("env")
+    if isinstance(env, Mapping):
+        yield from ((name, value) for name, value in env.items() if isinstance(value, str))
+
+
+def _largest(fields: Mapping[str, Any]) -> tuple[str, int]:
+    sizes = {key: _json_bytes(value) for key, value in fields.items()}
+    return max(sizes.items(), key=lambda item: item[1] + len(item[0]))
+
+
+def _json_bytes(value: Any) -> int:
+    try:
+        return _bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
+        raise ManifestError("The run's conf is nested too deeply; a manifest is flat.") from None
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))

@@ -1,0 +1,24 @@
+"""The JSON Schema of the manifest, as ``include/manifest.schema.json`` holds it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from manifest_engine.domain.manifest.manifest import Manifest
+
+
+def schema() -> dict[str, Any]:
+    """In the dialect 2020-12."""
+    made = Manifest.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "Manifest of a deployment",
+    }
+
+
+if __name__ == "__main__":
+    json.dump(schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")

@@ -1,0 +1,1 @@
+"""Nightly rebuilds: what is deployed, what is rebuilt, and the table."""

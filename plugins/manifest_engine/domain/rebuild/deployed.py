@@ -1,0 +1,106 @@
+"""What is deployed, as the cluster has it on record: what a rebuild is planned from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from manifest_engine.domain.image import base_images
+from manifest_engine.domain.manifest.manifest import Manifest
+from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, Row
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history, provenance
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A service as its Deployment tells of it."""
+
+    manifest: Manifest
+    recorded: Mapping[str, Any]
+    digest: str
+    release_hash: str
+    artifact_sha256: str | None
+    built_from: Provenance | None
+    rolled_back_from: Provenance | None = None
+
+    @property
+    def bases(self) -> list[str]:
+        """Base images whose tags may have moved."""
+        return sorted({*unpinned_bases(self.built_from), *unpinned_bases(self.rolled_back_from)})
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run is about; None is all."""
+
+    environment: str | None = None
+    component: str | None = None
+    service_name: str | None = None
+    force: bool = False
+
+    def covers(self, deployment: Mapping[str, Any]) -> bool:
+        """By the labels of the Deployment, which are the manifest's."""
+        labels = deployment["metadata"].get("labels") or {}
+        asked = {label.COMPONENT: self.component, label.NAME: self.service_name}
+        return all(value is None or labels.get(key) == value for key, value in asked.items())
+
+
+def read(
+    deployment: Mapping[str, Any], environment: str, configured: Container[str]
+) -> Deployed | Row | None:
+    """What is on record of a Deployment; a row where nothing can be done with it.
+
+    None where it belongs to another environment, which shares the namespace.
+
+    :param configured: names of all environments.
+    """
+    notes = annotation.read_annotations(deployment)
+    name = deployment["metadata"]["name"]
+    try:
+        recorded = json.loads(notes[annotation.MANIFEST])
+        where = recorded.get("environment", environment)
+        digest, release_hash = notes[annotation.DIGEST], notes[annotation.RELEASE_HASH]
+    except (KeyError, ValueError, AttributeError):
+        return Row(name, environment, SKIPPED, "No release of ours is recorded on it.")
+    if where != environment and where in configured:
+        return None
+    if where != environment:
+        text = (
+            f"It was deployed to the environment {where!r}, which is not configured any more; "
+            "deploy it anew, or remove it."
+        )
+        return Row(name, where, FAILED, text)
+    if deployment["metadata"].get("deletionTimestamp"):
+        return Row(name, environment, SKIPPED, "It is being removed.")
+    if not history.is_complete(deployment):
+        return Row(name, environment, SKIPPED, "Its rollout is not done, or has failed.")
+    try:
+        manifest = Manifest.model_validate(recorded)
+    except ValidationError as error:
+        text = (
+            f"The recorded manifest is not valid any more ({error.error_count()} problems); "
+            "deploy the service by deploy_service."
+        )
+        return Row(name, environment, FAILED, text)
+    return Deployed(
+        manifest,
+        recorded,
+        digest,
+        release_hash,
+        notes.get(annotation.ARTIFACT_SHA256),
+        provenance.read(notes.get(annotation.BUILT_FROM)),
+        provenance.read(notes.get(annotation.ROLLED_BACK_FROM)),
+    )
+
+
+def unpinned_bases(record: Provenance | None) -> list[str]:
+    """Base images that are named by a tag."""
+    bases = record.bases if record else {}
+    return sorted(base for base in bases if not base_images.is_pinned(base))

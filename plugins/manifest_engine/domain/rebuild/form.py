@@ -1,0 +1,84 @@
+"""The run conf and the form of ``rebuild_services``: every field may stay empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from manifest_engine.domain.core import names, problems
+from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.environment import Environment
+from manifest_engine.domain.form.form import FormField, one_of
+from manifest_engine.domain.manifest import run_conf
+from manifest_engine.domain.rebuild.deployed import Selection
+
+
+class Request(Model):
+    """What a run is about."""
+
+    environment: str | None = Field(
+        None,
+        max_length=names.LABEL_MAX,
+        title="Environment",
+        description="Empty: all environments.",
+    )
+    component: str | None = Field(
+        None,
+        max_length=names.LABEL_MAX,
+        title="Component",
+        description="Empty: all components.",
+    )
+    service_name: str | None = Field(
+        None,
+        max_length=names.LABEL_MAX,
+        title="Service name",
+        description="Empty: all services.",
+    )
+    force: bool = Field(
+        False,
+        title="Force",
+        description="Rebuild each of them without cache, so that packages whose version is not "
+        "pinned move.",
+    )
+
+
+def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Selection:
+    """Read a run conf; null and blanks count as not given.
+
+    :raises ManifestError: naming every problem.
+    """
+    run_conf.require_small(conf)
+    run_conf.require_printable(conf)
+    given = {key: value for key, value in conf.items() if value not in (None, "")}
+    try:
+        asked = Request.model_validate(given)
+    except ValidationError as error:
+        found = problems.sentences(error, Request)
+        raise ManifestError(f"The request is not valid: {found}.") from None
+    if asked.environment is not None and asked.environment not in configured:
+        raise ManifestError(
+            f"The environment {asked.environment!r} is not configured; configured: "
+            f"{', '.join(sorted(configured))}."
+        )
+    return Selection(asked.environment, asked.component, asked.service_name, asked.force)
+
+
+def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
+    """The run form; a scheduled run has the defaults."""
+    found = []
+    for name, field in Request.model_fields.items():
+        schema: dict[str, Any] = {
+            "type": "boolean" if name == "force" else ["string", "null"],
+            "title": field.title,
+            "description_md": field.description,
+        }
+        if name == "environment":
+            named = one_of(configured)
+            schema["enum"] = [None, *named["enum"]]
+            schema["values_display"] = {"null": "all environments", **named["values_display"]}
+        default = field.default
+        found.append(FormField(field.alias or name, required=False, default=default, schema=schema))
+    return found

@@ -1,0 +1,1 @@
+"""The audit entry, and what is redacted from it."""

@@ -1,0 +1,65 @@
+"""What may be a secret is taken out of a manifest before it is written down and kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain.manifest.manifest import Manifest
+from manifest_engine.domain.manifest.sections import Rebuild
+
+HIDDEN = "***"
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
+_SECRET_REFERENCE = re.compile(r"^[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+$")
+_URL_WITH_LOGIN = re.compile(r"(?<!\S)((?>\S*?://))\S*@")
+"""To the last @ of the word: a password that was not quoted may hold slashes, and another one."""
+_PAIR = re.compile(
+    r"(?<!\w)(?=\w*?(?:pass|pwd|secret|token|credential|key|sig))(\w++)=[^;&\s]++", re.IGNORECASE
+)
+"""Each word and each value is looked at once: the time is linear."""
+_REBUILD = "rebuild"
+_OF_OTHER_RUNS = ("confirm", "version", "force")
+"""Fields of rollback, removal and the nightly rebuilds, besides those that a manifest has."""
+
+
+def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, without what may be a secret.
+
+    A manifest that was refused can hold anything: unknown keys, and a secret where its reference
+    belongs.
+    """
+    known = {field.alias or name for name, field in Manifest.model_fields.items()}
+    return {
+        _plain(key): _redacted(key, value) if key in known or key in _OF_OTHER_RUNS else HIDDEN
+        for key, value in manifest.items()
+        if value is not None
+    }
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if key == "secretEnv" and isinstance(value, dict):
+        return {
+            _plain(name): item if _SECRET_REFERENCE.fullmatch(str(item)) else HIDDEN
+            for name, item in value.items()
+        }
+    if key == "env" and isinstance(value, dict):
+        return {
+            _plain(name): HIDDEN if _SECRET_NAME.search(name) else _plain(item)
+            for name, item in value.items()
+        }
+    if key == _REBUILD:
+        known = {field.alias for field in Rebuild.model_fields.values()}
+        return value if isinstance(value, dict) and value.keys() <= known else HIDDEN
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Without logins in URLs and without ``key=…`` of connection strings and queries."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return _PAIR.sub(rf"\1={HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{HIDDEN}@", value))

@@ -1,0 +1,1 @@
+"""The planned release, and its record in labels and annotations."""

@@ -1,0 +1,1 @@
+"""The removal of a service from an environment."""

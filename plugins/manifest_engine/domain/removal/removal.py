@@ -1,0 +1,189 @@
+"""Taking a service out of an environment: what is asked for, and what goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from manifest_engine.domain.core import names, problems
+from manifest_engine.domain.core.errors import ManifestError, StateError
+from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.environment.environment import Environment
+from manifest_engine.domain.form.form import FormField, one_of
+from manifest_engine.domain.manifest import run_conf
+from manifest_engine.domain.manifest.manifest import Manifest
+from manifest_engine.domain.release import labels as label
+
+_DNS_LABEL = re.compile(names.DNS_LABEL)
+_KINDS = (
+    ("apps/v1", "Deployment"),
+    ("v1", "Service"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+)
+"""Of a release's objects, in the order in which they are applied."""
+_ROUTES = {
+    "gateway": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    "ingress": ("networking.k8s.io/v1", "Ingress"),
+}
+"""By ``routing.api``."""
+
+
+class Request(Model):
+    """The run conf of ``remove_service``."""
+
+    component: str = Field(max_length=names.LABEL_MAX)
+    service_name: str = Field(max_length=names.LABEL_MAX)
+    environment: str = Field(max_length=names.LABEL_MAX)
+    confirm: str = Field(
+        max_length=2 * names.LABEL_MAX + 1,
+        title="Confirm",
+        description="Type `{component}-{serviceName}`, the name of what goes.",
+    )
+
+
+class Removal(Model):
+    """What ``validate_removal`` plans and the later steps do."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    name: str
+    """Of the Kubernetes objects."""
+    service_name: str
+    component: str
+    environment_name: str
+    environment: Environment
+    run_id: str
+    requested_at: datetime
+    requested_by: str
+
+    @property
+    def url(self) -> str:
+        """Where the service was public."""
+        path = names.route_path(self.component, self.service_name)
+        return self.environment.routing.url + path
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON-compatible data, for XCom."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def parse(conf: Mapping[str, Any]) -> Request:
+    """Read the run conf and insist on the confirmation.
+
+    :raises ManifestError: saying which field is wrong, or what to type.
+    """
+    run_conf.require_small(conf)
+    run_conf.require_printable(conf)
+    try:
+        asked = Request.model_validate(dict(conf))
+    except ValidationError as error:
+        found = problems.sentences(error, Request)
+        raise ManifestError(f"The request is not valid: {found}.") from None
+    for field, text in (("component", asked.component), ("serviceName", asked.service_name)):
+        if not _DNS_LABEL.fullmatch(text):
+            nearest = names.suggest_dns_label(text)
+            hint = f"; did you mean {nearest!r}?" if nearest else "."
+            raise ManifestError(f"{field} {text!r} cannot be the name of a service{hint}")
+    name = names.object_name(asked.component, asked.service_name)
+    if asked.confirm != name:
+        raise ManifestError(
+            f"Nothing was removed: to remove {name} from {asked.environment}, type {name!r} into "
+            f"confirm; it says {asked.confirm!r}."
+        )
+    return asked
+
+
+def plan(
+    asked: Request,
+    configured: Mapping[str, Environment],
+    *,
+    run_id: str,
+    requested_at: datetime,
+    requested_by: str,
+) -> Removal:
+    """:raises ManifestError: when the environment is not configured."""
+    return Removal(
+        name=names.object_name(asked.component, asked.service_name),
+        service_name=asked.service_name,
+        component=asked.component,
+        environment_name=asked.environment,
+        environment=environments.find(asked.environment, dict(configured)),
+        run_id=run_id,
+        requested_at=requested_at,
+        requested_by=requested_by,
+    )
+
+
+def load(data: Any) -> Removal:
+    """Read a removal from XCom.
+
+    :raises StateError: when ``validate_removal`` has left none.
+    """
+    if not data:
+        raise StateError(
+            "No removal was handed over by the task validate_removal; clear it and run it again."
+        )
+    return Removal.model_validate(data, strict=False)
+
+
+def route(removal: Removal) -> dict[str, Any]:
+    """The object that makes the service public: its identity alone."""
+    api_version, kind = _ROUTES[removal.environment.routing.api]
+    return _identity(removal, api_version, kind)
+
+
+def other_route(removal: Removal) -> dict[str, Any]:
+    """The one of the other kind, which the service has if its environment routed so before."""
+    (other,) = (kinds for api, kinds in _ROUTES.items() if api != removal.environment.routing.api)
+    return _identity(removal, *other)
+
+
+def workload(removal: Removal) -> list[dict[str, Any]]:
+    """The objects that any release of the service may have: their identities alone."""
+    return [_identity(removal, api_version, kind) for api_version, kind in _KINDS]
+
+
+def pod_labels(removal: Removal) -> dict[str, str]:
+    """What the pods of any release of the service bear, and its smoke tests' do not."""
+    return {label.INSTANCE: removal.name, label.MANAGED_BY: label.MANAGER}
+
+
+def not_ended(removal: Removal, pods: list[dict[str, Any]], seconds: float) -> str:
+    """The sentence on pods that are still there so long after the removal."""
+    names = ", ".join(
+        f"{pod['metadata']['name']} on {pod['spec'].get('nodeName', 'no node')}" for pod in pods
+    )
+    return (
+        f"{removal.name} is removed, but pods of it have not ended {seconds:.0f} s later: {names}. "
+        "A node that does not answer keeps its pods, and so does a finalizer: see 'kubectl get "
+        "nodes' and 'kubectl describe pod', and remove the service once more afterwards."
+    )
+
+
+def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
+    """The run form: every field must be filled in."""
+    found = []
+    for name, own in Request.model_fields.items():
+        field = Manifest.model_fields.get(name, own)
+        schema: dict[str, Any] = {
+            "type": "string",
+            "title": field.title,
+            "description_md": field.description,
+        }
+        if name == "environment":
+            schema |= one_of(configured)
+        else:
+            schema["minLength"] = 1
+        found.append(FormField(own.alias or name, required=True, default=None, schema=schema))
+    return found
+
+
+def _identity(removal: Removal, api_version: str, kind: str) -> dict[str, Any]:
+    metadata = {"name": removal.name, "namespace": removal.environment.cluster.namespace}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

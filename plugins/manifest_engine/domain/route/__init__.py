@@ -1,0 +1,1 @@
+"""The public route: its object, who owns a path, and what an answer means."""

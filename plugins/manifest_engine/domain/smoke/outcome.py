@@ -1,0 +1,162 @@
+"""What is made of a smoke pod: a verdict, or an error that says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import SmokeTestFailed
+from manifest_engine.domain.smoke import pod as smoke_pod
+from manifest_engine.domain.smoke import verdict
+from manifest_engine.domain.smoke.verdict import Verdict
+from manifest_engine.domain.workload import diagnosis
+from manifest_engine.domain.workload.finding import Finding, flat
+from manifest_engine.domain.workload.pod import APP
+
+Json = Mapping[str, Any]
+
+_LATE = timedelta(seconds=60)
+
+
+def container(pod: Json, name: str) -> dict[str, Any]:
+    """A container's entry in the pod's status; empty when there is none."""
+    listed = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((item for item in listed if item["name"] == name), {})
+
+
+def prober_runs(pod: Json) -> bool:
+    """Whether its log can be read already, and its end is not in the pod's status yet."""
+    return "running" in (container(pod, smoke_pod.PROBER).get("state") or {})
+
+
+def may_answer(pod: Json) -> bool:
+    """Whether the service runs, or is about to: else the prober has nothing to tell of it."""
+    state = container(pod, APP).get("state") or {}
+    waits_for = (state.get("waiting") or {}).get("reason")
+    return "terminated" not in state and (not waits_for or waits_for in diagnosis.STARTING)
+
+
+def verdict_from_status(pod: Json) -> Verdict | None:
+    """The verdict that the prober left as its termination message; None while it has not ended.
+
+    :raises SmokeTestFailed: when it has ended without one.
+    """
+    state = container(pod, smoke_pod.PROBER).get("state") or {}
+    ended = state.get("terminated")
+    if ended is None:
+        return None
+    found = verdict.read(ended.get("message") or "")
+    if found is None:
+        raise pod_failure(pod) or _no_verdict(ended)
+    return found
+
+
+def pod_failure(pod: Json) -> SmokeTestFailed | None:
+    """The error when the pod was ended as a whole: how its containers ended then tells nothing.
+
+    E.g. its node was drained, or short of memory.
+    """
+    if pod["metadata"].get("deletionTimestamp"):
+        return pod_deleted(pod["metadata"]["name"])
+    if not (pod.get("status") or {}).get("reason"):
+        return None
+    return failure(_pod_failed(pod), "")
+
+
+def judge(found: Verdict, log: str) -> Verdict:
+    """The verdict again, if it is a good one. To be bound to digest and run by ``check``.
+
+    :param log: the end of the service's log.
+    """
+    if not found.ok:
+        answer = f"; its answer began {printable.excerpt(found.body, 200)!r}" if found.body else ""
+        raise SmokeTestFailed(
+            f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
+            f"{found.seconds:.0f} s{answer}{diagnosis.tail(log)}"
+        )
+    return found
+
+
+def final_finding(pod: Json) -> Finding | None:
+    """Why waiting is in vain: the service crashed, the image cannot be pulled."""
+    for name in (APP, smoke_pod.PROBER):
+        seen = container(pod, name)
+        finding = diagnosis.of_container(seen)
+        # Nothing in this pod is started a second time.
+        over = "terminated" in (seen.get("state") or {})
+        if finding and (finding.final or over or not finding.retryable):
+            return finding
+    if (container(pod, APP).get("state") or {}).get("terminated"):
+        return Finding(diagnosis.ENDED_BY_ITSELF, final=True)
+    if (pod.get("status") or {}).get("phase") == "Failed":
+        return _pod_failed(pod)
+    return None
+
+
+def failure(finding: Finding, log: str) -> SmokeTestFailed:
+    """The error for a finding, with the service's last lines if it does not tell them itself."""
+    lines = "" if "\n" in finding.sentence else diagnosis.tail(log)
+    return SmokeTestFailed(
+        f"The image does not pass its smoke test: {finding.sentence}{lines}",
+        retryable=finding.retryable,
+    )
+
+
+def pod_deleted(name: str) -> SmokeTestFailed:
+    """The error when the pod is not there any more."""
+    return SmokeTestFailed(
+        f"Pod {name} was deleted before it gave a verdict, so nothing was applied.",
+        retryable=True,
+    )
+
+
+def no_verdict_in_time(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
+    """The error when time was over and no verdict was seen.
+
+    :param pod: as it was seen last; empty when it never was.
+    """
+    finding = diagnosis.of_pod(pod, events) if pod else None
+    if finding is None and prober_runs(pod):
+        # It ends by itself in time; its node would tell, if it could.
+        node = (pod.get("spec") or {}).get("nodeName", "?")
+        return SmokeTestFailed(
+            f"The smoke test's pod runs on node {node}, but nothing was heard of it in time; see "
+            f"'kubectl describe node {node}'.",
+            retryable=True,
+        )
+    why = finding.sentence if finding else "it gave no reason"
+    return SmokeTestFailed(
+        f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
+        retryable=True,
+    )
+
+
+def is_over(pod: Json, now: datetime) -> bool:
+    """Whether a pod has ended, or outlived the deadline that Kubernetes should have ended it by."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
+    return now - made > timedelta(seconds=allowed) + _LATE
+
+
+def _pod_failed(pod: Json) -> Finding:
+    status = pod.get("status") or {}
+    why = flat(status.get("message")) or status.get("reason") or "no reason given"
+    return Finding(f"its pod failed: {why}", final=True, retryable=True)
+
+
+def _no_verdict(ended: Json) -> SmokeTestFailed:
+    text = printable.excerpt(ended.get("message") or ended.get("reason") or "", 500)
+    if "python3" in text and ("not found" in text or "no such file" in text):
+        return SmokeTestFailed(
+            "The smoke test needs python3 in the image and there is none on its PATH; base the "
+            "image on python:3.11."
+        )
+    return SmokeTestFailed(
+        f"The smoke test's prober ended with exit code {ended.get('exitCode')} and without a "
+        f"verdict ({text}).",
+        retryable=True,
+    )

@@ -1,0 +1,199 @@
+"""Why a pod or a rollout does not come up, in one sentence, from what the cluster shows.
+
+Objects are those of the API, as JSON gives them. ``Finding.final`` says that waiting longer will
+not mend it, so that nobody waits for a deadline in vain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.workload import image_pull
+from manifest_engine.domain.workload.finding import Finding, flat
+
+Json = Mapping[str, Any]
+
+LINES = 8
+"""Last log lines that an error repeats; the rest stands in the task's log."""
+_READ_MAX = 100_000
+"""Characters of a log that are looked at."""
+CRASHES = 2
+"""Restarts after which a crash counts as final: three starts have failed alike."""
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+"""Of a container that waits for nothing but the kubelet."""
+ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
+_KILLED = (137, 143)
+"""128 + SIGKILL, 128 + SIGTERM."""
+_TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
+_UNMADE = {
+    "CreateContainerConfigError": "made",
+    "CreateContainerError": "made",
+    "RunContainerError": "started",
+}
+_PASSING = re.compile(
+    r"context deadline exceeded|code = DeadlineExceeded|timed out waiting for the condition"
+    r"|failed to reserve container name|services have not yet been read"
+    r"|error while dialing|error reading from server",
+    re.IGNORECASE,
+)
+"""The kubelet or containerd is late, or was restarted just now, and tries again by itself.
+
+An EOF is none of them: runc says it of a memory limit that is too small for itself.
+"""
+
+
+def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
+    """The most telling finding on some pods; None when they look well or have just begun."""
+    events = list(events)
+    found = [finding for pod in pods if (finding := of_pod(pod, events))]
+    return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+
+
+def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
+    """What is wrong with one pod."""
+    status = pod.get("status") or {}
+    name = pod["metadata"]["name"]
+    containers = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    mine = [event for event in events if (event.get("involvedObject") or {}).get("name") == name]
+    found = [
+        image_pull.explained(finding, mine)
+        for item in containers
+        if (finding := of_container(item))
+    ]
+    if status.get("reason") == "Evicted":
+        sentence = f"pod {name} was evicted: {flat(status.get('message'))}"
+        found.append(Finding(sentence, final=True, retryable=True, rank=9))
+    if not containers and (unscheduled := _unscheduled(status)):
+        found.append(unscheduled)
+    if probed := _probe(mine, containers):
+        found.append(probed)
+    if not found and not _ready(containers) and (stuck := _stuck(mine)):
+        found.append(stuck)
+    return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+
+
+def of_container(status: Json) -> Finding | None:
+    """What is wrong with one container, from its entry in the pod's status."""
+    if status.get("ready"):
+        return None  # however it ended before
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    reason, message = waiting.get("reason", ""), waiting.get("message") or ""
+    if reason in image_pull.REASONS:
+        return image_pull.failed(status.get("image", ""), reason, message)
+    if reason in _UNMADE:
+        return _unmade(_UNMADE[reason], flat(message) or reason)
+    ended = state.get("terminated") or last.get("terminated")
+    if ended and ended.get("exitCode", 0) != 0:
+        return _ended(status, ended)
+    if ended and state.get("terminated") is None and status.get("restartCount", 0) > 0:
+        said = tail(ended.get("message"))
+        return Finding(ENDED_BY_ITSELF + said, final=_crashed(status), rank=7)
+    return None
+
+
+def _unmade(wanted: str, message: str) -> Finding:
+    passing = _PASSING.search(message) is not None
+    sentence = f"the container cannot be {wanted}: {message}"
+    return Finding(sentence, final=not passing, retryable=passing, rank=8)
+
+
+def _restarted(status: Json) -> bool:
+    return int(status.get("restartCount", 0)) >= CRASHES
+
+
+def _crashed(status: Json) -> bool:
+    """Whether it has failed for good; one that runs, or is about to, may come up this time."""
+    state = status.get("state") or {}
+    starts = "running" in state or (state.get("waiting") or {}).get("reason") in STARTING
+    return _restarted(status) and not starts
+
+
+def _ready(containers: list[Json]) -> bool:
+    return bool(containers) and all(item.get("ready") for item in containers)
+
+
+def _ended(status: Json, ended: Json) -> Finding:
+    code, reason = ended.get("exitCode"), ended.get("reason", "")
+    if reason == "OOMKilled":
+        sentence = "the service was killed because it used more memory than its limit allows"
+        return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
+    if reason in ("StartError", "ContainerCannotRun"):
+        return _unmade("started", flat(ended.get("message")) or reason)
+    if code in _KILLED:
+        # Most likely by the kubelet, since a probe failed: an event that says so ranks higher. It
+        # was given the whole time to come up each time, so it does not matter that it runs again.
+        sentence = f"the service was stopped by a signal (exit code {code})"
+        return Finding(sentence + tail(ended.get("message")), final=_restarted(status), rank=4)
+    sentence = f"the service crashed with exit code {code}"
+    return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
+
+
+def _unscheduled(status: Json) -> Finding | None:
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            text = flat(condition.get("message"))
+            return Finding(f"no node fits the pod: {text}", retryable=True, rank=6)
+    return None
+
+
+def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
+    """A container runs but does not get ready; the event tells what the probe was answered."""
+    if not containers or _ready(containers):
+        return None
+    failing = [event for event in events if event.get("reason") == "Unhealthy"]
+    if not failing:
+        return None
+    # Every container refuses connections while it starts: an answer, though wrong, tells more.
+    last = max(
+        failing,
+        key=lambda event: (
+            "connection refused" not in str(event.get("message")),
+            str(event.get("lastTimestamp") or ""),
+        ),
+    )
+    sentence = f"the service does not become ready: {flat(last.get('message'))}"
+    # The kubelet ends and starts it again and again for its probe, also while it runs just now.
+    given_up = any(_restarted(item) for item in containers)
+    return Finding(sentence, final=given_up, rank=5)
+
+
+def _stuck(events: list[Json]) -> Finding | None:
+    """E.g. FailedMount, FailedCreatePodSandBox."""
+    warnings = [event for event in events if event.get("type") == "Warning"]
+    if not warnings:
+        return None
+    last = max(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))
+    return Finding(f"the pod does not start: {flat(last.get('message'))}", retryable=True, rank=3)
+
+
+def of_creation(deployment: Json) -> Finding | None:
+    """Why not even pods were made: quota, admission, a ServiceAccount that is missing."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            text = flat(condition.get("message"))
+            if "exceeded quota" in text:
+                return Finding(f"the namespace's quota is used up: {text}", retryable=True, rank=9)
+            final = "denied" in text or "violates PodSecurity" in text
+            return Finding(f"the cluster refuses the pods: {text}", final=final, rank=9)
+    return None
+
+
+def tail(text: str | None, lines: int = LINES) -> str:
+    """The last lines of a log, to be put behind a sentence; empty when there are none.
+
+    Of lines in a row that differ in their time alone, such as an access log's, the last stands.
+    """
+    plain = printable.printable(text or "", _READ_MAX)
+    written = [line.rstrip() for line in plain.split("\n") if line.strip()]
+    runs = groupby(written, key=lambda line: _TIME_OF_DAY.sub("", line))
+    kept = [printable.line(deque(run, 1)[0], printable.EXCERPT_MAX) for _, run in runs][-lines:]
+    return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""

@@ -1,0 +1,170 @@
+"""What an API server's refusal means, as a sentence: its answer's body is a ``metav1.Status``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manifest_engine.domain.core import printable
+
+_OWNER = re.compile(r'conflict with "(?P<manager>[^"]+)"(?: with subresource "(?P<sub>[^"]+)")?')
+_MISSING_NAMESPACE = re.compile(r'namespaces "(?P<name>[^"]+)" not found')
+_NOT_ALLOWED = re.compile(
+    r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+)
+"""An apply asks for two verbs: the refusal tells which one is missing."""
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '|admission webhook \S+ denied the request")
+"""Whatever status they give: a ValidatingAdmissionPolicy's is 422 unless it says otherwise."""
+_QUOTA = "exceeded quota"
+_RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+"""Answers of an API server that is starting, overloaded or behind a struggling proxy."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was asked of the API server."""
+
+    verb: str
+    """As RBAC calls it: get, list, watch, create, patch, delete."""
+    resource: str
+    """As RBAC calls it, with its group: ``deployments.apps``."""
+    namespace: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        thing = f"{self.resource} {self.name!r}" if self.name else self.resource
+        where = f" in namespace {self.namespace!r}" if self.namespace else ""
+        return f"{self.verb} {thing}{where}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The sentence, and whether the same request can succeed later."""
+
+    sentence: str
+    retryable: bool
+    reason: str = ""
+
+
+def read_status(body: str | bytes | None) -> dict[str, Any]:
+    """The ``metav1.Status`` of an answer, empty when the body is something else."""
+    try:
+        found = json.loads(body or "")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def conflicts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Field manager and field of each ownership conflict of a server-side apply."""
+    causes = (status.get("details") or {}).get("causes") or []
+    found = []
+    for cause in causes:
+        if cause.get("reason") == "FieldManagerConflict":
+            owner = _OWNER.search(cause.get("message", ""))
+            found.append((owner["manager"] if owner else "?", cause.get("field", "?")))
+    return found
+
+
+def explain(http_status: int, body: str | bytes | None, attempt: Attempt) -> Refusal:
+    """Why the API server refused ``attempt``, and what mends it."""
+    status = read_status(body)
+    message = str(status.get("message") or "").strip() or f"HTTP {http_status}"
+    if owned := conflicts(status):
+        return _ownership(attempt, owned)
+    if http_status == 401:
+        return Refusal(
+            f"The API server does not accept the credentials of the connection ({message}); "
+            "renew them.",
+            retryable=False,
+            reason="Unauthorized",
+        )
+    if 400 <= http_status < 500 and _POLICY.search(message):
+        return _admission(attempt, message)
+    if http_status == 403:
+        return _forbidden(attempt, message)
+    if http_status == 404 and not (status.get("details") or {}).get("kind"):
+        return Refusal(
+            f"The cluster does not know {attempt.resource}; install the custom resource "
+            "definitions that bring it, or choose another routing.api in environments.yaml.",
+            retryable=False,
+            reason="NoSuchKind",
+        )
+    missing = _MISSING_NAMESPACE.search(message) if http_status == 404 else None
+    if missing:
+        return Refusal(
+            f"The namespace {missing['name']!r} does not exist in the cluster; create it, or "
+            "correct cluster.namespace in environments.yaml.",
+            retryable=False,
+            reason="NoNamespace",
+        )
+    if http_status == 422 and "field is immutable" in message:
+        return Refusal(
+            f"Could not {attempt}: a field is immutable ({_first(message)}). Remove the object "
+            "(its pods go with it) and deploy again.",
+            retryable=False,
+            reason="Immutable",
+        )
+    return Refusal(
+        f"Could not {attempt}: {_first(message)}.".replace("..", "."),
+        retryable=http_status in _RETRYABLE,
+        reason=str(status.get("reason") or ""),
+    )
+
+
+def _ownership(attempt: Attempt, owned: list[tuple[str, str]]) -> Refusal:
+    by_manager: dict[str, list[str]] = {}
+    for manager, field in owned:
+        by_manager.setdefault(manager, []).append(field)
+    told = "; ".join(f"{manager!r} owns {', '.join(by_manager[manager])}" for manager in by_manager)
+    return Refusal(
+        f"Could not apply {attempt.resource} {attempt.name!r}: {told}. Take the change back there, "
+        "or set cluster.forceConflicts for this environment to take the fields over.",
+        retryable=False,
+        reason="FieldManagerConflict",
+    )
+
+
+def _forbidden(attempt: Attempt, message: str) -> Refusal:
+    if _QUOTA in message:
+        return Refusal(
+            f"The namespace's quota does not allow it: {_first(message)}. Ask for less in "
+            "resources, or raise the quota.",
+            retryable=True,
+            reason="Quota",
+        )
+    if denied := _NOT_ALLOWED.search(message):
+        verb, group = denied["verb"], denied["group"]
+        resource = f"{denied['resource']}.{group}" if group else denied["resource"]
+        return Refusal(
+            f"The connection's account may not {verb} {resource} in namespace "
+            f"{attempt.namespace!r} ({_first(message)}). Bind it to a Role with verb "
+            f"{verb!r} on {resource!r}.",
+            retryable=False,
+            reason="Forbidden",
+        )
+    if "is being terminated" in message:
+        return Refusal(
+            f"The namespace {attempt.namespace!r} is being deleted, so nothing can be created "
+            "in it.",
+            retryable=False,
+            reason="NamespaceTerminating",
+        )
+    return _admission(attempt, message)
+
+
+def _admission(attempt: Attempt, message: str) -> Refusal:
+    return Refusal(
+        f"The cluster's admission refused to {attempt}: {_first(message)}. Change what the "
+        "manifest asks for, or ask whoever keeps the policy.",
+        retryable=False,
+        reason="Admission",
+    )
+
+
+def _first(message: str) -> str:
+    """One line, not endless, without the period that the sentence brings itself."""
+    return printable.excerpt(message, 600).rstrip(".")

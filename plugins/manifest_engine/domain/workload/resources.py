@@ -1,0 +1,187 @@
+"""The Kubernetes objects of a release, as the API takes them. The route stands in ``routes``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.manifest import run_conf
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release.provenance import annotation_value
+from manifest_engine.domain.release.release import Release
+from manifest_engine.domain.workload.pod import pod_spec
+
+SERVICE_PORT = 80
+FEW = 3
+_PER_REPLICA_SECONDS = 60
+"""A pod has to be made, to come up and to take the place of an old one; one after the other."""
+HISTORY_LIMIT = 5
+"""Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
+_ANY_DIGEST = "sha256:" + "0" * 64
+"""As long as the one of an image that is not built yet."""
+
+
+def workload(
+    release: Release,
+    digest: str,
+    artifact: Mapping[str, Any],
+    built_from: Mapping[str, Any] | None = None,
+    *,
+    rolled_back_from: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
+
+    The Deployment comes first and is annotated with the release, the run, a hash of all that is
+    wanted, and the objects themselves for a later rollback.
+
+    :param digest: of the image, ``sha256:<hex>``.
+    :param artifact: what ``download_artifact`` found; ``sha256`` is recorded.
+    :param built_from: what the image was built from, where that is known; recorded.
+    :param roll_back_from: the same of the image that was live before a rollback; recorded.
+    :raises ManifestError: when the manifest is too large to be recorded.
+    """
+    deployment = _deployment(release, digest)
+    deployment["metadata"]["annotations"] = annotation.of_release(release, digest, artifact)
+    objects = [deployment, _service(release)]
+    if min_replicas(release) > 1:
+        objects.append(_disruption_budget(release))
+    if release.manifest.autoscale:
+        objects.append(_autoscaler(release))
+    written = deployment["metadata"]["annotations"]
+    written[annotation.RELEASE_HASH] = annotation.release_hash(objects)
+    written.update(annotation.of_run(release))
+    if built_from:
+        written[annotation.BUILT_FROM] = annotation_value(built_from)
+    if rolled_back_from:
+        written[annotation.ROLLED_BACK_FROM] = annotation_value(rolled_back_from)
+    return history.with_record(objects)
+
+
+def require_recordable(release: Release) -> None:
+    """See that a Deployment's annotations can hold the release beside another one of its size.
+
+    :raises ManifestError: naming the largest field and the limit.
+    """
+    written = annotation.read_annotations(workload(release, _ANY_DIGEST, {"sha256": "0" * 64})[0])
+    size = len(written[annotation.OBJECTS])
+    if size > annotation.OBJECTS_MAX:
+        raise ManifestError(
+            f"The manifest is too large to be recorded: its Kubernetes objects take {size} bytes "
+            f"packed, and at most {annotation.OBJECTS_MAX} are taken, so that two releases fit in "
+            f"the {annotation.TOTAL_ANNOTATIONS_MAX} bytes of annotations that Kubernetes takes. "
+            f"{run_conf.advice(annotation.manifest(release))}"
+        )
+
+
+def min_replicas(release: Release) -> int:
+    """How many pods there are at least."""
+    autoscale = release.manifest.autoscale
+    return autoscale.min_replicas if autoscale else release.manifest.replicas
+
+
+def progress_deadline(release: Release) -> int:
+    """Seconds without progress after which a rollout counts as failed.
+
+    Twice the time that the manifest allows the service to come up, and a minute to get a node and
+    the image.
+    """
+    return 60 + 2 * release.manifest.smoke_test.timeout_seconds
+
+
+def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
+    """How long a rollout may take as a whole.
+
+    :param deployment: as it was applied; an autoscaler may have made more pods than the least.
+    """
+    pods = max(min_replicas(release), int(deployment["spec"].get("replicas") or 0))
+    return progress_deadline(release) + _PER_REPLICA_SECONDS * pods
+
+
+def key(an_object: Mapping[str, Any]) -> tuple[str, str, str]:
+    """API version, kind and name."""
+    return an_object["apiVersion"], an_object["kind"], an_object["metadata"]["name"]
+
+
+def _metadata(release: Release) -> dict[str, Any]:
+    return {
+        "name": release.name,
+        "namespace": release.environment.cluster.namespace,
+        "labels": label.release_labels(release),
+    }
+
+
+def _deployment(release: Release, digest: str) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "revisionHistoryLimit": HISTORY_LIMIT,
+        "progressDeadlineSeconds": progress_deadline(release),
+        "selector": {"matchLabels": label.match_labels(release)},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": _surge(release)},
+        },
+        "template": {
+            "metadata": {"labels": label.release_labels(release)},
+            "spec": pod_spec(release, digest),
+        },
+    }
+    if release.manifest.autoscale is None:
+        spec["replicas"] = release.manifest.replicas
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(release),
+        "spec": spec,
+    }
+
+
+def _surge(release: Release) -> str:
+    """A few pods come up side by side (2 replicas: 2.5 s instead of 4 s); many, by the quarter.
+
+    Where quota or nodes do not suffice for all at once, those that fit come first.
+    """
+    few = release.manifest.autoscale is None and release.manifest.replicas <= FEW
+    return "100%" if few else "25%"
+
+
+def _service(release: Release) -> dict[str, Any]:
+    port = {"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(release),
+        "spec": {"type": "ClusterIP", "selector": label.match_labels(release), "ports": [port]},
+    }
+
+
+def _disruption_budget(release: Release) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(release),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": label.match_labels(release)},
+            # A pod that is not ready anyway must not keep a node from being drained.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def _autoscaler(release: Release) -> dict[str, Any]:
+    autoscale = release.manifest.autoscale
+    assert autoscale is not None  # noqa: S101
+    target = {"type": "Utilization", "averageUtilization": autoscale.target_cpu_percent}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": _metadata(release),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": release.name},
+            "minReplicas": autoscale.min_replicas,
+            "maxReplicas": autoscale.max_replicas,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+    }

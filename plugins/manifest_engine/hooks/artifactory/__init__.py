@@ -1,0 +1,1 @@
+"""Artifactory: file information and verified downloads."""

@@ -1,0 +1,121 @@
+"""Requests to Artifactory: what passes is tried again, and credentials stay where they belong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from manifest_engine.hooks.artifactory.errors import ArtifactUnavailable, Sentences, os_error
+from manifest_engine.hooks.core import http_answers
+
+ATTEMPTS = 5
+"""Per request; with the waits below some 8 s, after which Airflow's own retries take over."""
+_FIRST_WAIT = 0.5
+"""Seconds; doubled with every attempt."""
+_LONGEST_WAIT = 60.0
+"""Seconds that Retry-After may ask for while a worker's slot is taken."""
+
+
+class Bearer(AuthBase):
+    """An access token, identity token or reference token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Anonymous(AuthBase):
+    """Nothing; that something stands here keeps requests from looking into netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _Session(requests.Session):
+    """Follows redirects without credentials of ours or of netrc to another authority.
+
+    ``trust_env`` stays on: proxies and CA bundles of the environment count.
+    """
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        old, new = str(response.request.url), str(prepared_request.url)
+        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
+
+
+@dataclass
+class Client:
+    """GET, with retries of what passes.
+
+    :param errors: names Artifactory and the connection in messages.
+    :param verify: True, False, or the path of a CA bundle.
+    :param timeout: seconds without a byte.
+    """
+
+    errors: Sentences
+    auth: AuthBase
+    verify: bool | str
+    timeout: float
+    log: logging.Logger
+    sleep: Callable[[float], Any] = time.sleep
+    session: requests.Session = field(default_factory=_Session)
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
+        """An answer with status 200, 206 or 416, its body not yet read; close it.
+
+        :raises ArtifactError: for every other answer, and for none.
+        """
+        return Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_wait,
+            retry=retry_if_exception(lambda error: isinstance(error, ArtifactUnavailable)),
+            before_sleep=self._tell,
+            sleep=self.sleep,
+            reraise=True,
+        )(self._get, url, headers or {})
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            response = self.session.get(
+                url,
+                # A compressing proxy would make sizes and ranges mean something else.
+                headers={"Accept-Encoding": "identity", **headers},
+                auth=self.auth,
+                # Given with each request: the session's own would lose against CA bundles of
+                # the environment.
+                verify=self.verify,
+                timeout=(min(self.timeout, 10), self.timeout),
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise self.errors.unreachable(error) from os_error(error)
+        if response.status_code in (200, 206, 416):
+            return response
+        with response:
+            http_answers.read_refusal(response)
+            raise self.errors.refusal(url, response)
+
+    def _tell(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0
+        self.log.warning("%s Trying again in %.1f s.", error, seconds)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    after = error.after if isinstance(error, ArtifactUnavailable) else None
+    if after is not None:
+        return min(max(after, 0.0), _LONGEST_WAIT)
+    return float(_FIRST_WAIT * 2 ** (state.attempt_number - 1))

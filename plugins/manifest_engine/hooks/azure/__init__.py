@@ -1,0 +1,1 @@
+"""Entra ID identities and Azure Resource Manager."""

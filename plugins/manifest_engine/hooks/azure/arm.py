@@ -1,0 +1,120 @@
+"""Azure Resource Manager: the kubeconfig of a managed cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.hooks.azure.identity import TRANSPORT, AzureIdentity, first_sentence
+from manifest_engine.hooks.core import http_answers
+
+ENDPOINT = "https://management.azure.com"
+"""Of the public cloud."""
+ROLE = "Azure Kubernetes Service Cluster User Role"
+_RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class ManagedCluster:
+    """One AKS cluster as Azure names it."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    def __str__(self) -> str:
+        """The resource id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.ContainerService/managedClusters/{self.name}"
+        )
+
+
+@dataclass(frozen=True)
+class ResourceManager:
+    """Where it listens, and whom its tokens are for.
+
+    :param verify: file of certificate authorities, or True for the usual ones.
+    """
+
+    endpoint: str = ENDPOINT
+    audience: str = ENDPOINT
+    verify: bool | str = True
+
+    def user_kubeconfig(self, cluster: ManagedCluster, identity: AzureIdentity) -> bytes:
+        """The kubeconfig that ``az aks get-credentials`` would write.
+
+        :raises ClusterError: naming the resource, and the right that is missing.
+        """
+        from azure.core import exceptions
+        from azure.mgmt.containerservice import ContainerServiceClient
+
+        scope = f"{self.audience.rstrip('/')}/.default"
+        identity.token(scope)  # what Entra ID refuses is told apart from what ARM refuses
+        client = ContainerServiceClient(
+            identity.credential,
+            cluster.subscription_id,
+            self.endpoint.rstrip("/"),
+            credential_scopes=[scope],
+            **{**TRANSPORT, "connection_verify": self.verify, "session": http_answers.session()},
+        )
+        try:
+            with client:
+                found = client.managed_clusters.list_cluster_user_credentials(
+                    cluster.resource_group, cluster.name, format="exec"
+                )
+        except exceptions.HttpResponseError as error:
+            raise _refusal(cluster, identity, error) from error
+        except exceptions.AzureError as error:
+            raise ClusterError(
+                f"Azure Resource Manager at {self.endpoint} cannot be reached for {cluster}: "
+                f"{first_sentence(error)}.",
+                retryable=True,
+            ) from error
+        for item in found.kubeconfigs or []:
+            if item.value:
+                return bytes(item.value)
+        raise ClusterError(f"Azure Resource Manager has no kubeconfig of {cluster}.")
+
+
+def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> ClusterError:
+    """``error``'s body is ``{"error": {"code": …, "message": …}}``."""
+    status = error.status_code or 0
+    code = getattr(error.error, "code", None) or f"HTTP {status}"
+    message = first_sentence(Exception(getattr(error.error, "message", None) or error.message))
+    connection = f"the Connection {identity.conn_id!r}"
+    if status == 401:
+        sentence = (
+            f"Azure Resource Manager does not take {identity} ({code}: {message}): tenant_id must "
+            f"be the tenant of the subscription {cluster.subscription_id}, and arm_endpoint and "
+            "authority those of one cloud."
+        )
+    elif status == 403:
+        sentence = (
+            f"{_capital(identity)} may not read the credentials of {cluster} ({code}): give it the "
+            f"role {ROLE!r} there, and some minutes to take effect."
+        )
+    elif status == 404:
+        thing, field = _missing(cluster, code)
+        sentence = f"Azure knows no {thing}: correct {field} in {connection}."
+    elif code == "InvalidSubscriptionId":
+        sentence = f"subscription_id of {connection} is no subscription id: {message}."
+    else:
+        sentence = f"Azure Resource Manager has no credentials of {cluster} ({code}): {message}."
+    return ClusterError(sentence, retryable=status in _RETRYABLE)
+
+
+def _missing(cluster: ManagedCluster, code: str) -> tuple[str, str]:
+    if code == "SubscriptionNotFound":
+        return f"subscription {cluster.subscription_id}", "subscription_id or tenant_id"
+    group = f"resource group {cluster.resource_group!r}"
+    if code == "ResourceGroupNotFound":
+        where = f"subscription {cluster.subscription_id}"
+        return f"{group} in {where}", "resource_group or subscription_id"
+    return f"AKS cluster {cluster.name!r} in {group}", "cluster_name or resource_group"
+
+
+def _capital(identity: AzureIdentity) -> str:
+    text = str(identity)
+    return text[0].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""BuildKit through ``docker buildx build``, and the tools beside it."""

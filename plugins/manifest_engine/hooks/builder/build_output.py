@@ -1,0 +1,114 @@
+"""Read what ``docker buildx build --progress plain`` prints, as it comes.
+
+Lines are ``#7 [stage-0 4/7] RUN …`` (a step begins), ``#7 CACHED``, ``#7 1.35 text`` (output, with
+the seconds since the step's begin) and ``#7 ERROR: …``; after a failure ``scripts/Dockerfile:13``,
+an excerpt whose failing lines begin with ``>>>``, and ``ERROR: failed to solve: …``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+from manifest_engine.domain.image import base_images
+
+TAIL_LINES = 20
+_INSTRUCTION_MAX = 1000
+_LINE = re.compile(r"^#(\d+) (.*)$")
+_STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d/\d+\] (.*)$")
+_BASE = re.compile(r"^\[internal\] load metadata for (\S+)$")
+_BASE_DIGEST = re.compile(r"^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$")
+_PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
+_OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
+_PLACE = re.compile(r"^(\S+):(\d+)$")
+_EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
+
+
+@dataclass
+class BuildOutput:
+    """What is kept of the output: little, however long it is."""
+
+    place: tuple[str, int] | None = None
+    """Dockerfile and line of the failure."""
+    instruction: str = ""
+    """The failing instruction up to the end of its first logical line."""
+    error: str = ""
+    """buildx's own last word."""
+    _loaded: set[str] = field(default_factory=set)
+    _digests: dict[str, str] = field(default_factory=dict)
+    _pinned: dict[str, str] = field(default_factory=dict)
+    _steps: dict[str, str] = field(default_factory=dict)
+    _cached: set[str] = field(default_factory=set)
+    _tails: dict[str, deque[str]] = field(default_factory=dict)
+    _failed: str = ""
+
+    def take(self, line: str) -> None:
+        """Read the next line."""
+        if found := _LINE.match(line):
+            self._take_step(found[1], found[2])
+        elif line.startswith("ERROR: "):
+            self.error = _without_command(line.removeprefix("ERROR: "))
+        elif line.startswith("unknown flag: "):  # the one error that bears no such word
+            self.error = line
+        elif found := _PLACE.match(line):
+            self.place = (found[1], int(found[2]))
+        elif found := _EXCERPT.match(line):
+            self._take_instruction(found[1].strip())
+
+    @property
+    def bases(self) -> dict[str, str | None]:
+        """Base images by normalized reference; None where a local one was taken, whose digest is
+        not told."""
+        return {name: self._digests.get(name) for name in sorted(self._loaded)} | self._pinned
+
+    @property
+    def steps(self) -> int:
+        """Steps of the Dockerfile seen so far."""
+        return len(self._steps)
+
+    @property
+    def cached_steps(self) -> int:
+        """Steps that were not run, since their result was there."""
+        return len(self._cached)
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines that the failing step printed."""
+        return list(self._tails.get(self._failed, ()))
+
+    def _take_instruction(self, line: str) -> None:
+        if not self.instruction:
+            self.instruction = line
+        elif self.instruction.endswith("\\") and len(self.instruction) < _INSTRUCTION_MAX:
+            self.instruction = self.instruction[:-1] + line
+
+    def _take_step(self, number: str, text: str) -> None:
+        self._take_base(text)
+        if found := _STEP.match(text):
+            self._steps[number] = found[1]
+        elif text == "CACHED" and number in self._steps:
+            self._cached.add(number)
+        elif text.startswith("ERROR: "):
+            self._failed = number
+        elif text.startswith("DONE "):
+            self._tails.pop(number, None)
+        elif (found := _OUTPUT.match(text)) and found[1].strip():
+            self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
+
+    def _take_base(self, text: str) -> None:
+        """That it is a base, and its digest, come in any order."""
+        if found := _BASE.match(text):
+            self._loaded.add(found[1])
+        elif found := _PINNED.match(text):
+            self._pinned[base_images.normalized(found[1])] = found[2]
+        elif found := _BASE_DIGEST.match(text):
+            self._digests[found[1]] = found[2]
+
+
+def _without_command(error: str) -> str:
+    """``process "…" did not complete successfully``: what the command is called is no sign of what
+    went wrong."""
+    before, begun, rest = error.partition('process "')
+    _, ended, after = rest.rpartition('" did not complete successfully: ')
+    return f"{before}process {ended[2:]}{after}" if begun and ended else error

@@ -1,0 +1,186 @@
+"""``docker buildx build`` as data: the command line and the environment of one build.
+
+The plugin is run as the docker client runs it, without the client: one process instead of two to
+start and to end. Nothing secret stands on the command line.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.domain.image import base_images
+from manifest_engine.hooks.core import child_environment
+
+_PLUGIN = "docker-buildx"
+_PLUGIN_FOLDERS = (
+    "~/.docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+"""Where the docker client looks for plugins (docker/cli, cli-plugins/manager)."""
+_AS_PLUGIN = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": "docker"}
+"""By this the plugin knows that it is called as one (docker/cli, ReexecEnvvar); only then does it
+read from the environment how to speak TLS."""
+SOURCE_POLICY = "source-policy.json"
+SOURCE_POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+"""Names the file of the policy (https://docs.docker.com/build/building/variables/)."""
+_SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
+
+
+@dataclass(frozen=True)
+class Login:
+    """User and password for a registry."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build. The fields are the flags of ``docker buildx build``."""
+
+    tag: str
+    file: str
+    """Path of the Dockerfile in the context."""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Text by secret id."""
+    cache_from: str | None = None
+    """Reference of an image with inline cache."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """Of the steps: ``httpProxy``, ``httpsProxy`` and ``noProxy``, as in ``config.json``."""
+    source_policy: str = ""
+    """BuildKit's source policy as JSON; empty: every source is allowed."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Digest by base image: that one is used, whatever the builder has under its name."""
+    no_cache: bool = False
+    inline_cache: bool = False
+    """Write inline cache into the image: for the cache tag alone, it makes digests unstable."""
+
+
+def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
+    """The command line; the context is a tar on standard input.
+
+    :param metadata: file that buildx writes; :func:`image_id` reads it.
+    """
+    words = [
+        str(plugin),
+        "buildx",
+        "build",
+        "--builder",
+        "default",
+        "--progress",
+        "plain",
+        "--load",
+    ]
+    # An attestation would make an index of the image and hold times: its digest would change.
+    words += ["--provenance=false", "--sbom=false"]
+    words += ["--tag", build.tag, "--file", build.file]
+    words += ["--metadata-file", str(metadata)]
+    arguments = dict(build.build_args)
+    if build.inline_cache:
+        arguments["BUILDKIT_INLINE_CACHE"] = "1"
+    for name, value in sorted(arguments.items()):
+        words += ["--build-arg", f"{name}={value}"]
+    for name, value in sorted(build.labels.items()):
+        words += ["--label", f"{name}={value}"]
+    for position, secret in enumerate(sorted(build.secrets)):
+        words += ["--secret", f"id={secret},env={_SECRET_VARIABLE}{position}"]
+    for base, digest in sorted(build.pins.items()):
+        pinned = f"docker-image://{base_images.repository(base)}@{digest}"
+        words += ["--build-context", f"{base}={pinned}"]
+    if build.no_cache:
+        words.append("--no-cache")
+    if build.cache_from:
+        words += ["--cache-from", f"type=registry,ref={build.cache_from}"]
+    return [*words, "-"]
+
+
+def inspect_argv(plugin: Path, reference: str) -> list[str]:
+    """The command line that asks an image's registry; it prints the descriptor as JSON."""
+    words = [str(plugin), "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}"]
+    return [*words, "--", reference]  # a reference that begins with "-" is no option
+
+
+def image_id(metadata: str) -> str:
+    """The engine's id of the image: the digest of its configuration, or in containerd's image store
+    that of its manifest.
+    """
+    return str(json.loads(metadata)["containerimage.digest"])
+
+
+def environment(
+    build: Build, engine: Mapping[str, str], config: Path, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of the process.
+
+    :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
+    :param config: private folder with ``config.json`` (:func:`client_config`) and, where the build
+        has one, its source policy in the file :data:`SOURCE_POLICY`.
+    :param inherited: the worker's own environment.
+    """
+    secrets = {
+        f"{_SECRET_VARIABLE}{position}": build.secrets[secret]
+        for position, secret in enumerate(sorted(build.secrets))
+    }
+    policy = {SOURCE_POLICY_VARIABLE: str(config / SOURCE_POLICY)} if build.source_policy else {}
+    variables = {
+        **_AS_PLUGIN,
+        **policy,
+        **engine,
+        **secrets,
+        "DOCKER_CONFIG": str(config),
+        "BUILDX_CONFIG": str(config / "buildx"),
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    }
+    return child_environment.clean(variables, inherited=inherited)
+
+
+def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None = None) -> str:
+    """The text of ``config.json``.
+
+    :param logins: by registry host.
+    :param proxies: of builds (:attr:`Build.proxies`): buildx makes the predefined build arguments
+        of them, which stand in no layer and no history.
+    """
+    auths = {
+        registry: {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
+        for registry, login in logins.items()
+    }
+    known = {"proxies": {"default": dict(proxies)}} if proxies else {}
+    return json.dumps({"auths": auths, **known})
+
+
+def find_plugin(variables: Mapping[str, str] | None = None) -> Path:
+    """The first buildx plugin, in the docker client's own order and then on PATH.
+
+    :raises ConfigurationError: saying what to install.
+    """
+    variables = os.environ if variables is None else variables
+    for candidate in _candidates(variables):
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    raise ConfigurationError(
+        "This worker has no docker-buildx, which builds the images: install Docker's "
+        "docker-buildx-plugin (Debian: docker-buildx), or put docker-buildx on PATH."
+    )
+
+
+def _candidates(variables: Mapping[str, str]) -> Iterator[Path]:
+    config = variables.get("DOCKER_CONFIG")
+    folders = [f"{config}/cli-plugins"] if config else []
+    for folder in (*folders, *_PLUGIN_FOLDERS):
+        yield Path(folder).expanduser() / _PLUGIN
+    found = shutil.which(_PLUGIN, path=variables.get("PATH"))
+    if found:
+        yield Path(found)

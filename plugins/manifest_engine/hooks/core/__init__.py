@@ -1,0 +1,1 @@
+"""What several hooks use: Connections, retries and causes of errors."""

@@ -1,0 +1,1 @@
+"""The Docker engine's HTTP API: address, TLS, errors and push events."""

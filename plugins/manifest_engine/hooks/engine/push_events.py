@@ -1,0 +1,117 @@
+"""Read the engine's push stream: failures are events in it, not exceptions."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from manifest_engine.domain.core import error_text, printable
+from manifest_engine.domain.core.errors import RegistryError
+
+_RETRY = re.compile(r"Retrying in (\d+) second")
+_DONE = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+$")
+"""The last status. Engines with Docker's own image store say it in ``aux`` besides."""
+_PATIENCE_SECONDS = 10
+"""The engine retries a layer after 5, 10, 15, 20 and 25 s and occupies one of its five upload slots
+all the while: two tries are given to a hiccup, then the slot is worth more to other pushes."""
+
+
+class Unauthorized(RegistryError):
+    """The registry did not know the login, or it may not push: the engine does not say which."""
+
+
+def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: float) -> str:
+    """Read all events; the digest of the pushed manifest.
+
+    :raises RegistryError: which image, why, and what to do.
+    """
+    end = time.monotonic() + deadline_seconds
+    found: str | None = None
+    try:
+        for event in events:
+            if "error" in event:
+                raise refusal(image, str(event["error"]))
+            status = str(event.get("status", ""))
+            if done := _DONE.match(status):
+                found = done[1]
+            found = (event.get("aux") or {}).get("Digest", found)
+            waiting = _RETRY.match(status)
+            if waiting and int(waiting[1]) > _PATIENCE_SECONDS:
+                raise RegistryError(
+                    f"The registry does not take {image}: uploads fail again and again (the "
+                    "engine's log says why); the push was ended so that others are not held up.",
+                    retryable=True,
+                )
+            if time.monotonic() > end:
+                raise RegistryError(
+                    f"The push of {image} was not done within {deadline_seconds:.0f} s and was "
+                    "ended.",
+                    retryable=True,
+                )
+    finally:
+        close = getattr(events, "close", None)
+        if close:
+            close()
+    if found is None:
+        raise RegistryError(
+            f"The push of {image} ended without a digest: the engine was stopped meanwhile.",
+            retryable=True,
+        )
+    return found
+
+
+_REFUSALS = (
+    (
+        r"unauthorized|authentication required|no basic auth",
+        "it does not accept the login; correct login and password (or the Entra ID identity) of "
+        "the acr Connection",
+        False,
+    ),
+    (
+        r"denied|forbidden|insufficient_scope",
+        "the login may not push there; give its identity the role AcrPush",
+        False,
+    ),
+    (
+        rf"{error_text.status(405)}|method not allowed|\blocked\b|\bunsupported\b",
+        "the tag or the repository is locked; unlock it (az acr repository update --write-enabled "
+        "true), or give a new version",
+        False,
+    ),
+    (rf"{error_text.status(429)}|too ?many ?requests", "it is asked too often (HTTP 429)", True),
+    (
+        r"x509|certificate|server gave http response to https",
+        "the engine does not trust its certificate; put the authority's certificate into "
+        "/etc/docker/certs.d on the builder",
+        False,
+    ),
+    (
+        r"does not exist|no such image",
+        "the engine no longer has the image; clear build_image",
+        False,
+    ),
+)
+_PATTERNS = tuple(re.compile(pattern, re.IGNORECASE) for pattern, *_ in _REFUSALS)
+
+
+def refusal(image: str, reason: str) -> RegistryError:
+    """The error for an error event."""
+    server, _, rest = image.partition("/")
+    repository = rest.rpartition(":")[0]
+    words = error_text.without_names(reason)
+    sentence, retryable = next(
+        (
+            (sentence, retryable)
+            for pattern, (_, sentence, retryable) in zip(_PATTERNS, _REFUSALS, strict=True)
+            if pattern.search(words)
+        ),
+        ("a later try may succeed", True),
+    )
+    kind = Unauthorized if sentence.startswith("it does not accept") else RegistryError
+    said = printable.excerpt(reason)
+    return kind(
+        f"The registry {server} did not take {repository} ({said}): {sentence}.",
+        retryable=retryable,
+    )

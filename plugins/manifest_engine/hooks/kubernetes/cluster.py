@@ -1,0 +1,204 @@
+"""The Kubernetes cluster of an environment: server-side apply, reading, watching, and its errors.
+
+Built on the provider's hook, so every form of its ``kubernetes`` connection works, and the pod
+operator of the smoke test can use this hook too. A connection of type ``aks`` leads to its cluster
+by way of :mod:`manifest_engine.hooks.kubernetes.aks`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+
+from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.domain.release.labels import MANAGER
+from manifest_engine.hooks.core.connections import demand_type, required
+from manifest_engine.hooks.kubernetes.api_server import ApiServer, Json, reading_once
+from manifest_engine.hooks.kubernetes.errors import NotFound
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+PAGE = 500
+"""Objects per answer, as kubectl has it."""
+
+
+class Selectors(TypedDict, total=False):
+    """Which objects of a kind, as ``kubectl get`` has it."""
+
+    labels: str
+    fields: str
+
+
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
+"""With the charset the client sends our bytes as they are. Its own JSON escapes characters beyond
+the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
+
+
+class ClusterHook(KubernetesHook):
+    """One cluster, by its Airflow Connection.
+
+    :param conn_id: a connection of type ``kubernetes`` or ``aks``.
+    :param connection: the connection itself, where it has been read already (in the triggerer).
+    """
+
+    hook_name = "Manifest Engine cluster"
+
+    def __init__(self, conn_id: str, *, connection: Connection | None = None) -> None:
+        super().__init__(conn_id=conn_id)
+        self._given = connection
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow Connection; read once.
+
+        :raises ConfigurationError: when it does not exist.
+        """
+        if self._given:
+            return self._given
+        conn_id = cast("str", self.conn_id)
+        with required(conn_id, "kubernetes or aks"):
+            return self.get_connection(conn_id)
+
+    @cached_property
+    def conn_extras(self) -> Any:
+        """The connection's extra fields."""
+        return self.connection.extra_dejson
+
+    def get_conn(self) -> Any:
+        """An authenticated ``kubernetes.client.ApiClient``.
+
+        :raises ConfigurationError: when the connection does not lead to a cluster, or does not say
+            which: the provider's hook would take the one that it runs in.
+        """
+        demand_type(self.connection, "kubernetes", "aks")
+        if self.connection.conn_type == "aks":
+            from manifest_engine.hooks.kubernetes.aks import AksHook
+
+            self._is_in_cluster = False
+            hook = AksHook(cast("str", self.conn_id), connection=self.connection)
+            return reading_once(hook.get_conn())
+        from kubernetes.config import ConfigException
+
+        try:
+            return reading_once(super().get_conn())
+        except (ConfigException, OSError) as error:
+            raise ConfigurationError(
+                f"The connection {self.conn_id!r} does not lead to a cluster: {error}. Set "
+                "kube_config, kube_config_path or in_cluster in it."
+            ) from error
+
+    @cached_property
+    def api(self) -> ApiServer:
+        """The cluster's API server."""
+        return ApiServer(self.api_client)
+
+    def apply(
+        self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
+    ) -> Json:
+        """Server-side apply of one object; returns it as it then is.
+
+        :param force: take over fields that another manager owns, instead of refusing.
+        :raises ClusterError: naming the other manager and the fields, the missing permission, or
+            whatever else the API server said.
+        """
+        metadata = an_object["metadata"]
+        return self.api.request(
+            "patch",
+            an_object["apiVersion"],
+            an_object["kind"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            body=json.dumps(an_object, ensure_ascii=False).encode(),
+            content_type=_APPLY,
+            field_manager=manager,
+            force_conflicts=force or None,
+            dry_run="All" if dry_run else None,
+        )
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str) -> Json | None:
+        """The object, None when it is not there."""
+        try:
+            return self.api.request("get", api_version, kind, namespace=namespace, name=name)
+        except NotFound:
+            return None
+
+    def find(
+        self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Selectors]
+    ) -> list[Json]:
+        """Objects of a kind in a namespace, or in all with None."""
+        found = self.pages(api_version, kind, namespace, **selectors)
+        return [item for page in found for item in page]
+
+    def pages(
+        self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Selectors]
+    ) -> Iterator[list[Json]]:
+        """The same in pages, for kinds of which there may be many."""
+        after: str | None = None
+        while True:
+            found = self.api.request(
+                "get",
+                api_version,
+                kind,
+                verb="list",
+                namespace=namespace,
+                label_selector=selectors.get("labels") or None,
+                field_selector=selectors.get("fields") or None,
+                limit=PAGE,
+                _continue=after,
+            )
+            # Items of a list do not carry their kind.
+            yield [{"apiVersion": api_version, "kind": kind} | item for item in found["items"]]
+            after = found["metadata"].get("continue") or None
+            if after is None:
+                return
+
+    def delete(
+        self, api_version: str, kind: str, name: str, namespace: str, *, grace: int | None = None
+    ) -> bool:
+        """Delete an object and what it owns; False when it was not there."""
+        body: Json = {"propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        try:
+            self.api.request("delete", api_version, kind, namespace=namespace, name=name, body=body)
+        except NotFound:
+            return False
+        return True
+
+    def create(self, an_object: Json) -> Json:
+        """Create an object. :raises Exists: when there is one of that name."""
+        return self.api.request(
+            "post",
+            an_object["apiVersion"],
+            an_object["kind"],
+            verb="create",
+            namespace=an_object["metadata"]["namespace"],
+            body=an_object,
+        )
+
+    def replace(self, an_object: Json) -> Json:
+        """Update an object; with its ``resourceVersion``, only if nobody else did meanwhile.
+
+        :raises Exists: when somebody else did.
+        """
+        metadata = an_object["metadata"]
+        return self.api.request(
+            "put",
+            an_object["apiVersion"],
+            an_object["kind"],
+            verb="update",
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            body=an_object,
+        )
+
+    def watch(
+        self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
+    ) -> Iterator[tuple[str, Json]]:
+        """As :meth:`ApiServer.watch`."""
+        return self.api.watch(api_version, kind, name, namespace, seconds=seconds)

@@ -1,0 +1,81 @@
+"""What pods tell of themselves: events, and a container's log."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.hooks.core import bounded
+from manifest_engine.hooks.kubernetes.api_server import CONNECT_SECONDS, READ_SECONDS, Json
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+_log = logging.getLogger(__name__)
+
+
+def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
+    """Events of a namespace; none where the account may not read them.
+
+    :param fields: a field selector.
+    """
+    try:
+        return hook.find("v1", "Event", namespace, fields=fields)
+    except ClusterError as error:
+        _log.warning("The events cannot be shown: %s", error)
+        return []
+
+
+def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
+    """The end of a container's log, printable, empty when there is none to be had."""
+    log = bounded.lines(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
+    return "\n".join(map(printable.line, deque(log, lines)))
+
+
+def first_line(
+    hook: ClusterHook, namespace: str, pod: str, container: str, *, seconds: float
+) -> str:
+    """The first line of a container's log, as soon as it is written; empty when none came.
+
+    Raw, for who parses it, and empty when it has more than ``bounded.LINE_BYTES``.
+
+    :param seconds: how long to wait for it.
+    """
+    read = b""
+    with closing(_log_of(hook, namespace, pod, container, seconds, follow=True)) as chunks:
+        while (
+            b"\n" not in read and len(read) <= bounded.LINE_BYTES and (chunk := next(chunks, b""))
+        ):
+            read += chunk
+    line, ended, _ = read.partition(b"\n")
+    return line.decode("utf-8", "replace") if ended else ""
+
+
+def _log_of(
+    hook: ClusterHook, namespace: str, pod: str, container: str, seconds: float, **which: Any
+) -> Generator[bytes]:
+    """A container's log in pieces. An error on the way is its end.
+
+    :param seconds: how long to wait for a piece.
+    """
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        answer = hook.core_v1_client.read_namespaced_pod_log(
+            pod,
+            namespace,
+            container=container,
+            **which,
+            _preload_content=False,
+            _request_timeout=(CONNECT_SECONDS, seconds),
+        )
+        with answer:
+            yield from answer.stream()
+    except (ApiException, HTTPError) as error:
+        _log.debug("No log of %s/%s: %s", pod, container, error)

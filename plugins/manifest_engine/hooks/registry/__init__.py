@@ -1,0 +1,1 @@
+"""Azure Container Registry, or any registry with the same protocol."""

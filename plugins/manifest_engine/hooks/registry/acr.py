@@ -1,0 +1,127 @@
+"""An Azure Container Registry, or any registry with the same protocol."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from manifest_engine.domain.core.errors import (
+    ConfigurationError,
+    ManifestEngineError,
+    RegistryError,
+)
+from manifest_engine.hooks.builder.buildx import Login
+from manifest_engine.hooks.core.connections import required
+from manifest_engine.hooks.registry.auth import (
+    ENTRA_SCOPE,
+    EntraIdentity,
+    Identity,
+    PasswordIdentity,
+)
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.registry.api import RegistryApi
+
+
+class AcrHook(BaseHook):
+    """The registry of an Airflow Connection of type ``acr``.
+
+    Host is the login server (``name.azurecr.io``; ``host:port`` and a scheme are fine). Who we are:
+    login and password; or, by ``auth`` in the extra, an identity of Entra ID: ``service_principal``
+    (login: client id, password: secret, or ``certificate`` in the extra; ``tenant_id``),
+    ``managed_identity`` (login: client id of a user-assigned one), ``workload_identity``.
+    ``verify`` in the extra is a file of certificate authorities (default: REQUESTS_CA_BUNDLE, or
+    the usual ones).
+
+    :param acr_conn_id: its id.
+    """
+
+    conn_name_attr = "acr_conn_id"
+    default_conn_name = "acr_default"
+    conn_type = "acr"
+    hook_name = "Azure Container Registry (Manifest Engine)"
+
+    def __init__(self, acr_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.acr_conn_id = acr_conn_id
+
+    @cached_property
+    def _connection(self) -> Any:
+        with required(self.acr_conn_id, "acr"):
+            return self.get_connection(self.acr_conn_id)
+
+    @property
+    def login_server(self) -> str:
+        """Host, and port if it has one, as image references begin.
+
+        :raises ConfigurationError: when the Connection does not exist or has no host.
+        """
+        return self._url.partition("://")[2]
+
+    @property
+    def _url(self) -> str:
+        host = (self._connection.host or "").rstrip("/")
+        if not host:
+            raise ConfigurationError(
+                f"The Connection {self.acr_conn_id!r} has no host; enter the registry's login "
+                "server, such as name.azurecr.io."
+            )
+        scheme, found, rest = host.rpartition("://")
+        authority = rest.partition("/")[0].lower()
+        port = self._connection.port
+        if port and ":" not in authority:
+            authority += f":{port}"
+        return f"{scheme if found else 'https'}://{authority}"
+
+    @cached_property
+    def api(self) -> RegistryApi:
+        """The registry's HTTP API, as the Connection's identity."""
+        from manifest_engine.hooks.registry.api import RegistryApi
+
+        return RegistryApi(self._url, self._identity(), verify=self.verify)
+
+    @property
+    def verify(self) -> bool | str:
+        """As requests takes it: True, or the path of a file of certificate authorities."""
+        given = self._connection.extra_dejson.get("verify")
+        if isinstance(given, str) and given.lower() not in ("", "true", "false"):
+            return given
+        return os.environ.get("REQUESTS_CA_BUNDLE") or True
+
+    def docker_login(self) -> Login:
+        """User and password for docker's clients: the Connection's own, or a fresh token."""
+        return self.api.login()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """For the button "Test" of the Connection's form."""
+        try:
+            self.api.check()
+        except ManifestEngineError as error:
+            return False, str(error)
+        return True, f"{self.login_server} accepts this identity."
+
+    def _identity(self) -> Identity:
+        connection = self._connection
+        extra = connection.extra_dejson
+        if extra.get("auth"):
+            from manifest_engine.hooks.azure.identity import AzureIdentity
+
+            identity = AzureIdentity(
+                self.acr_conn_id,
+                login=connection.login,
+                password=connection.password,
+                extra=extra,
+                error=RegistryError,
+            )
+            # A wrong field is told now, not by the first request.
+            identity.demand()
+            return EntraIdentity(lambda: identity.token(ENTRA_SCOPE), extra.get("tenant_id"))
+        if not connection.login or not connection.password:
+            raise ConfigurationError(
+                f"The Connection {self.acr_conn_id!r} has no login and password; enter them, or "
+                "name an Entra ID identity by 'auth' in its extra."
+            )
+        return PasswordIdentity(Login(connection.login, connection.password))

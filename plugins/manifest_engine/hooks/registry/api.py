@@ -1,0 +1,114 @@
+"""The registry's HTTP API (OCI distribution specification 1.1), as far as a deployment needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from urllib.parse import urljoin, urlsplit
+
+from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.hooks.builder.buildx import Login
+from manifest_engine.hooks.registry.auth import Identity
+from manifest_engine.hooks.registry.http import RegistryHttp
+from manifest_engine.hooks.registry.referrers import Referrers
+from manifest_engine.hooks.registry.remote_image import (
+    INDEXES,
+    MANIFESTS,
+    RemoteImage,
+    RemoteManifest,
+    platform_manifest,
+    remote_image,
+    remote_manifest,
+)
+
+
+class RegistryApi:
+    """One registry, spoken to as one identity.
+
+    :param url: ``https://host[:port]``.
+    :param verify: True, or the path of a file with certificate authorities.
+    :param deadline_seconds: for one request with all its retries.
+    """
+
+    def __init__(
+        self, url: str, identity: Identity, *, verify: bool | str, deadline_seconds: float = 60
+    ) -> None:
+        self._http = RegistryHttp(url, identity, verify=verify, deadline_seconds=deadline_seconds)
+
+    def check(self) -> None:
+        """:raises RegistryError: when it does not answer or does not know us."""
+        self._http.ask("GET", "/v2/", "", "reach it")
+
+    def login(self) -> Login:
+        """User and password for docker's clients, good for at least ten minutes."""
+        return self._http.login()
+
+    def find(self, repository: str, reference: str) -> RemoteImage | None:
+        """The image of that tag or digest, None if there is none."""
+        found = self.manifest(repository, reference)
+        if found is None:
+            return None
+        config = self._http.ask(
+            "GET",
+            f"/v2/{repository}/blobs/{found.config_digest}",
+            f"repository:{repository}:pull",
+            f"read the configuration of {repository}:{reference}",
+        )
+        return remote_image(found, config.json())
+
+    def manifest(self, repository: str, reference: str) -> RemoteManifest | None:
+        """The digests of that tag or digest alone, None if there is none."""
+        body = self._manifest(repository, reference)
+        if body is None:
+            return None
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        manifest, manifest_digest = json.loads(body), digest
+        if "manifests" in manifest:
+            manifest_digest = platform_manifest(manifest)
+            inner = self._manifest(repository, manifest_digest)
+            if inner is None:
+                return None  # replication is eventual: the index came first
+            manifest = json.loads(inner)
+        return remote_manifest(digest, manifest_digest, manifest)
+
+    def wait_for(self, repository: str, reference: str, *, seconds: float) -> RemoteManifest | None:
+        """As :meth:`manifest`, for an image just pushed: replicas may know it a little later."""
+        end = time.monotonic() + seconds
+        pause = 0.1
+        while (found := self.manifest(repository, reference)) is None and time.monotonic() < end:
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+        return found
+
+    def may_push(self, repository: str) -> bool:
+        """Whether we may push there right now: an upload is begun and given up."""
+        scope = f"repository:{repository}:pull,push"
+        path = f"/v2/{repository}/blobs/uploads/"
+        try:
+            begun = self._http.ask("POST", path, scope, "begin an upload")
+        except RegistryError as error:
+            if error.retryable:
+                raise
+            return False
+        location = urlsplit(urljoin(self._http.url, begun.headers.get("Location", "")))
+        given_up = f"{location.path}?{location.query}"
+        with contextlib.suppress(RegistryError):  # the registry purges what was given up
+            self._http.ask("DELETE", given_up, scope, "give an upload up")
+        return True
+
+    def referrers(self, repository: str, digest: str) -> Referrers:
+        """What is attached to an image."""
+        return Referrers(self._http, repository, digest)
+
+    def _manifest(self, repository: str, reference: str) -> bytes | None:
+        answer = self._http.ask(
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            f"repository:{repository}:pull",
+            f"read {repository}:{reference}",
+            headers={"Accept": ", ".join((*INDEXES, *MANIFESTS))},
+            missing=True,
+        )
+        return None if answer.status_code == 404 else answer.content

@@ -1,0 +1,166 @@
+"""Requests to a registry as one identity: tokens, patience, and errors as sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
+from manifest_engine.hooks.builder.buildx import Login
+from manifest_engine.hooks.core.http_answers import TooLarge
+from manifest_engine.hooks.core.retrying import NoAnswerInTime, send_with_retries
+from manifest_engine.hooks.registry.auth import Challenge, Identity
+from manifest_engine.hooks.registry.session import session
+
+_TIMEOUT = (5, 30)
+"""Seconds to connect, and between two pieces of an answer."""
+_ADVICE = {
+    401: "correct login and password (or the Entra ID identity) of the acr Connection",
+    403: "give the Connection's identity the role AcrPush on this registry",
+    404: "see whether the Connection's host is the login server",
+    405: "unlock the tag or repository, or give a new version",
+}
+
+
+class RegistryHttp:
+    """One registry, spoken to as one identity.
+
+    :param url: ``https://host[:port]``.
+    :param verify: True, or the path of a file with certificate authorities.
+    :param deadline_seconds: for one request with all its retries.
+    """
+
+    def __init__(
+        self, url: str, identity: Identity, *, verify: bool | str, deadline_seconds: float
+    ) -> None:
+        self.url = url
+        self.host = urlsplit(url).netloc
+        self._identity = identity
+        self._deadline = deadline_seconds
+        self._session = self._trusting(verify)
+        self._challenge: Challenge | None = None
+        self._tokens: dict[str, str] = {}
+
+    def login(self) -> Login:
+        """User and password for docker's clients, good for at least ten minutes."""
+        if self._challenge is None:
+            answer = self._send("GET", f"{self.url}/v2/")
+            challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+            self._know(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
+        assert self._challenge is not None  # noqa: S101 - known by now
+        return self._identity.login(self._challenge, self._send_for_token)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        scope: str,
+        deed: str,
+        *,
+        missing: bool = False,
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> requests.Response:
+        """One call; a challenge is answered once, since the token may have run out meanwhile.
+
+        :param scope: ``repository:name:actions``, the key of the token.
+        :param deed: what is tried, for the error.
+        :param missing: whether 404 is an answer and no error.
+        :raises RegistryError: when it is refused, or not answered in time.
+        """
+        for _ in range(2):
+            bearer = self._tokens.get(scope)
+            given = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+            answer = self._send(
+                method, self.url + path, headers={**(headers or {}), **given}, data=data
+            )
+            if answer.status_code != 401:
+                break
+            challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+            if challenge is None:
+                break
+            self._know(challenge)
+            self._tokens[scope] = self._identity.token(challenge, self._send_for_token)
+        if answer.ok or (missing and answer.status_code == 404):
+            return answer
+        raise self._refused(answer, deed)
+
+    def _trusting(self, verify: bool | str) -> requests.Session:
+        try:
+            return session(verify)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The certificate authorities {verify} of the registry {self.host} cannot be read "
+                f"({error.strerror or error}); correct 'verify' in the acr Connection's extra, or "
+                "REQUESTS_CA_BUNDLE."
+            ) from error
+
+    def _know(self, challenge: Challenge) -> None:
+        """Keep who gives the tokens: it is the same for every scope."""
+        self._require_safe(challenge)
+        self._challenge = challenge
+
+    def _require_safe(self, challenge: Challenge) -> None:
+        if self.url.startswith("https://") and not challenge.realm.startswith("https://"):
+            raise RegistryError(
+                f"The registry {self.host} wants the login sent to {challenge.realm}, which is not "
+                "https; it is not sent there."
+            )
+
+    def _send_for_token(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        answer = self._send(method, url, **options)
+        if not answer.ok:
+            raise self._refused(answer, f"get a token from {urlsplit(url).netloc}")
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+        def once() -> requests.Response:
+            return self._session.request(method, url, timeout=_TIMEOUT, auth=_no_netrc, **options)
+
+        try:
+            return send_with_retries(once, deadline_seconds=self._deadline)
+        except NoAnswerInTime as error:
+            raise RegistryError(
+                f"The registry {self.host} could not be reached for {self._deadline:.0f} s: "
+                f"{error}.",
+                retryable=True,
+            ) from error
+        except requests.exceptions.SSLError as error:
+            why = printable.excerpt(str(error))
+            raise RegistryError(
+                f"The registry {self.host} could not be spoken to by TLS ({why}); put the path "
+                "of its authority's certificates into 'verify' of the acr Connection's extra."
+            ) from error
+        except TooLarge as error:
+            raise RegistryError(
+                f"{error}, which is no registry's answer; see whether the Connection's host is the "
+                "login server, and at the proxy before it."
+            ) from error
+
+    def _refused(self, answer: requests.Response, deed: str) -> RegistryError:
+        advice = _ADVICE.get(answer.status_code, "see the registry's own log")
+        return RegistryError(
+            f"The registry {self.host} refused to let us {deed}: HTTP {answer.status_code} "
+            f"({_words(answer)}); {advice}.",
+            retryable=answer.status_code == 429 or answer.status_code >= 500,
+        )
+
+
+def _words(answer: requests.Response) -> str:
+    """The messages of the specification's error document, or the beginning of the body."""
+    try:
+        said: str | bytes
+        errors = answer.json()["errors"]
+        said = "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = answer.content
+    return printable.excerpt(said) or answer.reason
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without an ``auth`` requests would put a login from ~/.netrc over our own."""
+    return request

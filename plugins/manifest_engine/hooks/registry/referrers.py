@@ -1,0 +1,101 @@
+"""Attach content to an image in the registry, and see what is attached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.domain.image import referrer
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.registry.http import RegistryHttp
+
+
+class Referrers:
+    """Of one image: repository and digest of its manifest."""
+
+    def __init__(self, http: RegistryHttp, repository: str, digest: str) -> None:
+        self._http = http
+        self._repository = repository
+        self._digest = digest
+
+    def has(self, media_type: str) -> bool:
+        """Whether something of that type is attached."""
+        return referrer.listed(self._index() or {}, media_type)
+
+    def attach(self, media_type: str, content: bytes) -> str:
+        """Attach the content; the digest of the manifest that does so.
+
+        :raises RegistryError: when the registry does not take it.
+        """
+        subject = self._subject()
+        made = referrer.manifest(subject, media_type, content)
+        for blob in (referrer.EMPTY, content):
+            self._upload(blob)
+        answer = self._put(referrer.digest(made), referrer.MANIFEST, made)
+        if "OCI-Subject" not in answer.headers:
+            # No referrers API: the image's own tag lists it (distribution specification, 7.).
+            tag = referrer.fallback_tag(self._digest)
+            index = referrer.with_entry(self._tagged_index(), made, media_type)
+            self._put(tag, referrer.INDEX, index)
+        return referrer.digest(made)
+
+    def _index(self) -> dict[str, Any] | None:
+        answer = self._get(f"referrers/{self._digest}")
+        return answer.json() if answer.ok else self._tagged_index()
+
+    def _tagged_index(self) -> dict[str, Any] | None:
+        answer = self._get(f"manifests/{referrer.fallback_tag(self._digest)}")
+        return answer.json() if answer.ok else None
+
+    def _subject(self) -> referrer.Descriptor:
+        answer = self._get(f"manifests/{self._digest}")
+        if not answer.ok:
+            raise RegistryError(
+                f"{self._http.host}/{self._repository}@{self._digest} is not in the registry, so "
+                "nothing can be attached to it."
+            )
+        return referrer.describe(answer.headers["Content-Type"], answer.content)
+
+    def _get(self, path: str) -> Any:
+        return self._http.ask(
+            "GET",
+            f"/v2/{self._repository}/{path}",
+            f"repository:{self._repository}:pull",
+            f"see what is attached in {self._repository}",
+            missing=True,
+            headers={"Accept": f"{referrer.INDEX}, {referrer.MANIFEST}, {_DOCKER_MANIFEST}"},
+        )
+
+    def _upload(self, content: bytes) -> None:
+        scope, deed = self._push_scope, f"upload to {self._repository}"
+        begun = self._http.ask("POST", f"/v2/{self._repository}/blobs/uploads/", scope, deed)
+        place = urlsplit(urljoin(self._http.url, begun.headers["Location"]))
+        query = f"{place.query}&" if place.query else ""
+        query += f"digest={quote(referrer.digest(content), safe='')}"
+        self._http.ask(
+            "PUT",
+            f"{place.path}?{query}",
+            scope,
+            deed,
+            headers={"Content-Type": "application/octet-stream"},
+            data=content,
+        )
+
+    def _put(self, reference: str, media_type: str, content: bytes) -> Any:
+        return self._http.ask(
+            "PUT",
+            f"/v2/{self._repository}/manifests/{reference}",
+            self._push_scope,
+            f"attach to an image in {self._repository}",
+            headers={"Content-Type": media_type},
+            data=content,
+        )
+
+    @property
+    def _push_scope(self) -> str:
+        return f"repository:{self._repository}:pull,push"
+
+
+_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

@@ -1,0 +1,1 @@
+"""The artifact store: one Airflow object storage path."""

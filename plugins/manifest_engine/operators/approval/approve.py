@@ -1,0 +1,52 @@
+"""Step ``approve``: where the environment says so, a person agrees before the image runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.approval import question as approval_question
+from manifest_engine.domain.core.errors import ManifestEngineError
+from manifest_engine.domain.release import release as releases
+from manifest_engine.operators.approval.ask_approval import AskApproval
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.release.release import Release
+
+
+class Approve(AskApproval):
+    """Ask whether the image may run: shown are the differences from the live release, and what a
+    dry run would change in the cluster.
+
+    :param release: what ``validate`` planned.
+    :param push: what ``push_image`` returned; ``digest`` is what is approved.
+    """
+
+    template_fields: Sequence[str] = ("release", "push")
+
+    def __init__(self, *, release: Any, push: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+        self.push = push
+
+    def planned(self) -> tuple[Release, str]:
+        return releases.load(self.release), releases.pushed_digest(self.push)
+
+    def question(self) -> tuple[str, str]:
+        from manifest_engine.services.dry_run import dry_run
+        from manifest_engine.services.dry_run.cluster import DryRunHook
+        from manifest_engine.services.workload.workload import Workload
+
+        release, digest = self.planned()
+        cluster = release.environment.cluster
+        hook = DryRunHook(cluster.connection)
+        live = Workload(hook, cluster.namespace, release.name).live()
+        problem = ""
+        try:
+            dry_run.in_cluster(release, hook, digest, {}, self.log)
+        except ManifestEngineError as error:
+            if error.retryable:
+                raise
+            problem = str(error)
+        body = approval_question.deploy_body(release, digest, live, hook.changes, problem)
+        return approval_question.deploy_subject(release), body

@@ -1,0 +1,128 @@
+"""Step ``download_artifact``: the ZIP from Artifactory, verified, where all workers can read it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.artifact.archive import open_archive
+from manifest_engine.domain.core.errors import ArtifactError
+from manifest_engine.domain.release import release
+from manifest_engine.hooks.artifactory.hook import ArtifactInfo, ArtifactoryHook
+from manifest_engine.hooks.storage.artifact_store import ArtifactStore
+from manifest_engine.operators.core.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.manifest.manifest import Manifest
+    from manifest_engine.domain.release.release import Release
+
+
+class DownloadArtifact(StepOperator):
+    """Bring the release's artifact into the artifact store, unless it is there.
+
+    XCom: ``sha256``, ``size`` (bytes), ``uri`` (in Artifactory), ``path`` (in the store), and
+    ``reused``, whether the store had it already.
+
+    :param release: what the step ``validate`` has planned. (templated)
+    """
+
+    template_fields = ("release",)
+
+    def __init__(self, *, release: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ArtifactError: when the ZIP cannot be had, is not the one that the manifest's
+            checksum names, or is unsafe.
+        """
+        planned = release.load(self.release)
+        if stored := self._stored(planned):
+            return stored
+        hook = ArtifactoryHook(planned.environment.artifactory.connection)
+        info = hook.file_info(planned.artifact)
+        _require_expected(planned.manifest, info)
+        store = ArtifactStore()
+        reused = store.has(info.sha256, info.size)
+        if reused:
+            self.log.info("%s is in the artifact store already; no download", info.uri)
+        else:
+            self._download(hook, info, store)
+        self._inspect(store, info, planned)
+        return {
+            "sha256": info.sha256,
+            "size": info.size,
+            "uri": info.uri,
+            "path": store.url(info.sha256),
+            "reused": reused,
+        }
+
+    def _stored(self, planned: Release) -> dict[str, Any] | None:
+        """For a rebuild: what the live release was made of, without a question to Artifactory."""
+        rebuild = planned.manifest.rebuild
+        if rebuild is None or rebuild.artifact_sha256 is None:
+            return None
+        store = ArtifactStore()
+        size = store.size(rebuild.artifact_sha256)
+        if size is None:
+            self.log.info("The artifact store does not have it any more; asking Artifactory")
+            return None
+        self.log.info("The artifact of the live release is in the artifact store; no download")
+        return {
+            "sha256": rebuild.artifact_sha256,
+            "size": size,
+            "uri": planned.artifact,
+            "path": store.url(rebuild.artifact_sha256),
+            "reused": True,
+        }
+
+    def _download(self, hook: ArtifactoryHook, info: ArtifactInfo, store: ArtifactStore) -> None:
+        self.log.info("Downloading %s, %s", info.uri, _amount(info.size))
+        started = time.monotonic()
+        store.put(hook.download(info), info.sha256)
+        seconds = max(time.monotonic() - started, 0.001)
+        self.log.info(
+            "Downloaded %s in %.2f s (%s/s), sha256 %s as announced",
+            _amount(info.size),
+            seconds,
+            _amount(info.size / seconds),
+            info.sha256,
+        )
+
+    def _inspect(self, store: ArtifactStore, info: ArtifactInfo, planned: Release) -> None:
+        """Refuse what its directory shows to be unsafe; the rest shows when it is unpacked."""
+        with store.open(info.sha256) as file:
+            try:
+                archive = open_archive(file, planned.environment.limits)
+                if planned.manifest.rebuild is None:  # a rebuild repeats what was once accepted
+                    archive.refuse_misplaced_dockerfile()
+            except ArtifactError as error:
+                raise ArtifactError(f"{info.uri}: {error}", retryable=error.retryable) from error
+        self.log.info(
+            "The ZIP has %d files, %s unpacked", len(archive.members), _amount(archive.size)
+        )
+        for note in archive.notes:
+            self.log.warning("%s", note)
+
+
+def _require_expected(manifest: Manifest, info: ArtifactInfo) -> None:
+    expected = manifest.artifact_sha256
+    if manifest.rebuild and manifest.rebuild.artifact_sha256 not in (None, info.sha256):
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the live release was made of "
+            f"{manifest.rebuild.artifact_sha256}, which the artifact store does not have any more: "
+            "it cannot be rebuilt; deploy the new content as a new version."
+        )
+    if expected and expected != info.sha256:
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
+            f"{expected}: another file was published under that name, or the manifest is that of "
+            "another version; correct one of them."
+        )
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

@@ -1,0 +1,97 @@
+"""Whether a run may do what it asks for: judged by the first step, and again under the lease.
+
+Who asked is read from Airflow's record of the run, never from its conf. The rules are those that
+``environments.yaml`` has at that moment, since a run may have waited for an approval in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.core.errors import NotAllowed
+from manifest_engine.domain.environment import access, environments
+from manifest_engine.domain.environment.access import Asker, Verb
+from manifest_engine.domain.manifest import reach
+from manifest_engine.domain.release import labels as label
+from manifest_engine.operators.core import user_roles
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environment.environment import Environment
+    from manifest_engine.domain.manifest.manifest import Manifest
+
+_SELECTED = 50
+"""Names in one label selector; more are too long for a URL."""
+
+
+def asker(context: Context) -> Asker:
+    """Who asked for the run of this task."""
+    dag_run: Any = context["dag_run"]
+    kind = getattr(dag_run.run_type, "value", dag_run.run_type)
+    return Asker(getattr(dag_run, "triggering_user_name", None) or None, str(kind))
+
+
+def require_user(context: Context, verb: Verb, where: str, environment: Environment) -> None:
+    """Demand that whoever asked may do this in an environment.
+
+    :param where: name of the environment.
+    :raises NotAllowed: naming the rule.
+    :raises ConfigurationError: when a list of users cannot be judged.
+    """
+    access.require(asker(context), verb, where, environment.access, user_roles.known())
+
+
+def require_deploy(context: Context, manifest: Manifest, environment: Environment) -> None:
+    """Demand that whoever asked may deploy this manifest, and that it reaches only what it may.
+
+    :raises NotAllowed: naming the rule.
+    :raises ConfigurationError: when a list of users cannot be judged.
+    :raises ClusterError: when the cluster does not tell whose a Secret is.
+    """
+    who = asker(context)
+    if manifest.rebuild and not who.by_dag:
+        raise NotAllowed(
+            "The field rebuild is set by rebuild_services alone, and no DAG has started this run. "
+            "Leave it out to deploy, or trigger rebuild_services for the service."
+        )
+    # What a schedule has started brings nothing new: rebuild_gate sees to that.
+    if not (manifest.rebuild and who.name is None):
+        require_user(context, "deploy", manifest.environment, environment)
+    try:
+        access.require_component(manifest.component, manifest.environment, environment.access)
+        reach.require_allowed(manifest, environment)
+        _refuse_other_owners(manifest, environment)
+    except NotAllowed as error:
+        if manifest.rebuild is None:
+            raise
+        raise NotAllowed(
+            f"{error} So says the manifest that {manifest.component}-{manifest.service_name} runs "
+            "by: it runs on as it is, and is rebuilt once it was deployed with what is allowed."
+        ) from error
+
+
+def require_deploy_still(context: Context, manifest: Manifest) -> None:
+    """The same under the lease, by the rules of now; raises as :func:`require_deploy`."""
+    environment = environments.find(manifest.environment, environments.load())
+    require_deploy(context, manifest, environment)
+
+
+def require_remove_still(context: Context, where: str) -> None:
+    """Demand under the lease that whoever asked may remove; raises as :func:`require_user`."""
+    require_user(context, "remove", where, environments.find(where, environments.load()))
+
+
+def _refuse_other_owners(manifest: Manifest, environment: Environment) -> None:
+    candidates = sorted(reach.other_owners(manifest, environment))
+    if not candidates:
+        return
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+    hook = ClusterHook(environment.cluster.connection)
+    labels = label.label_selector({label.MANAGED_BY: label.MANAGER})
+    if len(candidates) <= _SELECTED:
+        labels += f",{label.INSTANCE} in ({','.join(candidates)})"
+    pages = hook.pages("apps/v1", "Deployment", environment.cluster.namespace, labels=labels)
+    deployed = {item["metadata"]["name"] for page in pages for item in page}
+    reach.refuse_other_owners(manifest, environment, deployed)

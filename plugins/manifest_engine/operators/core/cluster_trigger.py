@@ -1,0 +1,100 @@
+"""Waiting in the triggerer for something in a cluster.
+
+Nothing but names stands in a trigger, so it survives a restart and holds no secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+PAUSE_GROWTH = 1.5
+
+
+class ClusterTrigger(BaseTrigger):
+    """Looks again and again until it is settled or the time is over.
+
+    The event only wakes the task, which judges anew what the cluster then shows. An API server that
+    is away for a while is waited for.
+
+    :param conn_id: Airflow Connection of the cluster.
+    :param namespace: of the object.
+    :param name: of the object.
+    :param deadline: seconds since the epoch after which the wait is over.
+    """
+
+    first_pause_seconds: ClassVar[float] = 2.0
+    longest_pause_seconds: ClassVar[float] = 2.0
+
+    def __init__(self, *, conn_id: str, namespace: str, name: str, deadline: float) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self.namespace = namespace
+        self.name = name
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as Airflow stores them."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments()
+
+    def arguments(self) -> dict[str, Any]:
+        """What the trigger is made of."""
+        return {
+            "conn_id": self.conn_id,
+            "namespace": self.namespace,
+            "name": self.name,
+            "deadline": self.deadline,
+        }
+
+    async def hook(self) -> ClusterHook:
+        """The cluster of the Connection."""
+        connection = await BaseHook.aget_connection(self.conn_id)
+        # The first one imports for more than a second, in which no other trigger would be served.
+        return await asyncio.to_thread(_hook, self.conn_id, connection)
+
+    @abstractmethod
+    def settled(self, hook: ClusterHook) -> bool:
+        """Look once; whether the task has something to do. Runs in a thread.
+
+        :raises ClusterError: when the cluster cannot be asked; the wait ends if no retry mends it.
+        """
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yields the one event: ``state``, and with ``refused`` the error's ``text``."""
+        from manifest_engine.domain.core.errors import ClusterError
+
+        hook = await self.hook()
+        pause = self.first_pause_seconds
+        away = ""
+        while time.time() < self.deadline:
+            try:
+                if await asyncio.to_thread(self.settled, hook):
+                    yield TriggerEvent({"state": "settled"})
+                    return
+            except ClusterError as error:
+                if not error.retryable:
+                    yield TriggerEvent({"state": "refused", "text": str(error)})
+                    return
+                if str(error) != away:
+                    away = str(error)
+                    self.log.warning("%s", away)
+            await asyncio.sleep(pause)
+            pause = min(PAUSE_GROWTH * pause, self.longest_pause_seconds)
+        yield TriggerEvent({"state": "time is over"})
+
+
+def _hook(conn_id: str, connection: Connection) -> ClusterHook:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+    return ClusterHook(conn_id, connection=connection)

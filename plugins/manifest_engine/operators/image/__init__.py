@@ -1,0 +1,1 @@
+"""Steps ``build_image``, ``push_image`` and ``describe_image``."""

@@ -1,0 +1,63 @@
+"""Step ``describe_image``: the image's bill of materials is attached to it in the registry.
+
+It comes after the URL answers: nothing waits for it, and whatever goes wrong in it, the deployment
+stands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.release import release as releases
+from manifest_engine.operators.core.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class DescribeImage(StepOperator):
+    """Attach a CycloneDX SBOM as an OCI referrer, unless there is one.
+
+    XCom: ``sbom`` (digest of what was attached, or None) and ``found`` (it was there).
+
+    :param release: XCom of ``validate``.
+    :param push: XCom of ``push_image``.
+    :param deadline_seconds: for listing the image's content.
+    """
+
+    template_fields = ("release", "push")
+
+    def __init__(
+        self, *, release: Any, push: Any, deadline_seconds: float = 300, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+        self.push = push
+        self.deadline_seconds = deadline_seconds
+
+    def run(self, context: Context) -> dict[str, Any]:
+        from manifest_engine.hooks.builder import sbom
+        from manifest_engine.hooks.registry.acr import AcrHook
+
+        release = releases.load(self.release)
+        if not self.push:
+            raise StateError("No image was handed over by the task push_image; clear it.")
+        acr = AcrHook(release.environment.registry.connection)
+        try:
+            attached = acr.api.referrers(release.repository, self.push["digest"])
+            if attached.has(sbom.MEDIA_TYPE):
+                return {"sbom": None, "found": True}
+            verify = acr.verify
+            content = sbom.bill_of_materials(
+                self.push["image"],
+                acr.docker_login(),
+                ca_file=verify if isinstance(verify, str) else None,
+                deadline_seconds=self.deadline_seconds,
+            )
+            digest = attached.attach(sbom.MEDIA_TYPE, content)
+        except Exception as error:
+            self.log.warning("The image has no bill of materials: %s", error)
+            return {"sbom": None, "found": False}
+        self.log.info("Attached a bill of materials of %d bytes: %s", len(content), digest)
+        return {"sbom": digest, "found": False}

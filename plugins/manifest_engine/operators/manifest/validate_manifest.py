@@ -1,0 +1,153 @@
+"""Step ``validate``: the run conf becomes a release, or one sentence says what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from manifest_engine.domain.core import names
+from manifest_engine.domain.core.errors import ManifestEngineError, ManifestError
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import manifest, run_conf
+from manifest_engine.domain.rebuild import rebuild
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release import release
+from manifest_engine.domain.workload import name_collisions, resources
+from manifest_engine.hooks.core.connections import required
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.operators.core import admission
+from manifest_engine.operators.core.step import StepOperator, end_skipping
+from manifest_engine.operators.rebuild import rebuild_gate
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environment.environment import Environment
+    from manifest_engine.domain.manifest.manifest import Manifest
+    from manifest_engine.domain.release.release import Release
+
+
+class ValidateManifest(StepOperator):
+    """Check the manifest and the installation, and plan the release.
+
+    With ``dryRun`` the difference against what is live is shown, and all later steps are skipped.
+
+    XCom: the release (:class:`manifest_engine.domain.release.release.Release` as JSON), and
+    ``dry_run``, what would change, object by object. A rebuild of what is not live any more skips
+    all later steps, too, and says why as XCom ``skipped``.
+    """
+
+    def execute(self, context: Context) -> Any:
+        planned = super().execute(context)
+        if planned["manifest"]["dryRun"]:
+            end_skipping(context, planned, self.get_flat_relative_ids(upstream=False))
+        return planned
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ManifestError: when the manifest is wrong, or another service has its name.
+        :raises NotAllowed: when the environment does not let this person deploy this.
+        :raises ConfigurationError: when the environment names a connection that does not exist.
+        """
+        dag_run = context["dag_run"]
+        conf = dag_run.conf or {}
+        by_dag = admission.asker(context).by_dag
+        most = run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
+        asked = manifest.parse(conf, most=most)
+        environment = environments.find(asked.environment, environments.load())
+        admission.require_deploy(context, asked, environment)
+        _require_index(asked, environment)
+        for connection, kind in _connections(asked, environment):
+            with required(connection, kind, by=f"The environment {asked.environment!r}"):
+                BaseHook.get_connection(connection)
+        planned = release.plan(
+            asked,
+            environment,
+            login_server=AcrHook(environment.registry.connection).login_server,
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=getattr(dag_run, "triggering_user_name", None) or _nobody(asked),
+            by_dag=by_dag,
+        )
+        resources.require_recordable(planned)
+        if asked.rebuild:
+            planned = rebuild_gate.admit(self, context, planned, _live(planned))
+        else:
+            planned = _beside_what_is_live(planned, self.log)
+        if warning := names.tag_warning(asked.version):
+            self.log.warning("%s", warning)
+        self.log.info(
+            "Release %s %s for %s, asked for by %s: %s becomes %s, public at %s",
+            planned.name,
+            asked.version,
+            asked.environment,
+            planned.requested_by,
+            planned.artifact,
+            planned.image,
+            planned.url,
+        )
+        if asked.dry_run:
+            from manifest_engine.services.dry_run import dry_run
+
+            changes = dry_run.preview(planned, self.log)
+            told = dry_run.report(planned, changes, self.log)
+            context["ti"].xcom_push(key="dry_run", value=told)
+        return planned.dump()
+
+
+def _nobody(asked: Manifest) -> str:
+    return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
+
+
+def _beside_what_is_live(planned: Release, log: Logger) -> Release:
+    """The release, knowing the live image; a name collision is refused before anything is built in
+    vain.
+
+    :raises ManifestError: when another service has the name.
+    """
+    try:
+        live = _live(planned)
+    except ManifestEngineError as error:
+        # The steps that need the cluster wait for it, or fail for good.
+        log.warning("It is not known yet whether another service has this name: %s", error)
+        return planned
+    name_collisions.refuse(planned.manifest.component, planned.manifest.service_name, live)
+    if live is None or live["metadata"]["labels"].get(label.VERSION) != planned.manifest.version:
+        return planned
+    return planned.model_copy(
+        update={"live_digest": annotation.read_annotations(live).get(annotation.DIGEST)}
+    )
+
+
+def _live(planned: Release) -> dict[str, Any] | None:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+    from manifest_engine.services.workload.workload import Workload
+
+    cluster = planned.environment.cluster
+    return Workload(ClusterHook(cluster.connection), cluster.namespace, planned.name).live()
+
+
+def _require_index(asked: Manifest, environment: Environment) -> None:
+    if asked.utils_version and environment.package_index is None:
+        raise ManifestError(
+            f"utilsVersion {asked.utils_version} needs the private package index, and the "
+            f"environment {asked.environment!r} has none: add packageIndex to it in "
+            "environments.yaml, or leave utilsVersion out."
+        )
+
+
+def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, str]]:
+    found = [
+        (environment.artifactory.connection, "artifactory"),
+        *((builder, "docker") for builder in environment.builders),
+        (environment.registry.connection, "acr"),
+        (environment.cluster.connection, "kubernetes or aks"),
+    ]
+    index = environment.package_index
+    if index and (asked.utils_version or index.offered_to == "all"):
+        found.append((index.connection, "http"))
+    return found

@@ -1,0 +1,147 @@
+"""Step ``rebuild``, mapped: one service's ``deploy_service`` is triggered and waited for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+from manifest_engine.domain.core import names
+from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.rebuild import rebuild
+from manifest_engine.domain.rebuild.table import FAILED, REBUILT, SKIPPED, UNCHANGED, Row
+from manifest_engine.operators.core.step import ERROR_KEY, report_failure
+from manifest_engine.operators.rebuild.rebuild_trigger import ASKS, RebuildTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+DAG_ID = "deploy_service"
+ROW = "row"
+"""XCom key: the service's row in the table, also when it has failed."""
+_POLL_SECONDS = 5
+_STEPS = (
+    *("validate", "download_artifact", "build_image", "push_image", "approve", "smoke_test"),
+    *("apply_deployment", "publish_route", "record_release"),
+)
+_OVER = ("success", "failed")
+
+
+class RebuildService(TriggerDagRunOperator):
+    """Trigger, and wait in the triggerer. Its run has a name of its own, so that a later try waits
+    for the run that an earlier one began.
+
+    It does not wait for a person: as soon as one is asked, this is done, and the night goes on.
+
+    XCom: ``row`` (:class:`manifest_engine.domain.rebuild.table.Row` as JSON).
+
+    :param title: what to call it in the UI.
+    :param conf: the manifest, with ``rebuild``.
+    :param asks: whether somebody has to let it go on.
+    """
+
+    template_fields: Sequence[str] = ("title", "conf")
+
+    def __init__(self, *, title: str, conf: Any, asks: bool = False, **kwargs: Any) -> None:
+        super().__init__(
+            trigger_dag_id=DAG_ID,
+            conf=conf,
+            wait_for_completion=True,
+            deferrable=True,
+            poke_interval=_POLL_SECONDS,
+            # For one that asks, any state of a run: from there on a trigger of ours waits.
+            allowed_states=["queued", "running", "success"] if asks else ["success"],
+            logical_date=None,
+            openlineage_inject_parent_info=False,  # into the conf, which is a manifest
+            **kwargs,
+        )
+        self.title = title
+
+    def execute(self, context: Context) -> None:
+        """Trigger, unless an earlier try has; one that has failed is run again, when a person
+        clears this task.
+
+        :raises StateError: while ``deploy_service`` is paused.
+        """
+        ti: Any = context["ti"]
+        run_id = self.trigger_run_id = self._run_id(context)
+        if ti.get_dag(DAG_ID).is_paused:
+            with report_failure(context, self.log):
+                self._refuse_paused(context)
+        begun = ti.get_dr_count(dag_id=DAG_ID, run_ids=[run_id])
+        if begun and ti.get_dagrun_state(dag_id=DAG_ID, run_id=run_id) != "failed":
+            self.log.info("Waiting for run %s, which an earlier try began", run_id)
+            self._wait(run_id)
+        self.reset_dag_run = bool(begun)
+        super().execute(context)
+
+    def execute_complete(self, context: Context, event: tuple[str, dict[str, Any]]) -> None:
+        """Judge how the run has ended; wait on for one that has begun.
+
+        :raises StateError: with the sentence of the step that failed.
+        """
+        run_id = self._run_id(context)
+        state = event[1].get(run_id)
+        if state in ("queued", "running"):
+            self._wait(run_id)
+        with report_failure(context, self.log):
+            row = _row(context, self.conf or {}, run_id, state)
+            context["ti"].xcom_push(key=ROW, value=row.dump())
+            self.log.info("%s: %s %s", self.title, row.outcome, row.sentence)
+            if row.outcome == FAILED:
+                raise StateError(row.sentence)
+
+    def _wait(self, run_id: str) -> NoReturn:
+        self.defer(
+            trigger=RebuildTrigger(
+                dag_id=DAG_ID,
+                run_id=run_id,
+                asker="approve",
+                states=list(_OVER),
+                poll_seconds=_POLL_SECONDS,
+            ),
+            method_name="execute_complete",
+        )
+        raise AssertionError("defer() always raises")
+
+    def _refuse_paused(self, context: Context) -> None:
+        """A run would wait until somebody unpauses it, and be out of date by then."""
+        conf: Any = self.conf or {}
+        name = names.object_name(conf["component"], conf["serviceName"])
+        text = f"The DAG {DAG_ID} is paused; unpause it and clear this task, or wait for a night."
+        context["ti"].xcom_push(key=ROW, value=Row(name, conf["environment"], FAILED, text).dump())
+        raise StateError(text)
+
+    def _run_id(self, context: Context) -> str:
+        """Of the plan, too: one that was made anew is not answered by the run of the former one."""
+        conf: Any = self.conf or {}
+        name = names.object_name(conf["component"], conf["serviceName"])
+        planned = hashlib.sha256(json.dumps(conf, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{context['dag_run'].run_id}__{name}__{conf['environment']}__{planned}"
+
+
+def _row(context: Context, conf: Any, run_id: str, state: str | None) -> Row:
+    def left(task: str, key: str = "return_value") -> Any:
+        return context["ti"].xcom_pull(
+            task_ids=task, dag_id=DAG_ID, run_id=run_id, key=key, map_indexes=-1
+        )
+
+    name = names.object_name(conf["component"], conf["serviceName"])
+    environment = conf["environment"]
+    if state == ASKS:
+        text = f"Its environment asks for an approval: run {run_id} waits under Required Actions."
+        return Row(name, environment, SKIPPED, text, run_id)
+    if state != "success":
+        told = [text for step in _STEPS if (text := left(step, ERROR_KEY))]
+        sentence = str(told[0]) if told else f"Its run ended as {state}; see its tasks' logs."
+        return Row(name, environment, FAILED, sentence, run_id)
+    for step in ("validate", "apply_deployment"):
+        if sentence := left(step, rebuild.SKIPPED):
+            return Row(name, environment, SKIPPED, sentence, run_id)
+    if (left("build_image") or {}).get("unchanged"):
+        return Row(name, environment, UNCHANGED, "The same image was built again.", run_id)
+    digest = (left("push_image") or {}).get("digest")
+    return Row(name, environment, REBUILT, run_id=run_id, digest=digest)

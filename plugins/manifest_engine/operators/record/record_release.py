@@ -1,0 +1,71 @@
+"""Step ``record_release``: the release becomes an asset event, and the run's result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+
+from manifest_engine.domain.release import release as releases
+from manifest_engine.operators.core.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+RELEASES = Asset(name="datafactory-releases", uri="manifest-engine://releases")
+"""Every release of every service is an event of this asset, with the summary as its extra."""
+
+
+class RecordRelease(StepOperator):
+    """Write down what went live: who asked, when, from which artifact, as which image, where.
+
+    XCom: the summary, flat; the asset event carries the same as its extra.
+
+    :param release: what ``validate`` planned.
+    :param artifact: what ``download_artifact`` returned.
+    :param push: what ``push_image`` returned.
+    :param deployment: what ``apply_deployment`` returned.
+    :param route: what ``publish_route`` returned.
+    """
+
+    template_fields: Sequence[str] = ("release", "artifact", "push", "deployment", "route")
+
+    def __init__(
+        self, *, release: Any, artifact: Any, push: Any, deployment: Any, route: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(outlets=[RELEASES], **kwargs)
+        self.release = release
+        self.artifact = artifact
+        self.push = push
+        self.deployment = deployment
+        self.route = route
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Summarise and record."""
+        release = releases.load(self.release)
+        manifest = release.manifest
+        artifact, push = self.artifact or {}, self.push or {}
+        deployment, route = self.deployment or {}, self.route or {}
+        summary = {
+            "url": route.get("url", release.url),
+            "component": manifest.component,
+            "serviceName": manifest.service_name,
+            "version": manifest.version,
+            "environment": manifest.environment,
+            "image": push.get("image", release.image),
+            "digest": push.get("digest"),
+            "artifact": release.artifact,
+            "artifactSha256": artifact.get("sha256"),
+            "changed": deployment.get("changed"),
+            "replicas": deployment.get("replicas"),
+            "runId": release.run_id,
+            "requestedBy": release.requested_by,
+            "requestedAt": release.requested_at.isoformat(),
+            "owner": manifest.owner,
+            "notes": manifest.notes,
+        }
+        context["outlet_events"][RELEASES].extra = summary
+        state = "is live" if summary["changed"] else "was live already, nothing had to change"
+        self.log.info("%s %s %s at %s", release.name, manifest.version, state, summary["url"])
+        return summary

@@ -1,0 +1,144 @@
+"""Step ``validate_rollback``: an earlier release is found in the cluster and planned anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from manifest_engine.domain.approval import approval
+from manifest_engine.domain.core.errors import ManifestError, NotAllowed
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import provenance, release, rollback
+from manifest_engine.domain.workload import name_collisions
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.operators.core import admission
+from manifest_engine.operators.core.step import StepOperator, end_skipping
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.environment.environment import Environment
+    from manifest_engine.domain.manifest.manifest import Manifest
+    from manifest_engine.domain.release.release import Release
+    from manifest_engine.domain.release.rollback import PastRelease, RollbackRequest
+
+PUSH = "push"
+"""XCom key: what ``push_image`` leaves in a deployment."""
+ARTIFACT = "artifact"
+"""XCom key: what ``download_artifact`` leaves in a deployment."""
+
+
+class ValidateRollback(StepOperator):
+    """Find the release to return to, and see that its image is still there.
+
+    XCom: the release, as ``validate`` of a deployment leaves it, with the manifest as it was
+    recorded and the time of this run; ``push`` with the recorded digest and ``artifact`` with the
+    recorded checksum, for the steps that follow.
+
+    :param approval: id of the task that asks for an approval; it is skipped where the environment
+        asks for none.
+    """
+
+    def __init__(self, *, approval: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def execute(self, context: Context) -> Any:
+        planned = super().execute(context)
+        if self.approval and not approval.is_needed(release.load(planned)):
+            end_skipping(context, planned, [self.approval])
+        return planned
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ManifestError: when there is no such release, listing those that there are, or the
+            name is another service's.
+        :raises NotAllowed: when the environment does not let this person deploy it, or not any
+            more what is recorded of it.
+        """
+        dag_run = context["dag_run"]
+        request = rollback.parse(dag_run.conf or {})
+        environment = environments.find(request.environment, environments.load())
+        admission.require_user(context, "deploy", request.environment, environment)
+        target, past, live = _find(request, environment)
+        registry = AcrHook(environment.registry.connection)
+        recorded = _manifest(target, request)
+        try:
+            admission.require_deploy(context, recorded, environment)
+        except NotAllowed as error:
+            raise NotAllowed(
+                f"{error} So says the recorded manifest of {target}; deploy the version by "
+                "deploy_service with what is allowed now."
+            ) from error
+        planned = release.plan(
+            recorded,
+            environment,
+            login_server=registry.login_server,
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+            rollback=True,
+        )
+        if registry.api.find(planned.repository, target.digest) is None:
+            others = [item for item in past if item.digest != target.digest]
+            raise ManifestError(_purged(planned, target, others))
+        self.log.info(
+            "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
+        )
+        image = planned.image_at(target.digest)
+        context["ti"].xcom_push(key=PUSH, value=_pushed(target, image, live))
+        context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
+        return planned.dump()
+
+
+def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    left = provenance.read(annotation.read_annotations(live).get(annotation.BUILT_FROM))
+    return {
+        "digest": target.digest,
+        "image": image,
+        "builtFrom": target.built_from,
+        "rolledBackFrom": left.dump() if left else None,
+    }
+
+
+def _find(
+    request: RollbackRequest, environment: Environment
+) -> tuple[PastRelease, list[PastRelease], dict[str, Any]]:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+    from manifest_engine.services.workload.workload import Workload
+
+    cluster = environment.cluster
+    name = request.object_name
+    workload = Workload(ClusterHook(cluster.connection), cluster.namespace, name)
+    live = workload.live()
+    if live is None:
+        raise ManifestError(
+            f"{name} is not deployed in the environment {request.environment!r} (namespace "
+            f"{cluster.namespace!r}), so there is nothing to roll back; check component and "
+            "serviceName, or deploy it by deploy_service."
+        )
+    name_collisions.refuse(request.component, request.service_name, live)
+    past = rollback.past_releases(live, workload.replica_sets())
+    return rollback.choose(request, live, past), past, live
+
+
+def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:
+    try:
+        return target.manifest_for(request.environment)
+    except ValidationError as error:
+        raise ManifestError(
+            f"The recorded manifest of {target} is not valid any more ({error.error_count()} "
+            "problems); deploy the version by deploy_service."
+        ) from error
+
+
+def _purged(planned: Release, target: PastRelease, others: list[PastRelease]) -> str:
+    return (
+        f"The image of {target} is not in the registry any more "
+        f"({planned.image_at(target.digest)}): it was deleted or purged. Deploy "
+        f"{target.version} by deploy_service, which builds it again, or choose another one. "
+        f"{rollback.available(others)}"
+    )

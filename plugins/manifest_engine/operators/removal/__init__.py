@@ -1,0 +1,1 @@
+"""The steps of ``remove_service``."""

@@ -1,0 +1,57 @@
+"""Step ``approve`` of a removal: where the environment says so, a person agrees first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.approval import question as approval_question
+from manifest_engine.domain.lease import superseded
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.removal import removal
+from manifest_engine.domain.workload import name_collisions
+from manifest_engine.operators.approval.ask_approval import AskApproval
+from manifest_engine.operators.removal.remove_service import remove_routes
+
+if TYPE_CHECKING:
+    from manifest_engine.domain.removal.removal import Removal
+
+
+class ApproveRemoval(AskApproval):
+    """Ask whether the service may go: shown are the live release, its pods and each object.
+
+    :param removal: what ``validate_removal`` planned.
+    """
+
+    template_fields: Sequence[str] = ("removal",)
+
+    def __init__(self, *, removal: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.removal = removal
+
+    def planned(self) -> tuple[Removal, str]:
+        planned = removal.load(self.removal)
+        return planned, planned.name
+
+    def question(self) -> tuple[str, str]:
+        """
+        :raises ManifestError: when the name is another service's.
+        :raises StateError: when the service was deployed after this removal was asked for.
+        """
+        from manifest_engine.services.dry_run.cluster import DryRunHook
+        from manifest_engine.services.workload.workload import Workload
+
+        planned, _ = self.planned()
+        cluster = planned.environment.cluster
+        hook = DryRunHook(cluster.connection)
+        workload = Workload(hook, cluster.namespace, planned.name, log=self.log)
+        live = workload.live()
+        name_collisions.refuse(planned.component, planned.service_name, live)
+        superseded.refuse(planned, live)
+        remove_routes(planned, workload, self.log)
+        workload.remove(removal.workload(planned))
+        labels = label.label_selector(removal.pod_labels(planned))
+        pods = hook.find("v1", "Pod", cluster.namespace, labels=labels)
+        objects = [f"{change.kind} {change.name}" for change in hook.changes]
+        body = approval_question.removal_body(planned, live, pods, objects)
+        return approval_question.removal_subject(planned), body

@@ -1,0 +1,198 @@
+"""The smoke test's pod: started, watched and judged, by Airflow's own pod operator.
+
+The one module that imports it: that takes most of a second and 80 MiB, which no parse of a DAG file
+and no other step shall pay.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager
+
+from manifest_engine.domain.core.errors import Cancelled
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release import release as releases
+from manifest_engine.domain.smoke import outcome as smoke_outcome
+from manifest_engine.domain.smoke import pod as smoke_pod
+from manifest_engine.domain.smoke import verdict
+from manifest_engine.domain.workload import refusals
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.services.smoke.pod_watch import SmokePodWatch
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from kubernetes.client import V1Pod
+
+    from manifest_engine.domain.release.release import Release
+    from manifest_engine.domain.smoke.verdict import Verdict
+
+PROBER_SCRIPT = Path(__file__).with_name("prober.py")
+
+
+class _AwaitedPods(PodManager):
+    """The pod operator's helper, where the operator itself has seen the pod's end."""
+
+    def await_pod_completion(self, pod: V1Pod, *_args: Any, **_kwargs: Any) -> V1Pod:
+        return pod
+
+
+class SmokePodOperator(KubernetesPodOperator):
+    """Start the image as the Deployment would, ask it over localhost, and bind a verdict to it.
+
+    The prober's verdict is read from its log as soon as it stands there, or from its termination
+    message. The pod is watched rather than polled, and gone afterwards, whatever happened.
+
+    :param release: what ``validate`` planned.
+    :param push: what ``push_image`` returned; ``digest`` is used.
+    """
+
+    def __init__(self, *, release: Any, push: Any, **kwargs: Any) -> None:
+        super().__init__(
+            base_container_name=smoke_pod.PROBER,
+            get_logs=False,
+            log_events_on_startup=False,
+            durable=False,  # an earlier try's pod is swept, never taken over
+            termination_message_policy="FallbackToLogsOnError",
+            termination_grace_period=1,
+            **kwargs,
+        )
+        self.release = release
+        self.push = push
+        self._watch: SmokePodWatch | None = None
+        self._found: Verdict | None = None
+
+    @cached_property
+    def hook(self) -> ClusterHook:
+        """The cluster of the release's environment."""
+        return ClusterHook(self._planned.environment.cluster.connection)
+
+    @cached_property
+    def pod_manager(self) -> PodManager:
+        """The pod operator's helper."""
+        return _AwaitedPods(kube_client=self.client, callbacks=self.callbacks)
+
+    @cached_property
+    def _planned(self) -> Release:
+        return releases.load(self.release)
+
+    @cached_property
+    def _digest(self) -> str:
+        return releases.pushed_digest(self.push)
+
+    def test(self, context: Context) -> dict[str, Any]:
+        """Run the pod and judge.
+
+        :return: the verdict as JSON.
+        :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
+            log lines.
+        """
+        release = self._planned
+        namespace = release.environment.cluster.namespace
+        with self.hook.api.explained(refusals.Attempt("run", "pods", namespace)):
+            self.execute_sync(context)
+        found = self._verdict().dump()
+        self.log.info(
+            "%s answered %s to GET %s after %.1f s",
+            release.image_at(self._digest),
+            found["status"],
+            found["asked"],
+            found["seconds"],
+        )
+        return found
+
+    def build_pod_request_obj(
+        self, context: Context | None = None, *, dry_run: bool = False
+    ) -> V1Pod:
+        """The pod of ``domain.smoke.pod`` with the labels that the pod operator gives."""
+        release = self._planned
+        self.name = f"{release.name[:45].rstrip('-')}-smoke"
+        self.namespace = release.environment.cluster.namespace
+        self.pod_template_dict = smoke_pod.smoke_pod(
+            release, self._digest, PROBER_SCRIPT.read_text()
+        )
+        return super().build_pod_request_obj(context, dry_run=dry_run)
+
+    def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
+        """Sweep what is left of earlier tries, then create the pod.
+
+        :raises Cancelled: when the task was ended meanwhile; :meth:`cleanup` follows.
+        """
+        self._sweep(pod_request_obj)
+        self._refuse_killed()
+        wanted = self.hook.api_client.sanitize_for_serialization(pod_request_obj)
+        self.pod = pod_request_obj  # from before it is there: an answer may be lost
+        made = self.hook.create(wanted)
+        self._refuse_killed()
+        self.log.info("Pod %s is made", made["metadata"]["name"])
+        return pod_request_obj
+
+    def on_kill(self) -> None:
+        """Take the pod away, or keep it from being made."""
+        self._killed = True
+        self._delete()
+
+    def _refuse_killed(self) -> None:
+        if self._killed:
+            raise Cancelled("The task was cancelled.")
+
+    def find_pod(self, *_args: Any, **_kwargs: Any) -> V1Pod | None:
+        """Our own pod: no other one is ever looked for."""
+        return self.pod
+
+    def await_pod_start(self, pod: V1Pod) -> None:
+        """Nothing: one watch sees the start and the end."""
+
+    def await_pod_completion(self, pod: V1Pod) -> None:
+        """Watch the pod until there is a verdict."""
+        self._watch = SmokePodWatch(
+            self.hook, self._planned, self._digest, pod.metadata.name, self.log
+        )
+        self._found = self._watch.verdict()
+
+    def is_istio_enabled(self, pod: V1Pod) -> bool:
+        """Nothing: the pod operator would read the pod to know, and it is of no matter here."""
+        return False
+
+    def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
+        """Show the service's log and take the pod away; the verdict alone judges."""
+        try:
+            if self._watch and not self._killed:
+                log = self._watch.service_log() or "(no output)"
+                self.log.info("The service's log ends:\n%s", log)
+        finally:
+            self._delete()  # also after on_kill: that may have come just before the pod
+
+    def _delete(self) -> None:
+        if self.pod is None:
+            return
+        name, namespace = self.pod.metadata.name, self.pod.metadata.namespace
+        try:
+            self.hook.delete("v1", "Pod", name, namespace, grace=0)
+        except Exception as error:  # the pod has a deadline of its own, and the next try sweeps
+            self.log.warning("Pod %s could not be deleted: %s", name, error)
+
+    def _sweep(self, wanted: V1Pod) -> None:
+        """Delete this service's smoke pods of earlier tries of this task, and forgotten ones."""
+        mine = wanted.metadata.labels
+        selector = label.label_selector({label.SMOKE_TEST_OF: self._planned.name})
+        for pod in self.hook.find("v1", "Pod", wanted.metadata.namespace, labels=selector):
+            metadata = pod["metadata"]
+            labels = metadata.get("labels") or {}
+            same_task = all(
+                labels.get(key) == mine.get(key) for key in ("dag_id", "task_id", "run_id")
+            )
+            if same_task or smoke_outcome.is_over(pod, datetime.now(UTC)):
+                self.log.info("Sweeping pod %s, left over by an earlier try", metadata["name"])
+                self.hook.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
+
+    def _verdict(self) -> Verdict:
+        """A good one on this image in this run, or SmokeTestFailed."""
+        if self._watch is None or self._found is None:
+            raise smoke_outcome.pod_deleted("of the smoke test")
+        found = smoke_outcome.judge(self._found, self._watch.service_log())
+        return verdict.check(found.dump(), digest=self._digest, run_id=self._planned.run_id)

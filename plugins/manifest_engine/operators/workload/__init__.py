@@ -1,0 +1,1 @@
+"""Step ``apply_deployment``."""

@@ -1,0 +1,209 @@
+"""Step ``apply_deployment``: the release's objects go into the cluster and roll out, or back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from manifest_engine.domain.approval import approval
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.lease import superseded
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history, provenance
+from manifest_engine.domain.release import release as releases
+from manifest_engine.domain.smoke import verdict
+from manifest_engine.domain.workload import resources, rollout
+from manifest_engine.operators.core import admission
+from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
+from manifest_engine.operators.core.step import report_failure
+from manifest_engine.operators.rebuild import rebuild_gate
+from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
+from manifest_engine.services.workload import failed_rollout
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from manifest_engine.domain.release.release import Release
+    from manifest_engine.services.workload.workload import Workload
+
+WATCH_SECONDS = 15.0
+"""Most rollouts are done by then; a deferral and its return cost 2 to 3 s."""
+
+
+class ApplyDeployment(LeaseStep):
+    """Apply Deployment, Service and what belongs to them, and follow the rollout to its end.
+
+    Server-side apply: the same release again changes nothing, and takes nothing back. If new pods
+    do not become available, the last good release is applied again, whole, and the step fails with
+    the reason.
+
+    XCom: ``deployment``, ``generation``, ``changed``, ``replicas``, ``seconds``.
+
+    :param release: what ``validate`` planned.
+    :param artifact: what ``download_artifact`` returned.
+    :param push: what ``push_image`` returned; ``digest`` is applied.
+    :param verdict: what ``smoke_test`` returned; demanded, for this digest and this run.
+    :param approval: what ``approve`` returned; demanded likewise where the environment asks for it.
+    :param build: what ``build_image`` returned; what the image was built from is noted. Where a
+        rebuild has made the image that is live, nothing else is done.
+    """
+
+    template_fields: Sequence[str] = ("release", "artifact", "push", "verdict", "approval", "build")
+
+    def __init__(
+        self,
+        *,
+        release: Any,
+        artifact: Any,
+        push: Any,
+        verdict: Any,
+        approval: Any = None,
+        build: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.release = release
+        self.artifact = artifact
+        self.push = push
+        self.verdict = verdict
+        self.approval = approval
+        self.build = build
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Apply and follow.
+
+        :raises NotAllowed: when the environment does not let this person deploy this any more.
+        :raises StateError: without a verdict or an approval, or when a later release is live.
+        :raises ClusterError: when the cluster refuses an object.
+        :raises RolloutFailed: after the roll back, saying why it did not come up.
+        """
+        release = releases.load(self.release)
+        wanted = [] if self._unchanged else self._objects(release)
+        workload, lease = self.service(release)
+        self.acquire(lease, release)
+        with released_on_failure(lease):
+            admission.require_deploy_still(context, release.manifest)
+            begin = time.time()
+            live = workload.observed()
+            if not history.is_observed(live):
+                raise ClusterError(
+                    f"The cluster has not seen the latest change of the Deployment {release.name} "
+                    "yet, so nothing is applied; see whether kube-controller-manager runs.",
+                    retryable=True,
+                )
+            rebuild_gate.require_live(context, release, live)
+            superseded.refuse(release, live)
+            if self._unchanged:
+                noted = provenance.annotation_value(self.build["builtFrom"])
+                return rebuild_gate.record_unchanged(workload, lease, noted, live or {})
+            objects = history.carry_over(wanted, live)
+            with failed_rollout.roll_back_when_cancelled(workload, release.run_id):
+                deployment = failed_rollout.apply_or_roll_back(workload, objects, live)
+                changed = history.has_changed(live, deployment)
+                generation = deployment["metadata"]["generation"]
+                self.log.info(
+                    "Deployment %s %s (generation %s)",
+                    release.name,
+                    "is applied" if changed else "was so already",
+                    generation,
+                )
+                begun = {
+                    "began": begin,
+                    "generation": generation,
+                    "changed": changed,
+                    "releaseHash": annotation.read_annotations(objects[0])[annotation.RELEASE_HASH],
+                    "stood": history.is_live_already(live, objects[0]),
+                }
+                status = workload.rollout.follow(generation, WATCH_SECONDS, begun["releaseHash"])
+                if isinstance(status, rollout.Waiting):
+                    self._await_rollout(release, begun, deployment)
+                return self._settle(release, workload, status, begun)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], begun: dict[str, Any]
+    ) -> dict[str, Any]:
+        """After the wait for the rollout in the triggerer: judge anew.
+
+        :raises StateError: when another run has taken the lease meanwhile, or another release is
+            live; nothing is rolled back then.
+        :raises RolloutFailed: as :meth:`run`.
+        """
+        with report_failure(context, self.log):
+            release = releases.load(self.release)
+            workload, lease = self.service(release)
+            with (
+                released_on_failure(lease),
+                failed_rollout.roll_back_when_cancelled(workload, release.run_id),
+            ):
+                lease.hold()
+                status = workload.rollout.look(begun["generation"], begun.get("releaseHash"))
+                if isinstance(status, rollout.Waiting):
+                    text = event.get("text") or f"it took too long ({status.text})"
+                    status = rollout.Failed(text)
+                return self._settle(release, workload, status, begun)
+
+    @property
+    def _unchanged(self) -> bool:
+        """Whether a rebuild has made the image that is live: nothing is rolled out, or judged."""
+        return bool((self.build or {}).get("unchanged"))
+
+    def _objects(self, release: Release) -> list[dict[str, Any]]:
+        digest = releases.pushed_digest(self.push)
+        verdict.check(self.verdict, digest=digest, run_id=release.run_id)
+        approval.check(self.approval, release, digest)
+        return resources.workload(
+            release,
+            digest,
+            self.artifact or {},
+            (self.build or self.push).get("builtFrom"),
+            rolled_back_from=self.push.get("rolledBackFrom"),
+        )
+
+    def _await_rollout(
+        self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]
+    ) -> NoReturn:
+        cluster = release.environment.cluster
+        self.log.info("Not done after %.0f s; waiting on in the triggerer", WATCH_SECONDS)
+        self.defer(
+            trigger=RolloutTrigger(
+                conn_id=cluster.connection,
+                namespace=cluster.namespace,
+                name=release.name,
+                generation=begun["generation"],
+                deadline=time.time() + resources.rollout_seconds(release, deployment),
+                run_id=release.run_id,
+                requested_by=release.requested_by,
+                force=cluster.force_conflicts,
+                release_hash=begun["releaseHash"],
+            ),
+            method_name="execute_complete",
+            kwargs={"begun": begun},
+        )
+        raise AssertionError("defer() always raises")
+
+    def _settle(
+        self,
+        release: Release,
+        workload: Workload,
+        status: rollout.Status,
+        begun: dict[str, Any],
+    ) -> dict[str, Any]:
+        if not isinstance(status, rollout.Done):
+            raise failed_rollout.failure(
+                release,
+                workload,
+                self._objects(release),
+                status,
+                begun.get("releaseHash"),
+                stood=begun.get("stood", False),
+            )
+        seconds = round(time.time() - begun["began"], 3)
+        self.log.info("%s: %s pods are available", release.name, status.replicas)
+        return {
+            "deployment": release.name,
+            "generation": begun["generation"],
+            "changed": begun["changed"],
+            "replicas": status.replicas,
+            "seconds": seconds,
+        }

@@ -1,0 +1,1 @@
+"""What several hooks do together for one subject."""

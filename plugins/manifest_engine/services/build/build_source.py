@@ -1,0 +1,50 @@
+"""What an image is built of: the artifact, and the Dockerfile that counts for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain.artifact import archive
+from manifest_engine.domain.artifact.member_paths import DOCKERFILE
+from manifest_engine.domain.environment import environments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import ExitStack
+    from logging import Logger
+
+    from manifest_engine.domain.environment.environment import Limits
+
+STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
+
+
+class BuildSource:
+    """The ZIP of one release and its Dockerfile, open for as long as the image is built.
+
+    :param sha256: of the artifact, which the artifact store has.
+    :param opened: closes the artifact.
+    :raises ArtifactError: when it is not there, broken, unsafe or beyond the limits.
+    """
+
+    def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
+        from manifest_engine.hooks.storage.artifact_store import ArtifactStore
+
+        file = opened.enter_context(ArtifactStore().open(sha256))
+        self._archive = archive.open_archive(file, limits)
+        self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
+        """The Dockerfile, and how logs call it."""
+        if self._archive.ignore_path:
+            log.info("The build context is without what %s leaves out", self._archive.ignore_path)
+
+    @property
+    def has_own_dockerfile(self) -> bool:
+        """Whether the artifact brings it."""
+        return self.which == archive.FROM_ARTIFACT
+
+    def context(self) -> Iterator[bytes]:
+        """The build context, a tar in chunks.
+
+        :raises ArtifactError: also in the midst of it, when a member of the ZIP is damaged.
+        """
+        added = {} if self.has_own_dockerfile else {DOCKERFILE: self.dockerfile}
+        return self._archive.tar_stream(added)

@@ -1,0 +1,217 @@
+"""Build a release's image on one of the builders, or find that the registry has it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.artifact.member_paths import DOCKERFILE
+from manifest_engine.domain.build import build_cache, builders, recipe, source_policy
+from manifest_engine.domain.core import names
+from manifest_engine.domain.core.errors import BuildError
+from manifest_engine.domain.release import provenance
+from manifest_engine.services.build import dockerfile_advice, index_access
+from manifest_engine.services.build.build_source import BuildSource
+from manifest_engine.services.build.builder_choice import first_usable
+from manifest_engine.services.image.released_tag import find_released, live_digest
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from manifest_engine.domain.build.recipe import Recipe
+    from manifest_engine.domain.environment import environment
+    from manifest_engine.domain.release.release import Release
+    from manifest_engine.hooks.builder.buildx import Build, Login
+    from manifest_engine.hooks.builder.hook import BuilderHook, Built
+    from manifest_engine.hooks.registry.acr import AcrHook
+    from manifest_engine.hooks.registry.remote_image import RemoteImage
+
+
+class ImageBuild:
+    """One try to build a release's image; a context manager.
+
+    :param sha256: of the artifact, which the artifact store has.
+    :param deadline_seconds: for everything that the builder does.
+    """
+
+    def __init__(
+        self, release: Release, sha256: str, log: Logger, *, deadline_seconds: float
+    ) -> None:
+        from manifest_engine.hooks.registry.acr import AcrHook
+
+        self._log = log
+        self._release = release
+        self._sha256 = sha256
+        self._end = time.monotonic() + deadline_seconds
+        self._builder: BuilderHook | None = None
+        self._cancelled = False
+        self._open = ExitStack()
+        self._source = BuildSource(sha256, release.environment.limits, self._open, log)
+        self._recipe: Recipe = recipe.recipe(release, sha256, self._source.dockerfile)
+        self._acr: AcrHook = AcrHook(release.environment.registry.connection)
+
+    def __enter__(self) -> ImageBuild:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def cancel(self) -> None:
+        """End the build, also on the engine; may be called from a signal handler."""
+        self._cancelled = True
+        if self._builder:
+            self._builder.cancel()
+
+    def do(self) -> dict[str, Any]:
+        """Build, unless the registry has it; the step's XCom."""
+        service = f"{self._release.manifest.component}/{self._release.manifest.service_name}"
+        ranked = builders.ranked(service, self._release.environment.builders)
+        result: dict[str, Any] = {
+            "image": self._release.image,
+            "input": self._recipe.key,
+            "sha256": self._sha256,
+        }
+        found = find_released(
+            self._acr.api, self._release, key=self._recipe.key, sha256=self._sha256
+        )
+        if found:
+            self._log.info(
+                "An image of %s is in the registry already, built from the same input: %s",
+                self._release.image,
+                found.digest,
+            )
+            if not self._recipe.follows(found.labels):
+                self._log.warning(
+                    "It was built with another standard Dockerfile than today's; rebuild_services "
+                    "renews it."
+                )
+            return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
+        with self._advice():
+            builder = self._choose(ranked)
+            built = self._build(builder)
+        result |= {"builder": builder.docker_conn_id, "builtFrom": self._built_from(built)}
+        if digest := live_digest(self._acr.api, self._release, built.image_id):
+            self._log.info("The same image is live already: %s", digest)
+            return {**result, "reused": True, "unchanged": True, "digest": digest}
+        return {
+            **result,
+            "reused": False,
+            "image_id": built.image_id,
+            "cache_image_id": self._build_cache(builder, built),
+            "steps": built.steps,
+            "cached_steps": built.cached_steps,
+            "seconds": round(built.seconds, 2),
+        }
+
+    def _advice(self) -> AbstractContextManager[None]:
+        """On the service's own Dockerfile; the standard one is linted when it is changed."""
+        if not self._source.has_own_dockerfile:
+            return nullcontext()
+        return dockerfile_advice.log_advice(self._source.dockerfile, self._source.which, self._log)
+
+    def _choose(self, ranked: list[str]) -> BuilderHook:
+        self._builder = first_usable(ranked, self._release.environment.build, self._open, self._log)
+        if self._cancelled:
+            self._builder.cancel()
+        return self._builder
+
+    def _build(self, builder: BuilderHook) -> Built:
+        self._log.info(
+            "Building %s on %s with %s",
+            self._release.image,
+            builder.docker_conn_id,
+            self._source.which,
+        )
+        try:
+            built = self._run(builder, self._command(self._release.image, inline_cache=False))
+        except BuildError as error:
+            if "package" in str(error) and self._index.secrets:
+                index_access.require_login(self._release)
+            raise
+        self._log.info(
+            "Built %s in %.1f s, %d of %d steps from the cache: %s",
+            self._release.image,
+            built.seconds,
+            built.cached_steps,
+            built.steps,
+            built.image_id,
+        )
+        return built
+
+    def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
+        """The same once more, all from the cache, with the cache written into the image."""
+        from manifest_engine.hooks.builder.buildx_run import BuildCancelled
+
+        try:
+            if self._cached and build_cache.serves(
+                self._cached.layers, builder.layers(built.image_id)
+            ):
+                return None
+            command = self._command(self._release.cache_image, inline_cache=True)
+            return self._run(builder, command, quiet=True).image_id
+        except BuildCancelled:
+            raise
+        except BuildError as error:
+            self._log.warning("The build cache could not be written: %s", error)
+            return None
+
+    def _run(self, builder: BuilderHook, command: Build, *, quiet: bool = False) -> Built:
+        from manifest_engine.hooks.builder.buildx_run import BuildInput
+
+        given = BuildInput(
+            self._source.context(),
+            logins=self._logins,
+            deadline_seconds=self._end - time.monotonic(),
+            dockerfile=self._source.which,
+            on_line=self._log.debug if quiet else self._log.info,
+        )
+        return builder.build(command, given)
+
+    def _built_from(self, built: Built) -> dict[str, Any]:
+        return provenance.of(
+            self._source.dockerfile,
+            standard=not self._source.has_own_dockerfile,
+            args=self._recipe.build_args,
+            bases=built.bases,
+        ).dump()
+
+    def _command(self, image: str, *, inline_cache: bool) -> Build:
+        from manifest_engine.hooks.builder.buildx import Build
+
+        rebuild = self._release.manifest.rebuild
+        anew = bool(rebuild and rebuild.no_cache)
+        pins = rebuild.bases if rebuild else {}
+        return Build(
+            tag=image,
+            file=DOCKERFILE,
+            build_args={**self._recipe.build_args, **self._index.build_args},
+            labels=self._recipe.labels,
+            secrets=self._index.secrets,
+            cache_from=self._release.cache_image if self._cached and not anew else None,
+            source_policy=source_policy.source_policy(self._release.environment.build, pins),
+            pins=pins,
+            proxies=_proxies(self._release.environment.build),
+            no_cache=anew and not inline_cache,  # the cache is that of the build before
+            inline_cache=inline_cache,
+        )
+
+    @cached_property
+    def _logins(self) -> dict[str, Login]:
+        return {self._release.login_server: self._acr.docker_login()}
+
+    @cached_property
+    def _cached(self) -> RemoteImage | None:
+        """The build cache in the registry."""
+        return self._acr.api.find(self._release.repository, names.CACHE_TAG)
+
+    @cached_property
+    def _index(self) -> index_access.IndexAccess:
+        return index_access.IndexAccess(self._release)
+
+
+def _proxies(build: environment.Build) -> dict[str, str]:
+    if not build.proxy:
+        return {}
+    return {"httpProxy": build.proxy, "httpsProxy": build.proxy, "noProxy": build.no_proxy}

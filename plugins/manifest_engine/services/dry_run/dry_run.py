@@ -1,0 +1,99 @@
+"""What a release would change, asked of the cluster itself; nothing is built or applied."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from manifest_engine.domain.build.recipe import input_key
+from manifest_engine.domain.core.errors import ArtifactError
+from manifest_engine.domain.dry_run import difference
+from manifest_engine.domain.dry_run.difference import Change
+from manifest_engine.domain.release import history
+from manifest_engine.domain.release.release import Release
+from manifest_engine.domain.route import routes
+from manifest_engine.domain.workload import resources
+from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.services.dry_run.cluster import DryRunHook
+from manifest_engine.services.image.released_tag import find_released
+from manifest_engine.services.route.change import RouteChange
+from manifest_engine.services.route.claims import refuse_taken
+from manifest_engine.services.workload.workload import Workload
+
+TO_BE_BUILT = "(to be built)"
+_UNKNOWN = "sha256:" + "0" * 64
+"""Stands for the digest of an image that is not there yet, so that the API server reads it."""
+
+
+def preview(release: Release, log: logging.Logger) -> list[Change]:
+    """Plan, and let the API server judge: the changes in the order of the real run, the route last.
+
+    :raises ManifestEngineError: what the real run would fail with, as far as it can be known.
+    """
+    sha256 = _artifact(release)
+    digest = _digest(release, sha256)
+    log.info(
+        "The image %s is %s", release.image, digest or "not in the registry: it is to be built"
+    )
+    hook = DryRunHook(release.environment.cluster.connection)
+    in_cluster(release, hook, digest or _UNKNOWN, {"sha256": sha256}, log)
+    changes = difference.replace_text(
+        hook.changes, release.image_at(_UNKNOWN), f"{release.image} {TO_BE_BUILT}"
+    )
+    return difference.replace_text(changes, _UNKNOWN, TO_BE_BUILT)
+
+
+def in_cluster(
+    release: Release,
+    hook: DryRunHook,
+    digest: str,
+    artifact: Mapping[str, Any],
+    log: logging.Logger,
+) -> None:
+    """Let the API server judge the release's objects; the changes stand in the hook, also those
+    before one that is refused.
+
+    :raises ManifestEngineError: what the real run would fail with.
+    """
+    cluster = release.environment.cluster
+    workload = Workload(
+        hook, cluster.namespace, release.name, force=cluster.force_conflicts, log=log
+    )
+    live = workload.live()
+    wanted = resources.workload(release, digest, artifact)
+    workload.apply(history.carry_over(wanted, live), live)
+    route = routes.route(release)
+    was = refuse_taken(hook, route, release.route_path, log)
+    RouteChange(hook, route, was, force=cluster.force_conflicts, log=log).at_once()
+
+
+def report(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:
+    """The difference in the log, a line per object and field, and as data for XCom."""
+    where = f"{release.name} in {release.manifest.environment}"
+    if all(change.action == "unchanged" for change in changes):
+        log.info("Dry run: %s is so already, nothing would change", where)
+    else:
+        log.info("Dry run: deploying %s %s would do this:", where, release.manifest.version)
+    for change in changes:
+        for line in str(change).splitlines():
+            log.info("  %s", line)
+    return [change.dump() for change in changes]
+
+
+def _artifact(release: Release) -> str:
+    info = ArtifactoryHook(release.environment.artifactory.connection).file_info(release.artifact)
+    expected = release.manifest.artifact_sha256
+    if expected and expected != info.sha256:
+        raise ArtifactError(
+            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
+            f"{expected}."
+        )
+    return info.sha256
+
+
+def _digest(release: Release, sha256: str) -> str | None:
+    api = AcrHook(release.environment.registry.connection).api
+    found = find_released(api, release, key=input_key(sha256, release.manifest), sha256=sha256)
+    return found.digest if found else None

@@ -1,0 +1,125 @@
+"""What a base image is right now: asked of its registry, and of the builders where none has it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ManifestEngineError
+from manifest_engine.domain.image import base_images
+from manifest_engine.domain.image.base_images import Current
+from manifest_engine.hooks.builder import buildx
+from manifest_engine.hooks.builder.hook import BuilderHook
+from manifest_engine.hooks.core import bounded
+from manifest_engine.hooks.engine.client import write_private
+from manifest_engine.hooks.registry.acr import AcrHook
+
+_log = logging.getLogger(__name__)
+_SECONDS = 20
+"""For one question to a registry, its token included."""
+_MORE_TRIES = 2
+_PAUSE_SECONDS = 5.0
+_FINAL = re.compile(
+    r"not found|does not have|denied|unauthorized|forbidden|invalid|no such host", re.IGNORECASE
+)
+"""What asking again does not change."""
+
+
+class BaseLookup:
+    """Looks base images up as a build with this registry and these builders would find them.
+
+    :param acr: our own registry; others are asked as anybody.
+    :param builders: ids of Docker connections.
+    """
+
+    def __init__(self, acr: AcrHook, builders: Sequence[str]) -> None:
+        self._acr = acr
+        self._builders = builders
+
+    def current(self, reference: str) -> Current:
+        """
+        :param reference: normalized, with a tag.
+        :return: with ``problem`` where its registry does not tell, unless it is an image of the
+            builders' own. What a builder once pulled says nothing of the present.
+        """
+        if not base_images.is_normalized(reference):
+            # It is read from an annotation, and goes to the command line of buildx.
+            return Current(
+                problem=f"Its base image is recorded as {reference[:80]!r}, which is no reference "
+                "of an image, so it was left alone."
+            )
+        try:
+            digest, problem = self._ask(reference)
+            if not digest and (local := self._local(reference)):
+                return Current(local)
+            for _ in range(_MORE_TRIES):
+                if digest or _FINAL.search(problem):
+                    break
+                # The night of all services on this image hangs on it.
+                _log.warning("%s is asked for again: %s", reference, problem)
+                time.sleep(_PAUSE_SECONDS)
+                digest, problem = self._ask(reference)
+            if digest:
+                return Current(frozenset({digest}), pin=digest)
+        except ManifestEngineError as error:
+            problem = str(error)
+        except Exception as error:  # it is this one image's, and no other one's
+            _log.exception("Looking up %s", reference)
+            problem = f"{type(error).__name__}: {error}"
+        return Current(
+            problem=f"Its base image {reference} could not be looked up, so it was left alone: "
+            f"{problem.rstrip('.')}."
+        )
+
+    def _ask(self, reference: str) -> tuple[str | None, str]:
+        """The digest that the image's registry names, or why it does not."""
+        if base_images.host(reference) == self._acr.login_server:
+            return self._ours(reference)
+        return _elsewhere(reference)
+
+    def _ours(self, reference: str) -> tuple[str | None, str]:
+        repository = base_images.repository(reference).partition("/")[2]
+        found = self._acr.api.manifest(repository, base_images.tag(reference))
+        return (found.digest, "") if found else (None, "the registry does not have it")
+
+    def _local(self, reference: str) -> frozenset[str]:
+        """Ids of an image that builders have from no registry; empty if one of them pulled it."""
+        found = set()
+        for conn_id in self._builders:
+            with BuilderHook(conn_id) as builder:
+                builder.ping()
+                base = builder.local_base(reference)
+            if base and base.pulled_as:
+                return frozenset()
+            if base:
+                found.add(base.image_id)
+        return frozenset(found)
+
+
+def _elsewhere(reference: str) -> tuple[str | None, str]:
+    """The digest that another registry names, or why it does not."""
+    plugin = buildx.find_plugin()
+    with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
+        config = Path(name)  # mode 0700
+        write_private(config / "config.json", buildx.client_config({}))
+        try:
+            done = bounded.output(
+                buildx.inspect_argv(plugin, reference),
+                env=buildx.environment(buildx.Build("", ""), {}, config, os.environ),
+                limit=printable.ANSWER_MAX,
+                deadline_seconds=_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"{base_images.host(reference)} did not answer within {_SECONDS} s"
+    if done.status == 0:
+        return str(json.loads(done.stdout)["digest"]), ""
+    last = printable.excerpt(done.stderr.strip().rpartition(b"\n")[2])
+    return None, last.removeprefix("ERROR: ") or "buildx said nothing"

@@ -1,0 +1,1 @@
+"""Acquires, renews and releases the lease of a service."""

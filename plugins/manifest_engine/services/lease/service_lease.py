@@ -1,0 +1,115 @@
+"""Acquires, renews and releases the ``Lease`` of one service in one namespace."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from manifest_engine.domain.core.errors import ClusterError, StateError
+from manifest_engine.domain.lease import lease as leases
+from manifest_engine.domain.lease.lease import Holder
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.hooks.kubernetes.errors import Exists
+
+_WHAT = ("coordination.k8s.io/v1", "Lease")
+
+
+class ServiceLease:
+    """The lease of a service, in the name of a run.
+
+    :param name: of the service.
+    """
+
+    def __init__(
+        self,
+        hook: ClusterHook,
+        namespace: str,
+        name: str,
+        *,
+        run_id: str,
+        requested_by: str,
+        log: logging.Logger,
+    ) -> None:
+        self.hook = hook
+        self.name = name
+        self.namespace = namespace
+        self.run_id = run_id
+        self.requested_by = requested_by
+        self.log = log
+        self._renewed = 0.0
+
+    def acquire(self) -> Holder | None:
+        """Acquire or renew the lease. None when this run holds it, else the holder.
+
+        Two that try at once cannot both succeed: creation fails if it exists, an update if it was
+        changed since it was read.
+
+        :raises StateError: when there is a Lease of its name that no run made.
+        """
+        wanted = leases.desired(
+            self.name, self.namespace, self.run_id, self.requested_by, datetime.now(UTC)
+        )
+        try:
+            try:
+                self.hook.create(wanted)
+            except Exists:
+                found = self._found()
+                if found is None:
+                    return self.acquire()
+                if not leases.is_ours(found):
+                    raise StateError(leases.not_ours(found, self.name)) from None
+                holder = leases.holder(found)
+                if holder.run_id == self.run_id:
+                    wanted["spec"]["acquireTime"] = found["spec"]["acquireTime"]
+                elif not leases.is_free(found, datetime.now(UTC)):
+                    return holder
+                elif holder.run_id:
+                    self.log.warning("The lease of %s has expired: %s", self.name, holder)
+                version = found["metadata"]["resourceVersion"]
+                wanted["metadata"]["resourceVersion"] = version
+                self.hook.replace(wanted)
+        except Exists:
+            return self.acquire()  # somebody was quicker
+        self._renewed = time.monotonic()
+        return None
+
+    def hold(self) -> None:
+        """Go on holding it, or take it anew where it has expired.
+
+        :raises StateError: when another run has taken it; all that is live may be that one's.
+        """
+        if holder := self.acquire():
+            raise StateError(
+                f"This run stops and leaves all as it is: its lease of {self.name} had expired, "
+                f"and another deployment has taken it ({holder}). Start a new run if this one's "
+                "release is still wanted."
+            )
+
+    def renew(self) -> None:
+        """Renew it when it is time; a cluster that is away for a moment is no reason to fail.
+
+        :raises StateError: as :meth:`hold`.
+        """
+        if time.monotonic() - self._renewed < leases.RENEW_SECONDS:
+            return
+        try:
+            self.hold()
+        except ClusterError as error:
+            self.log.warning("The lease of %s is not renewed: %s", self.name, error)
+
+    def release(self) -> None:
+        """Let the next run go on. A lease that cannot be released expires."""
+        try:
+            found = self._found()
+            if found and leases.is_ours(found) and leases.holder(found).run_id == self.run_id:
+                # Only as it was read: a moment later it may be another run's.
+                version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                where = {"namespace": self.namespace, "name": leases.lease_name(self.name)}
+                self.hook.api.request("delete", *_WHAT, **where, body={"preconditions": version})
+        except ClusterError as error:
+            self.log.warning("The lease of %s is left to expire: %s", self.name, error)
+
+    def _found(self) -> dict[str, Any] | None:
+        return self.hook.get(*_WHAT, leases.lease_name(self.name), self.namespace)

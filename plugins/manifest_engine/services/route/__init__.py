@@ -1,0 +1,1 @@
+"""Changes a route, waits for the gateway and calls the public URL."""

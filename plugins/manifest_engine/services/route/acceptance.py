@@ -1,0 +1,79 @@
+"""Waits until the gateway has taken a route, and says what is wrong with it if it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from manifest_engine.domain.core.errors import ClusterError, RouteConflict
+from manifest_engine.domain.environment.environment import Gateway
+from manifest_engine.domain.release.release import Release
+from manifest_engine.domain.route import status as route_status
+from manifest_engine.hooks.kubernetes.api_server import Json
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+ACCEPT_SECONDS = 60.0
+LOOK_SECONDS = 15.0
+REFUSED_SECONDS = 10.0
+"""A refusal may be of the moment: a Service or a listener that the gateway is about to see."""
+
+
+def await_acceptance(
+    hook: ClusterHook, applied: Json, release: Release, on_look: Callable[[], None]
+) -> None:
+    """Watch an HTTPRoute until its Gateway accepts it.
+
+    :param applied: the route as the API server gave it back.
+    :param on_look: called every ``LOOK_SECONDS`` at least; what it raises ends the wait.
+    :raises RouteConflict: with what the gateway said, and what is wrong with the Gateway.
+    """
+    gateway = _gateway(release)
+    metadata = applied["metadata"]
+    where = applied["apiVersion"], applied["kind"], metadata["name"], metadata["namespace"]
+    seen = route_status.acceptance(applied, gateway)
+    begin = time.monotonic()
+    while not seen.accepted:
+        patience = min(REFUSED_SECONDS, ACCEPT_SECONDS) if seen.refused else ACCEPT_SECONDS
+        left = begin + patience - time.monotonic()
+        if left <= 0:
+            break
+        on_look()
+        for event, route in hook.watch(*where, seconds=min(left, LOOK_SECONDS)):
+            if event == "DELETED":
+                raise RouteConflict(
+                    f"HTTPRoute {release.name} was deleted by somebody meanwhile.", retryable=True
+                )
+            before, seen = seen, route_status.acceptance(route, gateway)
+            if seen.accepted or seen.refused != before.refused:
+                break
+    if not seen.accepted:
+        told = diagnosis(hook, release)
+        raise RouteConflict(
+            f"The gateway does not accept the route {release.route_path}: "
+            f"{'; '.join(part for part in (seen.problem, told) if part)}. "
+            "The service runs, but is not public.",
+            retryable=not (seen.refused or told),
+        )
+
+
+def diagnosis(hook: ClusterHook, release: Release) -> str:
+    """What is wrong with the environment's Gateway, empty where nothing is seen or may be."""
+    routing, namespace = release.environment.routing, release.environment.cluster.namespace
+    if routing.api != "gateway":
+        return ""
+    gateway = _gateway(release)
+    kind = "gateway.networking.k8s.io/v1", "Gateway"
+    try:
+        found = hook.get(*kind, gateway.name, gateway.namespace)
+    except ClusterError as error:
+        hook.log.info("The Gateway cannot be looked at: %s", error)
+        return ""
+    host = routing.host or urlsplit(routing.url).hostname or ""
+    return route_status.diagnosis(found, gateway, host, namespace)
+
+
+def _gateway(release: Release) -> Gateway:
+    gateway = release.environment.routing.gateway
+    assert gateway is not None  # noqa: S101  (environments.yaml is checked for it)
+    return gateway

@@ -1,0 +1,55 @@
+"""Calls the public URL of a release until it answers as the smoke test did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from manifest_engine.domain.core.errors import RouteConflict, UnexpectedAnswer
+from manifest_engine.domain.release.release import Release
+from manifest_engine.domain.route import public_answer
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.hooks.route import public_url
+from manifest_engine.services.route import acceptance as route_acceptance
+
+ANSWER_SECONDS = 30.0
+"""The route works 0.1 s after it is accepted where the gateway is near; a cloud's takes seconds."""
+PAUSE_SECONDS = 0.1
+
+
+def await_answer(
+    hook: ClusterHook, release: Release, log: logging.Logger, on_look: Callable[[], None]
+) -> int:
+    """The status that the public URL answers with.
+
+    Old pods may still answer for about a second, and the gateway may not know the route yet.
+
+    :param on_look: called before each call of the URL; what it raises ends the wait.
+    :raises UnexpectedAnswer: saying what answered instead, and whose answer it was.
+    :raises RouteConflict: when nothing answered.
+    """
+    url, strict = public_answer.target(release)
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        on_look()
+        answer = public_url.get(url)
+        problem = public_answer.judge(release, answer, strict=strict)
+        if not problem or time.monotonic() > end:
+            break
+        time.sleep(PAUSE_SECONDS)
+    if problem:
+        if answer.status == 404 and public_url.is_gateways_own(url, answer):
+            told = route_acceptance.diagnosis(hook, release)
+            problem = public_answer.gateways_404(release, told)
+        elif answer.status == 404:
+            problem = public_answer.services_404(release)
+        elif answer.status is None and (told := route_acceptance.diagnosis(hook, release)):
+            problem += f"; {told}"
+        kind = RouteConflict if answer.status is None else UnexpectedAnswer
+        raise kind(
+            f"The public URL {url} does not answer as it should: {problem}.",
+            retryable=not answer.misconfigured and (answer.status is None or answer.status >= 500),
+        )
+    log.info("%s answers %s", url, answer.status)
+    return int(answer.status or 0)

@@ -1,0 +1,1 @@
+"""Watches the smoke test's pod until there is a verdict."""

@@ -1,0 +1,116 @@
+"""A smoke test's pod, from when it is made until there is a verdict, or none is to be expected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from manifest_engine.domain.smoke import outcome as smoke_outcome
+from manifest_engine.domain.smoke import pod as smoke_pod
+from manifest_engine.domain.smoke import verdict
+from manifest_engine.domain.workload import image_pull
+from manifest_engine.domain.workload.pod import APP
+from manifest_engine.hooks.kubernetes import pod_evidence
+from manifest_engine.services.image import purged_image
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from manifest_engine.domain.release.release import Release
+    from manifest_engine.domain.smoke.verdict import Verdict
+    from manifest_engine.domain.workload.finding import Finding
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+_WATCH_SECONDS = 60.0
+_LOG_SECONDS = 2.0
+"""How long the prober's log is listened to, while nothing is seen of the pod."""
+_LOG_LINES = 40
+
+
+class SmokePodWatch:
+    """Watches one pod rather than polling it.
+
+    :param name: the pod's name.
+    :param digest: of the image that it runs.
+    """
+
+    def __init__(
+        self, hook: ClusterHook, release: Release, digest: str, name: str, log: Logger
+    ) -> None:
+        self._hook = hook
+        self._release = release
+        self._digest = digest
+        self._name = name
+        self._namespace = release.environment.cluster.namespace
+        self._log = log
+        self._seen: dict[str, Any] = {}
+        self._listened = False
+        self._service_output: str | None = None
+
+    def verdict(self) -> Verdict:
+        """The prober's verdict, good or bad.
+
+        From its log as soon as it stands there, or from its termination message.
+
+        :raises SmokeTestFailed: when there is none: the service has crashed, the image cannot be
+            pulled, the pod is gone or did not start.
+        """
+        end = time.monotonic() + smoke_pod.deadline(self._release)
+        while (left := end - time.monotonic()) > 0:
+            begun = False
+            for kind, seen in self._hook.watch(
+                "v1", "Pod", self._name, self._namespace, seconds=min(left, _WATCH_SECONDS)
+            ):
+                begun, self._seen = True, seen
+                if found := smoke_outcome.verdict_from_status(seen):
+                    return found
+                if kind == "DELETED":
+                    raise smoke_outcome.pod_deleted(self._name)
+                if error := smoke_outcome.pod_failure(seen):
+                    raise error
+                hopeless = smoke_outcome.final_finding(seen)
+                finding = hopeless and self._explained(hopeless)
+                if finding and not image_pull.tried_again(finding):
+                    raise smoke_outcome.failure(finding, self.service_log())
+                if found := self._told():
+                    return found
+            if not begun and self._hook.get("v1", "Pod", self._name, self._namespace) is None:
+                raise smoke_outcome.pod_deleted(self._name)
+        events = pod_evidence.events(self._hook, self._namespace)
+        raise smoke_outcome.no_verdict_in_time(self._seen, events)
+
+    def service_log(self) -> str:
+        """The end of the service's log; read once, while the pod is there."""
+        if self._service_output is None and self._seen:
+            text = self._read(pod_evidence.last_lines, APP, lines=_LOG_LINES)
+            self._service_output = text.rstrip()
+        return self._service_output or ""
+
+    def _told(self) -> Verdict | None:
+        """What the prober's log tells; the pod's status does up to a second later.
+
+        Asked once: a service that takes its time does not notice the second.
+        """
+        pod = self._seen
+        if self._listened or not (smoke_outcome.prober_runs(pod) and smoke_outcome.may_answer(pod)):
+            return None
+        self._listened = True
+        line = self._read(pod_evidence.first_line, smoke_pod.PROBER, seconds=_LOG_SECONDS)
+        return verdict.read(line)
+
+    def _read(self, how: Callable[..., str], container: str, **which: Any) -> str:
+        """A log, or nothing: it must not take the place of a verdict or of the real error."""
+        try:
+            return how(self._hook, self._namespace, self._name, container, **which)
+        except Exception as error:
+            self._log.warning("The log of %s cannot be read: %s", container, error)
+            return ""
+
+    def _explained(self, finding: Finding) -> Finding:
+        """With what the registry and the pod's events add to a pull that failed."""
+        finding = purged_image.check_registry(finding, self._release, self._digest, self._log)
+        if not finding.pull_denied:
+            return finding
+        mine = f"involvedObject.name={self._name}"
+        return image_pull.explained(finding, pod_evidence.events(self._hook, self._namespace, mine))

@@ -1,0 +1,1 @@
+"""Applies a service's objects, follows the rollout and rolls back."""

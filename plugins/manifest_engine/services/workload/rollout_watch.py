@@ -1,0 +1,151 @@
+"""Follows a Deployment's rollout, and finds out why it does not get on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from manifest_engine.domain.core.errors import ClusterError, StateError
+from manifest_engine.domain.lease import superseded
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.workload import diagnosis, rollout
+from manifest_engine.domain.workload.finding import Finding
+from manifest_engine.hooks.kubernetes import pod_evidence
+from manifest_engine.hooks.kubernetes.api_server import Json
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+LOOK_SECONDS = 3.0
+"""A rollout that is not done by then is looked at more closely; each next time after twice that."""
+AWAY_SECONDS = 1.0
+"""Pause before an API server that is away is asked again."""
+
+
+class RolloutWatch:
+    """The rollout of one Deployment."""
+
+    def __init__(self, hook: ClusterHook, namespace: str, name: str, log: logging.Logger) -> None:
+        self.hook = hook
+        self.namespace = namespace
+        self.name = name
+        self.log = log
+        self.on_look: Callable[[], None] = _nothing
+        """Called every few seconds while a rollout is followed."""
+        self._told: set[str] = set()
+
+    def follow(
+        self, generation: int, seconds: float, release_hash: str | None = None
+    ) -> rollout.Status:
+        """Watch the rollout for so long; what can be said at the end of it.
+
+        A rollout whose pods will never come up counts as failed before its deadline. An API server
+        that is away meanwhile is waited for: the rollout goes on without it.
+
+        :param generation: of the Deployment, once the release was applied.
+        :param release_hash: of the release; None follows whatever is live.
+        :raises StateError: when another release has taken its place.
+        """
+        end = time.monotonic() + seconds
+        status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        look = LOOK_SECONDS
+        away = ""
+        while (left := end - time.monotonic()) > 0:
+            try:
+                status = self._watch(generation, min(left, look), release_hash)
+                look *= 2
+            except ClusterError as error:
+                if not error.retryable:
+                    raise
+                if str(error) != away:
+                    away = str(error)
+                    self.log.warning("The rollout of %s cannot be seen: %s", self.name, away)
+                time.sleep(AWAY_SECONDS)
+            if not isinstance(status, rollout.Waiting):
+                return status
+        return status
+
+    def _watch(self, generation: int, seconds: float, release_hash: str | None) -> rollout.Status:
+        self.on_look()
+        seen: Json | None = None
+        status: rollout.Status = rollout.Waiting("the rollout has not begun")
+        for kind, seen in self.hook.watch(
+            "apps/v1", "Deployment", self.name, self.namespace, seconds=seconds
+        ):
+            if kind == "DELETED":
+                return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+            try:
+                status = judge(seen, generation, release_hash)
+            except StateError:
+                # A watch may begin in the past, with notes that were changed since.
+                return self.look(generation, release_hash)
+            if not isinstance(status, rollout.Waiting):
+                return status
+            self._tell(status.text)
+        if seen is None:
+            return self.look(generation, release_hash)
+        if finding := self.finding(seen):
+            self._tell(finding.sentence)
+            if finding.final:
+                return rollout.Failed(finding.sentence)
+        return status
+
+    def _tell(self, text: str) -> None:
+        """Log it once: counts and findings take turns."""
+        if text not in self._told:
+            self._told.add(text)
+            self.log.info("Rollout of %s: %s", self.name, text)
+
+    def look(self, generation: int, release_hash: str | None = None) -> rollout.Status:
+        """What can be said right now; as :meth:`follow`."""
+        seen = self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+        if seen is None:
+            return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+        status = judge(seen, generation, release_hash)
+        if isinstance(status, rollout.Waiting):
+            finding = self.finding(seen)
+            if finding and finding.final:
+                return rollout.Failed(finding.sentence)
+        return status
+
+    def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
+        """What keeps the newest pods from coming up.
+
+        :param events: also read the events, which tell what probes were answered. They are read,
+            too, where they decide whether an image's pull has failed for good.
+        """
+        if refused := diagnosis.of_creation(deployment):
+            return refused
+        labels = label.label_selector(deployment["spec"]["selector"]["matchLabels"])
+        revision = annotation.read_annotations(deployment).get("deployment.kubernetes.io/revision")
+        newest = {
+            item["metadata"]["uid"]
+            for item in self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
+            if annotation.read_annotations(item).get("deployment.kubernetes.io/revision")
+            == revision
+        }
+        pods = [
+            pod
+            for pod in self.hook.find("v1", "Pod", self.namespace, labels=labels)
+            if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
+        ]
+        found = diagnosis.of_pods(pods)
+        if events or (found and found.pull_denied):
+            happened = pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
+            found = diagnosis.of_pods(pods, happened)
+        return found
+
+
+def judge(deployment: Json, generation: int, release_hash: str | None = None) -> rollout.Status:
+    """The rollout's status, for the state that was applied or a later one of the same release.
+
+    :raises StateError: when a later state is another release's.
+    """
+    if deployment["metadata"].get("generation", 0) < generation:
+        return rollout.Waiting("the API server shows an older state")
+    superseded.refuse_replaced(release_hash, deployment)
+    return rollout.status(deployment)
+
+
+def _nothing() -> None:
+    pass

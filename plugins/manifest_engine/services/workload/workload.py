@@ -1,0 +1,220 @@
+"""One service's objects in a cluster: apply them, follow the rollout, return to the last good."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.lease import superseded
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history
+from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.workload import name_collisions, resources, rollout
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.hooks.kubernetes.errors import Conflict
+from manifest_engine.services.workload import replica_handover
+from manifest_engine.services.workload.rollout_watch import RolloutWatch
+
+Json = dict[str, Any]
+
+OBSERVED_SECONDS = 20.0
+"""How long a controller may be silent; a new leader takes 15 s."""
+_OBSERVED_PAUSE = 0.2
+AUTOSCALER_SECONDS = 1.0
+"""How long an autoscaler that is gone may go on scaling: its controller learns of it by watch."""
+SETTLE_SECONDS = 60.0
+"""How long a rollback may take; its pods are there already, or nearly."""
+
+
+class Workload:
+    """The objects of one service.
+
+    :param force: take over fields that another manager owns.
+    """
+
+    def __init__(
+        self,
+        hook: ClusterHook,
+        namespace: str,
+        name: str,
+        *,
+        force: bool = False,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.hook = hook
+        self.namespace = namespace
+        self.name = name
+        self.force = force
+        self.log = log or logging.getLogger(__name__)
+        self.rollout = RolloutWatch(hook, namespace, name, self.log)
+
+    def live(self) -> Json | None:
+        """The Deployment as it is, None when there is none."""
+        return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+
+    def observed(self) -> Json | None:
+        """The same once its controller has seen its latest change, or as it is after a while.
+
+        Before that its status does not tell whether what is live has come up, so that one which
+        somebody scales just now would be taken for one that never did.
+        """
+        end = time.monotonic() + OBSERVED_SECONDS
+        while not history.is_observed(live := self.live()) and time.monotonic() < end:
+            time.sleep(_OBSERVED_PAUSE)
+        return live
+
+    def replica_sets(self) -> list[Json]:
+        """Those that the Deployment has left of earlier releases, and that of the live one."""
+        labels = label.label_selector({label.INSTANCE: self.name})
+        return self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
+
+    def apply(self, objects: list[Json], live: Json | None) -> Json:
+        """Apply a release's objects, prune what the live one has besides; the Deployment then.
+
+        :param objects: those of ``history.carry_over``, the Deployment first.
+        :raises ClusterError: when the cluster refuses one of them.
+        :raises ManifestError: when the live one is another service's of the same object name.
+        """
+        before = annotation.unpack(annotation.read_annotations(live).get(annotation.OBJECTS)) or []
+        own = objects[0]["metadata"]["labels"]
+        name_collisions.refuse(own[label.COMPONENT], own[label.NAME], live)
+        self._refuse_foreign(objects, live, before)
+        deployment = self._exchange(before, objects, live)
+        if live is None:
+            replica_handover.seed_first(self.hook, objects)
+        return deployment
+
+    def remove(self, objects: list[Json]) -> list[str]:
+        """Delete objects that a release of ours put there, the last first; what was deleted."""
+        gone = []
+        for an_object in reversed(objects):
+            api_version, kind, name = resources.key(an_object)
+            live = self.hook.get(api_version, kind, name, self.namespace)
+            if live is None:
+                continue
+            if not label.is_ours(live):
+                self.log.info("%s %s was not made by a release and is left alone", kind, name)
+                continue
+            if self.hook.delete(api_version, kind, name, self.namespace):
+                self.log.info("%s %s is removed", kind, name)
+                gone.append(f"{kind} {name}")
+        return gone
+
+    def cancel(self, run_id: str) -> str:
+        """Take back what a run that is cancelled has begun to roll out; what was done, or nothing.
+
+        What it has rolled out completely stays.
+        """
+        if history.is_complete(self.observed()):
+            return ""
+        return self.take_back(run_id, settle_seconds=0)
+
+    def take_back(self, run_id: str, *, settle_seconds: float = SETTLE_SECONDS) -> str:
+        """Return to what ran before a run's release; what was done, or nothing.
+
+        A release that was live before the run, and that the run left as it was, stays.
+        """
+        notes = annotation.read_annotations(self.live())
+        if notes.get(annotation.RUN_ID) != run_id:
+            return ""
+        objects = annotation.unpack(notes.get(annotation.OBJECTS)) or []
+        return self.roll_back(objects, settle_seconds=settle_seconds)
+
+    def roll_back(
+        self,
+        failed: list[Json],
+        *,
+        release_hash: str | None = None,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> str:
+        """Return to the last good release, or remove what a first one added; what was done.
+
+        :param failed: the objects of the release that failed.
+        :param release_hash: of that release as it was applied; None takes back what is live.
+        :param settle_seconds: how long to follow the last good one's rollout.
+        :raises StateError: when another release is live.
+        """
+        live = self.live()
+        if live is None:
+            return (
+                "The Deployment is no longer there, and what ran before stood in it: see who "
+                f"deletes objects in the namespace {self.namespace!r}, and deploy again."
+            )
+        superseded.refuse_replaced(release_hash, live)
+        notes = annotation.read_annotations(live)
+        good = history.restore(notes.get(annotation.LAST_GOOD))
+        if good:
+            deployment = self._exchange(failed, good, live)
+            version = good[0]["metadata"]["labels"].get(label.VERSION, "?")
+            if not settle_seconds:
+                return f"Rolled back to version {version}."
+            status = self.rollout.follow(
+                deployment["metadata"]["generation"],
+                settle_seconds,
+                annotation.read_annotations(good[0]).get(annotation.RELEASE_HASH),
+            )
+            if isinstance(status, rollout.Done):
+                return f"Rolled back to version {version}, which is serving."
+            text = status.text if isinstance(status, rollout.Waiting) else status.reason
+            return f"Rolled back to version {version}, whose rollout is not done: {text}."
+        if annotation.FIRST in notes:
+            gone = self.remove(failed)
+            return f"It was the first release; removed again: {', '.join(gone) or 'nothing'}."
+        return (
+            "There is no record of an earlier release, so the pods that run are left as they are."
+        )
+
+    def _exchange(self, before: list[Json], objects: list[Json], live: Json | None) -> Json:
+        """Apply objects, and remove those of before that are not among them; the Deployment then.
+
+        An autoscaler goes before the number of replicas is set: it would overwrite that once more.
+        """
+        gone = [item for item in before if not _among(item, objects)]
+        scalers = [item for item in gone if replica_handover.is_scaler(item)]
+        if scalers:
+            self._apply(objects[0], dry_run=True)  # if it is refused, what runs keeps its scaler
+            if self.remove(scalers):
+                time.sleep(AUTOSCALER_SECONDS)
+        replica_handover.hand_over(self.hook, objects[0], live)
+        applied = [self._apply(an_object) for an_object in objects]
+        self.remove([item for item in gone if item not in scalers])
+        return applied[0]
+
+    def _apply(self, an_object: Json, *, dry_run: bool = False) -> Json:
+        try:
+            return self.hook.apply(an_object, force=self.force, dry_run=dry_run)
+        except Conflict as conflict:
+            scaled_only = all(
+                field == replica_handover.REPLICAS and manager in replica_handover.SCALERS
+                for manager, field in conflict.owned
+            )
+            if not scaled_only:
+                raise
+            # The autoscaler that set it has gone with the former release.
+            return self.hook.apply(an_object, force=True, dry_run=dry_run)
+
+    def _refuse_foreign(self, objects: list[Json], live: Json | None, before: list[Json]) -> None:
+        """Never adopt an object that somebody else made under our name, unless told to."""
+        if self.force:
+            return
+        for an_object in objects:
+            api_version, kind, name = resources.key(an_object)
+            if kind == "Deployment":
+                found = live
+            elif _among(an_object, before):
+                continue
+            else:
+                found = self.hook.get(api_version, kind, name, self.namespace)
+            if found is not None and not label.is_ours(found):
+                owner = (found["metadata"].get("labels") or {}).get(label.MANAGED_BY, "somebody")
+                raise ClusterError(
+                    f"{kind} {name!r} exists in namespace {self.namespace!r} already and was made "
+                    f"by {owner}, not by a release: remove or rename it, or set "
+                    "cluster.forceConflicts for this environment to take it over."
+                )
+
+
+def _among(an_object: Json, objects: list[Json]) -> bool:
+    return resources.key(an_object) in {resources.key(item) for item in objects}

@@ -1,0 +1,1 @@
+"""Airflow, its database, and the client that deploys as Infra Hub does."""

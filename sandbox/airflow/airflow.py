@@ -1,0 +1,175 @@
+"""Airflow itself: ``airflow standalone`` with LocalExecutor, tuned so that a demo is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import requests
+
+from sandbox.airflow import configuration as airflow_configuration
+from sandbox.airflow import database
+from sandbox.core import process
+from sandbox.core.part import Part, SandboxError, wait_until
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine import docker_cli
+from sandbox.engine.engine import Engine
+from sandbox.kubernetes.kube import kubeconfig
+
+_MADE_OF = f"{REPOSITORY} on {SETTINGS.database} for {kubeconfig()}"
+_DAGS = ("deploy_service", "remove_service", "rollback_service")
+_PROGRAM = Path(sys.executable).with_name("airflow")
+_PLUGINS = REPOSITORY / "plugins"
+
+
+class Airflow(Part):
+    """Scheduler, DAG processor, triggerer and API server in one process group."""
+
+    name = "airflow"
+    needs = (
+        "engine", "registry", "artifactory", "index",
+        *(() if SETTINGS.database == "sqlite" else ("database",)),
+    )  # fmt: skip
+    """Its database, and those whose credentials its connections hold; not the cluster."""
+
+    def __init__(self) -> None:
+        self.home = SETTINGS.state / "airflow"
+        self.url = f"http://127.0.0.1:{SETTINGS.airflow_port}"
+
+    def where(self) -> str:
+        return self.url
+
+    def exports(self) -> dict[str, str]:
+        found = {
+            "AIRFLOW_URL": self.url,
+            "AIRFLOW_USER": "admin",
+            "AIRFLOW_PASSWORD": self._password(),
+        }
+        return found | self._variables()
+
+    def ready(self) -> str | None:
+        if problem := process.require_alive(self.name):
+            return problem
+        if (of := (self.home / "made-of").read_text()) != _MADE_OF:
+            return f"it is made of {of}, not of {_MADE_OF}"
+        try:
+            return self._health() or self._dags_known()
+        except SandboxError as error:
+            return str(error)
+
+    def start(self) -> None:
+        self.stop()
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "made-of").write_text(_MADE_OF)
+        airflow_configuration.write(self.home, self.url)
+        process.run(
+            [sys.executable, "-m", "manifest_engine", "register"],
+            what="making the package known to Airflow",
+            env=self._environment(),
+        )
+        database.make_empty()
+        process.run(
+            [
+                sys.executable,
+                "-m",
+                "sandbox.airflow.setup",
+                airflow_configuration.connections(self.home),
+            ],
+            what="making Airflow's database and connections",
+            env=self._environment(),
+            cwd=REPOSITORY,
+        )
+        self._run()
+
+    def restart(self) -> None:
+        """Stop and start the processes; runs, connections and logs are kept."""
+        process.stop(self.name)
+        self._run()
+
+    def _run(self) -> None:
+        _put_on_path()
+        process.start(self.name, [_PROGRAM, "standalone"], env=self._environment(), inherit=False)
+        wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
+        # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
+        requests.get(f"{self.url}/execution/health", timeout=30)
+        wait_until(self._dags_known, 60, "the DAGs in Airflow", pause=0.5)
+
+    def stop(self) -> None:
+        process.stop(self.name)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def token(self) -> str:
+        """A bearer token of Airflow's REST API. Raises SandboxError when it is refused."""
+        answer = requests.post(
+            f"{self.url}/auth/token",
+            json={"username": "admin", "password": self._password()},
+            timeout=30,
+        )
+        if not answer.ok:
+            raise SandboxError(f"Airflow at {self.url} gave no token: HTTP {answer.status_code}")
+        return str(answer.json()["access_token"])
+
+    def _alive(self) -> str | None:
+        problem = process.require_alive(self.name)
+        if problem:
+            raise SandboxError(f"{problem} (whole log: {process.log_file(self.name)})")
+        return None
+
+    def _health(self) -> str | None:
+        try:
+            answer = requests.get(f"{self.url}/api/v2/monitor/health", timeout=2).json()
+        except (requests.RequestException, ValueError) as error:
+            return f"no answer at {self.url} ({type(error).__name__})"
+        for part in ("scheduler", "dag_processor", "triggerer"):
+            if answer[part]["status"] != "healthy":
+                return f"its {part} is {answer[part]['status']}"
+        return None
+
+    def _dags_known(self) -> str | None:
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        broken = requests.get(f"{self.url}/api/v2/importErrors", headers=headers, timeout=10).json()
+        if broken["total_entries"]:
+            first = broken["import_errors"][0]
+            last = first["stack_trace"].strip().splitlines()[-1]
+            raise SandboxError(f"the DAG file {first['filename']} cannot be imported: {last}")
+        for dag in _DAGS:
+            answer = requests.get(f"{self.url}/api/v2/dags/{dag}", headers=headers, timeout=10)
+            if answer.status_code != 200:
+                return f"the DAG {dag} is not there yet"
+        return None
+
+    def _password(self) -> str:
+        try:
+            return str(json.loads(airflow_configuration.passwords(self.home).read_text())["admin"])
+        except FileNotFoundError:
+            return ""
+
+    def _variables(self) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "MANIFEST_ENGINE_ENVIRONMENTS": str(airflow_configuration.environments(self.home)),
+            "MANIFEST_ENGINE_STORE": f"file://{self.home / 'artifacts'}",
+            "REQUESTS_CA_BUNDLE": str(SETTINGS.ca_bundle),
+            "SSL_CERT_FILE": str(SETTINGS.ca_bundle),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        """This process's environment without settings for an Airflow of someone else's."""
+        path = f"{_PROGRAM.parent}{os.pathsep}{Engine().exports()['PATH']}"
+        # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
+        own = {"PATH": path, "PYTHONPATH": str(_PLUGINS), **self._variables()}
+        rest = {key: text for key, text in os.environ.items() if not key.startswith("AIRFLOW")}
+        rest.pop("PYTHONDONTWRITEBYTECODE", None)  # each task would compile all of ours anew
+        return rest | own
+
+
+def _put_on_path() -> None:
+    """Beside ``docker``: the environment's own folder would bring its ``python`` along."""
+    program = docker_cli.BIN / "airflow"
+    words = f"PYTHONPATH={shlex.quote(str(_PLUGINS))} exec {shlex.quote(str(_PROGRAM))}"
+    program.write_text(f'#!/bin/sh\n{words} "$@"\n')
+    program.chmod(0o755)

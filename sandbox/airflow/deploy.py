@@ -1,0 +1,174 @@
+"""``python -m sandbox deploy``, as Infra Hub does it: upload, trigger over REST, follow."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi, Server
+from sandbox.airflow.archives import zip_folder
+from sandbox.core.console import say
+from sandbox.core.part import SandboxError
+from sandbox.services.artifactory.artifactory import Artifactory
+
+_STEPS = (
+    "validate",
+    "download_artifact",
+    "build_image",
+    "push_image",
+    "smoke_test",
+    "apply_deployment",
+    "publish_route",
+    "record_release",
+    "describe_image",
+)
+_OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
+_POLL_SECONDS = 0.8
+
+
+@dataclass
+class Outcome:
+    """How a deployment went; what ``--json`` prints."""
+
+    run_id: str
+    state: str = "queued"
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    digest: str | None = None
+    url: str | None = None
+    failed_step: str | None = None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.state == "success"
+
+
+def upload(archive: bytes, path: str) -> None:
+    """Deploy the ZIP to Artifactory at ``repo/path/file.zip``."""
+    exports = Artifactory().exports()
+    answer = requests.put(
+        f"{exports['ARTIFACTORY_URL']}/{path}",
+        data=archive,
+        headers={"Authorization": f"Bearer {exports['ARTIFACTORY_TOKEN']}"},
+        timeout=600,
+    )
+    if answer.status_code != 201:
+        raise SandboxError(f"Artifactory refused {path}: HTTP {answer.status_code} {answer.text}")
+
+
+def deploy(
+    archive: bytes | None,
+    manifest: dict[str, Any],
+    *,
+    quiet: bool = False,
+    to_end: bool = False,
+    airflow: Server | None = None,
+) -> Outcome:
+    """Upload the ZIP where the manifest says (or convention does), trigger and follow.
+
+    :param to_end: also wait for what comes after the service is live; see :func:`follow`.
+    """
+    if archive is not None:
+        upload(archive, _artifact_path(manifest))
+    api = AirflowApi(airflow or Airflow())
+    run_id = f"sandbox-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    api.trigger("deploy_service", manifest, run_id)
+    if not quiet:
+        say("deploy", f"run {run_id} of deploy_service")
+    return follow(api, run_id, quiet=quiet, to_end=to_end)
+
+
+def follow(
+    api: AirflowApi,
+    run_id: str,
+    *,
+    dag_id: str = "deploy_service",
+    quiet: bool = False,
+    to_end: bool = True,
+) -> Outcome:
+    """Show the steps as they go, and collect how the run ended.
+
+    :param to_end: else a deployment counts as a success once it is recorded, while its image's
+        bill of materials is still made.
+    """
+    run = f"dags/{dag_id}/dagRuns/{run_id}"
+    outcome = Outcome(run_id)
+    begin = time.monotonic()
+    told: set[tuple[str, str, int]] = set()
+    while outcome.state not in ("success", "failed"):
+        time.sleep(_POLL_SECONDS)
+        tasks = api.get(f"{run}/taskInstances?limit=100")["task_instances"]
+        for item in tasks:
+            _note(outcome, item, told, quiet=quiet)
+        if all(item["state"] in _OVER for item in tasks):
+            outcome.state = api.get(run)["state"]
+        elif not to_end and outcome.steps.get("record_release", {}).get("state") == "success":
+            outcome.state = "success"
+    outcome.seconds = round(time.monotonic() - begin, 1)
+    outcome.digest = (api.xcom(run, "push_image") or {}).get("digest")
+    if outcome.ok:
+        outcome.url = (api.xcom(run, "record_release") or {}).get("url")
+    else:
+        names = (*_STEPS, *outcome.steps)
+        failed = [name for name in names if outcome.steps.get(name, {}).get("state") == "failed"]
+        outcome.failed_step = failed[0] if failed else None
+        if outcome.failed_step:
+            outcome.error = api.xcom(run, outcome.failed_step, "error")
+    return outcome
+
+
+def _note(
+    outcome: Outcome, item: dict[str, Any], told: set[tuple[str, str, int]], *, quiet: bool
+) -> None:
+    name, state = item["task_id"], item["state"] or "waiting"
+    seconds = round(item["duration"], 1) if item["duration"] is not None else None
+    outcome.steps[name] = {"state": state, "seconds": seconds, "tries": item["try_number"]}
+    event = (name, state, item["try_number"])
+    if quiet or event in told or state in ("waiting", "scheduled", "queued"):
+        return
+    told.add(event)
+    took = f" in {seconds} s" if state in _OVER and seconds is not None else ""
+    say("deploy", f"{name:<18} {state}{took}")
+
+
+def _artifact_path(manifest: dict[str, Any]) -> str:
+    if manifest.get("artifact"):
+        return str(manifest["artifact"])
+    try:
+        name, version = manifest["serviceName"], manifest["version"]
+        return f"datafactory/{manifest['component']}/{name}/{version}/{name}-{version}.zip"
+    except KeyError as error:
+        raise SandboxError(
+            f"the manifest has no {error.args[0]}, so there is no place to upload the ZIP to"
+        ) from None
+
+
+def main(zip_file: Path, manifest_file: Path, *, as_json: bool) -> int:
+    """The verb ``deploy``: exit status 0 when the service is live, else 1."""
+    for path in (zip_file, manifest_file):
+        if not path.exists():
+            raise SandboxError(f"there is no file {path}")
+    try:
+        manifest = json.loads(manifest_file.read_text())
+    except ValueError as error:
+        raise SandboxError(f"{manifest_file} is not valid JSON: {error}") from None
+    archive = zip_folder(zip_file) if zip_file.is_dir() else zip_file.read_bytes()
+    outcome = deploy(archive, manifest, quiet=as_json)
+    if as_json:
+        print(json.dumps(asdict(outcome), indent=2))
+    elif outcome.ok:
+        say("deploy", f"live in {outcome.seconds} s, image {outcome.digest}")
+        print(outcome.url)
+    else:
+        say("deploy", f"failed at {outcome.failed_step}: {outcome.error}")
+    sys.stdout.flush()
+    return 0 if outcome.ok else 1

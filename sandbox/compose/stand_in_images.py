@@ -1,0 +1,144 @@
+"""Images of docker-compose.yaml, made of Debian's packages where they cannot be pulled.
+
+They bear the names that the file gives, so that it runs as it is. All of them lie in one archive
+in the cache: they share the base image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sandbox.core.console import say
+from sandbox.core.part import SandboxError
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.engine import base_image, docker_cli
+from sandbox.machine import packages
+
+_FOLDER = REPOSITORY / "sandbox/compose/images"
+_REQUIREMENTS = {
+    "requirements.txt": REPOSITORY / "requirements.txt",
+    "constraints.txt": REPOSITORY / "constraints.txt",
+    "many-workers.txt": REPOSITORY / "compose/requirements.txt",
+}
+_LABEL = "manifest-engine.recipe"
+"""On an image made here: what it was made of."""
+_REACH_SECONDS = 8
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_APT = """\
+Dir::Etc::SourceList "/dev/null";
+Dir::Etc::SourceParts "/apt/sources";
+Dir::Etc::PreferencesParts "/apt/preferences";
+APT::Sandbox::User "root";
+"""
+_PREFERENCES = """\
+Package: *
+Pin: release n=trixie
+Pin-Priority: 50
+
+Package: docker.io docker-cli docker-buildx containerd
+Pin: release n=trixie
+Pin-Priority: 600
+"""
+
+
+def names(configuration: dict[str, Any]) -> dict[str, str]:
+    """Image by the name of the Dockerfile that can stand in for it.
+
+    :param configuration: what ``docker compose config`` says.
+    """
+    services = configuration["services"]
+    return {
+        "postgres": services["postgres"]["image"],
+        "redis": services["redis"]["image"],
+        "azurite": services["azurite"]["image"],
+        "docker": services["builder-1"]["image"],
+        "airflow": services["init"]["build"]["args"]["AIRFLOW_IMAGE"],
+    }
+
+
+def provide(wanted: dict[str, str], host: str | None) -> None:
+    """See that the engine at ``host`` has the images, or can pull them. Raises SandboxError."""
+    key = _key(wanted)
+    if all(_current(image, key, host) for image in wanted.values()):
+        return
+    archive = SETTINGS.cache / f"compose-images-{key}.tar"
+    if not archive.exists():
+        if _reachable(wanted["postgres"], host):
+            return  # compose pulls them itself
+        _make(wanted, archive, key, host)
+        return
+    say("compose", "loading the images from the cache")
+    docker_cli.docker("load", "--input", archive, host=host, what="loading the stack's images")
+
+
+def _current(image: str, key: str, host: str | None) -> bool:
+    """Whether the engine has it: a pulled one, or one made by today's recipes."""
+    label = f'{{{{index .Config.Labels "{_LABEL}"}}}}'
+    words = ("image", "inspect", "--format", label, image)
+    try:
+        made_by = docker_cli.docker(*words, host=host, what="looking", seconds=10).strip()
+    except SandboxError:
+        return False
+    return made_by in ("", key)
+
+
+def _reachable(image: str, host: str | None) -> bool:
+    words = ("manifest", "inspect", image)
+    try:
+        docker_cli.docker(*words, host=host, what="reaching", seconds=_REACH_SECONDS)
+    except SandboxError:
+        return False
+    return True
+
+
+def _key(wanted: dict[str, str]) -> str:
+    """Of today's recipes under these names."""
+    files = [*sorted(_FOLDER.glob("*.Dockerfile")), *_REQUIREMENTS.values()]
+    content = [file.read_bytes() for file in files]
+    words = [base_image.archive().name, _PREFERENCES, repr(wanted)]
+    parts = [*content, *(word.encode() for word in words)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> None:
+    work = target.with_suffix(".work")
+    shutil.rmtree(work, ignore_errors=True)  # of an earlier attempt that was killed
+    _write_contexts(work)
+    try:
+        for name, image in wanted.items():
+            say("compose", f"{image} cannot be pulled: making it of Debian's packages")
+            docker_cli.docker(
+                *("buildx", "build", "--quiet", "--provenance=false", "--tag", image),
+                *("--label", f"{_LABEL}={key}"),
+                *("--build-context", f"apt={work / 'apt'}"),
+                *("--build-context", f"requirements={work / 'requirements'}"),
+                *("--file", _FOLDER / f"{name}.Dockerfile", _FOLDER),
+                host=host,
+                what=f"making {image}",
+            )
+        draft = work / "images.tar"
+        docker_cli.docker(
+            *("save", "--output", draft), *wanted.values(), host=host, what="saving the images"
+        )
+        for old in target.parent.glob("compose-images-*.tar"):  # of 2 GB each
+            old.unlink()
+        draft.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_contexts(work: Path) -> None:
+    """What a build may see, yet no layer may hold: which mirror this machine uses."""
+    address = packages.debian_source().address
+    for folder in ("apt/sources", "apt/preferences", "requirements"):
+        (work / folder).mkdir(parents=True)
+    for suite in ("bookworm", "trixie"):
+        line = f"deb [signed-by={_KEYRING}] {address} {suite} main\n"
+        (work / f"apt/sources/{suite}.list").write_text(line)
+    (work / "apt/preferences/trixie").write_text(_PREFERENCES)
+    (work / "apt/apt.conf").write_text(_APT)
+    for name, file in _REQUIREMENTS.items():
+        shutil.copyfile(file, work / "requirements" / name)

@@ -1,0 +1,1 @@
+"""What every part uses: settings, processes, certificates and the order of start."""

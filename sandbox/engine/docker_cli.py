@@ -1,0 +1,86 @@
+"""The docker client that has buildx, with a configuration of its own.
+
+A machine may have several clients (Debian's in /usr/bin, another one before it on PATH) of which
+one alone knows the plugin; and nothing of the sandbox belongs into ``~/.docker``.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from sandbox.core import credentials
+from sandbox.core.part import SandboxError
+from sandbox.core.process import run
+from sandbox.core.settings import SETTINGS
+
+CONFIG = SETTINGS.state / "docker"
+"""``DOCKER_CONFIG``: logins and buildx's own files."""
+BIN = SETTINGS.state / "bin"
+"""Holds a link ``docker`` to the right client, to be put first on PATH."""
+
+
+@functools.cache
+def find() -> Path:
+    """The first client on PATH, or in the usual places, that answers ``buildx version``."""
+    folders = [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"]
+    for folder in dict.fromkeys(folders):
+        client = shutil.which("docker", path=folder)
+        if client and client != str(BIN / "docker") and _answers([client, "buildx", "version"]):
+            return Path(client)
+    raise SandboxError(
+        "no docker client here has buildx: install docker-cli and docker-buildx (the part "
+        "'packages' does so on Debian)"
+    )
+
+
+def engine_answers(host: str | None, seconds: float = 5) -> bool:
+    """Whether an engine answers at ``host``, or at DOCKER_HOST or the default socket."""
+    where = ["--host", host] if host else []
+    return _answers([str(find()), *where, "version"], seconds)
+
+
+def docker(*words: str | Path, host: str | None, what: str, seconds: float | None = None) -> str:
+    """Run ``docker …`` at ``host``; its output, or SandboxError."""
+    where = ["--host", host] if host else []
+    try:
+        return run([find(), *where, *words], what=what, env=environment(), timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(f"{what} took longer than {seconds:.0f} s") from error
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "DOCKER_CONFIG": str(CONFIG)}
+
+
+def prepare() -> None:
+    """Make the configuration folder and the link."""
+    credentials.private_folder(CONFIG)
+    BIN.mkdir(parents=True, exist_ok=True)
+    link = BIN / "docker"
+    link.unlink(missing_ok=True)
+    link.symlink_to(find())
+
+
+def log_in(registry: str, user: str, password: str) -> None:
+    """What ``docker login`` writes, without asking the registry and without a command line."""
+    credentials.private_folder(CONFIG)
+    word = base64.b64encode(f"{user}:{password}".encode()).decode()
+    credentials.write_private(
+        CONFIG / "config.json", json.dumps({"auths": {registry: {"auth": word}}}, indent=2)
+    )
+
+
+def _answers(argv: list[str], seconds: float = 5) -> bool:
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, timeout=seconds, env=environment(), check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0

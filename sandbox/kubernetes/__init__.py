@@ -1,0 +1,1 @@
+"""The cluster: containerd, control plane, node, roles and pull secret."""

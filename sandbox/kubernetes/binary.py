@@ -1,0 +1,56 @@
+"""Kubernetes, built from its published Go modules: no distribution packages its servers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sandbox.core.part import Part
+from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.machine import golang
+
+_MODULE = REPOSITORY / "sandbox/kubernetes/go/cluster"
+
+
+class ClusterBinary(Part):
+    """The multi-call binary ``cluster`` and the tiny ``pause``, in the cache."""
+
+    name = "cluster-binary"
+    needs = ("packages",)
+
+    def where(self) -> str:
+        return "" if SETTINGS.kubeconfig else str(folder())
+
+    def ready(self) -> str | None:
+        if SETTINGS.kubeconfig or (folder() / "cluster").exists():
+            return None
+        return "not built yet"
+
+    def start(self) -> None:
+        if self.ready() is not None:
+            golang.make_once(folder(), self._make)
+
+    def _make(self, target: Path) -> None:
+        golang.build(_MODULE, target, [".", "./pause"], _version_flags(), self.name)
+
+    def stop(self) -> None:
+        """Nothing: the cache is meant to survive."""
+
+
+def folder() -> Path:
+    """Where ``cluster`` and ``pause`` lie."""
+    return golang.output_folder(_MODULE)
+
+
+def _version_flags() -> str:
+    """Clients refuse a server that does not say its version; a module build leaves it empty."""
+    found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (_MODULE / "go.mod").read_text())
+    assert found is not None
+    version, major, minor = found.groups()
+    values = {
+        "k8s.io/component-base/version.gitVersion": version,
+        "k8s.io/component-base/version.gitMajor": major,
+        "k8s.io/component-base/version.gitMinor": minor,
+        "k8s.io/client-go/pkg/version.gitVersion": version,
+    }
+    return " ".join(f"-X {name}={value}" for name, value in values.items())

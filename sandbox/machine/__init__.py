@@ -1,0 +1,1 @@
+"""The machine: packages, bridges, mounts, kernel settings and the Go toolchain."""

@@ -1,0 +1,124 @@
+"""The Go toolchain that builds cluster and gateway, and where it leaves its work."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.core.console import say
+from sandbox.core.part import SandboxError
+from sandbox.core.process import run
+from sandbox.core.settings import REPOSITORY, SETTINGS
+
+_MODULES = (
+    REPOSITORY / "sandbox/kubernetes/go/cluster/go.mod",
+    REPOSITORY / "sandbox/routing/go/gateway/go.mod",
+)
+_FETCHES_ITSELF = (1, 21)
+"""From this release on a Go can fetch the newer toolchain that a go.mod asks for."""
+_SPEAK_EVERY_SECONDS = 20.0
+
+
+def usable() -> bool:
+    """Whether there is a Go that is new enough, or can fetch one that is."""
+    version = _version()
+    return version is not None and version >= _FETCHES_ITSELF
+
+
+def environment() -> dict[str, str]:
+    """For ``go``: a toolchain as new as the modules ask for, static binaries, no workspace."""
+    version = _version()
+    enough = version is not None and version >= max(_asked(path) for path in _MODULES)
+    return {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local" if enough else "auto",
+    }
+
+
+def output_folder(module: Path) -> Path:
+    """Where the build of ``module`` belongs: named by what it is made of, so never stale."""
+    digest = hashlib.sha256((run_go(module, "version") if usable() else "").encode())
+    for source in sorted((module / "go.mod", module / "go.sum", *module.rglob("*.go"))):
+        digest.update(f"{source.relative_to(module)}\n".encode() + source.read_bytes())
+    return SETTINGS.cache / f"{module.name}-{digest.hexdigest()[:16]}"
+
+
+def run_go(module: Path, *words: str) -> str:
+    """Run a short ``go`` command in ``module``'s folder."""
+    return run(["go", *words], what=f"go {words[0]}", cwd=module, env=environment())
+
+
+def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who: str) -> None:
+    """Build ``packages`` into the folder ``output``, with a line of progress now and then."""
+    say(who, "downloading Go modules")
+    run_go(module, "mod", "download")
+    total = len(set(run_go(module, "list", "-deps", *packages).split()))
+    words = ["go", "build", "-v", "-buildvcs=false", "-trimpath", "-mod=readonly"]
+    words += ["-ldflags", f"-s -w {ldflags}", "-o", f"{output}/", *packages]
+    spoken = time.monotonic()
+    lines: list[str] = []
+    with subprocess.Popen(
+        words, cwd=module, env=environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # with -v: each package as it is compiled; and errors
+            lines.append(line.rstrip())
+            if time.monotonic() - spoken > _SPEAK_EVERY_SECONDS:
+                spoken = time.monotonic()
+                say(who, f"compiling, {len(lines)} packages of at most {total}")
+    if process.returncode != 0:
+        raise SandboxError(f"go build of {module.name} failed: " + "\n".join(lines[-8:]))
+
+
+def make_once(target: Path, make: Callable[[Path], None]) -> None:
+    """Have ``make`` fill a folder that becomes ``target`` when it is whole; none if it is there."""
+    with one_at_a_time():
+        if target.exists():  # built by another call while this one waited
+            return
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        make(unfinished)
+        unfinished.rename(target)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two builds side by side are no faster on two cores, and the linkers take 2 GiB each."""
+    SETTINGS.cache.mkdir(parents=True, exist_ok=True)
+    with (SETTINGS.cache / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _version() -> tuple[int, ...] | None:
+    if not shutil.which("go"):
+        return None
+    done = subprocess.run(
+        ["go", "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path("/"),  # outside a module, so that it is the installed toolchain that answers
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+    )
+    return _numbers(done.stdout, r"go(\d+(?:\.\d+)+)")
+
+
+def _asked(mod: Path) -> tuple[int, ...]:
+    return _numbers(mod.read_text(), r"(?m)^go (\d+(?:\.\d+)+)") or (0,)
+
+
+def _numbers(text: str, pattern: str) -> tuple[int, ...] | None:
+    found = re.search(pattern, text)
+    return tuple(int(part) for part in found[1].split(".")) if found else None

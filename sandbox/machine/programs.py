@@ -1,0 +1,76 @@
+"""Which programs the sandbox needs, and which Debian packages have those that the machine lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from sandbox.airflow import database
+from sandbox.machine import golang
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+"""The names under which it stands on PATH."""
+_PLUGINS = (
+    "/usr/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+)
+ENGINE = {
+    "docker.io": ("dockerd",),
+    "docker-cli": ("/usr/bin/docker",),
+    "docker-buildx": tuple(f"{folder}/docker-buildx" for folder in _PLUGINS),
+    "docker-compose": tuple(f"{folder}/docker-compose" for folder in _PLUGINS),
+}
+"""Not needed where an engine with buildx answers already. A package and the files any one of which
+says that it, or another distribution's package of the same program, is there."""
+_OTHERS = {
+    "containerd": ("containerd",),
+    "docker-registry": ("docker-registry", "registry"),
+    "runc": ("runc",),
+    "iptables": ("iptables",),
+    "nftables": ("nft",),
+    "conntrack": ("conntrack",),
+    "containernetworking-plugins": ("/usr/lib/cni/bridge",),
+    "debootstrap": ("debootstrap",),
+    "iproute2": ("ip",),
+    "socat": ("socat",),
+    "chromium": CHROMIUM,
+    "curl": ("curl",),
+    "openssl": ("openssl",),
+    "unzip": ("unzip",),
+}
+_GO = "golang-go"
+_POSTGRESQL = "postgresql"
+
+
+def lacking() -> list[str]:
+    """The packages to install, as apt names them."""
+    others = [name for name, files in _OTHERS.items() if not _any_found(files)]
+    engine = [name for name, files in ENGINE.items() if not _any_found(files)]
+    if engine and _usable_engine():
+        engine = []
+    postgresql = [] if database.installed() else [_POSTGRESQL]
+    return [*engine, *others, *postgresql, *([] if golang.usable() else [_GO])]
+
+
+def _usable_engine() -> bool:
+    """Whether a Docker engine with buildx answers to the client on PATH."""
+    if not shutil.which("docker"):
+        return False
+    for words in (["buildx", "version"], ["version"]):
+        try:
+            done = subprocess.run(["docker", *words], capture_output=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+        if done.returncode != 0:
+            return False
+    return True
+
+
+def _any_found(files: tuple[str, ...]) -> bool:
+    # sbin stands on no ordinary user's PATH, and not always on root's
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return any(shutil.which(file, path=path) or Path(file).is_file() for file in files)

@@ -1,0 +1,1 @@
+"""The gateway: Contour and Envoy."""

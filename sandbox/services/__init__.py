@@ -1,0 +1,1 @@
+"""Servers outside the cluster; each stand-in refuses what the real service refuses."""

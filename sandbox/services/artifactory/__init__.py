@@ -1,0 +1,1 @@
+"""The Artifactory stand-in."""

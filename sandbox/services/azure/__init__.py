@@ -1,0 +1,1 @@
+"""Stand-ins for Entra ID, Azure Resource Manager and instance metadata."""

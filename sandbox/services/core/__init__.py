@@ -1,0 +1,1 @@
+"""What the stand-ins share: how they listen and read forms."""

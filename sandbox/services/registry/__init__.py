@@ -1,0 +1,1 @@
+"""The registry, and the stand-in for ACR's token service."""

@@ -1,0 +1,80 @@
+"""The sandbox as Azure shows it, and Connections to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.kubernetes import files as cluster_files
+from sandbox.kubernetes import rbac
+from sandbox.services.azure import arm, entra
+from sandbox.services.azure.arm import Arm
+from tests.integration.azure.directories import Directory, of_the_sandbox
+
+MEND = "Bring it up: .venv/bin/python -m sandbox up --only arm --only rbac"
+SECONDS = 6
+"""How long a token lives where a test waits for its end."""
+
+Make = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def azure(sandbox: dict[str, str]) -> dict[str, Any]:
+    """What is known of tenant and cluster, once ARM answers."""
+    if problem := Arm().ready():
+        pytest.fail(f"There is no ARM stand-in: {problem}. {MEND}", pytrace=False)
+    deployer, reader = entra.identity()["clients"]
+    return {
+        "connection": arm.connection(),
+        "object_id": deployer["object_id"],
+        "certificate": deployer["certificate_key"] + deployer["certificate"],
+        "reader": reader,
+        "local_cluster": arm.LOCAL_CLUSTER,
+        "server": cluster_files.SERVER.removeprefix("https://"),
+    }
+
+
+@pytest.fixture(scope="session")
+def aks_namespace(azure: dict[str, Any], kube: Any, namespace: str) -> str:
+    """A namespace where the deployer has the package's role, and nothing besides."""
+    bound = rbac.binding("RoleBinding", rbac.ROLE, azure["object_id"])
+    kube("apply", "-n", namespace, "-f", "-", given=json.dumps(bound))
+    return namespace
+
+
+@pytest.fixture
+def short_lived(azure: dict[str, Any]) -> Iterator[Directory]:
+    """Gives tokens that end soon, and says so."""
+    with of_the_sandbox(token_seconds=SECONDS) as found:
+        yield found
+
+
+@pytest.fixture
+def revoked_early(azure: dict[str, Any]) -> Iterator[Directory]:
+    """Gives tokens that are refused soon, though they were given for an hour."""
+    with of_the_sandbox(token_seconds=SECONDS, announced_seconds=3600) as found:
+        yield found
+
+
+@pytest.fixture
+def connect(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Defines a Connection; ``extra`` and other keywords change that of the sandbox."""
+
+    def make(conn_id: str = "aks_tests", *, extra: dict[str, Any] | None = None, **top: Any) -> str:
+        known = {**azure["connection"], **top}
+        known["extra"] = {**azure["connection"]["extra"], **(extra or {})}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(known))
+        return conn_id
+
+    return make
+
+
+@pytest.fixture
+def deployment(kube: Any, aks_namespace: str) -> Iterator[str]:
+    """A Deployment without pods, whose generation ``kube`` can raise."""
+    kube("create", "deployment", "idle", "--image=none", "--replicas=0", "-n", aks_namespace)
+    yield "idle"
+    kube("delete", "deployment", "idle", "-n", aks_namespace, check=False)

@@ -1,0 +1,96 @@
+"""Engines that are restarted or full: a sentence, and another try."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from manifest_engine.domain.core.errors import BuildError
+from manifest_engine.hooks.builder.hook import BuilderHook
+
+from sandbox.engine import base_image
+from sandbox.engine.dockerd import Daemon
+from tests.integration.image.test_ending import SlowBuild
+
+if TYPE_CHECKING:
+    from tests.integration.image.conftest import Service
+
+_SLOT = 4
+_MIB = 700
+"""The base image fits, and what the build writes does not."""
+
+
+@pytest.fixture
+def daemon(docker_host: str) -> Iterator[Daemon]:
+    """An engine of the test's own, all of whose files are in a small file system."""
+    made = Daemon("engine-faulty", _SLOT)
+    made.folder.mkdir(parents=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_MIB}m", "tmpfs", str(made.folder)], check=True
+    )
+    try:
+        made.start()
+        base_image.load(made.host)
+        yield made
+    finally:
+        made.stop()
+        subprocess.run(["umount", str(made.folder)], check=False, capture_output=True)
+        made.stop()
+
+
+@pytest.fixture
+def faulty(daemon: Daemon, connections: Callable[..., None]) -> str:
+    connections("faulty", conn_type="docker", host=daemon.host)
+    return "faulty"
+
+
+def test_a_full_disk_is_named_and_worth_another_try(service: Service, faulty: str) -> None:
+    dockerfile = f"FROM python:3.11\nRUN dd if=/dev/zero of=/big bs=1M count={_MIB}\n"
+    with pytest.raises(BuildError, match="builder 'faulty': its disk is full: free some") as it:
+        service.build(service.zip(**{"scripts/Dockerfile": dockerfile}), builder=faulty)
+    assert it.value.retryable
+
+
+def test_an_artifact_that_does_not_fit_on_the_builder_s_disk(service: Service, faulty: str) -> None:
+    content = (os.urandom(1 << 14) + bytes(63 << 14)) * _MIB  # dense enough not to be a ZIP bomb
+    big = service.zip(**{"scripts/Dockerfile": "FROM scratch\nCOPY . /\n", "a": content})
+    with pytest.raises(BuildError, match="its disk is full") as caught:
+        service.build(big, builder=faulty)
+    assert caught.value.retryable
+
+
+def test_an_engine_that_stops_during_the_build_is_worth_another_try(
+    service: Service, faulty: str, daemon: Daemon
+) -> None:
+    slow = SlowBuild(service)
+
+    def stop() -> None:
+        slow.wait_until(running=True, seconds=60)
+        daemon.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(BuildError, match="builder 'faulty'") as caught:
+            service.build(slow.artifact, builder=faulty)
+    finally:
+        stopper.join()
+    assert caught.value.retryable
+
+
+def test_an_engine_that_fails_after_the_build_costs_the_cache_alone(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BuildError("The builder does not answer.", retryable=True)
+
+    service.ship(service.zip())
+    monkeypatch.setattr(BuilderHook, "layers", fail)
+    built = service.build(service.zip(**{"src/extra.py": "x = 1\n"}), version="1.0.1")
+    assert built["image_id"]
+    assert built["cache_image_id"] is None
+    assert "The build cache could not be written: The builder does not answer." in service.log

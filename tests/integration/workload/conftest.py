@@ -1,0 +1,100 @@
+"""Releases that the step applies to the real cluster; none is left."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.integration.names import LEASE_NAME, NAME
+from tests.integration.steps import apply_step
+
+
+@pytest.fixture
+def apply(
+    digest: str, context: Callable[..., Any], kube: Callable[..., str], namespace: str
+) -> Callable[..., Any]:
+    """Runs the step with a good verdict, and waits in the task if it would defer."""
+    from airflow.sdk.exceptions import TaskDeferred
+
+    def run(release: Any, *, digest: str = digest, **changes: Any) -> dict[str, Any]:
+        given = {key: changes[key] for key in ("verdict",) if key in changes}
+        task = apply_step(release, digest, **given)
+        made = context(release.run_id)
+        try:
+            done = task.execute(made)
+        except TaskDeferred as deferred:
+            if not changes.get("wait", True):
+                raise
+            done = _resume(task, made, deferred)
+        if not changes.get("keep_lease"):
+            kube("delete", "lease", LEASE_NAME, "-n", namespace)  # as publish_route does in the end
+        return done
+
+    return run
+
+
+def _resume(task: Any, made: Any, deferred: Any) -> dict[str, Any]:
+    import asyncio
+
+    event = asyncio.run(anext(deferred.trigger.run())).payload
+    return getattr(task, deferred.method_name)(made, event, **(deferred.kwargs or {}))
+
+
+@pytest.fixture
+def resume(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
+    """Ends a step that was deferred: waits as the triggerer does, then judges in a new task."""
+
+    def run(release: Any, deferred: Any) -> dict[str, Any]:
+        return _resume(apply_step(release, digest), context(release.run_id), deferred)
+
+    return run
+
+
+@pytest.fixture
+def replicas_seen(kube: Callable[..., str], namespace: str) -> Callable[..., Any]:
+    """While it is open, every ``spec.replicas`` that the Deployment has, in order."""
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+    @contextmanager
+    def watching() -> Iterator[list[int]]:
+        seen: list[int] = []
+        begun, ended = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            hook = ClusterHook("kubernetes_default")
+            for _, state in hook.watch("apps/v1", "Deployment", NAME, namespace, seconds=60):
+                seen.append(state["spec"]["replicas"])
+                begun.set()
+                if ended.is_set():
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert begun.wait(10)
+        yield seen
+        ended.set()
+        kube("annotate", f"deployment/{NAME}", "tests/seen=all", "-n", namespace)  # wakes it
+        watcher.join(70)
+
+    return watching
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(kube: Any, namespace: str) -> Any:
+    yield
+    kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers,httproutes,leases"
+    kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
+
+
+@pytest.fixture
+def get(kube: Any, namespace: str) -> Callable[[str], Any]:
+    def read(what: str) -> Any:
+        said = kube("get", what, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(said) if said.strip() else None
+
+    return read

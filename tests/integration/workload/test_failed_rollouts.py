@@ -1,0 +1,102 @@
+"""A release that does not come up: rolled back, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import RolloutFailed
+from manifest_engine.domain.release import history
+from manifest_engine.domain.workload import resources
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.services.workload.workload import Workload
+
+from tests.integration.names import NAME
+
+
+def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, get):
+    apply(make_release(replicas=2))
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(replicas=2, version="2", env={"MODE": "crash"}))
+
+    assert "exit code 3" in str(raised.value)
+    assert "cannot open the price list" in str(raised.value)
+    assert "Rolled back to version 1" in str(raised.value)
+    deployment = get(f"deployment/{NAME}")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert container.get("env", []) == []
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
+    assert deployment["status"]["availableReplicas"] == 2
+
+
+def test_what_a_crashing_update_printed_is_clean_in_the_sentence(apply, make_release):
+    apply(make_release(replicas=1))
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(replicas=1, version="2", env={"MODE": "crash-noisily"}))
+
+    said = str(raised.value)
+    assert "exit code 3" in said
+    assert "Rolled back to version 1" in said
+    assert printable.unprintable(said) is None
+    assert len(said) < 4000
+
+
+def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added(
+    apply, make_release, get
+):
+    apply(make_release(replicas=1, env={"TEXT": "first"}))
+    scale = {"minReplicas": 2, "maxReplicas": 3}
+
+    with pytest.raises(RolloutFailed):
+        apply(make_release(version="2", autoscale=scale, env={"MODE": "crash"}))
+
+    deployment = get(f"deployment/{NAME}")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "TEXT", "value": "first"}
+    ]
+    assert get(f"poddisruptionbudget/{NAME}") is None
+    assert get(f"horizontalpodautoscaler/{NAME}") is None
+
+
+def test_a_failed_first_release_is_removed_again(apply, make_release, kube, namespace):
+    with pytest.raises(RolloutFailed, match="first release"):
+        apply(make_release(replicas=2, env={"MODE": "crash"}))
+
+    kinds = "deployments,services,poddisruptionbudgets"
+    assert kube("get", kinds, "-n", namespace, "-o", "name").strip() == ""
+
+
+def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, make_release):
+    quick = {"timeoutSeconds": 3}
+
+    with pytest.raises(RolloutFailed) as raised:
+        apply(make_release(env={"MODE": "unhealthy"}, smokeTest=quick))
+
+    assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)
+
+
+def test_rolling_back_to_an_autoscaled_release_never_lets_its_pods_fall_to_one(
+    apply, make_release, get, replicas_seen
+):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+
+    with replicas_seen() as seen, pytest.raises(RolloutFailed, match="Rolled back to version 1"):
+        apply(make_release(version="2", replicas=3, env={"MODE": "crash"}))
+
+    assert get(f"horizontalpodautoscaler/{NAME}")
+    assert set(seen) == {2, 3}
+
+
+def test_nor_does_a_cancelled_run(apply, make_release, digest, namespace, replicas_seen):
+    apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
+    failing = make_release(version="2", replicas=3, env={"MODE": "crash"})
+    workload = Workload(ClusterHook("kubernetes_default"), namespace, NAME)
+    live = workload.live()
+    workload.apply(history.carry_over(resources.workload(failing, digest, {}), live), live)
+
+    with replicas_seen() as seen:
+        assert workload.cancel(failing.run_id) == "Rolled back to version 1."
+
+    assert set(seen) <= {2, 3}

@@ -1,0 +1,140 @@
+"""One deployment of a service at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Timer
+
+import pytest
+from manifest_engine.domain.core.errors import RolloutFailed, StateError
+
+from tests.integration.names import LEASE_NAME, NAME
+
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {{name: {name}, namespace: {namespace}, labels: {labels}}}
+spec: {{holderIdentity: another-run, leaseDurationSeconds: 60, renewTime: "{renewed}"}}
+"""
+
+
+OURS = "{app.kubernetes.io/managed-by: manifest-engine}"
+
+
+def hold(kube, namespace, renewed, *, name=LEASE_NAME, labels=OURS):
+    text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    wanted = LEASE.format(name=name, namespace=namespace, labels=labels, renewed=text)
+    kube("apply", "-f", "-", given=wanted)
+
+
+def test_a_run_waits_for_another_ones_deployment_without_a_worker(
+    apply, make_release, kube, namespace, get
+):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    hold(kube, namespace, datetime.now(UTC))
+
+    with pytest.raises(TaskDeferred) as deferred:
+        apply(make_release(), wait=False)
+
+    assert deferred.value.method_name == "execute_with_lease"
+    assert get(f"deployment/{NAME}") is None
+
+
+def test_it_goes_on_once_the_lease_is_given_back(apply, make_release, kube, namespace):
+    hold(kube, namespace, datetime.now(UTC))
+    release = Timer(3, kube, ("delete", "lease", LEASE_NAME, "-n", namespace))
+    release.start()
+
+    assert apply(make_release())["changed"] is True
+
+
+def test_the_lease_of_a_dead_holder_expires(apply, make_release, kube, namespace, get):
+    hold(kube, namespace, datetime.now(UTC) - timedelta(seconds=90))
+    release = make_release()
+
+    apply(release, wait=False, keep_lease=True)
+
+    assert get(f"lease/{LEASE_NAME}")["spec"]["holderIdentity"] == release.run_id
+
+
+def test_a_service_elects_a_leader_by_a_lease_of_its_own_name(
+    apply, make_release, kube, namespace, get
+):
+    hold(kube, namespace, datetime.now(UTC) - timedelta(days=1), name=NAME, labels="{}")
+    before = get(f"lease/{NAME}")
+
+    assert apply(make_release())["changed"] is True
+
+    assert get(f"lease/{NAME}") == before
+
+
+def test_a_lease_that_no_run_made_is_left_alone_and_nothing_is_applied(
+    apply, make_release, kube, namespace, get
+):
+    hold(kube, namespace, datetime.now(UTC) - timedelta(days=1), labels="{}")
+    before = get(f"lease/{LEASE_NAME}")
+
+    with pytest.raises(StateError, match="held by 'another-run', was not made by a deployment"):
+        apply(make_release(), wait=False)
+
+    assert get(f"lease/{LEASE_NAME}") == before
+    assert get(f"deployment/{NAME}") is None
+
+
+def test_another_try_of_the_same_run_holds_it_already(apply, make_release):
+    release = make_release()
+    apply(release, wait=False, keep_lease=True)
+
+    assert apply(release, wait=False)["changed"] is False
+
+
+def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
+    with pytest.raises(RolloutFailed):
+        apply(make_release(env={"MODE": "crash"}))
+
+    assert get(f"lease/{LEASE_NAME}") is None
+
+
+def deferred(apply, release, monkeypatch):
+    """Applies a slow release as far as the wait in the triggerer."""
+    from airflow.sdk.exceptions import TaskDeferred
+    from manifest_engine.operators.workload import apply_deployment
+
+    monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 1.0)
+    with pytest.raises(TaskDeferred) as wait:
+        apply(release, wait=False, keep_lease=True)
+    return wait.value
+
+
+def test_a_run_that_lost_its_lease_leaves_the_other_ones_rollout_alone(
+    *, apply, make_release, resume, kube, namespace, get, monkeypatch
+):
+    apply(make_release())
+    slow = make_release(version="2", env={"MODE": "slow", "AFTER": "15"})
+    wait = deferred(apply, slow, monkeypatch)
+    hold(kube, namespace, datetime.now(UTC))
+
+    with pytest.raises(StateError, match="another deployment has taken it"):
+        resume(slow, wait)
+
+    live = get(f"deployment/{NAME}")
+    assert live["metadata"]["labels"]["app.kubernetes.io/version"] == "2"
+    assert get(f"lease/{LEASE_NAME}")["spec"]["holderIdentity"] == "another-run"
+
+
+def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
+    *, apply, make_release, resume, kube, namespace, get, monkeypatch
+):
+    apply(make_release())
+    slow = make_release(version="2", env={"MODE": "slow", "AFTER": "15"})
+    wait = deferred(apply, slow, monkeypatch)
+    kube("rollout", "undo", f"deployment/{NAME}", "-n", namespace)
+    kube("rollout", "status", f"deployment/{NAME}", "-n", namespace, "--timeout=60s")
+
+    with pytest.raises(StateError, match="replaced meanwhile"):
+        resume(slow, wait)
+
+    container = get(f"deployment/{NAME}")["spec"]["template"]["spec"]["containers"][0]
+    assert container.get("env", []) == []
+    assert get(f"lease/{LEASE_NAME}") is None

@@ -1,0 +1,39 @@
+"""Pods that were deleted are waited for, and named when they do not end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from threading import Timer
+
+from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.hooks.kubernetes.pod_ends import await_gone
+
+LABEL = "tests.manifest-engine.io/ends"
+HOLD = "tests.manifest-engine.io/hold"
+
+
+def test_pods_are_waited_for_until_the_time_is_over(
+    kube: Callable[..., str], namespace: str
+) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "held", "labels": {LABEL: "held"}, "finalizers": [HOLD]},
+        "spec": {"nodeSelector": {LABEL: "nowhere"}, "containers": [{"name": "a", "image": "b"}]},
+    }
+    kube("create", "-n", namespace, "-f", "-", given=json.dumps(pod))
+    kube("delete", "pod", "held", "-n", namespace, "--wait=false")
+    hook, labels = ClusterHook("kubernetes_default"), f"{LABEL}=held"
+    log = logging.getLogger(__name__)
+
+    left = await_gone(hook, namespace, labels, seconds=1, log=log)
+    assert [item["metadata"]["name"] for item in left] == ["held"]
+
+    let_go = ("patch", "pod", "held", "-n", namespace, "--type=merge")
+    Timer(1, kube, (*let_go, "-p", '{"metadata":{"finalizers":null}}')).start()
+    begin = time.monotonic()
+    assert await_gone(hook, namespace, labels, seconds=30, log=log) == []
+    assert 0.5 < time.monotonic() - begin < 5, "it was watched"

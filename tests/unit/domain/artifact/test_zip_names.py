@@ -1,0 +1,105 @@
+"""Names as packers write them: with and without the flag, with Info-ZIP's field, from Windows."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+import pytest
+from manifest_engine.domain.artifact.archive import Archive, open_archive
+from manifest_engine.domain.artifact.member_paths import refused
+from manifest_engine.domain.environment.environment import Limits
+
+from tests.unit.domain.artifact.zip_bytes import Part, make_zip
+
+NAME = "data/gr\u00f6\u00dfe.txt"
+UTF8, OEM = NAME.encode(), NAME.encode("cp437")
+OTHER = Part("app.py", b"x")
+
+
+def opened(*parts: Part) -> Archive:
+    return open_archive(io.BytesIO(make_zip(*parts)), Limits())
+
+
+def unicode_path(replaced: bytes, name: bytes) -> bytes:
+    """Info-ZIP's Unicode Path extra field (APPNOTE.TXT 4.6.9)."""
+    return struct.pack("<HHBI", 0x7075, 5 + len(name), 1, zlib.crc32(replaced)) + name
+
+
+@pytest.mark.parametrize(
+    ("part", "guess"),
+    [
+        (Part(UTF8, b"x", utf8=True), None),
+        (Part(UTF8, b"x", utf8=False), "UTF-8"),
+        (Part(OEM, b"x", utf8=False), "code page 437"),
+        (Part(OEM, b"x", utf8=False, extra=unicode_path(OEM, UTF8)), None),
+        (Part(b"data/gr__e.txt", b"x", extra=unicode_path(b"data/gr__e.txt", UTF8)), None),
+        (Part(OEM, b"x", utf8=False, extra=unicode_path(b"else", b"y")), "code page 437"),
+        (
+            Part(
+                OEM,
+                b"x",
+                utf8=False,
+                extra=struct.pack("<HH2x", 0x9999, 2) + unicode_path(OEM, UTF8),
+            ),
+            None,
+        ),
+    ],
+    ids=[
+        "flag",
+        "UTF-8",
+        "OEM",
+        "field",
+        "field of an ASCII name",
+        "field of another name",
+        "second field",
+    ],
+)
+def test_a_name_is_read_as_its_packer_meant_it(part: Part, guess: str | None) -> None:
+    made = opened(OTHER, part)
+
+    assert made.members == ("app.py", NAME)
+    said = f"The ZIP's name {NAME!r} does not say its encoding and was read as {guess}."
+    assert made.notes == ([said] if guess else [])
+
+
+def test_a_guess_is_said_once_for_all_names() -> None:
+    names = [f"data/gr\u00f6\u00dfe{n}".encode() for n in range(3)]
+    made = opened(OTHER, *(Part(name, b"x", utf8=False) for name in names))
+
+    assert len(made.notes) == 1
+    assert made.notes[0].endswith("was read as UTF-8 (and 2 more).")
+
+
+def test_backslashes_of_a_windows_packer_are_folders_as_unzip_has_it() -> None:
+    made = opened(
+        Part("scripts\\", system=0),
+        Part("scripts\\Dockerfile", b"FROM x", system=0),
+        Part("app.py", b"x", system=0),
+    )
+
+    assert made.members == ("app.py", "scripts/Dockerfile")
+    assert made.dockerfile(b"")[0] == b"FROM x"
+    assert made.notes == ["The ZIP's name 'scripts/' had backslashes between folders (and 1 more)."]
+
+
+def test_members_are_read_under_their_raw_name() -> None:
+    made = opened(OTHER, Part(UTF8, b"right", utf8=False))
+
+    assert b"right" in b"".join(made.tar_stream())
+
+
+@pytest.mark.parametrize("name", ["\u202etxt", "\U0001f600", "a b", "10:30", "-rf", "...", "$HOME"])
+def test_a_name_that_linux_takes_is_kept_and_shown_escaped(name: str) -> None:
+    assert opened(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
+    assert "\u202e" not in str(refused(name, ""))
+
+
+def test_zipfile_s_own_names_are_no_guess() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as target:
+        target.writestr(NAME, "x")
+
+    assert open_archive(made, Limits()).notes == []

@@ -1,0 +1,52 @@
+"""The cache is written anew when a command ran that it does not know, and only then."""
+
+import pytest
+from manifest_engine.domain.build.build_cache import Layers, Step, serves
+
+PIP = "RUN |1 UTILS_VERSION=1.4.2 /bin/sh -c pip install # buildkit"
+
+
+def image(*steps: tuple[str, str | None]) -> Layers:
+    """Of steps and the layers that they made."""
+    return Layers(
+        tuple(Step(text, layer is not None) for text, layer in steps),
+        tuple(layer for _, layer in steps if layer is not None),
+    )
+
+
+BASE = (("debootstrap", "base"), ("CMD python3", None))
+CACHED = image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("ENV A=1", None), ("COPY .", "c1"))
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("ENV A=1", None), ("COPY .", "c2")),
+        image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("ENV A=2", None), ("COPY .", "c2")),
+        image(*BASE, ("COPY requirements", "r1"), (PIP, "p1")),
+        image(*BASE, ("COPY .", "c2")),
+    ],
+    ids=["code", "metadata", "fewer copies", "no command"],
+)
+def test_a_change_after_the_last_command_leaves_the_cache_as_it_is(built: Layers) -> None:
+    assert serves(CACHED, built)
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        image(*BASE, ("COPY requirements", "r2"), (PIP, "p2"), ("COPY .", "c1")),
+        image(*BASE, ("COPY requirements", "r1"), (PIP, "p2"), ("COPY .", "c1")),
+        image(("debootstrap", "b2"), BASE[1], ("COPY requirements", "r1"), (PIP, "p1")),
+        image(*BASE, ("COPY requirements", "r1"), (PIP.replace("1.4.2", "1.5.0"), "p1")),
+        image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("COPY .", "c1"), ("RUN x", "x1")),
+    ],
+    ids=["requirements", "packages", "base", "argument", "another command"],
+)
+def test_a_command_that_the_cache_does_not_know_writes_it_anew(built: Layers) -> None:
+    assert not serves(CACHED, built)
+
+
+def test_an_engine_s_history_does_not_tell_which_steps_make_layers() -> None:
+    told = Layers(tuple(Step(step.created_by) for step in CACHED.history), CACHED.diff_ids)
+    assert serves(CACHED, told)

@@ -1,0 +1,120 @@
+"""What an image is made of follows from the input alone, and all of the input counts."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from manifest_engine.domain.build import recipe
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.domain.release import release
+
+SHA = "ab" * 32
+DOCKERFILE = b"FROM python:3.11\n"
+DEV = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
+
+
+def made(
+    sha: str = SHA, dockerfile: bytes = DOCKERFILE, run: str = "run-1", **fields: Any
+) -> recipe.Recipe:
+    asked = {
+        "component": "pricing",
+        "serviceName": "quote-service",
+        "version": "1.4.0",
+        "environment": "dev",
+        **fields,
+    }
+    planned = release.plan(
+        manifest.parse(asked),
+        DEV,
+        login_server="registry.example.com",
+        run_id=run,
+        requested_at=datetime.now(UTC),
+        requested_by=run,
+    )
+    return recipe.recipe(planned, sha, dockerfile)
+
+
+def test_labels_tell_where_the_image_comes_from() -> None:
+    labels = made().labels
+    artifact = "datafactory/pricing/quote-service/1.4.0/quote-service-1.4.0.zip"
+    assert labels == {
+        "org.opencontainers.image.title": "pricing-quote-service",
+        "org.opencontainers.image.version": "1.4.0",
+        "org.opencontainers.image.source": artifact,
+        "org.opencontainers.image.base.name": "python:3.11",
+        "io.manifest-engine.artifact": artifact,
+        "io.manifest-engine.artifact.sha256": SHA,
+        "io.manifest-engine.input": made().key,
+        "io.manifest-engine.dockerfile.sha256": hashlib.sha256(DOCKERFILE).hexdigest(),
+    }
+
+
+def test_another_run_of_the_same_input_gives_the_same_recipe() -> None:
+    assert made(run="run-2") == made()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha": "cd" * 32},
+        {"utilsVersion": "1.4.2"},
+        {"version": "1.4.1"},
+    ],
+)
+def test_every_part_of_the_input_changes_the_key(change: dict[str, Any]) -> None:
+    assert made(**change).key != made().key
+
+
+def test_a_version_is_the_same_under_another_standard_dockerfile_and_that_is_seen() -> None:
+    other = made(dockerfile=b"FROM python:3.12\n")
+    assert other.key == made().key
+    assert not other.follows(made().labels)
+    assert made(run="run-2").follows(made().labels)
+
+
+def test_what_only_the_cluster_sees_does_not_change_the_image() -> None:
+    assert made(replicas=5, env={"ENVIRONMENT": "Development"}, notes="n") == made()
+
+
+def test_build_args_are_versions_and_the_time() -> None:
+    assert made(utilsVersion="1.4.2").build_args == {
+        "SOURCE_DATE_EPOCH": "315532800",
+        "SERVICE_VERSION": "1.4.0",
+        "UTILS_VERSION": "1.4.2",
+    }
+    assert "UTILS_VERSION" not in made().build_args
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "base"),
+    [
+        ("FROM python:3.11", "python:3.11"),
+        ("from --platform=linux/amd64 python:3.11 as run", "python:3.11"),
+        ("FROM golang:1.26 AS build\nFROM python:3.11\nCOPY --from=build /a /a", "python:3.11"),
+        ("FROM python:3.11 AS base\nFROM base", "python:3.11"),
+        ("ARG BASE=python:3.11\nFROM ${BASE}", "python:3.11"),
+        ("ARG TAG=3.11\nFROM python:$TAG", "python:3.11"),
+        ("ARG TAG\nFROM python:${TAG:-3.11}", "python:3.11"),
+        ("ARG UTILS_VERSION=1\nFROM a:${UTILS_VERSION}", "a:2"),
+        ("ARG UTILS_VERSION\nFROM a:${UTILS_VERSION}", "a:2"),
+        ("FROM a:1\nRUN python3 - <<EOF\nfrom flask import Flask\nEOF\nRUN true", "a:1"),
+        ("FROM a:1\nCOPY <<A <<'B' /x/\nFROM b\nA\nFROM c\nB\nRUN true", "a:1"),
+        ("FROM a:1\nRUN echo $((1<<n))\nFROM b:1", "b:1"),
+        ("# FROM nothing\n", None),
+    ],
+)
+def test_the_base_image_is_that_of_the_last_stage(dockerfile: str, base: str | None) -> None:
+    assert recipe.base_image(dockerfile.encode(), {"UTILS_VERSION": "2"}) == base
+
+
+def test_arguments_in_arguments_do_not_fill_the_memory() -> None:
+    dockerfile = b"ARG A=" + b"a" * 100_000 + b"\nFROM " + b"$A" * 100_000
+    assert len(recipe.base_image(dockerfile, {}) or "") <= 1024
+
+
+def test_a_base_that_is_pinned_has_its_digest_in_a_label() -> None:
+    labels = made(dockerfile=f"FROM python:3.11@sha256:{SHA}".encode()).labels
+    assert labels["org.opencontainers.image.base.name"] == "python:3.11"
+    assert labels["org.opencontainers.image.base.digest"] == f"sha256:{SHA}"

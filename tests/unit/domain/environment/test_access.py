@@ -1,0 +1,128 @@
+"""Who may do what: lists of users and roles, and what cannot be judged."""
+
+import pytest
+import yaml
+from manifest_engine.domain.core.errors import ConfigurationError, NotAllowed
+from manifest_engine.domain.environment import access, environments
+from manifest_engine.domain.environment.access import Access, Asker
+
+ROLES = {"op": frozenset({"grace", "ken"})}
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """The shipped environment with a block ``access``, and others."""
+
+    def load(**blocks):
+        content = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
+        content["environments"]["dev"] |= blocks
+        path = tmp_path / "environments.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return environments.load(path)["dev"]
+
+    return load
+
+
+def test_without_a_list_everybody_may():
+    assert access.may("ada", None, None)
+    assert access.may(None, None, None)
+
+
+def test_a_list_covers_its_users_and_the_users_of_its_roles():
+    allowed = ("ada", "role:op")
+    assert access.may("ada", allowed, ROLES)
+    assert access.may("ken", allowed, ROLES)
+    assert not access.may("bob", allowed, ROLES)
+
+
+def test_a_user_that_is_called_like_an_entry_is_none_of_the_role():
+    assert not access.may("role:op", ("role:op",), ROLES)
+
+
+def test_no_list_covers_a_run_that_nobody_is_recorded_for():
+    assert not access.may(None, ("ada",), ROLES)
+
+
+def test_a_list_with_a_role_that_is_not_known_lets_nobody_pass():
+    with pytest.raises(ConfigurationError, match=r"'role:op'.*only the simple auth manager"):
+        access.may("ada", ("ada", "role:op"), None)
+
+
+@pytest.mark.parametrize("entry", ["", " ada", "group:ops", "team:ops", "role:", "a\nb", "x" * 600])
+def test_an_entry_that_is_no_user_or_role_is_refused_when_the_file_is_read(configured, entry):
+    with pytest.raises(ConfigurationError, match=r"dev\.access\.deploy\.0"):
+        configured(access={"deploy": [entry]})
+
+
+def test_an_empty_list_is_refused(configured):
+    with pytest.raises(ConfigurationError, match=r"access\.remove"):
+        configured(access={"remove": []})
+
+
+def test_approvers_are_those_of_access(configured):
+    found = configured(access={"approve": ["ada", "role:op", "ken"]}, approval=True)
+    assert access.approvers(found, ROLES) == ("ada", "grace", "ken")
+
+
+def test_approvers_of_the_block_approval_are_the_same(configured):
+    found = configured(approval={"approvers": ["ada", "role:op"]})
+    assert access.approvers(found, ROLES) == ("ada", "grace", "ken")
+
+
+def test_without_approvers_anyone_may_answer(configured):
+    assert access.approvers(configured(approval=True), None) == ()
+
+
+def test_a_role_that_no_user_has_does_not_let_anyone_answer(configured):
+    found = configured(access={"approve": ["role:admin"]}, approval=True)
+    with pytest.raises(ConfigurationError, match="Nobody can answer"):
+        access.approvers(found, ROLES)
+
+
+def test_approvers_that_differ_are_refused(configured):
+    with pytest.raises(ConfigurationError, match="differ here; keep one"):
+        configured(access={"approve": ["ada"]}, approval={"approvers": ["grace"]})
+
+
+def test_approvers_without_an_approval_are_refused(configured):
+    with pytest.raises(ConfigurationError, match="without the block approval nobody is asked"):
+        configured(access={"approve": ["ada"]})
+
+
+def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
+    with pytest.raises(NotAllowed) as refused:
+        access.require(
+            Asker("bob", "manual"), "remove", "prod", Access(remove=("ada", "role:op")), ROLES
+        )
+    assert str(refused.value) == (
+        "bob may not remove here: access.remove of 'prod' in environments.yaml names ada, role:op. "
+        "Ask one of them to start the run, or to have bob added."
+    )
+    assert not refused.value.retryable
+
+
+def test_each_verb_has_a_list_of_its_own():
+    only = Access(remove=("ada",))
+    access.require(Asker("bob", "manual"), "deploy", "prod", only, None)
+    access.require(Asker("ada", "manual"), "remove", "prod", only, None)
+
+
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered"])
+def test_a_run_that_no_user_is_recorded_for_is_refused_where_there_is_a_list(run_type):
+    nobody = Asker(None, run_type)
+    access.require(nobody, "deploy", "prod", Access(), None)
+    with pytest.raises(NotAllowed, match=f"no user for this run .its type is '{run_type}'"):
+        access.require(nobody, "deploy", "prod", Access(deploy=("ada",)), None)
+
+
+def test_a_user_that_the_scheduler_would_not_have_is_not_the_schedule():
+    assert Asker(None, "scheduled").on_schedule
+    assert not Asker("scheduled", "manual").on_schedule
+    assert not Asker(None, "manual").on_schedule
+
+
+def test_a_component_that_an_environment_does_not_take_is_refused():
+    taken = Access(components=("pricing", "quotes-*"))
+    access.require_component("quotes-eu", "prod", taken)
+    with pytest.raises(NotAllowed, match=r"'prod' does not take the component 'pricing-eu'"):
+        access.require_component("pricing-eu", "prod", taken)

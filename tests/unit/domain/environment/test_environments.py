@@ -1,0 +1,120 @@
+"""environments.yaml: its own manual, and strict."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from manifest_engine.domain.core.errors import ConfigurationError, ManifestError
+from manifest_engine.domain.environment import environments
+
+SHIPPED = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Writes the shipped file with one change and loads it."""
+
+    def load(change):
+        content = yaml.safe_load(yaml.safe_dump(SHIPPED))
+        change(content["environments"]["dev"])
+        path = tmp_path / "environments.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return environments.load(path)
+
+    return load
+
+
+def test_the_shipped_file_is_valid():
+    assert environments.load(environments.INCLUDE / "environments.yaml")["dev"].builders
+
+
+def test_an_unknown_key_is_refused_with_its_path(changed):
+    with pytest.raises(ConfigurationError, match=r"environments\.dev\.cluster\.nameSpace"):
+        changed(lambda dev: dev["cluster"].update(nameSpace="x"))
+
+
+def test_the_block_of_the_routing_api_must_be_there(changed):
+    with pytest.raises(ConfigurationError, match="the block 'ingress' must be given"):
+        changed(lambda dev: dev["routing"].update(api="ingress"))
+
+
+def test_at_least_one_builder_is_needed(changed):
+    with pytest.raises(ConfigurationError, match="builders"):
+        changed(lambda dev: dev.update(builders=[]))
+
+
+def test_a_missing_file_is_named_with_the_variable_that_moves_it():
+    with pytest.raises(ConfigurationError, match="MANIFEST_ENGINE_ENVIRONMENTS"):
+        environments.load(Path("/nowhere/environments.yaml"))
+
+
+def test_broken_yaml_is_named(tmp_path):
+    path = tmp_path / "e.yaml"
+    path.write_text("a: [")
+    with pytest.raises(ConfigurationError, match="not valid YAML"):
+        environments.load(path)
+
+
+def test_an_edited_file_is_read_anew(tmp_path, changed):
+    assert changed(lambda dev: None)["dev"].description == "Development"
+    assert changed(lambda dev: dev.update(description="New"))["dev"].description == "New"
+
+
+def test_an_unknown_environment_lists_the_configured_and_the_nearest(changed):
+    configured = changed(lambda dev: None)
+    with pytest.raises(ManifestError, match=r"did you mean 'dev'\? configured: dev"):
+        environments.find("dve", configured)
+
+
+def test_approval_true_is_anyone_for_a_day(changed):
+    found = changed(lambda dev: dev.update(approval=True))["dev"].approval
+    assert (found.approvers, found.timeout_minutes) == ((), 24 * 60)
+    assert changed(lambda dev: dev.update(approval=False))["dev"].approval is None
+
+
+def test_an_approval_without_time_or_with_an_unknown_key_is_refused(changed):
+    with pytest.raises(ConfigurationError, match=r"approval\.timeoutMinutes"):
+        changed(lambda dev: dev.update(approval={"timeoutMinutes": 0}))
+    with pytest.raises(ConfigurationError, match=r"approval\.who"):
+        changed(lambda dev: dev.update(approval={"who": ["ada"]}))
+
+
+def test_a_run_may_last_as_long_as_the_longest_approval(changed):
+    assert environments.longest_approval(changed(lambda dev: None)).total_seconds() == 0
+    guarded = changed(lambda dev: dev.update(approval={"timeoutMinutes": 5}))
+    assert environments.longest_approval(guarded).total_seconds() == 300
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Loads a file with a second environment that differs in its block ``cluster``."""
+
+    def load(**cluster):
+        content = yaml.safe_load(yaml.safe_dump(SHIPPED))
+        prod = yaml.safe_load(yaml.safe_dump(content["environments"]["dev"]))
+        prod["cluster"] |= cluster
+        content["environments"]["prod"] = prod
+        path = tmp_path / "two.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return environments.load(path)
+
+    return load
+
+
+def test_two_environments_in_one_namespace_of_a_cluster_are_refused_naming_both(two):
+    said = r"'dev' and 'prod' have the same cluster\.connection 'kubernetes_default'"
+    with pytest.raises(ConfigurationError, match=said):
+        two()
+
+
+def test_another_namespace_or_another_connection_is_another_place(two):
+    assert two(namespace="other").keys() == {"dev", "prod"}
+    assert two(connection="aks_default").keys() == {"dev", "prod"}
+
+
+@pytest.mark.parametrize(("block", "key"), [("build", "proxy"), ("packageIndex", "publicUrl")])
+def test_a_login_in_a_url_is_refused_and_not_quoted(changed, block, key):
+    url = "http://robot:hunter2@proxy.example.com:3128"
+    with pytest.raises(ConfigurationError, match=key) as raised:
+        changed(lambda dev: dev.setdefault(block, {}).update({key: url}))
+    assert "hunter2" not in str(raised.value)

@@ -1,0 +1,44 @@
+"""Patterns of names: `*` alone is special."""
+
+import time
+
+import pytest
+from manifest_engine.domain.environment import patterns
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("kafka", "kafka"),
+        ("kafka-*", "kafka-client"),
+        ("kafka-*", "kafka-"),
+        ("*", "anything"),
+        ("*-tls", "a-tls-tls"),
+        ("a*b*c", "aXbXbXc"),
+        ("a**b", "ab"),
+    ],
+)
+def test_a_pattern_covers_the_whole_name(pattern, name):
+    assert patterns.matches_any([pattern], name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("kafka", "kafka-client"),
+        ("kafka-*", "kafka"),
+        ("ab*ba", "aba"),
+        ("a*b*c", "aXcXb"),
+        ("k.fka", "kafka"),
+        ("*-tls", "a-tls-x"),
+    ],
+)
+def test_another_name_is_not_covered(pattern, name):
+    assert not patterns.matches_any([pattern], name)
+
+
+def test_the_worst_pattern_costs_milliseconds():
+    worst = "a*" * 126 + "b"
+    begin = time.process_time()
+    assert not patterns.matches_any([worst], "a" * 253)
+    assert time.process_time() - begin < 0.5

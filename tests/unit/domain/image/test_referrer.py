@@ -1,0 +1,46 @@
+"""Attaching follows from the content alone, so a retry attaches the same thing once."""
+
+import json
+
+from manifest_engine.domain.image import referrer
+
+SUBJECT = referrer.Descriptor(referrer.MANIFEST, "sha256:" + "ab" * 32, 1669)
+KIND = "application/vnd.cyclonedx+json"
+
+
+def test_a_manifest_names_subject_kind_and_content() -> None:
+    told = json.loads(referrer.manifest(SUBJECT, KIND, b"content"))
+    assert told["subject"] == {
+        "mediaType": referrer.MANIFEST,
+        "digest": SUBJECT.digest,
+        "size": 1669,
+    }
+    assert told["artifactType"] == KIND
+    assert told["layers"] == [referrer.describe(KIND, b"content").dump()]
+    # The empty descriptor as the image specification spells it out.
+    assert told["config"] == {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "size": 2,
+    }
+
+
+def test_the_same_content_gives_the_same_manifest() -> None:
+    made = [referrer.manifest(SUBJECT, KIND, b"content") for _ in range(2)]
+    assert made[0] == made[1]
+
+
+def test_the_fallback_tag_is_the_specification_s() -> None:
+    assert referrer.fallback_tag(SUBJECT.digest) == "sha256-" + "ab" * 32
+
+
+def test_an_index_keeps_what_others_attached_and_lists_ours_once() -> None:
+    foreign = {"mediaType": referrer.MANIFEST, "digest": "sha256:1", "size": 1}
+    made = referrer.manifest(SUBJECT, KIND, b"content")
+    once = json.loads(referrer.with_entry({"manifests": [foreign]}, made, KIND))
+    twice = json.loads(referrer.with_entry(once, made, KIND))
+    assert once == twice
+    assert [entry["digest"] for entry in twice["manifests"]] == ["sha256:1", referrer.digest(made)]
+    assert referrer.listed(twice, KIND)
+    assert not referrer.listed({"manifests": [foreign]}, KIND)
+    assert not referrer.listed({}, KIND)

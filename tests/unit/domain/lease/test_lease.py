@@ -1,0 +1,55 @@
+"""Who may deploy a service right now."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.lease import lease, superseded
+
+from tests.unit.domain.release.releases import ARTIFACT, DIGEST, make_release
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
+
+
+def taken():
+    return lease.desired("pricing-quotes", "apps", "run-1", "ada", NOW)
+
+
+def test_a_lease_that_is_held_says_by_whom_and_since_when():
+    told = str(lease.holder(taken()))
+    assert told == "run run-1, asked for by ada, since 2026-01-02T03:04:05.600000Z"
+
+
+@pytest.mark.parametrize(("seconds", "free"), [(0, False), (70, False), (76, True)])
+def test_a_holder_that_does_not_renew_is_dead_after_a_while_and_some_for_skewed_clocks(
+    seconds, free
+):
+    assert lease.is_free(taken(), NOW + timedelta(seconds=seconds)) is free
+
+
+@pytest.mark.parametrize("found", [None, {}, {"spec": {}}, {"spec": {"holderIdentity": ""}}])
+def test_a_lease_that_nobody_holds_is_free(found):
+    assert lease.is_free(found, NOW)
+
+
+def live(**fields):
+    from manifest_engine.domain.workload import resources
+
+    return resources.workload(make_release(**fields), DIGEST, ARTIFACT)[0]
+
+
+def later(release, seconds):
+    return release.model_copy(
+        update={"requested_at": release.requested_at + timedelta(seconds=seconds)}
+    )
+
+
+def test_a_run_asked_for_before_the_live_one_is_superseded():
+    with pytest.raises(StateError, match="superseded: run-2"):
+        superseded.refuse(later(make_release(), -1), live(run_id="run-2"))
+
+
+def test_a_later_run_and_a_retry_of_the_live_one_are_not():
+    superseded.refuse(later(make_release(), 1), live(run_id="run-2"))
+    superseded.refuse(later(make_release(), -1), live(run_id="run-1"))
+    superseded.refuse(make_release(), None)

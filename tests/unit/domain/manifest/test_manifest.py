@@ -1,0 +1,168 @@
+"""What a manifest may say, and the sentence for what it may not."""
+
+import pytest
+from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.manifest.manifest import parse
+
+MINIMAL = {
+    "component": "pricing",
+    "serviceName": "quote-service",
+    "version": "1.4.0",
+    "environment": "dev",
+}
+
+
+def refusal(**changes: object) -> str:
+    with pytest.raises(ManifestError) as caught:
+        parse(MINIMAL | changes)
+    assert not caught.value.retryable
+    return str(caught.value)
+
+
+def test_four_fields_are_enough_and_the_rest_has_the_documented_defaults():
+    made = parse(MINIMAL)
+    assert (made.port, made.replicas, made.health_path, made.env) == (8002, 2, "/health", {})
+    assert made.smoke_path == "/health"
+    assert made.smoke_test.expect_status == 200
+    assert made.route.strip_prefix
+    assert made.autoscale is None
+
+
+def test_null_counts_as_not_given_as_the_form_sends_it():
+    assert parse(MINIMAL | {"artifact": None, "notes": None, "port": None}) == parse(MINIMAL)
+
+
+def test_every_missing_field_is_named_at_once():
+    with pytest.raises(ManifestError) as caught:
+        parse({})
+    for field in MINIMAL:
+        assert f"{field} is missing" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("quoteService", "quote-service"),
+        ("Quote_Service", "quote-service"),
+        ("HTTPProxy", "http-proxy"),
+        ("-quote-", "quote"),
+        ("q" * 70, "q" * 63),
+    ],
+)
+def test_a_bad_name_comes_with_the_nearest_valid_one(name, suggested):
+    assert f"did you mean {suggested!r}?" in refusal(serviceName=name)
+
+
+def test_a_name_with_nothing_valid_in_it_gets_no_suggestion():
+    assert "did you mean" not in refusal(component="___")
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"), [("verison", "version"), ("servicename", "serviceName"), ("envs", "env")]
+)
+def test_an_unknown_key_comes_with_the_nearest_known_one(key, nearest):
+    assert f"unknown key {key!r} (did you mean {nearest!r}?)" in refusal(**{key: "x"})
+
+
+def test_an_unknown_key_far_from_all_lists_the_known_ones():
+    assert "known keys: component, serviceName" in refusal(zzzzzz=1)
+
+
+def test_an_unknown_key_in_a_block_is_named_with_its_path():
+    said = refusal(smokeTest={"paht": "/x"})
+    assert "unknown key 'smokeTest.paht' (did you mean 'path'?)" in said
+
+
+@pytest.mark.parametrize(
+    "version", ["", "1.0 beta", ".1", "1.0-", "-1", "v" * 64, "1.0\n", "ü1", "a/b", "a:b"]
+)
+def test_a_version_that_is_no_tag_and_label_is_refused(version):
+    assert "no valid version" in refusal(version=version)
+
+
+def test_the_tag_of_the_build_cache_is_no_version():
+    assert "build cache" in refusal(version="cache")
+
+
+@pytest.mark.parametrize(
+    ("artifact", "said"),
+    [
+        ("https://host/repo/a.zip", "not the URL"),
+        ("repo/../a.zip", "repo/path/file.zip"),
+        ("a.zip", "repo/path/file.zip"),
+        ("/repo/a.zip", "repo/path/file.zip"),
+        ("repo/a.tar.gz", ".zip"),
+    ],
+)
+def test_an_artifact_that_is_no_path_to_a_zip_is_refused(artifact, said):
+    assert said in refusal(artifact=artifact)
+
+
+def test_component_and_service_name_must_fit_a_kubernetes_name_together():
+    said = refusal(component="c" * 40, serviceName="s" * 40)
+    assert "81 characters" in said
+    assert "shorten one by 18" in said
+
+
+def test_a_service_name_of_kubernetes_begins_with_a_letter():
+    assert "must begin with a letter" in refusal(component="3d")
+
+
+def test_a_wrong_type_says_how_to_write_it():
+    assert "port must be a whole number" in refusal(port="8002")
+    assert "env.LEVEL must be text" in refusal(env={"LEVEL": 3})
+
+
+@pytest.mark.parametrize("port", [0, 65536, -1])
+def test_a_port_outside_the_range_is_refused(port):
+    assert "port" in refusal(port=port)
+
+
+def test_a_value_of_secret_env_is_never_repeated():
+    assert "hunter2" not in refusal(secretEnv={"PASSWORD": "hunter2"})
+
+
+def test_a_variable_cannot_be_plain_and_secret_at_once():
+    said = refusal(env={"A": "1"}, secretEnv={"A": "s/k"})
+    assert "A stands in env and in secretEnv" in said
+
+
+def test_requests_above_limits_are_refused_with_both_figures():
+    amounts = {
+        "requests": {"cpu": "2", "memory": "1Gi"},
+        "limits": {"cpu": "500m", "memory": "2Gi"},
+    }
+    assert "requests.cpu 2 is more than limits.cpu 500m" in refusal(resources=amounts)
+
+
+def test_replicas_of_the_autoscaler_must_be_in_order():
+    assert "more than maxReplicas" in refusal(autoscale={"minReplicas": 5, "maxReplicas": 2})
+
+
+def test_an_empty_autoscaler_says_what_it_lacks():
+    assert "autoscale.minReplicas is missing" in refusal(autoscale={})
+
+
+@pytest.mark.parametrize("digest", ["abc", "A" * 64, "z" * 64])
+def test_a_checksum_is_64_hexadecimal_digits(digest):
+    assert "64 lower-case hexadecimal digits" in refusal(artifactSha256=digest)
+
+
+@pytest.mark.parametrize("path", ["health", "/a b", "http://x/", "/a#b"])
+def test_a_health_path_begins_with_a_slash(path):
+    assert "healthPath" in refusal(healthPath=path)
+
+
+@pytest.mark.parametrize(
+    "name", ["--push", "-x.example/a:1", "docker.io/a=docker-image://b", "a b", "python:3.11"]
+)
+def test_a_base_image_of_a_rebuild_is_a_reference_and_no_option(name):
+    digest = "sha256:" + "a" * 64
+    rebuild = {"releaseHash": "h", "digest": digest, "bases": {name: digest}}
+    assert "is no reference of an image such as docker.io/" in refusal(rebuild=rebuild)
+
+
+def test_a_rebuild_has_a_bounded_number_of_base_images():
+    digest = "sha256:" + "a" * 64
+    bases = {f"docker.io/library/a{number}:1": digest for number in range(129)}
+    assert "at most 128" in refusal(rebuild={"releaseHash": "h", "digest": digest, "bases": bases})

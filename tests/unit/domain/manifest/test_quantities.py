@@ -1,0 +1,28 @@
+"""Kubernetes quantities compare as the numbers they mean."""
+
+from decimal import Decimal
+
+import pytest
+from manifest_engine.domain.manifest.quantities import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("100m", Decimal("0.1")),
+        ("1", Decimal(1)),
+        ("1.5", Decimal("1.5")),
+        ("2k", Decimal(2000)),
+        ("1Ki", Decimal(1024)),
+        ("1.5Gi", Decimal(3 * 2**29)),
+        ("3M", Decimal(3_000_000)),
+    ],
+)
+def test_a_quantity_is_its_number(text, number):
+    assert parse(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "1 Gi", "1KB", "-1", "1e3", "Gi", "1mi"])
+def test_what_kubernetes_does_not_write_is_refused(text):
+    with pytest.raises(ValueError, match="no Kubernetes quantity"):
+        parse(text)

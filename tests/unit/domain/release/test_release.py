@@ -1,0 +1,53 @@
+"""A release says everything that the later steps need, and survives the way through XCom."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from manifest_engine.domain.core.errors import ManifestError, StateError
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import manifest
+from manifest_engine.domain.release import release
+
+ENVIRONMENT = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
+
+
+def planned(login_server: str = "team.azurecr.io", **changes: object) -> release.Release:
+    asked = {"component": "pricing", "serviceName": "quote", "version": "1.0", "environment": "dev"}
+    return release.plan(
+        manifest.parse(asked | changes),
+        ENVIRONMENT,
+        login_server=login_server,
+        run_id="run-1",
+        requested_at=datetime(2026, 1, 2, tzinfo=UTC),
+        requested_by="ann",
+    )
+
+
+def test_names_are_those_of_the_manifest():
+    made = planned()
+    assert made.name == "pricing-quote"
+    assert made.image == "team.azurecr.io/datafactory/pricing/quote:1.0"
+    assert made.cache_image == "team.azurecr.io/datafactory/pricing/quote:cache"
+    assert made.image_at("sha256:1") == "team.azurecr.io/datafactory/pricing/quote@sha256:1"
+    assert made.artifact == "datafactory/pricing/quote/1.0/quote-1.0.zip"
+    assert made.url == "https://dev.example.com/datafactory/pricing/quote"
+
+
+def test_an_artifact_that_is_named_wins_over_convention():
+    assert planned(artifact="other/x.zip").artifact == "other/x.zip"
+
+
+def test_it_survives_json():
+    made = planned(env={"A": "1"}, autoscale={"minReplicas": 1, "maxReplicas": 3})
+    assert release.load(json.loads(json.dumps(made.dump()))) == made
+
+
+def test_a_reference_too_long_for_clients_is_refused():
+    with pytest.raises(ManifestError, match="many clients take 255"):
+        planned(login_server="r" * 240 + ".io")
+
+
+def test_no_release_is_an_error_that_names_the_step_to_clear():
+    with pytest.raises(StateError, match="clear validate"):
+        release.load(None)

@@ -1,0 +1,90 @@
+"""A service's address changes: the former one answers until the new one does."""
+
+from __future__ import annotations
+
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.route import routes
+from manifest_engine.domain.route import switch as route_switch
+
+from tests.unit.domain.release.releases import GATEWAY, make_release
+
+OLD = {"name": "old", "namespace": "gateways"}
+NEW = {"name": "new", "namespace": "gateways"}
+
+
+def http_route(gateway, host=None):
+    return routes.route(make_release(routing=GATEWAY | {"gateway": gateway, "host": host}))
+
+
+def ingress(class_name, host=None):
+    block = {"className": class_name}
+    made = {"api": "ingress", "url": "https://x", "host": host, "ingress": block}
+    return routes.route(make_release(routing=made))
+
+
+def gateways(route):
+    return [reference["name"] for reference in route["spec"]["parentRefs"]]
+
+
+def test_both_gateways_and_hosts_are_served_meanwhile():
+    live, wanted = http_route(OLD, "a.example"), http_route(NEW, "b.example")
+    made = route_switch.keep_both(live, wanted)
+    assert gateways(made) == ["new", "old"]
+    assert made["spec"]["hostnames"] == ["b.example", "a.example"]
+    assert made["spec"]["rules"] == wanted["spec"]["rules"]
+
+
+def test_every_host_is_served_where_one_of_the_two_states_had_every_host():
+    for live, wanted in (
+        (http_route(OLD), http_route(NEW, "b.example")),
+        (http_route(OLD, "a.example"), http_route(NEW)),
+    ):
+        assert "hostnames" not in route_switch.keep_both(live, wanted)["spec"]
+
+
+def test_a_second_switch_before_the_first_was_done_keeps_what_there_was():
+    unfinished = route_switch.keep_both(http_route(OLD), http_route(NEW))
+    third = http_route(NEW | {"name": "third"})
+    assert gateways(route_switch.keep_both(unfinished, third)) == ["third", "new", "old"]
+
+
+def test_a_gateway_is_not_named_both_with_and_without_a_listener():
+    whole, https = http_route(OLD), http_route(OLD | {"section": "https"})
+    assert route_switch.keep_both(whole, https)["spec"]["parentRefs"] == https["spec"]["parentRefs"]
+    assert route_switch.keep_both(https, whole)["spec"]["parentRefs"] == whole["spec"]["parentRefs"]
+    http = http_route(OLD | {"section": "http"})
+    assert len(route_switch.keep_both(http, https)["spec"]["parentRefs"]) == 2
+
+
+def test_the_former_routes_are_those_that_are_live():
+    live, other = http_route(OLD), ingress("nginx")
+    assert route_switch.formers(None, None) == []
+    kinds = [route["kind"] for route in route_switch.formers(live, other)]
+    assert kinds == ["HTTPRoute", "Ingress"]
+    (kept,) = route_switch.formers({**live, "status": {"parents": []}}, None)
+    assert kept["spec"] == live["spec"]
+    assert "status" not in kept
+
+
+def test_the_former_routes_of_a_killed_try_are_those_that_it_recorded():
+    recorded = {annotation.FORMER_ROUTES: annotation.pack([http_route(OLD)])}
+    assert route_switch.formers(route_switch.annotated(http_route(NEW), recorded), None) == [
+        http_route(OLD)
+    ]
+    first = route_switch.annotated(http_route(NEW), {annotation.FORMER_ROUTES: annotation.pack([])})
+    assert route_switch.formers(first, None) == []
+
+
+def test_an_ingress_keeps_its_former_host_of_the_same_class():
+    made = route_switch.keep_both(ingress("nginx", "a.example"), ingress("nginx", "b.example"))
+    assert [rule["host"] for rule in made["spec"]["rules"]] == ["b.example", "a.example"]
+    live, wanted = ingress("nginx"), ingress("traefik")
+    assert route_switch.keep_both(live, wanted) == wanted
+
+
+def test_annotations_leave_the_wanted_route_as_it_is_and_are_not_put_back():
+    wanted = http_route(NEW)
+    made = route_switch.annotated(wanted, {annotation.REPLACES: "Ingress"})
+    assert made["metadata"]["annotations"] == {annotation.REPLACES: "Ingress"}
+    assert "annotations" not in wanted["metadata"]
+    assert "annotations" not in route_switch.as_applied(made)["metadata"]

@@ -1,0 +1,50 @@
+"""A verdict counts for one image and one run, and only a good one lets a release through."""
+
+import json
+
+import pytest
+from manifest_engine.domain.core.errors import SmokeTestFailed, StateError
+from manifest_engine.domain.smoke import verdict
+
+GOOD = {
+    "digest": "sha256:d",
+    "runId": "run-1",
+    "asked": "/health",
+    "status": 200,
+    "ok": True,
+    "seconds": 1,
+}
+
+
+def check(data):
+    return verdict.check(data, digest="sha256:d", run_id="run-1")
+
+
+def test_a_good_verdict_on_this_image_by_this_run_passes():
+    assert check(GOOD).status == 200
+
+
+@pytest.mark.parametrize("missing", [None, {}, ""])
+def test_a_green_task_without_a_verdict_is_no_proof(missing):
+    with pytest.raises(StateError, match="No verdict"):
+        check(missing)
+
+
+@pytest.mark.parametrize("change", [{"digest": "sha256:e"}, {"runId": "run-2"}])
+def test_a_verdict_on_another_image_or_of_another_run_is_refused(change):
+    with pytest.raises(StateError, match="clear smoke_test"):
+        check(GOOD | change)
+
+
+def test_a_bad_verdict_is_refused_with_its_problem():
+    with pytest.raises(SmokeTestFailed, match="answered 500"):
+        check(GOOD | {"ok": False, "problem": "answered 500 instead of 200"})
+
+
+@pytest.mark.parametrize("message", ["", "Killed", "{}", "[]", '{"ok": true}'])
+def test_what_is_no_verdict_is_not_read_as_one(message):
+    assert verdict.read(message) is None
+
+
+def test_what_the_prober_writes_is_read():
+    assert verdict.read(json.dumps(GOOD)) == verdict.Verdict.model_validate(GOOD, strict=False)

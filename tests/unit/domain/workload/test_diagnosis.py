@@ -1,0 +1,215 @@
+"""Why a pod does not come up, in one sentence."""
+
+import pytest
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.workload import diagnosis
+
+from tests.unit.domain.workload.pods import container, ended, event, pod
+
+
+def test_a_healthy_pod_gives_no_finding():
+    assert diagnosis.of_pod(pod(container(ready=True))) is None
+
+
+def test_a_crash_is_told_with_exit_code_and_last_lines():
+    given = container(waiting={"reason": "CrashLoopBackOff"}, last=ended(3, message="a\nb\n"))
+    found = diagnosis.of_container(given)
+    assert found.sentence == (
+        "the service crashed with exit code 3. The service's last log lines:\na\nb"
+    )
+    assert found.retryable is False
+
+
+def test_only_the_last_lines_of_a_log_are_repeated():
+    text = diagnosis.tail("\n".join(str(i) for i in range(100)), lines=2)
+    assert text.endswith("\n98\n99")
+
+
+def test_colours_of_a_terminal_do_not_get_into_an_error():
+    assert diagnosis.tail("\x1b[33mGET /\x1b[0m 404").endswith("\nGET / 404")
+
+
+@pytest.mark.parametrize(("restarts", "final"), [(0, False), (1, False), (2, True)])
+def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
+    given = container(terminated=ended(1), restarts=restarts)
+    assert diagnosis.of_container(given).final is final
+
+
+@pytest.mark.parametrize(
+    "last", [ended(1), ended(0, reason="Completed"), ended(137, reason="OOMKilled")]
+)
+def test_a_container_that_runs_is_not_given_up_for_its_earlier_starts(last):
+    """Its database may have been away for the first two."""
+    found = diagnosis.of_container(container(last=last, restarts=2))
+    assert found.final is False
+
+
+def test_one_that_waits_to_be_started_a_fourth_time_is():
+    given = container(waiting={"reason": "CrashLoopBackOff"}, last=ended(1), restarts=2)
+    assert diagnosis.of_container(given).final
+
+
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
+def test_one_that_is_being_made_anew_on_a_node_that_came_back_is_not(reason):
+    given = container(waiting={"reason": reason}, last=ended(255), restarts=9)
+    assert diagnosis.of_container(given).final is False
+
+
+def test_a_pod_that_is_ready_now_is_well_however_it_was_before():
+    given = container(ready=True, last=ended(137, reason="OOMKilled"), restarts=7)
+    events = [event("Unhealthy", "statuscode: 503"), event("FailedMount", "timed out")]
+    assert diagnosis.of_container(given) is None
+    assert diagnosis.of_pod(pod(given), events) is None
+
+
+def test_out_of_memory_is_told_as_such_and_not_as_exit_code_137():
+    given = container(terminated=ended(137, reason="OOMKilled"))
+    assert "more memory than its limit" in diagnosis.of_container(given).sentence
+
+
+def test_a_missing_secret_is_final_at_once():
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "db" not found'}
+    found = diagnosis.of_container(container(waiting=waiting))
+    assert 'secret "db" not found' in found.sentence
+    assert found.final
+
+
+HICCUPS = [
+    (
+        "CreateContainerConfigError",
+        "failed to sync secret cache: timed out waiting for the condition",
+    ),
+    (
+        "CreateContainerConfigError",
+        "failed to sync configmap cache: timed out waiting for the condition",
+    ),
+    (
+        "CreateContainerConfigError",
+        "services have not yet been read at least once, cannot construct envvars",
+    ),
+    ("CreateContainerError", "context deadline exceeded"),
+    (
+        "CreateContainerError",
+        'failed to reserve container name "app_q-1_apps_37b2_0": name "app_q-1_apps_37b2_0" is '
+        'reserved for "7c54f31e3fc8"',
+    ),
+    (
+        "RunContainerError",
+        "failed to create containerd task: failed to create shim task: context deadline exceeded: "
+        "unknown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "message"), HICCUPS)
+def test_a_node_that_is_late_is_waited_for(reason, message):
+    given = container(waiting={"reason": reason, "message": message}, last=ended(1), restarts=2)
+    found = diagnosis.of_container(given)
+    assert (found.final, found.retryable) == (False, True)
+    assert message in found.sentence
+
+
+def test_a_start_that_a_late_node_did_not_manage_is_no_fault_of_the_image():
+    late = ended(128, reason="StartError", message="context deadline exceeded")
+    found = diagnosis.of_container(container(terminated=late))
+    assert (found.final, found.retryable) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'exec: "gunicorn": executable file not found in $PATH',
+        # Too small a memory limit, as runc tells it.
+        "getting the final child's pid from pipe caused: EOF",
+        "read init-p: connection reset by peer",
+    ],
+)
+def test_a_container_that_cannot_be_started_is_final_at_once(message):
+    unstarted = ended(128, reason="StartError", message=message)
+    waiting = {"reason": "RunContainerError", "message": message}
+    for given in (container(terminated=unstarted), container(waiting=waiting, last=unstarted)):
+        found = diagnosis.of_container(given)
+        assert found.sentence == f"the container cannot be started: {message}"
+        assert (found.final, found.retryable) == (True, False)
+
+
+def test_a_failing_probe_is_told_with_what_it_was_answered():
+    events = [
+        event("Unhealthy", "old", at="2026-01-01T00:00:00Z"),
+        event("Unhealthy", "HTTP probe failed with statuscode: 500", at="2026-01-01T00:00:09Z"),
+    ]
+    found = diagnosis.of_pod(pod(container()), events)
+    assert found.sentence == (
+        "the service does not become ready: HTTP probe failed with statuscode: 500"
+    )
+
+
+def test_what_a_probe_was_answered_tells_more_than_a_refused_connection_after_a_restart():
+    events = [
+        event("Unhealthy", "statuscode: 418", at="2026-01-01T00:00:01Z"),
+        event("Unhealthy", "connect: connection refused", at="2026-01-01T00:00:09Z"),
+    ]
+    assert "418" in diagnosis.of_pod(pod(container()), events).sentence
+
+
+def test_one_that_was_stopped_for_its_probe_twice_is_given_up_though_it_runs_again():
+    found = diagnosis.of_container(container(last=ended(143), restarts=2))
+    assert "stopped by a signal" in found.sentence
+    assert found.final
+
+
+def test_a_container_stopped_for_its_probe_has_not_crashed():
+    stopped = container(last=ended(143), restarts=2)
+    found = diagnosis.of_pod(pod(stopped), [event("Unhealthy", "statuscode: 418")])
+    assert "418" in found.sentence
+    assert found.final
+
+
+def test_a_pod_that_fits_no_node_says_what_the_scheduler_said():
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/3 nodes: Insufficient cpu",
+    }
+    found = diagnosis.of_pod(pod(phase="Pending", conditions=[condition]))
+    assert "Insufficient cpu" in found.sentence
+    assert found.retryable
+
+
+def test_events_of_other_pods_do_not_count():
+    assert diagnosis.of_pod(pod(container()), [event("Unhealthy", "x", name="q")]) is None
+
+
+def test_pods_that_cannot_even_be_made_are_told_from_the_deployment():
+    def refused(message):
+        condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+        return diagnosis.of_creation({"status": {"conditions": [condition]}})
+
+    assert "quota" in refused("pods is forbidden: exceeded quota: small").sentence
+    assert refused("exceeded quota").retryable
+    assert refused("admission webhook denied the request").final
+
+
+def test_the_closest_cause_among_several_pods_is_told():
+    crashed = pod(container(terminated=ended(1), restarts=3), name="a")
+    waiting = pod(phase="Pending", conditions=[], name="b")
+    assert "exit code 1" in diagnosis.of_pods([waiting, crashed]).sentence
+
+
+def test_lines_in_a_row_that_differ_in_their_time_alone_stand_once():
+    text = "start 1\n10:00:01 GET /x 404\n10:00:02 GET /x 404\n10:00:02 GET /y 404\nstart 2"
+    assert diagnosis.tail(text).splitlines()[1:] == [
+        "start 1",
+        "10:00:02 GET /x 404",
+        "10:00:02 GET /y 404",
+        "start 2",
+    ]
+
+
+def test_what_a_pod_wrote_is_printable_and_bounded():
+    message = "\0\x1b]0;x\x07\ud83d" + "x" * 1_000_000 + "\nlast"
+    found = diagnosis.of_container(container(last=ended(1, message=message), restarts=1))
+    assert found is not None
+    assert printable.unprintable(found.sentence) is None
+    assert len(found.sentence) < 1000
+    assert found.sentence.endswith("\nlast")

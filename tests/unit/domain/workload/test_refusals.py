@@ -1,0 +1,87 @@
+"""What an API server's refusal means, and whether a retry can mend it."""
+
+import json
+
+import pytest
+from manifest_engine.domain.workload.refusals import Attempt, explain
+
+ATTEMPT = Attempt("patch", "deployments.apps", "apps", "pricing-quotes")
+
+
+def status(message, *, reason="", **details):
+    return json.dumps({"kind": "Status", "message": message, "reason": reason, "details": details})
+
+
+def conflict(*owners):
+    causes = [
+        {
+            "reason": "FieldManagerConflict",
+            "message": f'conflict with "{manager}" using apps/v1',
+            "field": field,
+        }
+        for manager, field in owners
+    ]
+    return status("Apply failed", reason="Conflict", causes=causes)
+
+
+def test_a_conflict_names_each_manager_with_its_fields():
+    body = conflict(("kubectl", ".spec.replicas"), ("kubectl", ".spec.x"), ("argo", ".spec.y"))
+    found = explain(409, body, ATTEMPT)
+    assert "'kubectl' owns .spec.replicas, .spec.x; 'argo' owns .spec.y" in found.sentence
+    assert "forceConflicts" in found.sentence
+    assert found.retryable is False
+
+
+def test_a_missing_permission_names_verb_resource_and_what_to_bind():
+    message = 'User "u" cannot patch resource "deployments" in API group "apps" in the namespace'
+    found = explain(403, status(message, reason="Forbidden"), ATTEMPT)
+    assert "may not patch deployments.apps in namespace 'apps'" in found.sentence
+    assert "verb 'patch' on 'deployments.apps'" in found.sentence
+
+
+def test_a_quota_is_no_missing_permission_and_may_free_itself():
+    found = explain(403, status("exceeded quota: small, requested: cpu=2"), ATTEMPT)
+    assert "quota" in found.sentence
+    assert found.retryable
+
+
+def test_an_apply_that_may_not_create_names_create():
+    message = 'User "u" cannot create resource "pods" in API group "" in the namespace "apps"'
+    found = explain(403, status(message, reason="Forbidden"), ATTEMPT)
+    assert "may not create pods in namespace 'apps'" in found.sentence
+    assert "verb 'create' on 'pods'" in found.sentence
+
+
+@pytest.mark.parametrize("code", [403, 422])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        'admission webhook "policies.example.com" denied the request: no',
+    ],
+)
+def test_a_policy_is_named_as_admission_and_says_what_to_do(code, message):
+    found = explain(code, status(message), ATTEMPT)
+    assert (found.reason, found.retryable) == ("Admission", False)
+    assert "whoever keeps the policy" in found.sentence
+
+
+def test_a_missing_namespace_is_named():
+    body = status('namespaces "apps" not found', reason="NotFound", kind="namespaces", name="apps")
+    assert "namespace 'apps' does not exist" in explain(404, body, ATTEMPT).sentence
+
+
+def test_a_kind_that_the_cluster_does_not_know_is_named():
+    found = explain(404, "404 page not found\n", ATTEMPT)
+    assert found.reason == "NoSuchKind"
+
+
+def test_an_immutable_field_says_that_the_object_must_go():
+    found = explain(422, status("spec.selector: Invalid value: field is immutable"), ATTEMPT)
+    assert found.reason == "Immutable"
+    assert "Remove the object" in found.sentence
+
+
+@pytest.mark.parametrize("code", [429, 500, 503, 504])
+def test_an_api_server_in_trouble_may_be_asked_again(code):
+    assert explain(code, "", ATTEMPT).retryable

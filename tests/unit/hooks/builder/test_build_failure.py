@@ -1,0 +1,184 @@
+"""What people are told when a build fails, from output that buildx 0.13 and Engine 26 printed.
+
+That of registries that break off in the middle is put together from what others have reported.
+"""
+
+from pathlib import Path
+
+import pytest
+from manifest_engine.domain.core.errors import BuildError
+from manifest_engine.hooks.builder.build_failure import failure
+from manifest_engine.hooks.builder.build_output import TAIL_LINES, BuildOutput
+
+OUTPUTS = Path(__file__).parent / "build_outputs"
+STANDARD = "the standard Dockerfile"
+
+
+def read(name: str) -> BuildOutput:
+    output = BuildOutput()
+    for line in (OUTPUTS / f"{name}.txt").read_text().splitlines():
+        output.take(line)
+    return output
+
+
+def told(name: str) -> BuildError:
+    return failure(read(name), builder="docker_default", dockerfile=STANDARD)
+
+
+def test_steps_and_cached_steps_are_counted() -> None:
+    fresh, again, code = read("success"), read("all_cached"), read("code_change")
+    assert (fresh.steps, fresh.cached_steps) == (7, 1)
+    assert (again.steps, again.cached_steps) == (7, 6)
+    assert (code.steps, code.cached_steps) == (7, 5)
+
+
+def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -> None:
+    base, url = told("base_denied"), told("url_denied")
+    assert (
+        "line 2 (COPY --from=registry.example.com/other-team/private:1 /etc/passwd /x): the "
+        in (str(base))
+    )
+    assert "does not allow the image registry.example.com/other-team/private:1: use" in str(base)
+    assert "build.allowedBases" in str(base)
+    assert "may not fetch https://example.com/model.bin, since" in str(url)
+    assert "build.network: restricted" in str(url)
+    assert not base.retryable
+    assert not url.retryable
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no_such_package", "line 13 (RUN pip install --no-cache-dir --disable-pip-version-check "),
+        ("no_such_package", "pip finds no package no-such-package-xyzzy==9.9"),
+        ("conflicting_packages", "(line 1) and werkzeug==2.0.0 together: loosen or align"),
+        ("invalid_requirement", "the requirement 'flask=3.1.3' (from line 1 of lib/requirements"),
+        ("wheel_not_built", "cannot build the package pycairo from source"),
+        ("unknown_instruction", "line 2 (RUNN x): unknown instruction: RUNN (did you mean RUN?)"),
+        ("command_failed", "it ended with exit code 3"),
+        ("file_missing", "line 2 (COPY nothere /x): /nothere is not in the ZIP"),
+        ("requirements_missing", "/lib/requirements.txt is not in the ZIP"),
+        ("required_secret_missing", "name utilsVersion in the manifest, or set packageIndex"),
+        ("utils_without_secret", "name utilsVersion in the manifest, or set packageIndex"),
+        ("utils_without_secret", 'line 93 (RUN [ -z "$UTILS_VERSION" ] || /mnt/install --private '),
+        ("index_refuses", "pip finds no package internal-utils==1.4.2"),
+        ("uv_refused", "refused the login for https://index.example.com/simple/: correct"),
+        ("uv_no_such_package", "no package index has a package no-such-package-xyzzy: correct"),
+        ("killed", "most likely for want of memory"),
+    ],
+)
+def test_a_fault_of_the_service_is_named_and_not_tried_again(name: str, sentence: str) -> None:
+    error = told(name)
+    assert sentence in str(error)
+    assert str(error).startswith(f"The image could not be built: {STANDARD}, line ")
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("disk_full", "on the builder 'docker_default': its disk is full"),
+        ("engine_gone", "on the builder 'docker_default': the engine went away"),
+        ("index_unreachable", "a server that it needs could not be reached"),
+        ("base_unreachable", "the registry of the base image nosuch.invalid/base:1 cannot be"),
+        (
+            "base_breaks_off",
+            "line 1 (FROM python:3.11-slim): the registry of the base image "
+            "docker.io/library/python:3.11-slim cannot be reached from the builder",
+        ),
+        (
+            "base_layer_breaks_off",
+            "line 1 (FROM python:3.11-slim): the registry of a base image cannot be reached from "
+            "the builder, or breaks off",
+        ),
+    ],
+)
+def test_a_fault_that_may_pass_is_tried_again(name: str, sentence: str) -> None:
+    error = told(name)
+    assert sentence in str(error)
+    assert error.retryable
+
+
+def told_of(*lines: str) -> BuildError:
+    output = BuildOutput()
+    for line in lines:
+        output.take(line)
+    return failure(output, builder="docker_default", dockerfile=STANDARD)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'failed to do request: Head "https://r/v2/base/manifests/1": EOF',
+        "failed to copy: read tcp 10.1.0.4:4->192.0.2.2:443: read: connection reset by peer",
+        "failed to copy: httpReadSeeker: failed open: unexpected status code "
+        "https://r/v2/base/blobs/sha256:30: 503 Service Unavailable",
+    ],
+)
+def test_a_base_image_s_registry_that_breaks_off_is_not_taken_for_the_engine(said: str) -> None:
+    error = told_of(f"ERROR: failed to solve: base:1: {said}")
+    assert "the registry of a base image" in str(error)
+    assert error.retryable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to receive status: rpc error: code = Unavailable desc = error reading from server: "
+        "EOF",
+        'error during connect: Post "https://builder:2376/build": write: broken pipe',
+        "failed to solve: Canceled: context canceled",
+    ],
+)
+def test_an_engine_that_goes_away_is_told_as_such(said: str) -> None:
+    assert "the engine went away" in str(told_of(f"ERROR: {said}"))
+
+
+def test_a_base_image_whose_registry_is_not_trusted_is_not_tried_again() -> None:
+    error = told_of(
+        "scripts/Dockerfile:1",
+        "ERROR: failed to solve: r/base:1: failed to resolve source metadata for r/base:1: failed "
+        'to do request: Head "https://r/v2/base/manifests/1": tls: failed to verify certificate',
+    )
+    assert "the base image r/base:1 cannot be had" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "line", ["sh: syntax error: unexpected EOF", "cp: failed to copy: x: broken pipe"]
+)
+def test_what_a_command_says_is_not_taken_for_a_registry_s_words(line: str) -> None:
+    error = told_of(
+        "#5 [2/2] RUN make",
+        f"#5 0.1 {line}",
+        "#5 ERROR: it failed",
+        'ERROR: failed to solve: process "make" did not complete successfully: exit code: 2',
+    )
+    assert "it ended with exit code 2" in str(error)
+    assert not error.retryable
+
+
+def test_the_last_lines_of_the_failing_step_are_shown() -> None:
+    lines = str(told("command_failed")).splitlines()[1:]
+    assert len(lines) == TAIL_LINES
+    assert lines[0] == "  line 12"
+    assert lines[-1] == "  line 30"
+
+
+def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
+    output = BuildOutput()
+    output.take('ERROR: failed to solve: process "/bin/sh -c echo no space left on device; false" '
+                "did not complete successfully: exit code: 1")  # fmt: skip
+    output.take("scripts/Dockerfile:2")
+    error = failure(output, builder="b", dockerfile=STANDARD)
+    assert "exit code 1" in str(error)
+    assert not error.retryable
+
+
+def test_memory_stays_small_however_long_the_output_is() -> None:
+    output = BuildOutput()
+    output.take("#5 [2/2] RUN make")
+    for number in range(10_000):
+        output.take(f"#5 0.1 line {number}")
+    output.take("#5 ERROR: it failed")
+    assert len(output.tail) == TAIL_LINES

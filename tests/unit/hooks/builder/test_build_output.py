@@ -1,0 +1,54 @@
+"""Which base images a build has used, read from what BuildKit prints."""
+
+from __future__ import annotations
+
+from manifest_engine.hooks.builder.build_output import BuildOutput
+
+FIRST, SECOND = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+def bases(text: str) -> dict[str, str | None]:
+    output = BuildOutput()
+    for line in text.strip().splitlines():
+        output.take(line)
+    return output.bases
+
+
+def test_digests_are_told_for_bases_from_a_registry_and_not_for_local_ones():
+    found = bases(f"""
+#2 [internal] load metadata for docker.io/library/python:3.11
+#4 [internal] load metadata for team.example:5000/base:1
+#6 [build 1/1] FROM docker.io/library/python:3.11
+#7 [stage-1 1/2] FROM team.example:5000/base:1@{FIRST}
+#8 0.2 FROM team.example:5000/base:1@{SECOND}
+""")
+    assert found == {"docker.io/library/python:3.11": None, "team.example:5000/base:1": FIRST}
+
+
+def test_the_digest_may_be_told_before_it_is_said_to_be_a_base():
+    found = bases(f"""
+#4 [1/2] FROM team.example:5000/base:1@{FIRST}
+#7 [internal] load metadata for team.example:5000/base:1
+""")
+    assert found == {"team.example:5000/base:1": FIRST}
+
+
+def test_an_image_that_is_only_copied_from_counts():
+    found = bases(f"""
+#2 [internal] load metadata for team.example/tools:1
+#6 FROM team.example/tools:1@{FIRST}
+""")
+    assert found == {"team.example/tools:1": FIRST}
+
+
+def test_a_pinned_base_counts_under_its_own_name():
+    found = bases(f"""
+#2 [context python:3.11] load metadata for docker.io/library/python@{SECOND}
+#4 [context python:3.11] docker.io/library/python@{SECOND}
+""")
+    assert found == {"docker.io/library/python:3.11": SECOND}
+
+
+def test_a_base_named_by_digest_stands_under_that_name():
+    name = f"docker.io/library/python:3.11@{FIRST}"
+    assert bases(f"#2 [internal] load metadata for {name}\n#3 [1/2] FROM {name}") == {name: None}

@@ -1,0 +1,81 @@
+"""A container's log, as the API server gives it or fails to."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient, CoreV1Api
+from manifest_engine.domain.core import printable
+from manifest_engine.hooks.kubernetes import pod_evidence
+
+from tests.unit.hooks.kubernetes.api_server_double import HEAD, chunked, serving
+
+END = b"0\r\n\r\n"
+REFUSED = HEAD.replace(b"200 OK", b"400 Bad Request") + b"\r\ncontainer is waiting to start"
+
+
+def hook(client: ApiClient) -> Any:
+    return SimpleNamespace(core_v1_client=CoreV1Api(client))
+
+
+def first_line(client: ApiClient) -> str:
+    return pod_evidence.first_line(hook(client), "apps", "p", "prober", seconds=0.5)
+
+
+def last_lines(client: ApiClient) -> str:
+    return pod_evidence.last_lines(hook(client), "apps", "p", "app", lines=9)
+
+
+def test_the_first_line_is_there_before_the_log_ends():
+    begin = time.monotonic()
+    with serving(chunked(b'{"ok"', b":true}\nmore"), hang=True) as client:
+        assert first_line(client) == '{"ok":true}'
+    assert time.monotonic() - begin < 0.4
+
+
+@pytest.mark.parametrize(
+    "answer", [REFUSED, chunked(b"cut o"), chunked(b"cut o") + END, chunked() + END]
+)
+def test_a_line_that_is_not_whole_is_none(answer):
+    with serving(answer) as client:
+        assert first_line(client) == ""
+
+
+def test_a_line_that_does_not_come_is_not_waited_for():
+    with serving(chunked(b"no end"), hang=True) as client:
+        assert first_line(client) == ""
+
+
+def test_what_came_of_a_log_is_shown_though_the_rest_is_lost():
+    with serving(chunked(b"line 1\n", b"line 2")) as client:
+        assert last_lines(client) == "line 1\nline 2"
+
+
+def test_a_log_that_is_not_to_be_had_is_empty():
+    with serving(REFUSED) as client:
+        assert last_lines(client) == ""
+
+
+def test_a_log_of_which_not_even_the_head_comes_is_waited_for_once():
+    """The kubelet sends no head before the first byte of the log."""
+    asked: list[bytes] = []
+    begin = time.monotonic()
+    with serving(b"", hang=True, asked=asked) as client:
+        assert first_line(client) == ""
+    assert time.monotonic() - begin < 0.75
+    assert len(asked) == 1
+
+
+def test_a_log_is_printable_and_each_line_of_it_is_cut():
+    with serving(chunked(b"\0\x1b[31mred\n", b"x" * 5_000_000, b"\nlast") + END) as client:
+        red, long, last = last_lines(client).split("\n")
+    assert (red, last) == ("\ufffdred", "last")
+    assert len(long) <= printable.LINE_MAX
+
+
+def test_a_first_line_without_end_is_not_read_for_ever():
+    with serving(chunked(*[b"x" * 60_000] * 3), hang=True) as client:
+        assert first_line(client) == ""

@@ -1,0 +1,104 @@
+"""Tokens of the registry: asked for, kept, renewed, and kept from strangers."""
+
+from __future__ import annotations
+
+import pytest
+from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.hooks.builder.buildx import Login
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.hooks.registry.api import RegistryApi
+from manifest_engine.hooks.registry.auth import (
+    ZERO_USER,
+    Challenge,
+    EntraIdentity,
+    PasswordIdentity,
+    expiry,
+)
+from manifest_engine.hooks.registry.http import RegistryHttp
+
+from tests.unit.hooks.registry.registry_server import (
+    ENTRA_TOKEN,
+    PASSWORD,
+    REPOSITORY,
+    TENANT,
+    USER,
+    RegistryServer,
+)
+
+
+@pytest.fixture
+def entra(server: RegistryServer) -> RegistryApi:
+    identity = EntraIdentity(lambda: ENTRA_TOKEN, TENANT)
+    return RegistryApi(f"http://{server.host}", identity, verify=True)
+
+
+def test_one_token_serves_all_requests_of_its_scope(server: RegistryServer, hook: AcrHook) -> None:
+    server.put(REPOSITORY, "1.4.0", {}, indexed=False)
+    for _ in range(3):
+        hook.api.find(REPOSITORY, "1.4.0")
+    assert server.count("/oauth2/token") == 1
+
+
+def test_a_token_that_runs_out_in_the_midst_is_renewed(
+    server: RegistryServer, hook: AcrHook
+) -> None:
+    server.put(REPOSITORY, "1.4.0", {}, indexed=False)
+    hook.api.find(REPOSITORY, "1.4.0")
+    server.revoke()
+    assert hook.api.find(REPOSITORY, "1.4.0") is not None
+
+
+def test_an_entra_identity_is_exchanged_at_the_realm_s_authority(
+    server: RegistryServer, entra: RegistryApi
+) -> None:
+    server.put(REPOSITORY, "1.4.0", {"a": "b"}, indexed=False)
+    found = entra.find(REPOSITORY, "1.4.0")
+    assert found is not None
+    login = entra.login()
+    assert login.username == ZERO_USER
+    assert server.knows_refresh(login.password)
+    assert server.count("/oauth2/exchange") == 1
+
+
+def test_a_refresh_token_near_its_end_is_exchanged_anew(
+    server: RegistryServer, entra: RegistryApi
+) -> None:
+    server.refresh_seconds = 500
+    first, second = entra.login(), entra.login()
+    assert first.password != second.password
+    assert server.count("/oauth2/exchange") == 2
+
+
+def test_an_entra_identity_without_rights_is_told(server: RegistryServer) -> None:
+    identity = EntraIdentity(lambda: "token-of-another", TENANT)
+    api = RegistryApi(f"http://{server.host}", identity, verify=True)
+    with pytest.raises(RegistryError, match="or the Entra ID identity"):
+        api.check()
+
+
+def test_a_login_is_not_sent_from_https_to_http() -> None:
+    identity = PasswordIdentity(Login(USER, PASSWORD))
+    api = RegistryHttp("https://registry.example.com", identity, verify=True, deadline_seconds=60)
+    with pytest.raises(RegistryError, match="which is not https; it is not sent there"):
+        api._require_safe(Challenge("http://elsewhere.example.com/token", "", ""))
+
+
+def test_only_a_bearer_challenge_asks_for_a_token() -> None:
+    assert Challenge.parse('Basic realm="x"') is None
+    assert Challenge.parse('Bearer realm="https://a/t",service="b",scope="c:d:e,f"') == Challenge(
+        "https://a/t", "b", "c:d:e,f"
+    )
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.e30.c", "a.W10.c"])
+def test_a_token_that_does_not_say_its_end_has_none(token: str) -> None:
+    assert expiry(token) is None
+
+
+def test_the_login_for_docker_costs_no_request_once_the_registry_is_known(
+    server: RegistryServer, hook: AcrHook
+) -> None:
+    hook.api.find(REPOSITORY, "1.4.0")
+    asked = len(server.requests)
+    hook.docker_login()
+    assert len(server.requests) == asked

@@ -1,0 +1,66 @@
+"""An answer that breaks off in its middle is no answer, and says why."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+from manifest_engine.hooks.route import public_url
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+
+
+@pytest.fixture
+def answering():
+    """Serves these very bytes once, then closes, or stays silent; the URL."""
+    server = socket.create_server(("127.0.0.1", 0))
+    open_ones = [server]
+
+    def serve(said, *, silent=False):
+        def once():
+            connection, _ = server.accept()
+            open_ones.append(connection)
+            connection.recv(4096)
+            connection.sendall(said)
+            if not silent:
+                connection.close()
+
+        threading.Thread(target=once, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/health"
+
+    yield serve
+    for one in open_ones:
+        one.close()
+
+
+def test_a_whole_answer(answering):
+    answer = public_url.get(answering(HEAD + b"\r\n0123456789"))
+    assert (answer.status, answer.body) == (200, "0123456789")
+
+
+def test_a_connection_that_is_closed_within_the_body(answering):
+    answer = public_url.get(answering(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n012"))
+    assert answer.status is None
+    assert answer.problem.startswith("Connection broken: ")
+
+
+def test_a_body_that_never_ends(answering, monkeypatch):
+    monkeypatch.setattr(public_url, "SECONDS", 0.2)
+    answer = public_url.get(answering(HEAD + b"\r\n012", silent=True))
+    assert answer.status is None
+    assert "Read timed out" in answer.problem
+
+
+def test_a_body_that_is_not_encoded_as_it_says(answering):
+    answer = public_url.get(answering(HEAD + b"Content-Encoding: gzip\r\n\r\n0123456789"))
+    assert answer.status is None
+    assert "failed to decode it" in answer.problem
+
+
+def test_nobody_who_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    answer = public_url.get(f"http://127.0.0.1:{port}/health")
+    assert answer.status is None
+    assert "refused" in answer.problem

@@ -1,0 +1,65 @@
+"""A rebuild that has made the image that is live leaves a note, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history
+from manifest_engine.domain.workload import resources
+from manifest_engine.operators.rebuild import rebuild_gate
+
+from tests.unit.domain.release.releases import ARTIFACT, DIGEST, make_release
+
+NOW = '{"bases":{"a":"2"}}'
+
+
+class Workload:
+    """Shows what is applied."""
+
+    name = "pricing-quotes"
+    log = logging.getLogger("test")
+
+    def __init__(self):
+        self.applied = []
+
+    def apply(self, objects, live):
+        self.applied = objects
+        return objects[0] | {"metadata": objects[0]["metadata"] | {"generation": 3}}
+
+
+@pytest.fixture
+def noted():
+    """What is applied over a live release, and whether the lease was given back."""
+    workload, released = Workload(), []
+    lease = SimpleNamespace(release=lambda: released.append(True))
+    objects = resources.workload(make_release(env={"A": "b"}), DIGEST, ARTIFACT, {"bases": {}})
+    live = history.carry_over(objects, None)[0]
+    live["metadata"] |= {"generation": 3}
+
+    def note(**annotations):
+        live["metadata"]["annotations"] |= annotations
+        done = rebuild_gate.record_unchanged(workload, lease, NOW, live)
+        assert released
+        assert (done["changed"], done["generation"]) == (False, 3)
+        return live, workload.applied
+
+    return note
+
+
+def test_the_live_release_s_own_objects_get_the_note_and_nothing_else(noted):
+    live, (deployment, *_) = noted()
+    assert annotation.read_annotations(deployment)[annotation.BUILT_FROM] == NOW
+    assert deployment["spec"] == live["spec"]
+    for key in (annotation.RELEASE_HASH, annotation.RUN_ID, annotation.MANIFEST):
+        assert (
+            annotation.read_annotations(deployment)[key] == annotation.read_annotations(live)[key]
+        )
+    packed = history.restore(annotation.read_annotations(deployment)[annotation.OBJECTS])
+    assert annotation.read_annotations(packed[0])[annotation.BUILT_FROM] == NOW
+
+
+def test_a_release_without_a_record_of_its_objects_is_left_as_it_is(noted):
+    assert noted(**{annotation.OBJECTS: "damaged"})[1] == []

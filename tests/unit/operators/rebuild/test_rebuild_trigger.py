@@ -1,0 +1,52 @@
+"""A rebuild is waited for until it is over, or asks a person."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.execution_time import task_runner
+from manifest_engine.operators.rebuild.rebuild_trigger import ASKS, RebuildTrigger
+
+
+@pytest.fixture
+def fires(monkeypatch):
+    """The state that the event tells, after looks at run and task as they are given."""
+
+    def run(*looks):
+        left = list(looks)
+        seen = []
+
+        def state_of(dag_id, run_id):
+            assert (dag_id, run_id) == ("deploy_service", "night__one")
+            seen.append(left.pop(0))
+            return seen[-1][0]
+
+        def count(dag_id, run_ids, task_ids, states):
+            assert (dag_id, run_ids, task_ids) == ("deploy_service", ["night__one"], ["approve"])
+            return int(seen[-1][1] in states)
+
+        airflow = SimpleNamespace(get_dagrun_state=state_of, get_ti_count=count)
+        monkeypatch.setattr(task_runner, "RuntimeTaskInstance", airflow)
+        trigger = RebuildTrigger(
+            dag_id="deploy_service",
+            run_id="night__one",
+            asker="approve",
+            states=["success", "failed"],
+            poll_seconds=0,
+        )
+        trigger.task_id = "rebuild"  # Airflow tells a trigger which task waits for it
+        event = asyncio.run(anext(trigger.run())).payload
+        assert left == []
+        return event[1]["night__one"]
+
+    return run
+
+
+def test_the_end_of_the_run_is_waited_for(fires):
+    assert fires(("running", None), ("running", "running"), ("failed", "skipped")) == "failed"
+
+
+def test_a_question_to_a_person_is_not(fires):
+    assert fires(("queued", None), ("running", ASKS)) == ASKS

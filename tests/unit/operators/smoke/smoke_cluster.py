@@ -1,0 +1,77 @@
+"""A cluster in which a smoke test's pod is made and watched, without one."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client import ApiClient
+from manifest_engine.operators.smoke.smoke_pod_operator import SmokePodOperator
+
+from tests.unit.domain.release.releases import DIGEST, make_release
+
+
+def task(**fields):
+    release = make_release(**fields)
+    return SmokePodOperator(task_id="smoke_test", release=release.dump(), push={"digest": DIGEST})
+
+
+def verdict(**changes):
+    given = {"digest": DIGEST, "runId": "run-1", "asked": "/health", "status": 200, "ok": True}
+    return json.dumps(given | {"seconds": 0.5, "problem": "", "body": ""} | changes)
+
+
+class Cluster:
+    """Knows which pods there are; ``during`` is called in the middle of a request of that name."""
+
+    def __init__(self, **during):
+        self.pods = set()
+        self.created = 0
+        self.shows = []
+        self.core_v1_client = None
+        self.api_client = SimpleNamespace(sanitize_for_serialization=as_json)
+        self._during = during
+
+    def find(self, *_, **__):
+        self._happens("find")
+        return []
+
+    def create(self, wanted):
+        self.created += 1
+        self._happens("create")
+        self.pods.add(wanted["metadata"]["name"])
+        self._happens("answer")
+        return wanted
+
+    def watch(self, _version, _kind, name, namespace, *, seconds):
+        assert 0 < seconds <= 60
+        for states in self.shows:
+            of_pod = states.get("pod", {})
+            status = {
+                "containerStatuses": [
+                    {"name": name, "state": state}
+                    for name, state in states.items()
+                    if name != "pod"
+                ]
+            }
+            metadata = {"name": name, "namespace": namespace} | of_pod.get("metadata", {})
+            yield "MODIFIED", {"metadata": metadata, "status": status | of_pod.get("status", {})}
+        pytest.fail("more was waited for than there was to see")
+
+    def delete(self, api_version, kind, name, namespace, *, grace):
+        assert (api_version, kind, namespace, grace) == ("v1", "Pod", "apps", 0)
+        found = name in self.pods
+        self.pods.discard(name)
+        return found
+
+    def _happens(self, what):
+        self._during.get(what, lambda: None)()
+
+
+def as_json(made):
+    return ApiClient().sanitize_for_serialization(made)
+
+
+def run_in(cluster, made):
+    made.hook = cluster
+    made.pod_request_obj = made.build_pod_request_obj(dry_run=True)
+    made.execute_sync({"ti": SimpleNamespace(xcom_push=lambda **_: None)})

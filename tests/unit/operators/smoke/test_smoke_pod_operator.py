@@ -1,0 +1,119 @@
+"""The smoke pod as the pod operator would create it, and that it is gone afterwards."""
+
+import json
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain.core.errors import Cancelled, ClusterError, SmokeTestFailed, StateError
+from manifest_engine.operators.smoke.smoke_pod_operator import SmokePodOperator
+from manifest_engine.operators.smoke.smoke_test import SmokeTest
+
+from tests.unit.domain.release.releases import DIGEST, make_release
+from tests.unit.operators.smoke.smoke_cluster import Cluster, as_json, run_in, task
+
+
+def pod(**fields):
+    return as_json(task(**fields).build_pod_request_obj(dry_run=True))
+
+
+def test_the_service_starts_beside_the_prober_without_probes_and_once():
+    spec = pod()["spec"]
+    _, service = spec["containers"]
+    assert service["image"].endswith("@" + DIGEST)
+    assert not {"startupProbe", "readinessProbe", "livenessProbe"} & service.keys()
+    assert not spec["initContainers"]
+    assert spec["restartPolicy"] == "Never"
+
+
+def test_the_prober_runs_the_same_digest_so_that_no_other_image_is_needed():
+    prober, _ = pod()["spec"]["containers"]
+    assert prober["image"].endswith("@" + DIGEST)
+    assert prober["command"][:4] == ["python3", "-I", "-S", "-c"]
+    compile(prober["command"][4], "prober", "exec")
+
+
+def test_the_prober_is_told_what_to_ask_and_what_to_expect():
+    asked = {"path": "/x", "expectStatus": 201, "expectBody": "b", "timeoutSeconds": 9}
+    told = json.loads(pod(port=9000, smokeTest=asked)["spec"]["containers"][0]["command"][5])
+    assert told == {
+        "digest": DIGEST,
+        "runId": "run-1",
+        "port": 9000,
+        "path": "/x",
+        "expectStatus": 201,
+        "expectBody": "b",
+        "timeoutSeconds": 9,
+    }
+
+
+def test_the_service_has_what_it_will_have_in_the_deployment():
+    from manifest_engine.domain.workload import resources
+
+    fields = {"env": {"A": "b"}, "secretEnv": {"S": "s/k"}, "cluster": {"nodeSelector": {"n": "m"}}}
+    smoke = pod(**fields)["spec"]
+    deployed = resources.workload(make_release(**fields), DIGEST, {})[0]["spec"]["template"]["spec"]
+    for field in ("env", "resources", "securityContext", "ports", "image"):
+        assert smoke["containers"][1][field] == deployed["containers"][0][field]
+    assert smoke["nodeSelector"] == deployed["nodeSelector"]
+    assert smoke["securityContext"] == deployed["securityContext"]
+
+
+def test_a_pod_that_is_forgotten_ends_by_itself():
+    spec = pod(smokeTest={"timeoutSeconds": 60})["spec"]
+    assert spec["activeDeadlineSeconds"] == 390
+    assert spec["terminationGracePeriodSeconds"] == 1
+
+
+def test_the_pod_is_named_after_the_service_and_found_by_it():
+    metadata = pod()["metadata"]
+    assert metadata["name"].startswith("pricing-quotes-smoke-")
+    assert metadata["namespace"] == "apps"
+    assert metadata["labels"]["manifest-engine.io/smoke-test-of"] == "pricing-quotes"
+
+
+def test_a_long_name_still_makes_a_valid_pod_name():
+    made = pod(component="a" * 31, serviceName="b" * 31)
+    assert len(made["metadata"]["name"]) <= 63
+
+
+def test_without_a_digest_nothing_is_started():
+    made = SmokePodOperator(task_id="smoke_test", release=make_release().dump(), push=None)
+    with pytest.raises(StateError, match="push_image"):
+        made.build_pod_request_obj(dry_run=True)
+
+
+@pytest.mark.parametrize(("moment", "created"), [("find", 0), ("create", 1), ("answer", 1)])
+def test_a_task_that_is_ended_while_its_pod_is_being_made_leaves_none(moment, created):
+    made = task()
+    cluster = Cluster(**{moment: made.on_kill})
+    with pytest.raises(Cancelled):
+        run_in(cluster, made)
+    assert (cluster.created, cluster.pods) == (created, set())
+
+
+def test_a_pod_whose_creation_was_answered_by_nothing_is_taken_away():
+    def lost():
+        raise ClusterError("The API server could not be reached.", retryable=True)
+
+    cluster = Cluster(answer=lost)
+    with pytest.raises(ClusterError):
+        run_in(cluster, task())
+    assert (cluster.created, cluster.pods) == (1, set())
+
+
+def test_a_task_that_saw_no_end_has_no_verdict_and_so_fails(monkeypatch):
+    made = task()
+    made.hook = SimpleNamespace(api=SimpleNamespace(explained=lambda _: nullcontext()))
+    monkeypatch.setattr(SmokePodOperator, "execute_sync", lambda *_: None)
+    with pytest.raises(SmokeTestFailed, match="deleted before it gave a verdict") as raised:
+        made.test({})
+    assert raised.value.retryable
+
+
+def test_a_task_that_is_ended_before_it_has_begun_makes_no_pod(monkeypatch):
+    step = SmokeTest(task_id="smoke_test", release={}, push={})
+    monkeypatch.setattr(SmokePodOperator, "test", lambda *_: pytest.fail("the pod was started"))
+    step.on_kill()
+    with pytest.raises(Cancelled):
+        step.run({})

@@ -1,0 +1,40 @@
+"""A run that is cancelled while its rollout waits in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
+
+
+class Ending(RolloutTrigger):
+    """Its Connection takes its time, as in a triggerer that has just been started."""
+
+    def __init__(self):
+        super().__init__(
+            generation=1, run_id="run", requested_by="ada", conn_id="it", namespace="apps",
+            name="a-b", deadline=0,
+        )  # fmt: skip
+        self.ended = False
+
+    async def hook(self):
+        await asyncio.sleep(0.2)
+        return object()
+
+    def _take_back(self, workload, lease):
+        self.ended = lease.run_id == "run"
+
+
+def test_the_rollout_is_taken_back_though_the_end_is_cancelled_again_and_again():
+    async def killed(trigger):
+        ending = asyncio.create_task(trigger.on_kill())
+        for _ in range(3):  # what Airflow does with every look at its triggers
+            await asyncio.sleep(0.02)
+            ending.cancel()
+        with suppress(asyncio.CancelledError):
+            await ending
+
+    trigger = Ending()
+    asyncio.run(killed(trigger))
+    assert trigger.ended

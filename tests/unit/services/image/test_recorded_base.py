@@ -1,0 +1,12 @@
+"""A recorded base image that is none is looked up nowhere."""
+
+from manifest_engine.services.image.base_lookup import BaseLookup
+
+
+def test_a_recorded_name_that_is_no_reference_does_not_reach_a_command_line(monkeypatch):
+    def run(*words, **_options):
+        raise AssertionError(f"It was run: {words}")
+
+    monkeypatch.setattr("subprocess.run", run)
+    found = BaseLookup(None, []).current("-x.example/base:1")
+    assert "'-x.example/base:1', which is no reference of an image" in found.problem

@@ -1,0 +1,64 @@
+"""Which image of a version is used again, and which is refused."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain.build.recipe import ARTIFACT_SHA256_LABEL, INPUT_LABEL
+from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.services.image.released_tag import find_released
+
+from tests.unit.domain.release.releases import DIGEST, make_release
+
+SHA256 = "a" * 64
+REBUILT = "sha256:" + "e" * 64
+
+
+def image(digest, key, sha256=SHA256):
+    return SimpleNamespace(digest=digest, labels={INPUT_LABEL: key, ARTIFACT_SHA256_LABEL: sha256})
+
+
+def find(images, *, live=None, **fields):
+    """:param images: by tag or digest."""
+    release = make_release(**fields).model_copy(update={"live_digest": live})
+    api = SimpleNamespace(find=lambda _repository, reference: images.get(reference))
+    return find_released(api, release, key="mine", sha256=SHA256)
+
+
+def test_a_tag_that_is_free_is_nothings():
+    assert find({}) is None
+
+
+def test_the_image_of_the_tag_is_used_again_for_the_same_input():
+    assert find({"1.0": image(DIGEST, "mine")}).digest == DIGEST
+
+
+@pytest.mark.parametrize("of_the_tag", ["mine", "of other content"])
+def test_a_rebuild_that_is_live_counts_over_the_image_of_the_version(of_the_tag):
+    images = {"1.0": image(DIGEST, of_the_tag), REBUILT: image(REBUILT, "mine")}
+    assert find(images, live=REBUILT).digest == REBUILT
+
+
+def test_what_is_live_of_another_input_or_purged_does_not_count():
+    other = {"1.0": image(DIGEST, "mine"), REBUILT: image(REBUILT, "other")}
+    assert find(other, live=REBUILT).digest == DIGEST
+    assert find({"1.0": image(DIGEST, "mine")}, live=REBUILT).digest == DIGEST
+
+
+def test_a_rebuild_itself_is_built_under_its_own_tag():
+    asked = {"releaseHash": "h", "digest": REBUILT}
+    assert find({REBUILT: image(REBUILT, "mine")}, live=REBUILT, rebuild=asked) is None
+
+
+@pytest.mark.parametrize(
+    ("sha256", "said"),
+    [
+        ("b" * 64, r"other content \(artifact sha256 bbbbbbbbbbbb…\)"),
+        (SHA256, "the same artifact with other build arguments"),
+    ],
+)
+def test_other_content_is_refused_with_what_is_other_about_it(sha256, said):
+    with pytest.raises(RegistryError, match=said) as raised:
+        find({"1.0": image(DIGEST, "other", sha256)})
+    assert "deploy this under a new version" in str(raised.value)

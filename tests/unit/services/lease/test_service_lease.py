@@ -1,0 +1,135 @@
+"""A lease that another run has taken meanwhile is told, not passed over."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from manifest_engine.domain.core.errors import ClusterError, StateError
+from manifest_engine.domain.lease import lease as leases
+from manifest_engine.hooks.kubernetes.errors import Exists, NotFound
+from manifest_engine.services.lease.service_lease import ServiceLease
+
+
+class Cluster:
+    """Keeps one Lease as an API server does; ``away`` makes it unreachable."""
+
+    def __init__(self):
+        self.lease = None
+        self.away = False
+        self.version = 0
+        self.api = SimpleNamespace(request=self.delete)
+
+    def create(self, wanted):
+        self._reach()
+        if self.lease is not None:
+            raise Exists("It exists.")
+        self._keep(wanted)
+
+    def get(self, *_what):
+        self._reach()
+        return copy.deepcopy(self.lease)
+
+    def replace(self, wanted):
+        self._reach()
+        self._as_read(wanted["metadata"]["resourceVersion"])
+        self._keep(wanted)
+
+    def delete(self, method, api_version, kind, *, namespace, name, body):
+        assert (method, api_version, kind) == ("delete", "coordination.k8s.io/v1", "Lease")
+        assert (namespace, name) == ("apps", "pricing-quotes.manifest-engine")
+        if self.lease is None:
+            raise NotFound("It is gone.")
+        self._as_read(body["preconditions"]["resourceVersion"])
+        self.lease = None
+
+    def taken_by(self, run_id, *, ago=0.0):
+        moment = datetime.now(UTC) - timedelta(seconds=ago)
+        self._keep(leases.desired("pricing-quotes", "apps", run_id, "bob", moment))
+
+    def _keep(self, wanted):
+        self.version += 1
+        self.lease = copy.deepcopy(wanted)
+        self.lease["metadata"]["resourceVersion"] = str(self.version)
+
+    def _as_read(self, version):
+        if version != self.lease["metadata"]["resourceVersion"]:
+            raise Exists("It was changed.", retryable=True)
+
+    def _reach(self):
+        if self.away:
+            raise ClusterError("The API server could not be reached.", retryable=True)
+
+
+@pytest.fixture
+def cluster():
+    return Cluster()
+
+
+@pytest.fixture
+def lease(cluster):
+    log = logging.getLogger("test")
+    where = ("apps", "pricing-quotes")
+    return ServiceLease(cluster, *where, run_id="mine", requested_by="ada", log=log)
+
+
+@pytest.fixture
+def always_due(monkeypatch):
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.0)
+
+
+def test_renewing_a_lease_that_another_run_has_taken_stops_this_one(cluster, lease, always_due):
+    lease.acquire()
+    cluster.taken_by("other")
+    with pytest.raises(StateError, match=r"another deployment has taken it \(run other"):
+        lease.renew()
+    assert leases.holder(cluster.lease).run_id == "other"
+
+
+def test_one_that_has_expired_or_gone_is_taken_anew(cluster, lease):
+    cluster.taken_by("other", ago=90)
+    lease.hold()
+    assert leases.holder(cluster.lease).run_id == "mine"
+    cluster.lease = None
+    lease.hold()
+    assert leases.holder(cluster.lease).run_id == "mine"
+
+
+def test_a_cluster_that_is_away_for_a_moment_is_no_reason_to_stop(cluster, lease, always_due):
+    lease.acquire()
+    cluster.away = True
+    lease.renew()
+
+
+def test_what_another_run_takes_while_it_is_given_back_stays_its_own(cluster, lease):
+    lease.acquire()
+    read = cluster.get
+
+    def get(*what):
+        found = read(*what)
+        cluster.taken_by("other")
+        return found
+
+    cluster.get = get
+    lease.release()
+    assert leases.holder(cluster.lease).run_id == "other"
+
+
+def test_the_own_one_is_given_back(cluster, lease):
+    lease.acquire()
+    lease.release()
+    assert cluster.lease is None
+
+
+def test_one_that_no_run_made_is_neither_taken_nor_deleted(cluster, lease):
+    cluster.taken_by("mine", ago=3600)
+    cluster.lease["metadata"]["labels"] = {"app": "quotes"}
+    before = copy.deepcopy(cluster.lease)
+    with pytest.raises(StateError, match="was not made by a deployment") as refused:
+        lease.acquire()
+    assert not refused.value.retryable
+    lease.release()
+    assert cluster.lease == before
