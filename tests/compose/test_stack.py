@@ -14,7 +14,7 @@ from sandbox.engine import docker_cli
 from sandbox.engine.engine import Engine
 from sandbox.kubernetes import rbac
 
-README = REPOSITORY / "README.md"
+PAGE = REPOSITORY / "docs/many-workers.md"
 DATA = {"postgres": "database", "redis": "broker", "azurite": "storage"}
 
 
@@ -99,7 +99,7 @@ def test_builders_refuse_a_client_without_a_certificate(compose):
 
 
 def test_each_component_holds_the_secrets_of_the_readme_and_no_others(inspected):
-    rows = re.findall(r"^\| (`.+?`) \| (`.+?`) \|$", README.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`.+?`) \| (`.+?`) \|$", PAGE.read_text(), re.MULTILINE)
     documented = {
         service: set(re.findall(r"`([a-z_]+)`", secrets))
         for services, secrets in rows
