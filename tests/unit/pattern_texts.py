@@ -20,7 +20,7 @@ _CATEGORIES = {
 }
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _ANY = ("a", "1", " ", "-", ":", "/", "é")
-_SAMPLES = 8
+_SAMPLES = 4
 
 
 def texts(pattern: re.Pattern[Any]) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from manifest_engine.domain.workload import diagnosis, image_pull, refusals
 from tests.unit.domain.workload.pods import container, ended, event, pod
 
 FEW = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,

@@ -18,7 +18,7 @@ from manifest_engine.domain.core.model import Model
 
 from tests.unit import pattern_texts
 
-_ROUNDS = ((2_000, 12), (16_000, 4), (64_000, 1), (1_000_000, 1))
+_ROUNDS = ((2_000, 6), (16_000, 2), (64_000, 1), (1_000_000, 1))
 """Characters, and how many of the slowest texts go into the next round."""
 _SECONDS_PER_MILLION = 1.0
 """Of CPU time; a linear expression takes some hundredths, a quadratic one some hours."""

@@ -1,9 +1,10 @@
-"""``python -m tests.benchmarks.guests [--runs N] [--seconds S] [--small]``: what guests notice.
+"""``python -m tests.benchmarks.guests [--runs N] [--pace S] [--small]``: what guests notice.
 
 An empty DAG of another team is scheduled every second, in an Airflow of its own beside the
 sandbox's: alone, and beside runs of ``deploy_service`` with the largest legal conf, which fail in
-``validate``, since their artifact does not exist (``--small``: also beside as many with the
-smallest conf, which tells the runs' share from that of their size). Its delay is the time from when
+``validate``, since their artifact does not exist. One run starts every second, or ``--pace`` seconds;
+with 0 all start at once. ``--small``: also beside as many with the smallest conf, which tells the
+runs' share from that of their size. Its delay is the time from when
 a run is due to its end. Prints a table and writes ``.bench/guests.json``; fails when the largest
 conf delays the empty DAG by more than half a second, median or 95th percentile.
 """
@@ -59,13 +60,14 @@ _GUEST = """\
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.guests", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="of deploy_service, beside the DAG")
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two of them")
     parser.add_argument("--seconds", type=int, default=60, help="at least, of each case")
     parser.add_argument("--small", action="store_true", help="also runs with the smallest conf")
     asked = parser.parse_args()
     confs = {"alone": None, "small": _conf(0), "largest": _conf(run_conf.MAX_BYTES)}
     if not asked.small:
         del confs["small"]
-    found: dict[str, Any] = {"runs": asked.runs, "conf_bytes": {}, "cases": {}}
+    found: dict[str, Any] = {"runs": asked.runs, "pace": asked.pace, "conf_bytes": {}, "cases": {}}
     with SecondAirflow() as airflow:
         api = AirflowApi(airflow)
         for case, conf in confs.items():
@@ -97,7 +99,7 @@ def _case(
     triggered = 0.0
     if conf:
         before = time.monotonic()
-        _trigger(api, case, conf, asked.runs)
+        _trigger(api, case, conf, asked)
         triggered = time.monotonic() - before
         say("bench", f"{asked.runs} runs triggered in {triggered:.0f} s")
         _await_ends(api, case, asked.runs)
@@ -131,10 +133,16 @@ def _conf(size: int) -> dict[str, Any]:
     return conf
 
 
-def _trigger(api: AirflowApi, case: str, conf: dict[str, Any], number: int) -> None:
+def _trigger(api: AirflowApi, case: str, conf: dict[str, Any], asked: argparse.Namespace) -> None:
+    ids = [f"{case}-{at}" for at in range(asked.runs)]
+    begin = time.monotonic()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        ids = [f"{case}-{at}" for at in range(number)]
-        list(pool.map(lambda run_id: api.trigger("deploy_service", conf, run_id), ids))
+        begun = []
+        for at, run_id in enumerate(ids):
+            time.sleep(max(0.0, begin + at * asked.pace - time.monotonic()))
+            begun.append(pool.submit(api.trigger, "deploy_service", conf, run_id))
+        for one in begun:
+            one.result()
 
 
 def _await_ends(api: AirflowApi, case: str, number: int) -> None:
