@@ -2,11 +2,11 @@
 
 An empty DAG of another team is scheduled every second, in an Airflow of its own beside the
 sandbox's: alone, and beside runs of ``deploy_service`` with the largest legal conf, which fail in
-``validate``, since their artifact does not exist. One run starts every second, or ``--pace`` seconds;
-with 0 all start at once. ``--small``: also beside as many with the smallest conf, which tells the
-runs' share from that of their size. Its delay is the time from when
-a run is due to its end. Prints a table and writes ``.bench/guests.json``; fails when the largest
-conf delays the empty DAG by more than half a second, median or 95th percentile.
+``validate``, since their artifact does not exist. One run starts every second, or every ``--pace``
+seconds; with 0 all start at once. ``--small``: also beside as many with the smallest conf, which
+tells the runs' share from that of their size. The delay of the empty DAG is the time from when a
+run is due to its end. Prints a table and writes ``.bench/guests.json``; fails when the largest conf
+delays the empty DAG by more than half a second, median or 95th percentile.
 """
 
 from __future__ import annotations
