@@ -14,6 +14,7 @@ from manifest_engine.domain.core.errors import (
     ArtifactError,
     BuildError,
     ConfigurationError,
+    ManifestError,
     RegistryError,
 )
 from manifest_engine.hooks.registry.acr import AcrHook
@@ -162,7 +163,7 @@ def test_a_zip_that_breaks_in_the_midst_builds_nothing(service: Service, docker_
 
 
 def test_utils_version_without_an_index_says_what_to_set(service: Service) -> None:
-    with pytest.raises(ConfigurationError, match=r"set packageIndex in environments\.yaml"):
+    with pytest.raises(ManifestError, match=r"set packageIndex in environments\.yaml"):
         service.build(service.zip(), utilsVersion="1.4.2", environment={"package_index": None})
 
 

@@ -115,7 +115,7 @@ def test_an_object_made_by_somebody_else_is_not_adopted(apply, make_release, kub
 
 
 def test_without_a_verdict_nothing_is_applied(apply, make_release, kube, namespace):
-    with pytest.raises(StateError, match="No verdict"):
+    with pytest.raises(StateError, match="handed over no verdict"):
         apply(make_release(), verdict=None)
 
     assert kube("get", "deployments", "-n", namespace, "-o", "name").strip() == ""

@@ -81,3 +81,14 @@ class Cancelled(ManifestEngineError):
 
 class StateError(ManifestEngineError):
     """An earlier task's result is missing or belongs to another run."""
+
+
+class NothingHandedOver(StateError):
+    """An earlier task ended without a result, for example because somebody marked it a success.
+
+    :param what: the missing result.
+    :param task: id of the earlier task.
+    """
+
+    def __init__(self, what: str, task: str) -> None:
+        super().__init__(f"The task {task} handed over no {what}; clear {task} and run it again.")

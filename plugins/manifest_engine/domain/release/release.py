@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from manifest_engine.domain.core import names
-from manifest_engine.domain.core.errors import ManifestError, StateError
+from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.manifest.manifest import Manifest
@@ -129,22 +129,18 @@ def plan(
 def pushed_digest(push: Any) -> str:
     """The image's digest (``sha256:…``) as ``push_image`` leaves it.
 
-    :raises StateError: when ``push_image`` has left none.
+    :raises NothingHandedOver: when ``push_image`` returned none.
     """
     if not push or not push.get("digest"):
-        raise StateError(
-            "No image digest was handed over by the task push_image; clear it and run again."
-        )
+        raise NothingHandedOver("image digest", "push_image")
     return str(push["digest"])
 
 
 def load(data: Any) -> Release:
     """Read a release from XCom.
 
-    :raises StateError: when ``validate`` has left none.
+    :raises NothingHandedOver: when ``validate`` returned none.
     """
     if not data:
-        raise StateError(
-            "No release was handed over by the task validate; clear validate and run it again."
-        )
+        raise NothingHandedOver("release", "validate")
     return Release.model_validate(data, strict=False)

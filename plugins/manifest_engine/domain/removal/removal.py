@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError
 
 from manifest_engine.domain.core import names, problems
-from manifest_engine.domain.core.errors import ManifestError, StateError
+from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.environment.environment import Environment
@@ -123,12 +123,10 @@ def plan(
 def load(data: Any) -> Removal:
     """Read a removal from XCom.
 
-    :raises StateError: when ``validate_removal`` has left none.
+    :raises NothingHandedOver: when ``validate_removal`` returned none.
     """
     if not data:
-        raise StateError(
-            "No removal was handed over by the task validate_removal; clear it and run it again."
-        )
+        raise NothingHandedOver("removal", "validate_removal")
     return Removal.model_validate(data, strict=False)
 
 

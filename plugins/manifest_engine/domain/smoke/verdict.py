@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from manifest_engine.domain.core import printable
-from manifest_engine.domain.core.errors import SmokeTestFailed, StateError
+from manifest_engine.domain.core.errors import NothingHandedOver, SmokeTestFailed, StateError
 from manifest_engine.domain.core.model import Model
 
 
@@ -58,10 +58,7 @@ def check(data: Any, *, digest: str, run_id: str) -> Verdict:
     :raises SmokeTestFailed: when it is not a good one.
     """
     if not data:
-        raise StateError(
-            "No verdict was handed over by the task smoke_test, so nothing was applied; clear "
-            "smoke_test and run it again."
-        )
+        raise NothingHandedOver("verdict", "smoke_test")
     verdict = Verdict.model_validate(data, strict=False)
     if verdict.digest != digest or verdict.run_id != run_id:
         raise StateError(

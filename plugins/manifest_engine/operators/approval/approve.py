@@ -38,9 +38,8 @@ class Approve(AskApproval):
         from manifest_engine.services.workload.workload import Workload
 
         release, digest = self.planned()
-        cluster = release.environment.cluster
-        hook = DryRunHook(cluster.connection)
-        live = Workload(hook, cluster.namespace, release.name).live()
+        hook = DryRunHook(release.environment.cluster.connection)
+        live = Workload.of(release.environment, release.name, hook=hook).live()
         problem = ""
         try:
             dry_run.in_cluster(release, hook, digest, {}, self.log)

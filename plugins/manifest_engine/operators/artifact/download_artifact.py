@@ -11,11 +11,11 @@ from manifest_engine.domain.release import release
 from manifest_engine.hooks.artifactory.hook import ArtifactInfo, ArtifactoryHook
 from manifest_engine.hooks.storage.artifact_store import ArtifactStore
 from manifest_engine.operators.core.step import StepOperator
+from manifest_engine.services.artifact.published import find_artifact
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from manifest_engine.domain.manifest.manifest import Manifest
     from manifest_engine.domain.release.release import Release
 
 
@@ -43,8 +43,7 @@ class DownloadArtifact(StepOperator):
         if stored := self._stored(planned):
             return stored
         hook = ArtifactoryHook(planned.environment.artifactory.connection)
-        info = hook.file_info(planned.artifact)
-        _require_expected(planned.manifest, info)
+        info = find_artifact(hook, planned)
         store = ArtifactStore()
         reused = store.has(info.sha256, info.size)
         if reused:
@@ -106,22 +105,6 @@ class DownloadArtifact(StepOperator):
         )
         for note in archive.notes:
             self.log.warning("%s", note)
-
-
-def _require_expected(manifest: Manifest, info: ArtifactInfo) -> None:
-    expected = manifest.artifact_sha256
-    if manifest.rebuild and manifest.rebuild.artifact_sha256 not in (None, info.sha256):
-        raise ArtifactError(
-            f"{info.uri} has the sha256 {info.sha256}, while the live release was made of "
-            f"{manifest.rebuild.artifact_sha256}, which the artifact store does not have any more: "
-            "it cannot be rebuilt; deploy the new content as a new version."
-        )
-    if expected and expected != info.sha256:
-        raise ArtifactError(
-            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
-            f"{expected}: another file was published under that name, or the manifest is that of "
-            "another version; correct one of them."
-        )
 
 
 def _amount(size: float) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
@@ -92,6 +93,18 @@ class ClusterTrigger(BaseTrigger):
             await asyncio.sleep(pause)
             pause = min(PAUSE_GROWTH * pause, self.longest_pause_seconds)
         yield TriggerEvent({"state": "time is over"})
+
+
+class LeaseTrigger(ClusterTrigger):
+    """Fires when the lease of a service may be free; the task then tries to acquire the lease."""
+
+    def settled(self, hook: ClusterHook) -> bool:
+        """Whether no run holds the lease."""
+        from manifest_engine.domain.lease import lease
+
+        name = lease.lease_name(self.name)
+        found = hook.get("coordination.k8s.io/v1", "Lease", name, self.namespace)
+        return lease.is_free(found, datetime.now(UTC))
 
 
 def _hook(conn_id: str, connection: Connection) -> ClusterHook:

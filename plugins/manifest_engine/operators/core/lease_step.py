@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import Cancelled
-from manifest_engine.operators.core.lease_trigger import LeaseTrigger
+from manifest_engine.operators.core.cluster_trigger import LeaseTrigger
 from manifest_engine.operators.core.step import StepOperator, report_failure
 
 if TYPE_CHECKING:
@@ -36,15 +36,17 @@ class LeaseStep(StepOperator):
 
     def service(self, planned: Release | Removal) -> tuple[Workload, ServiceLease]:
         """The service's objects and its lease, which is renewed while a rollout is followed."""
-        from manifest_engine.hooks.kubernetes.cluster import ClusterHook
         from manifest_engine.services.lease.service_lease import ServiceLease
         from manifest_engine.services.workload.workload import Workload
 
-        cluster = planned.environment.cluster
-        where = ClusterHook(cluster.connection), cluster.namespace, planned.name
-        workload = Workload(*where, force=cluster.force_conflicts, log=self.log)
+        workload = Workload.of(planned.environment, planned.name, log=self.log)
         self._lease = ServiceLease(
-            *where, run_id=planned.run_id, requested_by=planned.requested_by, log=self.log
+            workload.hook,
+            workload.namespace,
+            workload.name,
+            run_id=planned.run_id,
+            requested_by=planned.requested_by,
+            log=self.log,
         )
         workload.rollout.on_look = self._lease.renew
         return workload, self._lease

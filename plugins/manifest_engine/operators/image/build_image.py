@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.core.errors import NothingHandedOver
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator, end_skipping
 from manifest_engine.services.build.image_build import ImageBuild
@@ -62,7 +62,7 @@ class BuildImage(StepOperator):
         """
         release = releases.load(self.release)
         if not self.artifact:
-            raise StateError("No artifact was handed over; clear download_artifact and run it.")
+            raise NothingHandedOver("artifact", "download_artifact")
         with ImageBuild(
             release, self.artifact["sha256"], self.log, deadline_seconds=self.deadline_seconds
         ) as self._build:

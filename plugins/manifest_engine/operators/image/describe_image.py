@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain.core.errors import StateError
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator
 
@@ -41,11 +40,10 @@ class DescribeImage(StepOperator):
         from manifest_engine.hooks.registry.acr import AcrHook
 
         release = releases.load(self.release)
-        if not self.push:
-            raise StateError("No image was handed over by the task push_image; clear it.")
+        pushed = releases.pushed_digest(self.push)
         acr = AcrHook(release.environment.registry.connection)
         try:
-            attached = acr.api.referrers(release.repository, self.push["digest"])
+            attached = acr.api.referrers(release.repository, pushed)
             if attached.has(sbom.MEDIA_TYPE):
                 return {"sbom": None, "found": True}
             verify = acr.verify

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.approval import approval
-from manifest_engine.domain.core.errors import BuildError, RegistryError, StateError
+from manifest_engine.domain.core.errors import BuildError, NothingHandedOver, RegistryError
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator, end_skipping
 from manifest_engine.services.image.released_tag import find_released
@@ -74,7 +74,7 @@ class PushImage(StepOperator):
 
         release = releases.load(self.release)
         if not self.build:
-            raise StateError("No image was handed over by the task build_image; clear it.")
+            raise NothingHandedOver("image", "build_image")
         begin = time.monotonic()
         acr = AcrHook(release.environment.registry.connection)
         found = find_released(

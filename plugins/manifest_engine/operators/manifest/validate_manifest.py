@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
+from manifest_engine.domain.build import package_index
 from manifest_engine.domain.core import names
-from manifest_engine.domain.core.errors import ManifestEngineError, ManifestError
+from manifest_engine.domain.core.errors import ManifestEngineError
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.manifest import manifest, run_conf
 from manifest_engine.domain.rebuild import rebuild
@@ -60,7 +61,6 @@ class ValidateManifest(StepOperator):
         asked = manifest.parse(conf, most=most)
         environment = environments.find(asked.environment, environments.load())
         admission.require_deploy(context, asked, environment)
-        _require_index(asked, environment)
         for connection, kind in _connections(asked, environment):
             with required(connection, kind, by=f"The environment {asked.environment!r}"):
                 BaseHook.get_connection(connection)
@@ -124,30 +124,22 @@ def _beside_what_is_live(planned: Release, log: Logger) -> Release:
 
 
 def _live(planned: Release) -> dict[str, Any] | None:
-    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
     from manifest_engine.services.workload.workload import Workload
 
-    cluster = planned.environment.cluster
-    return Workload(ClusterHook(cluster.connection), cluster.namespace, planned.name).live()
-
-
-def _require_index(asked: Manifest, environment: Environment) -> None:
-    if asked.utils_version and environment.package_index is None:
-        raise ManifestError(
-            f"utilsVersion {asked.utils_version} needs the private package index, and the "
-            f"environment {asked.environment!r} has none: add packageIndex to it in "
-            "environments.yaml, or leave utilsVersion out."
-        )
+    return Workload.of(planned.environment, planned.name).live()
 
 
 def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, str]]:
+    """Ids and types of the Connections that the release needs.
+
+    :raises ManifestError: when the manifest needs a package index and the environment has none.
+    """
     found = [
         (environment.artifactory.connection, "artifactory"),
         *((builder, "docker") for builder in environment.builders),
         (environment.registry.connection, "acr"),
         (environment.cluster.connection, "kubernetes or aks"),
     ]
-    index = environment.package_index
-    if index and (asked.utils_version or index.offered_to == "all"):
+    if index := package_index.offered(asked, environment):
         found.append((index.connection, "http"))
     return found

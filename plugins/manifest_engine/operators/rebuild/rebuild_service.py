@@ -14,20 +14,22 @@ from manifest_engine.domain.core.errors import StateError
 from manifest_engine.domain.rebuild import rebuild
 from manifest_engine.domain.rebuild.table import FAILED, REBUILT, SKIPPED, UNCHANGED, Row
 from manifest_engine.operators.core.step import ERROR_KEY, report_failure
-from manifest_engine.operators.rebuild.rebuild_trigger import ASKS, RebuildTrigger
+from manifest_engine.operators.rebuild.rebuild_trigger import (
+    ASKS,
+    DAG_ID,
+    POLL_SECONDS,
+    RebuildTrigger,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-DAG_ID = "deploy_service"
 ROW = "row"
 """XCom key: the service's row in the table, also when it has failed."""
-_POLL_SECONDS = 5
 _STEPS = (
     *("validate", "download_artifact", "build_image", "push_image", "approve", "smoke_test"),
     *("apply_deployment", "publish_route", "record_release"),
 )
-_OVER = ("success", "failed")
 
 
 class RebuildService(TriggerDagRunOperator):
@@ -51,7 +53,7 @@ class RebuildService(TriggerDagRunOperator):
             conf=conf,
             wait_for_completion=True,
             deferrable=True,
-            poke_interval=_POLL_SECONDS,
+            poke_interval=POLL_SECONDS,
             # For one that asks, any state of a run: from there on a trigger of ours waits.
             allowed_states=["queued", "running", "success"] if asks else ["success"],
             logical_date=None,
@@ -95,16 +97,7 @@ class RebuildService(TriggerDagRunOperator):
                 raise StateError(row.sentence)
 
     def _wait(self, run_id: str) -> NoReturn:
-        self.defer(
-            trigger=RebuildTrigger(
-                dag_id=DAG_ID,
-                run_id=run_id,
-                asker="approve",
-                states=list(_OVER),
-                poll_seconds=_POLL_SECONDS,
-            ),
-            method_name="execute_complete",
-        )
+        self.defer(trigger=RebuildTrigger(run_id=run_id), method_name="execute_complete")
         raise AssertionError("defer() always raises")
 
     def _refuse_paused(self, context: Context) -> None:

@@ -107,17 +107,15 @@ def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[st
 def _find(
     request: RollbackRequest, environment: Environment
 ) -> tuple[PastRelease, list[PastRelease], dict[str, Any]]:
-    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
     from manifest_engine.services.workload.workload import Workload
 
-    cluster = environment.cluster
     name = request.object_name
-    workload = Workload(ClusterHook(cluster.connection), cluster.namespace, name)
+    workload = Workload.of(environment, name)
     live = workload.live()
     if live is None:
         raise ManifestError(
             f"{name} is not deployed in the environment {request.environment!r} (namespace "
-            f"{cluster.namespace!r}), so there is nothing to roll back; check component and "
+            f"{workload.namespace!r}), so there is nothing to roll back; check component and "
             "serviceName, or deploy it by deploy_service."
         )
     name_collisions.refuse(request.component, request.service_name, live)

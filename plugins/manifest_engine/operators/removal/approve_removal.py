@@ -42,16 +42,15 @@ class ApproveRemoval(AskApproval):
         from manifest_engine.services.workload.workload import Workload
 
         planned, _ = self.planned()
-        cluster = planned.environment.cluster
-        hook = DryRunHook(cluster.connection)
-        workload = Workload(hook, cluster.namespace, planned.name, log=self.log)
+        hook = DryRunHook(planned.environment.cluster.connection)
+        workload = Workload.of(planned.environment, planned.name, hook=hook, log=self.log)
         live = workload.live()
         name_collisions.refuse(planned.component, planned.service_name, live)
         superseded.refuse(planned, live)
         remove_routes(planned, workload, self.log)
         workload.remove(removal.workload(planned))
         labels = label.label_selector(removal.pod_labels(planned))
-        pods = hook.find("v1", "Pod", cluster.namespace, labels=labels)
+        pods = hook.find("v1", "Pod", workload.namespace, labels=labels)
         objects = [f"{change.kind} {change.name}" for change in hook.changes]
         body = approval_question.removal_body(planned, live, pods, objects)
         return approval_question.removal_subject(planned), body

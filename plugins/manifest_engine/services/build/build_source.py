@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from manifest_engine.domain.artifact import archive
@@ -29,6 +31,7 @@ class BuildSource:
     def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
         from manifest_engine.hooks.storage.artifact_store import ArtifactStore
 
+        self._log = log
         file = opened.enter_context(ArtifactStore().open(sha256))
         self._archive = archive.open_archive(file, limits)
         self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
@@ -40,6 +43,25 @@ class BuildSource:
     def has_own_dockerfile(self) -> bool:
         """Whether the artifact brings it."""
         return self.which == archive.FROM_ARTIFACT
+
+    @contextmanager
+    def log_advice(self) -> Iterator[None]:
+        """Lint the artifact's own Dockerfile while the caller works, then log the advice.
+
+        Advice never fails a build. The standard Dockerfile gets none: its users cannot change it.
+        """
+        if not self.has_own_dockerfile:
+            yield
+            return
+        from manifest_engine.hooks.builder import dockerfile_lint
+
+        with ThreadPoolExecutor(1) as pool:
+            advice = pool.submit(dockerfile_lint.advice, self.dockerfile)
+            try:
+                yield
+            finally:
+                for line in advice.result():
+                    self._log.warning("Advice on %s, %s", self.which, line)
 
     def context(self) -> Iterator[bytes]:
         """The build context, a tar in chunks.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from manifest_engine.domain.build import build_cache, builders, recipe, source_p
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.domain.release import provenance
-from manifest_engine.services.build import dockerfile_advice, index_access
+from manifest_engine.services.build import index_access
 from manifest_engine.services.build.build_source import BuildSource
 from manifest_engine.services.build.builder_choice import first_usable
 from manifest_engine.services.image.released_tag import find_released, live_digest
@@ -88,7 +88,7 @@ class ImageBuild:
                     "renews it."
                 )
             return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
-        with self._advice():
+        with self._source.log_advice():
             builder = self._choose(ranked)
             built = self._build(builder)
         result |= {"builder": builder.docker_conn_id, "builtFrom": self._built_from(built)}
@@ -104,12 +104,6 @@ class ImageBuild:
             "cached_steps": built.cached_steps,
             "seconds": round(built.seconds, 2),
         }
-
-    def _advice(self) -> AbstractContextManager[None]:
-        """On the service's own Dockerfile; the standard one is linted when it is changed."""
-        if not self._source.has_own_dockerfile:
-            return nullcontext()
-        return dockerfile_advice.log_advice(self._source.dockerfile, self._source.which, self._log)
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
         self._builder = first_usable(ranked, self._release.environment.build, self._open, self._log)

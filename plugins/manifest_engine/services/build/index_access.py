@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from manifest_engine.domain.build import recipe
-from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.domain.build import package_index, recipe
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release.release import Release
@@ -17,7 +16,8 @@ class IndexAccess:
 
     :ivar secrets: text by secret id; empty where the build is not offered the index.
     :ivar build_args: they change with the index.
-    :raises ConfigurationError: when the build needs the index and it cannot be had.
+    :raises ManifestError: when the build needs an index and the environment has none.
+    :raises ConfigurationError: when the Connection of the index is missing or wrong.
     """
 
     def __init__(self, release: Release) -> None:
@@ -25,14 +25,7 @@ class IndexAccess:
 
         self.secrets: dict[str, str] = {}
         self.build_args: dict[str, str] = {}
-        index, asked = release.environment.package_index, release.manifest
-        if index is None and asked.utils_version:
-            raise ConfigurationError(
-                f"utilsVersion {asked.utils_version} needs the private package index, and "
-                f"the environment {asked.environment!r} has none: set packageIndex in "
-                "environments.yaml, or leave utilsVersion out."
-            )
-        if index and (asked.utils_version or index.offered_to == "all"):
+        if index := package_index.offered(release.manifest, release.environment):
             hook = PackageIndexHook(index.connection)
             self.secrets = hook.secrets(index)
             known = hashlib.sha256(hook.url.encode()).hexdigest()[:12]

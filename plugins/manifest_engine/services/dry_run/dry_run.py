@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.build.recipe import input_key
-from manifest_engine.domain.core.errors import ArtifactError
 from manifest_engine.domain.dry_run import difference
 from manifest_engine.domain.dry_run.difference import Change
 from manifest_engine.domain.release import history
@@ -16,6 +15,7 @@ from manifest_engine.domain.route import routes
 from manifest_engine.domain.workload import resources
 from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.services.artifact.published import find_artifact
 from manifest_engine.services.dry_run.cluster import DryRunHook
 from manifest_engine.services.image.released_tag import find_released
 from manifest_engine.services.route.change import RouteChange
@@ -32,7 +32,8 @@ def preview(release: Release, log: logging.Logger) -> list[Change]:
 
     :raises ManifestEngineError: what the real run would fail with, as far as it can be known.
     """
-    sha256 = _artifact(release)
+    artifactory = ArtifactoryHook(release.environment.artifactory.connection)
+    sha256 = find_artifact(artifactory, release).sha256
     digest = _digest(release, sha256)
     log.info(
         "The image %s is %s", release.image, digest or "not in the registry: it is to be built"
@@ -57,16 +58,13 @@ def in_cluster(
 
     :raises ManifestEngineError: what the real run would fail with.
     """
-    cluster = release.environment.cluster
-    workload = Workload(
-        hook, cluster.namespace, release.name, force=cluster.force_conflicts, log=log
-    )
+    workload = Workload.of(release.environment, release.name, hook=hook, log=log)
     live = workload.live()
     wanted = resources.workload(release, digest, artifact)
     workload.apply(history.carry_over(wanted, live), live)
     route = routes.route(release)
     was = refuse_taken(hook, route, release.route_path, log)
-    RouteChange(hook, route, was, force=cluster.force_conflicts, log=log).at_once()
+    RouteChange(hook, route, was, force=workload.force, log=log).at_once()
 
 
 def report(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:
@@ -80,17 +78,6 @@ def report(release: Release, changes: list[Change], log: logging.Logger) -> list
         for line in str(change).splitlines():
             log.info("  %s", line)
     return [change.dump() for change in changes]
-
-
-def _artifact(release: Release) -> str:
-    info = ArtifactoryHook(release.environment.artifactory.connection).file_info(release.artifact)
-    expected = release.manifest.artifact_sha256
-    if expected and expected != info.sha256:
-        raise ArtifactError(
-            f"{info.uri} has the sha256 {info.sha256}, while the manifest's artifactSha256 is "
-            f"{expected}."
-        )
-    return info.sha256
 
 
 def _digest(release: Release, sha256: str) -> str | None:

@@ -34,6 +34,10 @@ class RolloutWatch:
         """Called every few seconds while a rollout is followed."""
         self._told: set[str] = set()
 
+    def live(self) -> Json | None:
+        """The live Deployment, None when there is none."""
+        return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+
     def follow(
         self, generation: int, seconds: float, release_hash: str | None = None
     ) -> rollout.Status:
@@ -98,7 +102,7 @@ class RolloutWatch:
 
     def look(self, generation: int, release_hash: str | None = None) -> rollout.Status:
         """What can be said right now; as :meth:`follow`."""
-        seen = self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+        seen = self.live()
         if seen is None:
             return rollout.Failed("the Deployment was deleted by somebody meanwhile")
         status = judge(seen, generation, release_hash)

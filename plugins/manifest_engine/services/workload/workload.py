@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
@@ -50,9 +51,32 @@ class Workload:
         self.log = log or logging.getLogger(__name__)
         self.rollout = RolloutWatch(hook, namespace, name, self.log)
 
+    @classmethod
+    def of(
+        cls,
+        environment: Environment,
+        name: str,
+        *,
+        hook: ClusterHook | None = None,
+        log: logging.Logger | None = None,
+    ) -> Workload:
+        """The objects of a service in an environment's cluster.
+
+        :param name: object name of the service.
+        :param hook: the cluster; by default that of the environment's Connection.
+        """
+        cluster = environment.cluster
+        return cls(
+            hook or ClusterHook(cluster.connection),
+            cluster.namespace,
+            name,
+            force=cluster.force_conflicts,
+            log=log,
+        )
+
     def live(self) -> Json | None:
-        """The Deployment as it is, None when there is none."""
-        return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
+        """The live Deployment, None when there is none."""
+        return self.rollout.live()
 
     def observed(self) -> Json | None:
         """The same once its controller has seen its latest change, or as it is after a while.

@@ -26,7 +26,7 @@ def test_a_good_verdict_on_this_image_by_this_run_passes():
 
 @pytest.mark.parametrize("missing", [None, {}, ""])
 def test_a_green_task_without_a_verdict_is_no_proof(missing):
-    with pytest.raises(StateError, match="No verdict"):
+    with pytest.raises(StateError, match="handed over no verdict"):
         check(missing)
 
 

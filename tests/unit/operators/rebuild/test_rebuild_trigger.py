@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.execution_time import task_runner
+from manifest_engine.operators.rebuild import rebuild_trigger
 from manifest_engine.operators.rebuild.rebuild_trigger import ASKS, RebuildTrigger
 
 
@@ -29,13 +30,8 @@ def fires(monkeypatch):
 
         airflow = SimpleNamespace(get_dagrun_state=state_of, get_ti_count=count)
         monkeypatch.setattr(task_runner, "RuntimeTaskInstance", airflow)
-        trigger = RebuildTrigger(
-            dag_id="deploy_service",
-            run_id="night__one",
-            asker="approve",
-            states=["success", "failed"],
-            poll_seconds=0,
-        )
+        monkeypatch.setattr(rebuild_trigger, "POLL_SECONDS", 0)
+        trigger = RebuildTrigger(run_id="night__one")
         trigger.task_id = "rebuild"  # Airflow tells a trigger which task waits for it
         event = asyncio.run(anext(trigger.run())).payload
         assert left == []

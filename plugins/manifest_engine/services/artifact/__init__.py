@@ -1,0 +1,1 @@
+"""Finds the artifact of a release in Artifactory."""
