@@ -1,5 +1,5 @@
-# The image of every Airflow component of docker-compose.yaml. Images are named by arguments, for
-# mirrors: docker build --build-arg AIRFLOW_IMAGE=mirror.example.com/apache/airflow:… .
+# The image of every Airflow component in docker-compose.yaml. To use a mirror, set the arguments:
+# docker build --build-arg AIRFLOW_IMAGE=mirror.example.com/apache/airflow:… .
 ARG AIRFLOW_IMAGE=apache/airflow:slim-3.3.2-python3.11
 ARG DOCKER_IMAGE=docker:29.9.0-dind
 
@@ -7,7 +7,7 @@ FROM ${DOCKER_IMAGE} AS docker
 
 FROM ${AIRFLOW_IMAGE}
 
-# The client alone: builds run on the builders.
+# Only the client, because builds run on the builders.
 COPY --from=docker /usr/local/bin/docker /usr/local/bin/docker
 COPY --from=docker /usr/local/libexec/docker/cli-plugins/docker-buildx \
     /usr/local/libexec/docker/cli-plugins/docker-buildx
@@ -20,7 +20,7 @@ COPY compose/requirements.txt requirements/many-workers.txt
 RUN pip install --no-cache-dir --disable-pip-version-check --constraint requirements/constraints.txt \
     --requirement requirements/requirements.txt --requirement requirements/many-workers.txt
 
-# Tasks may read the code and not change it; compiled here, or each of them would compile it anew.
+# Root owns the code, so that tasks cannot change it. Compile it here, or each task would compile it.
 USER root
 COPY compose/airflow_local_settings.py config/
 COPY compose/init.py compose/alive.py compose/entrypoint.sh compose/
@@ -32,7 +32,7 @@ RUN PYTHONPATH=plugins python -m manifest_engine register \
     && install -d -o airflow -g root -m 775 audit
 USER airflow
 
-# Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
+# Airflow looks for Connection types before it adds the plugins folder to sys.path.
 ENV PYTHONPATH=/opt/airflow/plugins
 
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "sh", "/opt/airflow/compose/entrypoint.sh"]

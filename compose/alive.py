@@ -1,6 +1,6 @@
-"""Health check of a component without a port of its own: exit 0 if it has a fresh heartbeat.
+"""Health check of a component without a port: exit 0 if its last heartbeat is recent.
 
-``airflow jobs check`` asks the same and takes ten times as long.
+``airflow jobs check`` does the same and takes ten times as long.
 
     python alive.py DagProcessorJob
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psycopg2
 
-_FRESH_SECONDS = 60
-_QUESTION = """
+_RECENT_SECONDS = 60
+_QUERY = """
     SELECT count(*) FROM job
     WHERE job_type = %s AND state = 'running' AND starts_with(hostname, %s)
     AND latest_heartbeat > now() - make_interval(secs => %s)
@@ -24,7 +24,7 @@ _QUESTION = """
 def main(job_type: str) -> int:
     url = Path("/run/secrets/database_url").read_text().strip().replace("+psycopg2", "")
     with psycopg2.connect(url, connect_timeout=5) as connection, connection.cursor() as cursor:
-        cursor.execute(_QUESTION, (job_type, socket.gethostname(), _FRESH_SECONDS))
+        cursor.execute(_QUERY, (job_type, socket.gethostname(), _RECENT_SECONDS))
         found = cursor.fetchone()
     return 0 if found and found[0] else 1
 

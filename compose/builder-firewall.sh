@@ -1,36 +1,38 @@
 #!/bin/sh
-# Starts a builder of docker-compose.yaml behind a firewall of its own.
+# Starts a builder of docker-compose.yaml behind its own firewall.
 #
 #   builder-firewall.sh dockerd …    write the rules, then start dockerd with these arguments
 #   builder-firewall.sh check        exit 0 if the rules are in force
 #
-# A build may reach the public internet and BUILDER_ALLOWED: addresses or networks with an optional
-# port, separated by spaces ("10.20.0.5:443 10.30.0.0/16 [fd12::5]:443"). It reaches no other private
-# address, no metadata service of a cloud, and none of the builder's own networks. The rules hold for
-# RUN (forwarded from docker0) and for what BuildKit itself fetches, such as ADD https://… (OUTPUT).
-# Names are resolved as the builder's container resolves them.
+# A build can reach the public internet and BUILDER_ALLOWED: addresses or networks with an optional
+# port, separated by spaces ("10.20.0.5:443 10.30.0.0/16 [fd12::5]:443"). A build cannot reach other
+# private addresses, metadata services of clouds, or the builder's own networks. The rules cover RUN
+# (forwarded from docker0) and what BuildKit fetches itself, such as ADD https://… (OUTPUT). Builds use
+# the resolver of the builder's container.
 set -eu
 
 CHAIN=MANIFEST-ENGINE
 LABEL=com.manifest-engine.network=restricted
-# No allow list opens these: Azure, AWS and most others, Alibaba, Oracle; AWS and Google by IPv6.
+# Metadata services, which BUILDER_ALLOWED cannot open: Azure, AWS and most others, Alibaba, Oracle;
+# by IPv6 AWS and Google.
 METADATA_4="168.63.129.16 169.254.0.0/16 100.100.100.200 192.0.0.192"
 METADATA_6="fd00:ec2::254 fd20:ce::254 fe80::/10"
 # IANA's special-purpose registries: private, shared, loopback, benchmarking, multicast, reserved.
 PRIVATE_4="0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16
     198.18.0.0/15 224.0.0.0/4 240.0.0.0/4"
 PRIVATE_6="::/127 ::ffff:0:0/96 64:ff9b:1::/48 fc00::/7 ff00::/8"
-# No host has this address (RFC 5737); builds ask it for names, and the engine's resolver answers.
+# Builds send DNS queries to this address, which no host has (RFC 5737); the rules forward the queries
+# to the engine's resolver.
 RESOLVER=192.0.2.53
 
-# As in the image docker:dind, for kernels without nf_tables.
+# For kernels without nf_tables, as in the image docker:dind.
 legacy=/usr/local/sbin/.iptables-legacy
 if [ -d "$legacy" ] && ! iptables -nL >/dev/null 2>&1; then
     PATH="$legacy:$PATH"
     export PATH
 fi
 
-# The networks that this container is attached to, of /proc/net/route: hexadecimal, little endian.
+# The container's networks from /proc/net/route, whose numbers are hexadecimal and little endian.
 own_networks_4() {
     while read -r _ destination gateway _ _ _ _ mask _; do
         [ "$gateway" = 00000000 ] || continue
@@ -42,7 +44,7 @@ dotted() {
     printf '%d.%d.%d.%d' $(echo "$1" | sed 's/\(..\)\(..\)\(..\)\(..\)/0x\4 0x\3 0x\2 0x\1/')
 }
 
-# allow IPTABLES ENTRY: an address or network of the other family is left to the other call.
+# allow IPTABLES ENTRY: does nothing if the entry belongs to the other address family.
 allow() {
     address=${2%]:*} port=
     case $2 in
@@ -59,7 +61,7 @@ allow() {
     "$1" -w -A "$CHAIN" -d "$address" -p tcp --dport "$port" -j RETURN
 }
 
-# rules IPTABLES NEVER PRIVATE ICMP: a refused connection fails at once, with an answer of its own.
+# rules IPTABLES NEVER PRIVATE ICMP: a refused connection gets an ICMP answer and fails at once.
 rules() {
     refuse="REJECT --reject-with $4"
     "$1" -w -N "$CHAIN"
@@ -73,20 +75,20 @@ rules() {
         }
     done
     for network in $3; do "$1" -w -A "$CHAIN" -d "$network" -j $refuse; done
-    # dockerd keeps what stands in DOCKER-USER, and keeps this jump the first of FORWARD.
+    # dockerd keeps the rules of DOCKER-USER, and keeps this jump first in FORWARD.
     "$1" -w -N DOCKER-USER
     "$1" -w -A DOCKER-USER -j "$CHAIN"
     "$1" -w -A FORWARD -j DOCKER-USER
-    # The engine's resolver asks a resolver that may well have a private or a link-local address.
+    # The engine's resolver forwards to a resolver that may have a private or link-local address.
     "$1" -w -A OUTPUT -p udp --dport 53 -j RETURN
     "$1" -w -A OUTPUT -p tcp --dport 53 -j RETURN
     "$1" -w -A OUTPUT ! -o lo -j "$CHAIN"
-    # Of the builder itself, a build reaches its resolver alone.
+    # A build can reach only the resolver on the builder itself.
     "$1" -w -A INPUT -i docker0 -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN
     "$1" -w -A INPUT -i docker0 -j $refuse
 }
 
-# The engine's resolver listens on 127.0.0.11, at ports of its choice: 0A is TCP's state LISTEN.
+# The engine's resolver listens on 127.0.0.11 at random ports. 0A is TCP's state LISTEN.
 resolver_port() { # PROTOCOL
     while read -r _ address _ state _; do
         case $1:$address:$state in
@@ -96,7 +98,7 @@ resolver_port() { # PROTOCOL
 }
 
 share_resolver() {
-    # docker0, which dockerd has yet to make, takes this over; the interfaces that are there do not.
+    # Applies to docker0, which dockerd creates later, and not to existing interfaces.
     echo 1 >/proc/sys/net/ipv4/conf/default/route_localnet
     for protocol in udp tcp; do
         iptables -w -t nat -A PREROUTING -i docker0 -d "$RESOLVER" -p "$protocol" --dport 53 \
@@ -121,7 +123,7 @@ fi
 
 BUILDER_ALLOWED=$(echo "${BUILDER_ALLOWED:-}" | tr ',' ' ')
 rules iptables "$METADATA_4 $(own_networks_4)" "$PRIVATE_4" icmp-admin-prohibited
-# A kernel without IPv6 has nothing to close.
+# Skip IPv6 if the kernel does not have IPv6.
 if has_ip6 || ip6tables -nL >/dev/null 2>&1; then
     ip6tables -w -A OUTPUT -p icmpv6 -j RETURN
     rules ip6tables "$METADATA_6" "$PRIVATE_6" icmp6-adm-prohibited
@@ -130,7 +132,7 @@ if grep -q '^nameserver 127\.0\.0\.11' /etc/resolv.conf; then
     share_resolver
     set -- "$@" --dns="$RESOLVER"
 fi
-# The authorities of the image, and those of CA_CERTIFICATES.
+# Trust the authorities of the image and of CA_CERTIFICATES.
 if [ -s /run/secrets/ca_certificates ]; then
     { cat /etc/ssl/certs/ca-certificates.crt; echo; cat /run/secrets/ca_certificates; } >/run/ca-bundle.crt
     export SSL_CERT_FILE=/run/ca-bundle.crt

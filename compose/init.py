@@ -1,7 +1,7 @@
-"""The service ``init``: Airflow's database, its Connections and the containers in blob storage.
+"""The service ``init``: prepares Airflow's database, Connections and the blob containers.
 
-It runs at every ``docker compose up``: the database is brought to this Airflow's version, and a
-Connection that a file names is made anew; all others stay as they are.
+``init`` runs at every ``docker compose up``. It migrates the database, replaces the Connections of
+the stack and of the secret ``connections``, and keeps all other Connections.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     connections = _own() | json.loads((_SECRETS / "connections").read_text())
     _put(connections)
     _make_containers(connection_string(connections[_STORAGE]))
-    sys.stdout.write(f"The database is current, {len(connections)} Connections are there.\n")
+    sys.stdout.write(f"The database is current. {len(connections)} Connections are set.\n")
     return 0
 
 
@@ -49,7 +49,7 @@ def _own() -> dict[str, Any]:
     text = (_SECRETS / "storage").read_text().strip()
     return {
         **builders,
-        # Its other forms want an address of Azure's own.
+        # The other forms of a wasb Connection work only with addresses of Azure.
         _STORAGE: {"conn_type": "wasb", "extra": {"connection_string": text}},
     }
 
@@ -65,14 +65,14 @@ def _put(connections: dict[str, Any]) -> None:
 
 
 def record(conn_id: str, fields: dict[str, Any]) -> Connection:
-    """A Connection; its extra is an object, or text as ``airflow connections export`` has it."""
+    """Make a Connection. ``extra`` is an object, or text as in ``airflow connections export``."""
     from airflow.models import Connection
 
     return Connection(conn_id=conn_id, **{**fields, "extra": fields.get("extra") or None})
 
 
 def connection_string(fields: dict[str, Any]) -> str | None:
-    """Of a storage account; None of a Connection that names it in another way."""
+    """The storage account's connection string; None if the Connection has none."""
     extra = fields.get("extra") or {}
     return (json.loads(extra) if isinstance(extra, str) else extra).get("connection_string")
 
@@ -82,8 +82,8 @@ def _make_containers(text: str | None) -> None:
     from azure.storage.blob import BlobServiceClient
 
     if not text:
-        told = f"{_STORAGE} has no connection_string: {' and '.join(_CONTAINERS)} must be there.\n"
-        sys.stdout.write(told)
+        names = " and ".join(_CONTAINERS)
+        sys.stdout.write(f"{_STORAGE} has no connection_string: create the containers {names}.\n")
         return
     with BlobServiceClient.from_connection_string(text) as storage:
         for name in _CONTAINERS:

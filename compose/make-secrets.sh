@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the secrets of docker-compose.yaml, each in a file of its own; what is there is kept.
+# Makes the missing secrets of docker-compose.yaml, one file each. Existing files are kept.
 #   compose/make-secrets.sh [FOLDER]        (default: compose/secrets)
-# The folder is closed to others; the files are readable so that the containers' users, who see
-# nothing but the files that are mounted for them, can read them.
+# Only the owner can enter the folder. The files are readable by all, because containers run as other
+# users; a container sees only the files that are mounted into it.
 set -eu
 umask 022
 command -v openssl >/dev/null || { echo "make-secrets.sh needs openssl, which is not installed" >&2; exit 1; }
@@ -11,7 +11,7 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 cd "$folder"
 
-# Airflow takes a file as it is: no newline at its end.
+# Without a newline at the end, because Airflow uses the whole file as the secret.
 put() { [ -e "$1" ] || { printf %s "$(cat)" >"$1.new" && mv "$1.new" "$1"; }; }
 word() { openssl rand -hex 24; }
 
@@ -39,21 +39,22 @@ EOF
 put airflow_passwords <<EOF
 {"admin": "$(word)"}
 EOF
-# Account of Azurite, Azure's emulator. For a real one put its connection string into "storage".
+# The account of Azurite, Azure's emulator. For a real account, put its connection string into
+# "storage".
 put azurite_accounts <<EOF
 datafactory:$(openssl rand -base64 64 | tr -d '\n')
 EOF
 put storage <<EOF
 DefaultEndpointsProtocol=http;AccountName=datafactory;AccountKey=$(cut -d: -f2 azurite_accounts);BlobEndpoint=http://azurite:10000/datafactory;
 EOF
-# A company's own authorities, in PEM.
+# Private certificate authorities, in PEM.
 put ca_certificates </dev/null
-# Airflow Connections beside those of the stack itself, in Airflow's JSON form; see README.md.
+# Airflow Connections in addition to those of the stack, in Airflow's JSON form; see README.md.
 put connections <<EOF
 {}
 EOF
 
-# TLS between workers and builders: an authority of their own, whose key is thrown away.
+# TLS between workers and builders, with their own authority. The authority's key is deleted.
 if [ ! -e builder_client_key ]; then
     days=3650
     issue() { # FILE COMMON_NAME EXTENSIONS
@@ -72,5 +73,5 @@ subjectAltName=DNS:builder-1,DNS:builder-2"
     rm -f ca.key builder_ca.srl ca.srl
 fi
 
-# Where SELinux confines containers, they read files of this type alone.
+# With SELinux, containers can read only files of this type.
 if command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -R -t container_file_t .; fi

@@ -1,18 +1,18 @@
 #!/bin/sh
-# Pins the images of docker-compose.yaml: writes the digest that each tag has now into an env file.
+# Pins the images of docker-compose.yaml: writes the current digest of each tag into an env file.
 #   compose/pin-images.sh [FILE]        (default: .env)
-# A variable that the file sets keeps its name and tag and gets the digest anew.
+# If the file already sets a variable, its image and tag are kept and the digest is updated.
 set -eu
 file=${1:-.env}
 touch "$file"
-# ${POSTGRES_IMAGE:-postgres:17.11}; our own image is built here and has no digest to pin.
+# Matches ${POSTGRES_IMAGE:-postgres:17.11}. Our own image is built locally and has no digest to pin.
 sed -n 's/.*\${\([A-Z]*_IMAGE\):-\([^}]*\)}.*/\1 \2/p' "$(dirname "$0")/../docker-compose.yaml" | sort -u |
     while read -r name default; do
         [ "$name" != MANIFEST_ENGINE_IMAGE ] || continue
         set_to=$(sed -n "s/^$name=//p" "$file" | tail -n 1)
         tag=${set_to:-$default}
         tag=${tag%@*}
-        # As JSON: without it, buildx before 0.14 prints more than the digest.
+        # Without JSON, buildx before 0.14 prints more than the digest.
         digest=$(docker buildx imagetools inspect --format '{{json .Manifest.Digest}}' "$tag" </dev/null)
         digest=$(echo "$digest" | tr -d '"')
         sed "/^$name=/d" "$file" >"$file.new"

@@ -1,4 +1,4 @@
-"""A service that crashes at start, as one does whose configuration is missing."""
+"""A service that crashes at start because its configuration is missing."""
 
 import os
 

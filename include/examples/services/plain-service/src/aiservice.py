@@ -1,4 +1,4 @@
-"""A service without a Dockerfile: the standard one builds it."""
+"""A service without a Dockerfile, built by the standard Dockerfile."""
 
 from flask import Flask, jsonify
 

@@ -1,4 +1,4 @@
-"""Quotes, the standard service: health, an echo of what it sees, links behind a prefix."""
+"""The sample service: health, an echo of the request, links behind a prefix."""
 
 import logging.config
 import os
@@ -13,8 +13,8 @@ logging.config.fileConfig(Path(__file__).with_name("loop_log.ini"), disable_exis
 log = logging.getLogger("quote-service")
 
 app = Flask(__name__)
-# The gateway strips /datafactory/{component}/{serviceName} and names it in X-Forwarded-Prefix;
-# with x_prefix=1 url_for puts it back. Without this, links lead outside of the route.
+# The gateway strips /datafactory/{component}/{serviceName} and sends it as X-Forwarded-Prefix.
+# x_prefix=1 makes url_for add the prefix; without it, links lead outside of the route.
 app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
 
 QUOTE = "A ship in harbor is safe, but that is not what ships are built for."
