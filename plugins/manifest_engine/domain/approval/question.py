@@ -8,7 +8,7 @@ from typing import Any
 
 from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core.markdown import block, code, table
-from manifest_engine.domain.dry_run.difference import NONE, WORDS, Change
+from manifest_engine.domain.dry_run.difference import ACTION_TEXT, NONE, Change
 from manifest_engine.domain.record import redaction
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release.release import Release
@@ -121,7 +121,7 @@ def _asked_by(planned: approval.Planned) -> str:
 
 def _in_cluster(changes: Sequence[Change]) -> list[str]:
     lines = [
-        f"- {code(f'{change.kind} {change.name}', _NAME_MAX)} {WORDS[change.action]}"
+        f"- {code(f'{change.kind} {change.name}', _NAME_MAX)} {ACTION_TEXT[change.action]}"
         for change in changes
     ]
     rows = [

@@ -1,7 +1,7 @@
-"""Whether the build cache in the registry has all that was slow in a build.
+"""Whether the build cache in the registry covers the slow steps of a build.
 
-Commands (``RUN``) are slow, files copied are not. A cache whose image went through the same
-commands on the same files serves the next build on an empty engine as well as a new one would.
+Commands (``RUN``) are slow; copied files are not. When the cached image ran the same commands on
+the same files, a new cache would not make the next build on an empty engine faster.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 _COMMAND = re.compile(r"^(RUN|/bin/sh -c (?!#\(nop\)))")
-"""How a command stands in an image's history: BuildKit's form, and the classic builder's."""
+"""A command in an image's history, as BuildKit or as the classic builder writes it."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Layers:
     diff_ids: tuple[str, ...]
 
 
-def serves(cached: Layers, built: Layers) -> bool:
-    """Whether ``cached`` holds the result of every command of ``built``.
+def covers(cached: Layers, built: Layers) -> bool:
+    """Whether ``cached`` has the result of every command of ``built``.
 
-    :param built: its history need not tell which steps make a layer, since engines do not.
+    :param built: ``makes_layer`` of its steps is ignored, since engines do not report the value.
     """
     commands = [n for n, step in enumerate(built.history) if _COMMAND.match(step.created_by)]
     if not commands:

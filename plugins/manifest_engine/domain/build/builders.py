@@ -1,7 +1,7 @@
-"""Which of several builders builds a service.
+"""Chooses the builder of a service.
 
-Rendezvous hashing (highest random weight, Thaler and Ravishankar 1996): a service keeps its
-builder, and with it its warm cache; a builder that goes away moves its own services alone.
+Rendezvous hashing (highest random weight, Thaler and Ravishankar 1996): a service keeps its builder
+and the builder's warm cache. Removing a builder moves only the services of that builder.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 
 
 def ranked(service: str, builders: Iterable[str]) -> list[str]:
-    """The builders in the order in which they are tried for this service.
+    """The builders in the order in which to try them for this service.
 
     :param service: ``{component}/{serviceName}``.
-    :param builders: connection ids, in any order; each counts once.
+    :param builders: connection ids, in any order; duplicates are ignored.
     """
     return sorted(set(builders), key=lambda builder: _weight(service, builder), reverse=True)
 

@@ -1,6 +1,6 @@
-"""What an image is made of: everything here follows from the input alone, never from a run.
+"""Build arguments and labels of an image. They depend on the input alone, never on the run.
 
-So the same input gives the same labels, the same image and the same digest, on any engine.
+The same input gives the same labels, the same image and the same digest on any engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release.release import Release
 
 INPUT_LABEL = "io.manifest-engine.input"
-"""Label with the input key: by it an image in the registry is recognised as already built."""
+"""Label with the input key, which shows that an image in the registry was built from the input."""
 DOCKERFILE_LABEL = "io.manifest-engine.dockerfile.sha256"
 ARTIFACT_LABEL = "io.manifest-engine.artifact"
 ARTIFACT_SHA256_LABEL = "io.manifest-engine.artifact.sha256"
@@ -28,10 +28,10 @@ UV_SECRET = "uv_toml"  # noqa: S105
 CA_SECRET = "index_ca"  # noqa: S105
 """Id of the secret with the certificate authorities of the index or of its proxy."""
 SECRETS_FOLDER = "/run/secrets"
-"""Where BuildKit puts a secret that a step mounts by its id."""
+"""BuildKit mounts each secret in this folder, as a file named by the secret's id."""
 INDEX_ARGUMENT = "PACKAGE_INDEX"
-"""Build argument that changes with the index: without it, BuildKit would take a layer of packages
-from its cache that were installed from another index."""
+"""Build argument that changes with the index. Without it, BuildKit would reuse a cached layer with
+packages of another index."""
 
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
@@ -54,7 +54,7 @@ class Recipe:
         """The input key (hex)."""
         return self.labels[INPUT_LABEL]
 
-    def follows(self, labels: Mapping[str, str]) -> bool:
+    def has_same_dockerfile(self, labels: Mapping[str, str]) -> bool:
         """Whether an image with these labels was built with this recipe's Dockerfile."""
         return labels.get(DOCKERFILE_LABEL) == self.labels[DOCKERFILE_LABEL]
 
@@ -63,7 +63,7 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
     """The recipe of a release.
 
     :param artifact_sha256: of the ZIP (hex).
-    :param dockerfile: the Dockerfile that will be used, the ZIP's own or the standard one.
+    :param dockerfile: content of the Dockerfile to build with.
     """
     args = build_args(release.manifest)
     base = base_image(dockerfile, args)
@@ -96,17 +96,17 @@ def build_args(manifest: Manifest) -> dict[str, str]:
 
 
 def input_key(artifact_sha256: str, manifest: Manifest) -> str:
-    """SHA-256 (hex) over what a version is: the artifact with its own Dockerfile, and arguments.
+    """SHA-256 (hex) of the artifact's checksum and the build arguments.
 
-    The standard Dockerfile and base images move on without it: a version that was released goes on
-    being used as it is, in any environment, until a rebuild renews it.
+    The standard Dockerfile and base images do not count: a change of these leaves the image of a
+    released version in use, in any environment, until a rebuild replaces the image.
     """
-    told = {"artifact": artifact_sha256, "args": build_args(manifest)}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    inputs = {"artifact": artifact_sha256, "args": build_args(manifest)}
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
-    """What the last stage stands on, through stages of the same file; None if it cannot be told."""
+    """The base image of the last stage, resolved through earlier stages; None when unknown."""
     known: dict[str, str] = {}
     stages: dict[str, str] = {}
     base: str | None = None
@@ -124,7 +124,7 @@ def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
 
 
 def _outside_heredocs(lines: list[str]) -> Iterator[str]:
-    """The lines that are instructions; a heredoc that nothing ends is none."""
+    """The lines that are not inside a heredoc. A heredoc without an end is ignored."""
     last = {line.strip(): number for number, line in enumerate(lines)}
     ends: list[str] = []
     for number, line in enumerate(lines):

@@ -1,8 +1,8 @@
-"""What a Dockerfile may bring into a build, as BuildKit's source policy.
+"""Which sources a Dockerfile may use, as BuildKit's source policy.
 
 BuildKit checks every source of a build against the policy, whichever instruction names the source:
-``FROM``, ``COPY --from``, ``RUN --mount=from``, ``ADD`` and ``# syntax``, after it has filled in
-arguments (moby/buildkit, sourcepolicy/engine.go: the last rule that matches decides).
+``FROM``, ``COPY --from``, ``RUN --mount=from``, ``ADD`` or ``# syntax``. Arguments are expanded
+first. The last rule that matches decides (moby/buildkit, sourcepolicy/engine.go).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from manifest_engine.domain.image import base_images
 
 _EVERYTHING = {"identifier": ".*", "match_type": "REGEX"}
 _CONTEXT = ("local://*", "http://buildkit-session/*")
-"""The build context: files of the client, or a tar on its standard input, which BuildKit asks of
-the client under this name (moby/buildkit, session/upload/uploadprovider)."""
+"""The build context: files of the client, or a tar on the client's standard input, which BuildKit
+requests by this URL (moby/buildkit, session/upload/uploadprovider)."""
 _URLS = ("http://*", "https://*", "git://*")
-"""BuildKit names every Git repository ``git://``, whatever its protocol."""
+"""BuildKit uses ``git://`` for every Git repository, whatever the protocol."""
 
 
 def source_policy(build: Build, pins: Mapping[str, str]) -> str:
-    """The policy of one build as JSON; empty when the environment restricts nothing.
+    """The policy of one build as JSON; empty when the environment has no restriction.
 
     :param pins: digest by base image (:class:`manifest_engine.hooks.builder.buildx.Build`).
     """
@@ -36,7 +36,7 @@ def source_policy(build: Build, pins: Mapping[str, str]) -> str:
         images = [*_references(build.allowed_bases), *_pinned(build.allowed_bases, pins)]
         allowed += [f"docker-image://{image}" for image in images]
     if build.network != "restricted":
-        # BuildKit fetches URLs on the engine's own network, where no rule for containers applies.
+        # BuildKit fetches URLs from the engine's own network, which `restricted` does not cover.
         allowed += _URLS
     rules = [{"action": "DENY", "selector": _EVERYTHING}]
     rules += [{"action": "ALLOW", "selector": {"identifier": item}} for item in allowed]
@@ -44,7 +44,7 @@ def source_policy(build: Build, pins: Mapping[str, str]) -> str:
 
 
 def _references(patterns: Iterable[str]) -> Iterable[str]:
-    """What a pattern stands for: a name without a tag for every tag, and each tag by digest too."""
+    """The references that each pattern allows: with a digest, and with any tag if it has no tag."""
     for pattern in patterns:
         yield pattern
         yield f"{pattern}@*"
@@ -53,7 +53,7 @@ def _references(patterns: Iterable[str]) -> Iterable[str]:
 
 
 def _pinned(patterns: Iterable[str], pins: Mapping[str, str]) -> Iterable[str]:
-    """A rebuild names its bases by digest alone; the name that it replaces must be allowed."""
+    """The references by digest with which a rebuild replaces an allowed base image."""
     known = list(_references(patterns))
     for base, digest in sorted(pins.items()):
         if any(fnmatchcase(base_images.normalized(base), pattern) for pattern in known):

@@ -1,1 +1,1 @@
-"""What every subject uses: errors, names and the base of all models."""
+"""Shared by all subjects: errors, names, the base model, and text from outside."""

@@ -1,4 +1,4 @@
-"""Reading other programs' errors: their words alone, without the names that they are about."""
+"""Regular expressions that classify error messages of other programs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _ID = re.compile(
     |\b[0-9a-f]{12,}\b                    # a digest, an id""",
     re.IGNORECASE | re.VERBOSE,
 )
-_ALONE = r"(?<![\w.-])(?<!\w:){}(?![\w-]|\.\w)"
-"""Of a number or a word that is no part of a version, a port, a host name or a longer one."""
+_STANDALONE = r"(?<![\w.-])(?<!\w:){}(?![\w-]|\.\w)"
+"""Matches a number or word, but not as part of a version, port, host name or longer word."""
 
 
 def without_names(text: str) -> str:
-    """An error without what a status or a word may stand in by chance: digests, ids, addresses."""
+    """Remove digests, ids, URLs and paths, which may contain a status or a word by chance."""
     return _WORD.sub(lambda found: _without_ids(found[0]), text)
 
 
@@ -26,12 +26,12 @@ def _without_ids(word: str) -> str:
 
 def status(*codes: int) -> str:
     """A regular expression for one of these HTTP statuses."""
-    return _ALONE.format(f"(?:{'|'.join(map(str, codes))})")
+    return _STANDALONE.format(f"(?:{'|'.join(map(str, codes))})")
 
 
 def word(*words: str) -> str:
-    """A regular expression for one of these words, where it is no part of a name."""
-    return _ALONE.format(f"(?:{'|'.join(words)})")
+    """A regular expression for one of these words, but not as part of a name."""
+    return _STANDALONE.format(f"(?:{'|'.join(words)})")
 
 
 NETWORK = (
@@ -40,16 +40,16 @@ NETWORK = (
     r"|connection reset by peer|connection broken|connection timed out|i/o timeout"
     r"|read timed out|tls handshake timeout|too ?many ?requests"
 )
-"""A server that was not reached or is too busy, whichever program says it.
+"""The server could not be reached or is too busy, in the words of any program.
 
-An alternation without groups, to be compiled with ``re.IGNORECASE``.
+An alternation without groups. Compile it with ``re.IGNORECASE``.
 """
 CUT_OFF = (
     r"context deadline exceeded|client\.timeout (?:exceeded|or context)|broken pipe"
     rf"|use of closed network|client connection lost|{word('goaway', '(?-i:EOF)')}"
 )
-"""The same of a server that breaks off or is late, as Go's HTTP client says it.
+"""The server closed the connection or timed out, in the words of Go's HTTP client.
 
-Only for errors of programs in Go that talk to a server: a shell or a parser that says "broken pipe"
-or "EOF" means something else.
+Only for errors of Go programs that talk to a server: "broken pipe" and "EOF" mean something else
+in a shell or a parser.
 """

@@ -1,7 +1,7 @@
-"""The errors of a deployment. Each reads as a sentence for the person who can mend it.
+"""The errors of a deployment. Each message is a sentence for the person who can fix the cause.
 
-The message says what was tried, what was found and what to do. Whether a retry can mend it is said
-once, here or where it is raised; the retry policy of the tasks reads ``retryable``.
+The message says what was tried, what was found and what to do. ``retryable`` says whether a retry
+can help; the retry policy of the tasks reads this attribute.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from manifest_engine.domain.core import printable
 class ManifestEngineError(Exception):
     """Base of all errors of this package.
 
-    :param sentence: one or two sentences, without secrets; made printable and cut here.
-    :param retryable: overrides the class's answer to "can the same try succeed later?".
+    :param sentence: one or two sentences, without secrets; made printable and bounded here.
+    :param retryable: whether the same attempt can succeed later; overrides the class's default.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -30,7 +30,7 @@ class ManifestError(ManifestEngineError):
 
 
 class NotAllowed(ManifestEngineError):
-    """The environment does not let this person do this, or this manifest reach what it names."""
+    """The environment does not allow this action for this user, or this reference in a manifest."""
 
 
 class ConfigurationError(ManifestEngineError):
@@ -38,7 +38,7 @@ class ConfigurationError(ManifestEngineError):
 
 
 class ArtifactError(ManifestEngineError):
-    """The ZIP cannot be had, is not what was promised, or is unsafe to read."""
+    """The ZIP cannot be downloaded, has the wrong checksum, or is unsafe to read."""
 
 
 class BuildError(ManifestEngineError):
@@ -50,11 +50,11 @@ class RegistryError(ManifestEngineError):
 
 
 class SmokeTestFailed(ManifestEngineError):
-    """The pushed image does not answer as the manifest says it must."""
+    """The pushed image does not answer as the manifest requires."""
 
 
 class NotApproved(ManifestEngineError):
-    """A person refused the release, or nobody answered in time."""
+    """A user rejected the release, or nobody answered in time."""
 
 
 class ClusterError(ManifestEngineError):
@@ -70,11 +70,11 @@ class RouteConflict(ManifestEngineError):
 
 
 class UnexpectedAnswer(RouteConflict):
-    """The public URL answers, and not as the manifest says it must."""
+    """The public URL answers, but not as the manifest requires."""
 
 
 class Cancelled(ManifestEngineError):
-    """The task is ended from outside: by a person, or with its worker. Another try may follow."""
+    """A user or the shutdown of the worker ended the task. A retry may follow."""
 
     default_retryable = True
 

@@ -1,4 +1,4 @@
-"""JSON of any size and shape becomes JSON of a bounded size, in a time that is bounded likewise."""
+"""Cut JSON of any size and shape to a bounded size, in bounded time."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 
 from manifest_engine.domain.core import printable
 
-MORE = "…"
-"""Stands for what is left out."""
+ELLIPSIS = "…"
+"""Replaces omitted values."""
 _DEPTH_MAX = 6
 _KEY_MAX = 100
 _CHARACTER_MAX = 4
-"""Bytes of a printable character in UTF-8; a quote and a backslash take two in JSON."""
+"""Bytes of one printable character in JSON, at most: four in UTF-8; an escaped quote takes two."""
 _INTEGER_MAX = 1 << 63
 _SCALAR_MAX = 24
 """Bytes of a number."""
 
 
 class Excerpt:
-    """Cuts values, one after another, which together get so many bytes.
+    """Cuts values. All values cut by the same object share one size limit.
 
-    :param size: bytes of JSON in UTF-8, about: the last key and what stands for the rest may come
-        on top.
+    :param size: approximate bytes of JSON in UTF-8: the last key and the ellipses may exceed them.
     :param text_max: characters of one text.
     """
 
@@ -33,32 +32,32 @@ class Excerpt:
         self._text_max = text_max
 
     def of(self, value: Any, depth: int = 0) -> Any:
-        """The value, or its begin. Each text is printable, and each number is one of JSON."""
+        """The value or its beginning, with printable texts and with numbers that JSON allows."""
         if isinstance(value, str):
             return self._text(value, self._text_max)
         self._left -= _SCALAR_MAX
         if isinstance(value, Mapping):
-            return MORE if depth == _DEPTH_MAX else self._mapping(value, depth + 1)
+            return ELLIPSIS if depth == _DEPTH_MAX else self._mapping(value, depth + 1)
         if isinstance(value, list | tuple):
-            return MORE if depth == _DEPTH_MAX else self._list(value, depth + 1)
+            return ELLIPSIS if depth == _DEPTH_MAX else self._list(value, depth + 1)
         return _scalar(value)
 
     def _mapping(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for at, (key, item) in enumerate(value.items()):
             if self._left <= 0:
-                made[MORE] = f"{len(value) - at} more"
+                made[ELLIPSIS] = f"{len(value) - at} more"
                 break
             name = self._text(key, _KEY_MAX)
-            # A name that is cut does not tell any more whether the value is a secret.
-            made[name] = MORE if len(key) > _KEY_MAX else self.of(item, depth)
+            # Redaction reads the key. A key that was cut may not show that the value is secret.
+            made[name] = ELLIPSIS if len(key) > _KEY_MAX else self.of(item, depth)
         return made
 
     def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
         made: list[Any] = []
         for item in value:
             if self._left <= 0:
-                made.append(f"{MORE} {len(value) - len(made)} more")
+                made.append(f"{ELLIPSIS} {len(value) - len(made)} more")
                 break
             made.append(self.of(item, depth))
         return made
@@ -72,14 +71,17 @@ class Excerpt:
 
 
 def _printable(value: str, most: int) -> tuple[str, int]:
-    """So many characters of a text, and the bytes that they take in JSON."""
-    cut = value if len(value) <= most else f"{_begin(value, most)}{MORE}"
-    made = printable.printable(cut, 2 * most + len(MORE))
+    """At most ``most`` characters of a text, and their size in JSON in bytes."""
+    cut = value if len(value) <= most else f"{_begin(value, most)}{ELLIPSIS}"
+    made = printable.printable(cut, 2 * most + len(ELLIPSIS))
     return made, len(json.dumps(made, ensure_ascii=False).encode()) + 2
 
 
 def _begin(text: str, most: int) -> str:
-    """Without a part of a URL: the rest of it might tell that this part is a password."""
+    """The beginning of a text, cut before an incomplete URL.
+
+    Redaction cannot recognise a password in the first part of a URL.
+    """
     begin = text[:most]
     last = max(begin.rfind(space) for space in " \t\n\r")
     scheme = begin.find("://", last + 1)
@@ -91,7 +93,7 @@ def _scalar(value: Any) -> Any:
         return value
     if isinstance(value, int):
         small = -_INTEGER_MAX <= value < _INTEGER_MAX
-        return value if small else f"{MORE} ({value.bit_length()} bits)"
+        return value if small else f"{ELLIPSIS} ({value.bit_length()} bits)"
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return f"{MORE} ({type(value).__name__})"
+    return f"{ELLIPSIS} ({type(value).__name__})"

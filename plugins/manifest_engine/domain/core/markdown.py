@@ -1,4 +1,4 @@
-"""Puts foreign text into Markdown, so that nothing in it is read as Markdown."""
+"""Quotes text from outside for Markdown, so that no part of the text is rendered as Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BACKTICKS = re.compile(r"`+")
 
 
 def code(text: str, limit: int) -> str:
-    """One line as a code span, also inside a table.
+    """A text as a code span on one line; safe in a table.
 
     :param limit: characters; a longer text is cut.
     """
@@ -20,9 +20,9 @@ def code(text: str, limit: int) -> str:
 
 
 def block(text: str, limit: int) -> str:
-    """Lines as a code block.
+    """A text as a code block.
 
-    :param limit: characters; the middle of a longer text is cut out.
+    :param limit: characters; a longer text loses its middle.
     """
     plain = printable.printable(text, limit)
     longest = max((len(run) for run in _BACKTICKS.findall(plain)), default=0)
@@ -31,7 +31,7 @@ def block(text: str, limit: int) -> str:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The lines of a table; its cells are Markdown already."""
+    """The lines of a table. The cells must be Markdown already."""
     return [_row(head), "|" + "---|" * len(head), *map(_row, rows)]
 
 

@@ -1,4 +1,4 @@
-"""What all our models of JSON share."""
+"""The base of all JSON models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """Frozen, camelCase in JSON, and unknown keys are refused."""
+    """A frozen model with camelCase keys in JSON. Unknown keys are refused."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -1,9 +1,8 @@
-"""Makes foreign text printable and bounded, before it reaches a log line, an XCom or an error.
+"""Makes text from outside printable and bounded, before it reaches a log, an XCom or an error.
 
-Foreign is everything that we did not write: a run's conf, names in a ZIP, the output of a build,
-logs of pods, answers of servers. Control characters in it would move the cursor of a terminal or
-hide text, and PostgreSQL refuses NUL and lone surrogates in JSON. All functions take time that is
-linear in the limit, however long the text is.
+Text from outside is a run's conf, names in a ZIP, build output, pod logs and answers of servers.
+Control characters could move the cursor of a terminal or hide text, and PostgreSQL refuses NUL and
+lone surrogates in JSON. The time of each function is linear in the limit, not in the text.
 """
 
 from __future__ import annotations
@@ -12,22 +11,22 @@ import re
 from typing import Any
 
 EXCERPT_MAX = 300
-"""Characters of what a server or a program said, inside a sentence of ours."""
+"""Characters of text from a server or a program that one of our sentences quotes."""
 LINE_MAX = 2_000
 """Characters of one line of build output or of a pod's log."""
 SENTENCE_MAX = 8_000
-"""Characters of one error, with the last lines of the log that it repeats; also of XCom ``error``
-and of an annotation that holds a sentence."""
+"""Characters of one error with the log lines that it quotes; also of the XCom ``error`` and of an
+annotation with a sentence."""
 XCOM_TEXT_MAX = 131_072
-"""Characters of one text in an XCom. The longest legal one is a value of ``env``, which Linux
-bounds (MAX_ARG_STRLEN)."""
+"""Characters of one text in an XCom. The longest legal text is a value of ``env``, which Linux
+limits (MAX_ARG_STRLEN)."""
 ANSWER_MAX = 8 << 20
-"""Bytes of an HTTP answer that is read as a whole: a registry's manifest is at most 4 MiB."""
+"""Bytes of an HTTP answer that is read into memory: a registry's manifest is at most 4 MiB."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands for each character that is not printable."""
+"""Replaces each character that is not printable."""
 CUT = " … "
-"""Stands for the middle of a text that is too long."""
+"""Replaces the middle of a text that is too long."""
 
 _ESCAPE_SEQUENCE = re.compile(
     r"""(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]                          # CSI: colours, the cursor
@@ -35,7 +34,8 @@ _ESCAPE_SEQUENCE = re.compile(
     |\x1b[ -/]*+[0-~]                                               # all others: character sets""",
     re.VERBOSE,
 )
-"""ECMA-48, 5.3 to 5.6. A string that nothing ends is text: a terminal would hide all the rest."""
+"""ECMA-48, 5.3 to 5.6. A control string without an end counts as text, since a terminal would hide
+the rest of the output."""
 _LINE_END = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f"
@@ -43,38 +43,37 @@ _UNPRINTABLE = re.compile(
     r"\u202a-\u202e\u2066-\u2069]"  # bidirectional overrides: text reads as what it is not
 )
 _RAW_PER_PRINTABLE = 4
-"""So many raw characters per allowed one are looked at: colours take some of them."""
+"""Raw characters that are read for each allowed character: escape sequences take some of them."""
 
 
 def printable(text: str | bytes, limit: int) -> str:
-    """Text of several lines: without terminal escapes and with ``\\n`` at the end of each line.
+    """Text of several lines, without terminal escapes and with ``\\n`` as line end.
 
-    :param limit: characters; of a longer text the middle is cut out, since an error's cause stands
-        at its begin or its end.
+    :param limit: characters; a longer text loses its middle, since the cause of an error is at the
+        beginning or at the end of its text.
     """
     return _cut_middle(_clean(text, limit, ends=True), limit)
 
 
 def line(text: str | bytes, limit: int = LINE_MAX) -> str:
-    """The same as one line, without white space at its end."""
+    """Like :func:`printable`, but on one line and without trailing white space."""
     return _cut_middle(_clean(text, limit, ends=True).rstrip().replace("\n", " "), limit)
 
 
 def excerpt(text: str | bytes, limit: int = EXCERPT_MAX) -> str:
-    """The begin of a text as one line, for a sentence of ours; ``…`` shows that more follows."""
+    """The beginning of a text on one line, to quote in a sentence; ``…`` marks a cut."""
     words = " ".join(_clean(text, limit, ends=False).split())
     whole = len(words) <= limit and len(text) <= _RAW_PER_PRINTABLE * limit
     return words if whole else words[: limit - 1] + "…"
 
 
 def sentence(text: str) -> str:
-    """An error as a whole."""
+    """The text of an error."""
     return printable(text, SENTENCE_MAX)
 
 
 def storable(value: Any) -> Any:
-    """JSON as PostgreSQL takes it: each text and each key in it is bounded, and its line ends and
-    tabs are as they were."""
+    """JSON that PostgreSQL accepts, with bounded texts and keys. Line ends and tabs are kept."""
     if isinstance(value, str):
         return _UNPRINTABLE.sub(REPLACEMENT, _cut_middle(value, XCOM_TEXT_MAX))
     if isinstance(value, dict):
@@ -91,7 +90,7 @@ def unprintable(text: str) -> str | None:
 
 
 def _clean(text: str | bytes, limit: int, *, ends: bool) -> str:
-    """:param ends: whether the end of the text counts, and not only its begin."""
+    """:param ends: whether to keep the end of a long text as well as the beginning."""
     raw = _RAW_PER_PRINTABLE * limit
     if len(text) > raw:
         half = raw // 2

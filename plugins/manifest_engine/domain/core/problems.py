@@ -1,4 +1,4 @@
-"""What is wrong with a value, as a sentence with the nearest right key or how to write it."""
+"""Turns validation errors of pydantic into sentences that name the nearest valid key or form."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ _PATTERNS: dict[str, str] = {
     "artifactSha256": "must be 64 lower-case hexadecimal digits",
     "utilsVersion": "must be a version such as 1.4.2",
 }
-_ELSE_A_PATH = "must be a path that begins with '/'"
-_TOLD = 6
-"""Problems that are told; the others are counted."""
-_LONGEST = 500
-"""Characters of one of them: a value that is refused is repeated in it."""
+_ANY_OTHER_PATTERN = "must be a path that begins with '/'"
+_PROBLEMS_MAX = 6
+"""Problems that are listed; the others are counted."""
+_PROBLEM_MAX = 500
+"""Characters of one problem, which quotes the refused value."""
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> str:
-    """What is wrong with a value for ``model``: the first problems, and how many more."""
+    """The first problems of a value for ``model``, and the number of further problems."""
     found = error.errors(include_url=False)
-    told = [printable.excerpt(sentence(item, model), _LONGEST) for item in found[:_TOLD]]
-    if len(found) > _TOLD:
-        told.append(f"and {len(found) - _TOLD} more problems")
-    return "; ".join(told)
+    listed = [
+        printable.excerpt(sentence(item, model), _PROBLEM_MAX) for item in found[:_PROBLEMS_MAX]
+    ]
+    if len(found) > _PROBLEMS_MAX:
+        listed.append(f"and {len(found) - _PROBLEMS_MAX} more problems")
+    return "; ".join(listed)
 
 
 def sentence(item: ErrorDetails, model: type[BaseModel]) -> str:
-    """One of pydantic's findings on a value for ``model``."""
+    """One problem of a value for ``model``."""
     place = ".".join(str(step) for step in item["loc"])
     kind = item["type"]
     if kind == "extra_forbidden":
@@ -49,7 +51,7 @@ def sentence(item: ErrorDetails, model: type[BaseModel]) -> str:
         text = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
         return f"{place}: {text}" if place else text
     if kind == "string_pattern_mismatch":
-        return f"{place} {_PATTERNS.get(place, _ELSE_A_PATH)}"
+        return f"{place} {_PATTERNS.get(place, _ANY_OTHER_PATTERN)}"
     return f"{place} {_KINDS.get(kind, item['msg'][0].lower() + item['msg'][1:])}"
 
 
@@ -63,7 +65,7 @@ def _unknown_key(place: Sequence[str], model: type[BaseModel]) -> str:
 
 
 def _model_at(parents: Sequence[str], model: type[BaseModel]) -> type[BaseModel]:
-    """The model of the block that ``parents`` leads to."""
+    """The model of the nested block at the path ``parents``."""
     for parent in parents:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         kinds: tuple[Any, ...] = get_args(fields[parent].annotation) or (fields[parent].annotation,)

@@ -1,1 +1,1 @@
-"""The difference that a dry run shows."""
+"""Dry runs: the difference between live objects and a release."""

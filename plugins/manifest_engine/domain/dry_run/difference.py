@@ -1,4 +1,4 @@
-"""What a dry run shows: how each object would change, field by field."""
+"""The result of a dry run: how each object would change, field by field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manifest_engine.domain.release import annotations as annotation
 
 Json = dict[str, Any]
 
-_OF_THE_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
+_SET_BY_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 _BOOKKEEPING = (
     *annotation.ABOUT_THE_RUN,
     annotation.OBJECTS,
@@ -20,14 +20,15 @@ _BOOKKEEPING = (
     annotation.FIRST,
     annotation.RELEASE_HASH,
 )
-"""Annotations that change whenever anything else does, and say nothing to a person."""
-_LONGEST = 200
+"""Annotations that change with every release and do not interest a reader."""
+_VALUE_MAX = 200
+"""Characters of one value."""
 NONE = "(none)"
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field, as ``spec.template.spec.containers[app].image``, before and after, as JSON."""
+    """One field, such as ``spec.template.spec.containers[app].image``, with both values as JSON."""
 
     field: str
     before: str
@@ -39,7 +40,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """What would happen to one object."""
+    """How one object would change."""
 
     kind: str
     name: str
@@ -47,7 +48,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
 
     def __str__(self) -> str:
-        head = f"{self.kind} {self.name}: {WORDS[self.action]}"
+        head = f"{self.kind} {self.name}: {ACTION_TEXT[self.action]}"
         return "\n".join([head, *(f"    {field}" for field in self.fields)])
 
     def dump(self) -> Json:
@@ -55,17 +56,19 @@ class Change:
         return asdict(self) | {"fields": [asdict(item) for item in self.fields]}
 
 
-WORDS = {
+ACTION_TEXT = {
     "create": "would be created",
     "change": "would change",
     "unchanged": "stays as it is",
     "remove": "would be removed",
 }
-"""By action."""
 
 
 def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Change:
-    """The change from a live object, None if there is none, to what applying would make of it."""
+    """Compare a live object with the result of a server-side dry run.
+
+    :param before: the live object; None when it does not exist.
+    """
     kind, name = after["kind"], after["metadata"]["name"]
     if before is None:
         return Change(kind, name, "create")
@@ -79,7 +82,7 @@ def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Chang
 
 
 def replace_text(changes: list[Change], old: str, new: str) -> list[Change]:
-    """The same changes with one text put in another's place, such as that of an unknown digest."""
+    """Replace a text in all new values, such as the placeholder of a digest."""
     return [
         Change(
             change.kind,
@@ -95,10 +98,10 @@ def replace_text(changes: list[Change], old: str, new: str) -> list[Change]:
 
 
 def _shown(an_object: Mapping[str, Any]) -> Json:
-    """Without what the server or a run notes, and with the manifest as what it is, not as text."""
+    """The object without bookkeeping of the server and of runs, and with a parsed manifest."""
     made = copy.deepcopy({key: an_object[key] for key in an_object if key != "status"})
     metadata = made["metadata"]
-    for key in _OF_THE_SERVER:
+    for key in _SET_BY_SERVER:
         metadata.pop(key, None)
     annotations = metadata.get("annotations") or {}
     for key in _BOOKKEEPING:
@@ -127,4 +130,4 @@ def _text(fields: Mapping[str, Any], field: str) -> str:
     if field not in fields:
         return NONE
     text = json.dumps(fields[field], ensure_ascii=False)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text if len(text) <= _VALUE_MAX else text[:_VALUE_MAX] + "…"

@@ -1,7 +1,7 @@
-"""Who may do what in an environment: the block ``access``, and Airflow's own record of who asked.
+"""Who may deploy, approve and remove in an environment: the block ``access``.
 
-The names are those that Airflow has recorded on the run. The run conf says nothing here: whoever
-triggers a run writes it.
+The user's name comes from Airflow's record of the run, never from the run conf, which anybody who
+triggers a run can write.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _USER_MAX = 512
 """Characters of a user's name in Airflow's database (``dag_run.triggering_user_name``)."""
 
 _BY_DAG = "operator_triggered"
-"""Airflow's type of a run that a task of a DAG has started; no request can give itself that."""
+"""Airflow's type of a run that a task of a DAG started. An API request cannot set this type."""
 _ON_SCHEDULE = ("scheduled", "asset_triggered")
 
 Verb = Literal["deploy", "remove"]
 Roles = Mapping[str, frozenset[str]]
-"""The users of each role, as far as a worker can know them."""
+"""The users of each role."""
 
 
 def _entry(text: str) -> str:
@@ -52,7 +52,7 @@ Users = Annotated[tuple[Annotated[str, AfterValidator(_entry)], ...], Field(min_
 
 
 class Access(Model):
-    """Who may do what; what is left out is open to whoever may trigger the DAG."""
+    """Who may do what. A list that is left out allows everybody who may trigger the DAG."""
 
     deploy: Users | None = None
     approve: Users | None = None
@@ -61,51 +61,53 @@ class Access(Model):
 
 
 @dataclass(frozen=True)
-class Asker:
-    """Who asked for a run, from Airflow's record of the run."""
+class Requester:
+    """Who requested a run, from Airflow's record of the run."""
 
     name: str | None
-    """The triggering user. A run that a task has started inherits the user of the task's run. None
-    where nobody triggered the first of them: it was a schedule, or a test."""
+    """The triggering user. A run that a task started inherits the user of the task's own run. None
+    when no user triggered the first run, such as a scheduled run."""
     run_type: str
 
     @property
     def by_dag(self) -> bool:
-        """Whether a task of a DAG has started the run."""
+        """Whether a task of a DAG started the run."""
         return self.run_type == _BY_DAG
 
     @property
     def on_schedule(self) -> bool:
-        """Whether Airflow itself has started the run, by the DAG's timetable."""
+        """Whether the DAG's timetable started the run."""
         return self.name is None and self.run_type in _ON_SCHEDULE
 
 
-def require(asker: Asker, verb: Verb, where: str, access: Access, roles: Roles | None) -> None:
-    """Demand that the environment's list covers who asked.
+def require(
+    requester: Requester, verb: Verb, where: str, access: Access, roles: Roles | None
+) -> None:
+    """Refuse a requester who is not on the environment's list for the verb.
 
     :param where: name of the environment.
-    :raises NotAllowed: when it does not.
+    :raises NotAllowed: when the list does not cover the requester.
     :raises ConfigurationError: as :func:`users`.
     """
     entries = access.deploy if verb == "deploy" else access.remove
-    if may(asker.name, entries, roles):
+    if is_allowed(requester.name, entries, roles):
         return
     rule = f"access.{verb} of {where!r} in environments.yaml names {', '.join(entries or ())}"
-    if asker.name is None:
+    if requester.name is None:
         raise NotAllowed(
-            f"Airflow has recorded no user for this run (its type is {asker.run_type!r}), and "
+            f"Airflow has recorded no user for this run (its type is {requester.run_type!r}), and "
             f"{rule}. Trigger it in the UI or over the API, as one of them."
         )
     raise NotAllowed(
-        f"{asker.name} may not {verb} here: {rule}. Ask one of them to start the run, or to have "
-        f"{asker.name} added."
+        f"{requester.name} may not {verb} here: {rule}. Ask one of them to start the run, or to "
+        f"have {requester.name} added."
     )
 
 
 def require_component(component: str, where: str, access: Access) -> None:
-    """Demand that the environment takes a component.
+    """Refuse a component that the environment does not accept.
 
-    :raises NotAllowed: when it does not.
+    :raises NotAllowed: naming the components that the environment accepts.
     """
     if not matches_any(access.components, component):
         raise NotAllowed(
@@ -115,21 +117,22 @@ def require_component(component: str, where: str, access: Access) -> None:
         )
 
 
-def may(who: str | None, entries: Iterable[str] | None, roles: Roles | None) -> bool:
-    """Whether the list covers a user; no list covers everybody.
+def is_allowed(user: str | None, entries: Iterable[str] | None, roles: Roles | None) -> bool:
+    """Whether the list covers a user.
 
-    :param who: name of an Airflow user; None is nobody, whom no list covers.
+    :param user: name of an Airflow user; None when the run has no user.
+    :param entries: users and ``role:NAME``; None covers everybody.
     :raises ConfigurationError: as :func:`users`.
     """
-    return entries is None or who in users(entries, roles)
+    return entries is None or user in users(entries, roles)
 
 
 def users(entries: Iterable[str], roles: Roles | None) -> tuple[str, ...]:
-    """The users of a list, each once, with those of its roles.
+    """The users of a list and of the list's roles, each once.
 
-    :param roles: None where the auth manager does not tell a worker who has which role.
-    :raises ConfigurationError: when an entry names a role then. A list that cannot be judged lets
-        nobody pass, not even the users that it names.
+    :param roles: None when the auth manager does not tell a worker who has which role.
+    :raises ConfigurationError: when an entry names a role and ``roles`` is None. Such a list allows
+        nobody, not even the users that it names.
     """
     found: dict[str, None] = {}
     for entry in entries:
@@ -147,9 +150,9 @@ def users(entries: Iterable[str], roles: Roles | None) -> tuple[str, ...]:
 
 
 def approvers(environment: Environment, roles: Roles | None) -> tuple[str, ...]:
-    """The ids of the users who may answer an approval; empty for anyone who may answer there.
+    """The users who may answer an approval; empty when the environment lists no approvers.
 
-    :raises ConfigurationError: as :func:`users`, and when no user has any of the roles.
+    :raises ConfigurationError: as :func:`users`, and when no user has any of the listed roles.
     """
     entries = environment.approvers
     found = users(entries, roles)

@@ -1,7 +1,4 @@
-"""What an environment is: the schema of ``include/environments.yaml``, which is its own manual.
-
-Unknown keys are refused.
-"""
+"""The schema of ``include/environments.yaml``. The comments in that file explain each key."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ class Artifactory(Model):
 
 
 class PackageIndex(Model):
-    """The private Python index that has ``internal-utils``."""
+    """The private Python package index with ``internal-utils``."""
 
     connection: str
     mode: Literal["only", "first"] = "only"
@@ -42,8 +39,8 @@ ImagePattern = Annotated[
         pattern=r"^(localhost|[a-z0-9-]+([.][a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)/[\w.:/*-]+$"
     ),
 ]
-"""A normalized image reference in which ``*`` stands for any characters; not in the registry's
-name, where it would match other people's registries."""
+"""A normalized image reference in which ``*`` matches any characters. The registry's name must not
+contain ``*``, which would match registries of other organisations."""
 
 
 class Build(Model):
@@ -56,12 +53,12 @@ class Build(Model):
 
     @property
     def restricts_sources(self) -> bool:
-        """Whether BuildKit must check what a Dockerfile brings in."""
+        """Whether BuildKit must check the sources that a Dockerfile uses."""
         return self.allowed_bases is not None or self.network == "restricted"
 
 
 class Registry(Model):
-    """The Azure Container Registry; its login server is the connection's host."""
+    """The Azure Container Registry. The connection's host is the login server."""
 
     connection: str
 
@@ -109,7 +106,7 @@ class Routing(Model):
 
 
 class Limits(Model):
-    """What an artifact may be; against ZIP bombs and mistakes."""
+    """Limits of an artifact, against ZIP bombs and mistakes."""
 
     total_mebibytes: int = Field(4096, ge=1)
     members: int = Field(100_000, ge=1)
@@ -117,7 +114,7 @@ class Limits(Model):
 
 
 class Approval(Model):
-    """Deployments, rollbacks and removals wait until somebody lets them go on."""
+    """Deployments, rollbacks and removals wait until a user approves them."""
 
     approvers: tuple[str, ...] = ()
     timeout_minutes: int = Field(24 * 60, ge=1)
@@ -127,7 +124,7 @@ class Approval(Model):
 
 
 class Environment(Model):
-    """One named target."""
+    """One deployment target."""
 
     description: str = ""
     artifactory: Artifactory
@@ -162,12 +159,12 @@ class Environment(Model):
 
     @property
     def approvers(self) -> tuple[str, ...]:
-        """Who may answer an approval: users, and ``role:NAME``; empty for anyone who may there."""
+        """Who may answer an approval: users and ``role:NAME``; empty for everybody."""
         return self.access.approve or (self.approval.approvers if self.approval else ())
 
 
 class Rebuilds(Model):
-    """When ``rebuild_services`` runs, and how much it does at once."""
+    """When ``rebuild_services`` runs, and how many rebuilds run at once."""
 
     cron: str = "30 2 * * *"
     timezone: str = "UTC"
@@ -179,5 +176,5 @@ class Rebuilds(Model):
         try:
             zoneinfo.ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones
-            raise ValueError(f"{name!r} is no time zone such as Europe/Berlin") from error
+            raise ValueError(f"{name!r} is not a time zone such as Europe/Berlin") from error
         return name

@@ -1,4 +1,4 @@
-"""The environments that a manifest can name: ``include/environments.yaml``, read and checked."""
+"""Reads and checks ``include/environments.yaml``, the environments that a manifest can name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import DnsLabel, Environment, Rebuilds
 
 PATH_VARIABLE = "MANIFEST_ENGINE_ENVIRONMENTS"
-"""Environment variable that names another file than ``include/environments.yaml``."""
+"""Environment variable with the path of a file that replaces ``include/environments.yaml``."""
 INCLUDE = installation.include_folder()
 """The folder ``include/``: inside an installed package, else next to ``plugins/``."""
 
@@ -30,9 +30,9 @@ class _File(Model):
 
     @model_validator(mode="after")
     def _namespaces_are_not_shared(self) -> _File:
-        """Names of objects follow from component and serviceName alone.
+        """Refuse two environments in one namespace: their objects would have the same names.
 
-        Two connections may lead to one cluster; only the API server could tell.
+        The check compares connection ids, so it misses two connections to one cluster.
         """
         known: dict[tuple[str, str], str] = {}
         for name, environment in self.environments.items():
@@ -49,7 +49,7 @@ class _File(Model):
 
 
 def default_path() -> Path:
-    """The file in force: that of ``MANIFEST_ENGINE_ENVIRONMENTS``, else the one in ``include/``."""
+    """The path in ``MANIFEST_ENGINE_ENVIRONMENTS``, else ``include/environments.yaml``."""
     given = os.environ.get(PATH_VARIABLE)
     return Path(given) if given else INCLUDE / "environments.yaml"
 
@@ -57,13 +57,13 @@ def default_path() -> Path:
 def load(path: Path | None = None) -> dict[str, Environment]:
     """Read and check the file's environments.
 
-    :raises ConfigurationError: naming file, key and what is wrong with it.
+    :raises ConfigurationError: naming the file, the key and the problem.
     """
     return dict(_file(path).environments)
 
 
 def rebuilds(path: Path | None = None) -> Rebuilds:
-    """Read and check what the file says of the nightly rebuilds; raises as :func:`load`."""
+    """Read and check the file's block ``rebuilds``; raises as :func:`load`."""
     return _file(path).rebuilds
 
 
@@ -86,7 +86,7 @@ def _load(path: Path, _changed: int) -> _File:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
-        # YAML has lists where the models hold tuples: JSON mode of strict validation allows that.
+        # Not strict: YAML has lists where the models have tuples.
         return _File.model_validate(content, strict=False)
     except ValidationError as error:
         problems = "; ".join(
@@ -97,15 +97,15 @@ def _load(path: Path, _changed: int) -> _File:
 
 
 def longest_approval(configured: Mapping[str, Environment]) -> timedelta:
-    """How long a run may wait for an answer, in any of them."""
+    """The longest time that a run waits for an approval in any environment."""
     minutes = [item.approval.timeout_minutes for item in configured.values() if item.approval]
     return timedelta(minutes=max(minutes, default=0))
 
 
 def find(name: str, configured: dict[str, Environment]) -> Environment:
-    """The environment of that name.
+    """The environment with this name.
 
-    :raises ManifestError: listing the configured ones, the nearest first suggested.
+    :raises ManifestError: listing the configured environments and suggesting the nearest name.
     """
     if name in configured:
         return configured[name]

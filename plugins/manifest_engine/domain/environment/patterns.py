@@ -1,13 +1,9 @@
-"""Patterns for names in ``environments.yaml``: ``*`` stands for any characters, nothing else is
-special.
-
-No regular expression: the work is bounded by the length of the name times that of the pattern, and
-both are short.
-"""
+"""Patterns for names in ``environments.yaml``. ``*`` matches any characters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -15,27 +11,9 @@ from pydantic import StringConstraints
 ANY = "*"
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.*-]{1,253}$")]
-"""For names of Kubernetes objects, and of components, which are part of them."""
+"""For names of Kubernetes objects and components. Other wildcards of :mod:`fnmatch` are refused."""
 
 
 def matches_any(patterns: Iterable[str], name: str) -> bool:
     """Whether one of the patterns covers the whole name."""
-    return any(_matches(pattern, name) for pattern in patterns)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    first, *others = pattern.split(ANY)
-    if not others:
-        return name == first
-    *middle, last = others
-    end = len(name) - len(last)
-    if not name.startswith(first) or not name.endswith(last) or end < len(first):
-        return False
-    position = len(first)
-    for part in middle:
-        # The leftmost place leaves the most room for the parts that follow.
-        found = name.find(part, position, end)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return True
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,1 +1,1 @@
-"""The forms with which people start a run."""
+"""The forms in Airflow's UI that start a run."""

@@ -1,9 +1,9 @@
-"""The run form: each field of the manifest as a JSON Schema that Airflow's form understands.
+"""The run form: each field of the manifest as a JSON Schema for Airflow's form.
 
-The form knows ``type: [T, "null"]`` for a field that may stay empty, but neither the ``anyOf`` that
-pydantic writes nor ``$ref``. Fields without a ``section`` stand in the one that is open at first.
-Objects are a JSON editor there, so their inner rules are left to the step ``validate``, whose
-errors suggest the right key.
+Airflow's form supports ``type: [T, "null"]`` for an optional field, but neither ``anyOf``, which
+pydantic writes, nor ``$ref``. The form shows fields without a ``section`` in the section that is
+open at first. The form has only a JSON editor for objects, so the task ``validate`` checks their
+keys.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REQUIRED_TEXT = {"minLength": 1}
 
 
 class FormField(NamedTuple):
-    """One parameter of the DAG. ``required`` ones have no default."""
+    """One parameter of the DAG. A required parameter has no default."""
 
     name: str
     required: bool
@@ -30,23 +30,23 @@ class FormField(NamedTuple):
 
 
 def form_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields in the manifest's order; ``environment`` offers the configured ones."""
+    """The fields in the manifest's order. ``environment`` offers the configured environments."""
     properties = _properties()
     return [
         _field(name, properties[field.alias or name], environments, required=field.is_required())
         for name, field in Manifest.model_fields.items()
-        if name != "rebuild"  # no person fills it in
+        if name != "rebuild"  # set by rebuild_services, not by a user
     ]
 
 
 @cache
 def _properties() -> dict[str, Any]:
-    """Of the manifest's JSON schema; pydantic makes that anew each time."""
+    """The properties of the manifest's JSON Schema; cached, since pydantic does not cache it."""
     return dict(Manifest.model_json_schema(by_alias=True)["properties"])
 
 
 def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields of a rollback: three of the manifest's, and the release to return to."""
+    """The fields of a rollback: three fields of the manifest, and the version to return to."""
     shared = {"component", "serviceName", "environment"}
     version = RollbackRequest.model_fields["version"]
     rules = {
@@ -60,8 +60,8 @@ def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
     ]
 
 
-def one_of(environments: Mapping[str, Environment]) -> dict[str, Any]:
-    """Schema of a field that names one of the environments, shown with its description."""
+def environment_choice(environments: Mapping[str, Environment]) -> dict[str, Any]:
+    """Schema of a field that offers the environments with their descriptions."""
     shown = {
         key: f"{key}: {value.description}" if value.description else key
         for key, value in environments.items()
@@ -82,7 +82,7 @@ def _field(
         "description_md": field.description,
     }
     if alias == "environment":
-        made |= one_of(environments)
+        made |= environment_choice(environments)
     elif required:
         made |= _REQUIRED_TEXT
     default = field.get_default(call_default_factory=True)
@@ -94,7 +94,7 @@ def _field(
 
 
 def _flatten(schema: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Type and rules with ``anyOf [T, null]`` and ``$ref`` folded in."""
+    """Type and rules, with ``anyOf [T, null]`` replaced by ``T``."""
     branches = schema.get("anyOf", [schema])
     inner = next(branch for branch in branches if branch.get("type") != "null")
     rules = {**inner, **{key: value for key, value in schema.items() if key != "anyOf"}}

@@ -1,1 +1,1 @@
-"""Images: the names of base images, and what is attached to an image."""
+"""References of base images, and manifests that attach content to an image."""

@@ -1,4 +1,4 @@
-"""Names of base images: as a Dockerfile writes them, and as builder and registries know them."""
+"""References of base images: in the short form of a Dockerfile, and normalized for registries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ _NORMALIZED = re.compile(
 
 @dataclass(frozen=True)
 class Current:
-    """What a base image is right now."""
+    """The current state of a base image."""
 
     digests: frozenset[str] = field(default_factory=frozenset)
-    """Any of these is the present one: an image that only engines have has one per engine."""
+    """The current digests. An image that only exists on engines has one digest for each engine."""
     pin: str | None = None
-    """The digest by which every builder can pull it; None when no registry has it."""
+    """The digest by which every builder can pull the image; None when no registry has it."""
     problem: str = ""
-    """Why it is not known."""
+    """Why the state is unknown; empty when it is known."""
 
 
 def normalized(reference: str) -> str:
-    """``python:3.11`` as ``docker.io/library/python:3.11`` (distribution/reference)."""
+    """The full form of a reference, as distribution/reference defines it.
+
+    ``python:3.11`` becomes ``docker.io/library/python:3.11``.
+    """
     host, slash, rest = reference.partition("/")
     if not slash or not (set(host) & {".", ":"} or host == "localhost"):
         rest = reference if slash else f"library/{reference}"
@@ -40,8 +43,9 @@ def normalized(reference: str) -> str:
 
 
 def is_normalized(text: str) -> bool:
-    """Whether it is an image's name as :func:`normalized` gives it, and nothing else: no option of
-    a command line, no second word, no assignment.
+    """Whether the text is one normalized reference.
+
+    Such a text is safe on a command line: it cannot be an option, an assignment or two words.
     """
     return len(text) <= REFERENCE_MAX and _NORMALIZED.fullmatch(text) is not None
 
@@ -52,7 +56,7 @@ def host(reference: str) -> str:
 
 
 def repository(reference: str) -> str:
-    """A normalized reference without tag and digest, the host with it."""
+    """A normalized reference without its tag and digest; the host is included."""
     name = reference.partition("@")[0]
     return name.rpartition(":")[0] if _has_tag(name.partition("/")[2]) else name
 
@@ -63,16 +67,19 @@ def tag(reference: str) -> str:
 
 
 def is_pinned(reference: str) -> bool:
-    """Whether it names one image for ever."""
+    """Whether the reference has a digest."""
     return "@" in reference
 
 
 def digest_among(reference: str, repo_digests: Iterable[str]) -> str | None:
-    """An engine's ``RepoDigests`` say by which digests a local image came from registries."""
-    wanted = repository(normalized(reference))
+    """The digest of a local image in the reference's repository, from ``RepoDigests`` of an engine.
+
+    None when the image was not pulled from that repository.
+    """
+    expected = repository(normalized(reference))
     for item in repo_digests:
         name, _, digest = item.partition("@")
-        if repository(normalized(name)) == wanted:
+        if repository(normalized(name)) == expected:
             return digest
     return None
 

@@ -1,7 +1,7 @@
-"""Something attached to an image in a registry (OCI image specification 1.1, "subject").
+"""Manifests that attach content to an image in a registry (OCI image specification 1.1, "subject").
 
-Registries with the referrers API list it by themselves; for others the specification has a tag made
-of the image's digest, whose index lists what is attached.
+A registry with the referrers API lists the attached manifests. For other registries, the
+specification defines a fallback tag, made of the image's digest, with an index of these manifests.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = b"{}"
-"""The configuration of an artifact that has none."""
+"""The content of the empty descriptor, which replaces the configuration of an image."""
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What and how large a piece of content is."""
+    """Media type, digest and size of a piece of content."""
 
     media_type: str
     digest: str
@@ -31,7 +31,7 @@ class Descriptor:
 
 
 def describe(media_type: str, content: bytes) -> Descriptor:
-    """The descriptor of content that is there as a whole."""
+    """The descriptor of the content."""
     return Descriptor(media_type, digest(content), len(content))
 
 
@@ -41,7 +41,7 @@ def digest(content: bytes) -> str:
 
 def manifest(subject: Descriptor, media_type: str, content: bytes) -> bytes:
     """The manifest that attaches the content to the subject; same input, same bytes."""
-    told = {
+    document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": media_type,
@@ -49,22 +49,22 @@ def manifest(subject: Descriptor, media_type: str, content: bytes) -> bytes:
         "layers": [describe(media_type, content).dump()],
         "subject": subject.dump(),
     }
-    return json.dumps(told, sort_keys=True).encode()
+    return json.dumps(document, sort_keys=True).encode()
 
 
 def fallback_tag(subject_digest: str) -> str:
-    """The tag whose index lists what is attached, where there is no referrers API."""
+    """The tag of the index of referrers in a registry without the referrers API."""
     return subject_digest.replace(":", "-")
 
 
-def listed(index: dict[str, Any], artifact_type: str) -> bool:
-    """Whether an index of referrers has one of that type."""
+def has_entry(index: dict[str, Any], artifact_type: str) -> bool:
+    """Whether an index of referrers has an entry of this type."""
     return any(entry.get("artifactType") == artifact_type for entry in index.get("manifests", []))
 
 
 def with_entry(index: dict[str, Any] | None, made: bytes, artifact_type: str) -> bytes:
-    """The index with one more manifest; another of the same digest gives way."""
+    """The index with an entry for the manifest, which replaces an entry of the same digest."""
     entry = {**describe(MANIFEST, made).dump(), "artifactType": artifact_type}
     others = [e for e in (index or {}).get("manifests", []) if e["digest"] != entry["digest"]]
-    told = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, entry]}
-    return json.dumps(told, sort_keys=True).encode()
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, entry]}
+    return json.dumps(document, sort_keys=True).encode()

@@ -11,7 +11,7 @@ from manifest_engine.domain.core import names, problems
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import Environment
-from manifest_engine.domain.form.form import FormField, one_of
+from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.rebuild.deployed import Selection
 
@@ -76,7 +76,7 @@ def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
             "description_md": field.description,
         }
         if name == "environment":
-            named = one_of(configured)
+            named = environment_choice(configured)
             schema["enum"] = [None, *named["enum"]]
             schema["values_display"] = {"null": "all environments", **named["values_display"]}
         default = field.default

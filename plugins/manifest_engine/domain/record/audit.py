@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from manifest_engine.domain.core.json_excerpt import MORE, Excerpt
+from manifest_engine.domain.core.json_excerpt import ELLIPSIS, Excerpt
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.record.redaction import redacted
 
@@ -158,11 +158,11 @@ def _manifest(conf: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, 
     known = {key: asked[key] for key in _KNOWN if key in asked}
     unknown = list(islice((key for key in asked if key not in known), _UNKNOWN_KEYS_MAX))
     # Cut before it is redacted, since redaction reads all of it.
-    few = Excerpt(_MANIFEST_MAX, _TEXT_MAX).of(known | dict.fromkeys(unknown, MORE))
-    few.pop(MORE, None)
+    few = Excerpt(_MANIFEST_MAX, _TEXT_MAX).of(known | dict.fromkeys(unknown, ELLIPSIS))
+    few.pop(ELLIPSIS, None)
     made = redacted(few)
     if rest := len(asked) - len(few):
-        made[MORE] = f"{rest} more"
+        made[ELLIPSIS] = f"{rest} more"
     return made
 
 

@@ -14,7 +14,7 @@ from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.environment.environment import Environment
-from manifest_engine.domain.form.form import FormField, one_of
+from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import labels as label
@@ -175,7 +175,7 @@ def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
             "description_md": field.description,
         }
         if name == "environment":
-            schema |= one_of(configured)
+            schema |= environment_choice(configured)
         else:
             schema["minLength"] = 1
         found.append(FormField(own.alias or name, required=True, default=None, schema=schema))

@@ -22,7 +22,7 @@ class Referrers:
 
     def has(self, media_type: str) -> bool:
         """Whether something of that type is attached."""
-        return referrer.listed(self._index() or {}, media_type)
+        return referrer.has_entry(self._index() or {}, media_type)
 
     def attach(self, media_type: str, content: bytes) -> str:
         """Attach the content; the digest of the manifest that does so.

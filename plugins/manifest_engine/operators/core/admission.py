@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import NotAllowed
 from manifest_engine.domain.environment import access, environments
-from manifest_engine.domain.environment.access import Asker, Verb
+from manifest_engine.domain.environment.access import Requester, Verb
 from manifest_engine.domain.manifest import reach
 from manifest_engine.domain.release import labels as label
 from manifest_engine.operators.core import user_roles
@@ -25,11 +25,11 @@ _SELECTED = 50
 """Names in one label selector; more are too long for a URL."""
 
 
-def asker(context: Context) -> Asker:
+def requester(context: Context) -> Requester:
     """Who asked for the run of this task."""
     dag_run: Any = context["dag_run"]
     kind = getattr(dag_run.run_type, "value", dag_run.run_type)
-    return Asker(getattr(dag_run, "triggering_user_name", None) or None, str(kind))
+    return Requester(getattr(dag_run, "triggering_user_name", None) or None, str(kind))
 
 
 def require_user(context: Context, verb: Verb, where: str, environment: Environment) -> None:
@@ -39,7 +39,7 @@ def require_user(context: Context, verb: Verb, where: str, environment: Environm
     :raises NotAllowed: naming the rule.
     :raises ConfigurationError: when a list of users cannot be judged.
     """
-    access.require(asker(context), verb, where, environment.access, user_roles.known())
+    access.require(requester(context), verb, where, environment.access, user_roles.known())
 
 
 def require_deploy(context: Context, manifest: Manifest, environment: Environment) -> None:
@@ -49,7 +49,7 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
     :raises ConfigurationError: when a list of users cannot be judged.
     :raises ClusterError: when the cluster does not tell whose a Secret is.
     """
-    who = asker(context)
+    who = requester(context)
     if manifest.rebuild and not who.by_dag:
         raise NotAllowed(
             "The field rebuild is set by rebuild_services alone, and no DAG has started this run. "

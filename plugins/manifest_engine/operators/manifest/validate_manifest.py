@@ -56,7 +56,7 @@ class ValidateManifest(StepOperator):
         """
         dag_run = context["dag_run"]
         conf = dag_run.conf or {}
-        by_dag = admission.asker(context).by_dag
+        by_dag = admission.requester(context).by_dag
         most = run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
         asked = manifest.parse(conf, most=most)
         environment = environments.find(asked.environment, environments.load())

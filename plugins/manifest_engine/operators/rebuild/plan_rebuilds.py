@@ -96,7 +96,7 @@ class PlanRebuilds(StepOperator):
 
         A night that the timetable has started is nobody's.
         """
-        if admission.asker(context).on_schedule:
+        if admission.requester(context).on_schedule:
             return None
         try:
             admission.require_user(context, "deploy", name, environment)

@@ -82,7 +82,7 @@ class ImageBuild:
                 self._release.image,
                 found.digest,
             )
-            if not self._recipe.follows(found.labels):
+            if not self._recipe.has_same_dockerfile(found.labels):
                 self._log.warning(
                     "It was built with another standard Dockerfile than today's; rebuild_services "
                     "renews it."
@@ -139,7 +139,7 @@ class ImageBuild:
         from manifest_engine.hooks.builder.buildx_run import BuildCancelled
 
         try:
-            if self._cached and build_cache.serves(
+            if self._cached and build_cache.covers(
                 self._cached.layers, builder.layers(built.image_id)
             ):
                 return None

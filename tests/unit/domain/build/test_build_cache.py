@@ -1,7 +1,7 @@
 """The cache is written anew when a command ran that it does not know, and only then."""
 
 import pytest
-from manifest_engine.domain.build.build_cache import Layers, Step, serves
+from manifest_engine.domain.build.build_cache import Layers, Step, covers
 
 PIP = "RUN |1 UTILS_VERSION=1.4.2 /bin/sh -c pip install # buildkit"
 
@@ -29,7 +29,7 @@ CACHED = image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("ENV A=1", None
     ids=["code", "metadata", "fewer copies", "no command"],
 )
 def test_a_change_after_the_last_command_leaves_the_cache_as_it_is(built: Layers) -> None:
-    assert serves(CACHED, built)
+    assert covers(CACHED, built)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_change_after_the_last_command_leaves_the_cache_as_it_is(built: Layers
     ids=["requirements", "packages", "base", "argument", "another command"],
 )
 def test_a_command_that_the_cache_does_not_know_writes_it_anew(built: Layers) -> None:
-    assert not serves(CACHED, built)
+    assert not covers(CACHED, built)
 
 
 def test_an_engine_s_history_does_not_tell_which_steps_make_layers() -> None:
     told = Layers(tuple(Step(step.created_by) for step in CACHED.history), CACHED.diff_ids)
-    assert serves(CACHED, told)
+    assert covers(CACHED, told)

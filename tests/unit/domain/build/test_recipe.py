@@ -70,8 +70,8 @@ def test_every_part_of_the_input_changes_the_key(change: dict[str, Any]) -> None
 def test_a_version_is_the_same_under_another_standard_dockerfile_and_that_is_seen() -> None:
     other = made(dockerfile=b"FROM python:3.12\n")
     assert other.key == made().key
-    assert not other.follows(made().labels)
-    assert made(run="run-2").follows(made().labels)
+    assert not other.has_same_dockerfile(made().labels)
+    assert made(run="run-2").has_same_dockerfile(made().labels)
 
 
 def test_what_only_the_cluster_sees_does_not_change_the_image() -> None:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from manifest_engine.domain.core.errors import ConfigurationError, NotAllowed
 from manifest_engine.domain.environment import access, environments
-from manifest_engine.domain.environment.access import Access, Asker
+from manifest_engine.domain.environment.access import Access, Requester
 
 ROLES = {"op": frozenset({"grace", "ken"})}
 
@@ -24,28 +24,28 @@ def configured(tmp_path):
 
 
 def test_without_a_list_everybody_may():
-    assert access.may("ada", None, None)
-    assert access.may(None, None, None)
+    assert access.is_allowed("ada", None, None)
+    assert access.is_allowed(None, None, None)
 
 
 def test_a_list_covers_its_users_and_the_users_of_its_roles():
     allowed = ("ada", "role:op")
-    assert access.may("ada", allowed, ROLES)
-    assert access.may("ken", allowed, ROLES)
-    assert not access.may("bob", allowed, ROLES)
+    assert access.is_allowed("ada", allowed, ROLES)
+    assert access.is_allowed("ken", allowed, ROLES)
+    assert not access.is_allowed("bob", allowed, ROLES)
 
 
 def test_a_user_that_is_called_like_an_entry_is_none_of_the_role():
-    assert not access.may("role:op", ("role:op",), ROLES)
+    assert not access.is_allowed("role:op", ("role:op",), ROLES)
 
 
 def test_no_list_covers_a_run_that_nobody_is_recorded_for():
-    assert not access.may(None, ("ada",), ROLES)
+    assert not access.is_allowed(None, ("ada",), ROLES)
 
 
 def test_a_list_with_a_role_that_is_not_known_lets_nobody_pass():
     with pytest.raises(ConfigurationError, match=r"'role:op'.*only the simple auth manager"):
-        access.may("ada", ("ada", "role:op"), None)
+        access.is_allowed("ada", ("ada", "role:op"), None)
 
 
 @pytest.mark.parametrize("entry", ["", " ada", "group:ops", "team:ops", "role:", "a\nb", "x" * 600])
@@ -92,7 +92,7 @@ def test_approvers_without_an_approval_are_refused(configured):
 def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
     with pytest.raises(NotAllowed) as refused:
         access.require(
-            Asker("bob", "manual"), "remove", "prod", Access(remove=("ada", "role:op")), ROLES
+            Requester("bob", "manual"), "remove", "prod", Access(remove=("ada", "role:op")), ROLES
         )
     assert str(refused.value) == (
         "bob may not remove here: access.remove of 'prod' in environments.yaml names ada, role:op. "
@@ -103,22 +103,22 @@ def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
 
 def test_each_verb_has_a_list_of_its_own():
     only = Access(remove=("ada",))
-    access.require(Asker("bob", "manual"), "deploy", "prod", only, None)
-    access.require(Asker("ada", "manual"), "remove", "prod", only, None)
+    access.require(Requester("bob", "manual"), "deploy", "prod", only, None)
+    access.require(Requester("ada", "manual"), "remove", "prod", only, None)
 
 
 @pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered"])
 def test_a_run_that_no_user_is_recorded_for_is_refused_where_there_is_a_list(run_type):
-    nobody = Asker(None, run_type)
+    nobody = Requester(None, run_type)
     access.require(nobody, "deploy", "prod", Access(), None)
     with pytest.raises(NotAllowed, match=f"no user for this run .its type is '{run_type}'"):
         access.require(nobody, "deploy", "prod", Access(deploy=("ada",)), None)
 
 
 def test_a_user_that_the_scheduler_would_not_have_is_not_the_schedule():
-    assert Asker(None, "scheduled").on_schedule
-    assert not Asker("scheduled", "manual").on_schedule
-    assert not Asker(None, "manual").on_schedule
+    assert Requester(None, "scheduled").on_schedule
+    assert not Requester("scheduled", "manual").on_schedule
+    assert not Requester(None, "manual").on_schedule
 
 
 def test_a_component_that_an_environment_does_not_take_is_refused():

@@ -41,6 +41,6 @@ def test_an_index_keeps_what_others_attached_and_lists_ours_once() -> None:
     twice = json.loads(referrer.with_entry(once, made, KIND))
     assert once == twice
     assert [entry["digest"] for entry in twice["manifests"]] == ["sha256:1", referrer.digest(made)]
-    assert referrer.listed(twice, KIND)
-    assert not referrer.listed({"manifests": [foreign]}, KIND)
-    assert not referrer.listed({}, KIND)
+    assert referrer.has_entry(twice, KIND)
+    assert not referrer.has_entry({"manifests": [foreign]}, KIND)
+    assert not referrer.has_entry({}, KIND)

@@ -67,9 +67,9 @@ def deploy(by=None, run_type="manual", **fields):
 
 
 def test_who_asked_is_airflows_record_of_the_run():
-    assert admission.asker(context("ada")) == admission.Asker("ada", "manual")
-    assert admission.asker(context(None, "operator_triggered")).by_dag
-    assert admission.asker(context(None, "scheduled")).on_schedule
+    assert admission.requester(context("ada")) == admission.Requester("ada", "manual")
+    assert admission.requester(context(None, "operator_triggered")).by_dag
+    assert admission.requester(context(None, "scheduled")).on_schedule
 
 
 @pytest.mark.parametrize("step", [ValidateManifest, ValidateRollback, ValidateRemoval])
