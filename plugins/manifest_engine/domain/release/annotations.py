@@ -1,7 +1,7 @@
-"""Annotations of our objects in the cluster: the record of a release.
+"""Annotations that record a release in the cluster.
 
-They stand on the Deployment alone, never on its pods, so that a changed annotation restarts
-nothing. Kubernetes copies them to the ReplicaSets, which thereby become the history.
+The Deployment carries them, its pod template does not, so a changed annotation restarts no pod.
+Kubernetes copies the annotations to the ReplicaSets, which serve as the release history.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ RUN_ID = PREFIX + "run-id"
 REQUESTED_BY = PREFIX + "requested-by"
 REQUESTED_AT = PREFIX + "requested-at"
 RENEWS_REQUEST_AT = PREFIX + "renews-request-at"
-"""On a rebuild: when the deployment that it renews was asked for."""
+"""On a rebuild: the request time of the deployment that the rebuild renews."""
 BUILT_FROM = PREFIX + "built-from"
-"""What the image was built from, besides the artifact (``domain.release.provenance``)."""
+"""Provenance of the image, besides the artifact (``domain.release.provenance``)."""
 ROLLED_BACK_FROM = PREFIX + "rolled-back-from"
-"""The same of the image that a person left by a rollback: no rebuild makes that one again."""
+"""Provenance of the image that a rollback replaced. A rebuild must not build that image again."""
 OBJECTS = PREFIX + "objects"
-"""The release's own objects, packed: what a later rollback applies again."""
+"""The packed objects of this release, which a later rollback applies."""
 LAST_GOOD = PREFIX + "last-good"
-"""The packed objects of the release to return to if this one fails."""
+"""The packed objects of the release that is restored if this release fails."""
 REPLACES = PREFIX + "replaces"
-"""On a route: the kind of the service's former one, which goes once this one answers."""
+"""On a route: the kind of the former route, which is deleted once the new route answers."""
 FORMER_ROUTES = PREFIX + "former-routes"
-"""On a route that is not verified yet: the packed routes that the service had before."""
+"""On a route that is not verified yet: the packed former routes of the service."""
 FIRST = PREFIX + "first-release"
-"""On a release before which there was nothing: if it fails, what it added goes away."""
+"""On a first release: if the release fails, its objects are deleted."""
 
 ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT, RENEWS_REQUEST_AT)
-"""Left as they are when a run changes nothing else, so that it changes nothing at all."""
+"""A run that deploys the live release again keeps these annotations, so it changes no object."""
 
 TOTAL_ANNOTATIONS_MAX = 256 * 1024
-"""apimachinery, ``validation.TotalAnnotationSizeLimitB``: keys and values of one object."""
+"""Bytes of all keys and values on one object (apimachinery, ``TotalAnnotationSizeLimitB``)."""
 OBJECTS_MAX = 92 * 1024
-"""Of one release's packed objects. A manifest of 64 KiB, these twice (this release's, and those of
-the release to return to) and the short annotations fit in that total."""
+"""Bytes of one release's packed objects. The total has room for a manifest of 64 KiB, the packed
+objects of two releases (this release and the last good one) and the short annotations."""
 
 
 def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> dict[str, str]:
-    """Annotations that follow from manifest, artifact and image."""
+    """Annotations that describe the manifest, the artifact and the image."""
     found = {
         MANIFEST: json.dumps(manifest(release), ensure_ascii=False, separators=(",", ":")),
         DIGEST: digest,
@@ -65,14 +65,14 @@ def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> di
 
 
 def manifest(release: Release) -> dict[str, Any]:
-    """The manifest as it is recorded: what the service is, not what a run was to do with it."""
+    """The recorded manifest: the fields that describe the service, without those for one run."""
     return release.manifest.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"dry_run", "rebuild"}
     )
 
 
 def of_run(release: Release) -> dict[str, str]:
-    """Annotations that tell who asked for it, when, in which run."""
+    """Annotations that name the run, the requester and the request time."""
     found = {
         RUN_ID: release.run_id,
         REQUESTED_BY: release.requested_by,
@@ -84,19 +84,19 @@ def of_run(release: Release) -> dict[str, str]:
 
 
 def release_hash(objects: list[dict[str, Any]]) -> str:
-    """Equal for two runs that want the same in the cluster."""
+    """A hash that is equal for two runs with the same objects."""
     text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def pack(objects: list[dict[str, Any]]) -> str:
-    """Objects as one annotation value, the same for the same objects."""
+    """Encode objects as one annotation value; equal objects give equal values."""
     text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def unpack(text: str | None) -> list[dict[str, Any]] | None:
-    """The objects of an annotation value; None when there is none or it is damaged."""
+    """Decode an annotation value; None when the value is missing or damaged."""
     if not text:
         return None
     try:
@@ -107,6 +107,6 @@ def unpack(text: str | None) -> list[dict[str, Any]] | None:
 
 
 def read_annotations(an_object: Mapping[str, Any] | None) -> dict[str, str]:
-    """The annotations of an object as the API gives it; empty when it has none or is not there."""
+    """The annotations of an API object; empty for None and for an object without annotations."""
     metadata = (an_object or {}).get("metadata") or {}
     return dict(metadata.get("annotations") or {})

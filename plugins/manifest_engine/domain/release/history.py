@@ -1,4 +1,4 @@
-"""What a Deployment's annotations hand on from one release to the next, and back."""
+"""The release history in a Deployment's annotations: carry it over, read it, restore from it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ _ABOUT_THE_RELEASE_BEFORE = (annotation.LAST_GOOD, annotation.FIRST)
 def carry_over(
     objects: list[dict[str, Any]], live: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """The same objects with what the live Deployment's annotations hand on.
+    """Copy the objects and carry over the history of the live Deployment.
 
-    When it is the same release already, the run that brought it stays on record, so that applying
-    changes nothing. Otherwise the release to return to is noted: the live one, if its rollout was
-    ever completed, else the one that the live one would have returned to. The objects are packed
-    again, with what was handed on: a roll back applies them as they are recorded.
+    If the live release has the same hash, the annotations of its run are kept, so that applying
+    changes nothing. Otherwise the last good release is recorded: the live release if its rollout
+    was ever completed, else the last good release of the live one. The objects are then packed
+    again, because a rollback applies them as recorded.
 
-    :raises ManifestError: when they are too large to be recorded.
+    :raises ManifestError: when the annotations are too large.
     """
     old = annotation.read_annotations(live)
     made = copy.deepcopy(objects)
     mine = made[0]["metadata"]["annotations"]
     if annotation.BUILT_FROM in old and old.get(annotation.DIGEST) == mine[annotation.DIGEST]:
-        mine.setdefault(
-            annotation.BUILT_FROM, old[annotation.BUILT_FROM]
-        )  # an image that was not built anew
+        mine.setdefault(annotation.BUILT_FROM, old[annotation.BUILT_FROM])
     if old.get(annotation.RELEASE_HASH) == mine[annotation.RELEASE_HASH]:
         kept = (*annotation.ABOUT_THE_RUN, annotation.ROLLED_BACK_FROM, *_ABOUT_THE_RELEASE_BEFORE)
         mine.update({key: old[key] for key in kept if key in old})
@@ -42,13 +40,12 @@ def carry_over(
 
 
 def is_complete(live: Mapping[str, Any] | None) -> bool:
-    """Whether the live Deployment's rollout was completed, be it now or earlier.
+    """Whether the live Deployment's rollout was completed, now or earlier.
 
-    The controller sets this reason when the new ReplicaSet is available and leaves it there until
-    the next rollout, also when pods fail later. It may have observed a new template and show the
-    former one's reason for a moment: where the number of replicas changes with the template, or
-    the template had a ReplicaSet before. That one has no pods then. Source: kubernetes,
-    ``pkg/controller/deployment``, ``sync.go`` and ``progress.go``.
+    The controller sets the reason ``NewReplicaSetAvailable`` when the new ReplicaSet is available
+    and keeps it until the next rollout, also when pods fail later. Right after the template
+    changes, the reason can still be the former template's; the new ReplicaSet has no pods then.
+    Source: kubernetes, ``pkg/controller/deployment``, ``sync.go`` and ``progress.go``.
     """
     if not is_observed(live):
         return False
@@ -64,18 +61,19 @@ def is_complete(live: Mapping[str, Any] | None) -> bool:
 
 
 def is_observed(live: Mapping[str, Any] | None) -> bool:
-    """Whether the status is about the Deployment as it is now, be it only scaled since."""
+    """Whether the status describes the current generation of the Deployment."""
     live = live or {}
     seen = (live.get("status") or {}).get("observedGeneration", 0)
     return bool(seen >= live.get("metadata", {}).get("generation", 0))
 
 
 def is_live_already(live: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> bool:
-    """Whether this very release is live and has come up: to apply it again changes nothing, so that
-    there is nothing to take back, whatever goes wrong.
+    """Whether this release is live and its rollout was completed.
 
-    :param live: the Deployment as it is before the release is applied.
-    :param deployment: of the release.
+    Applying such a release changes nothing, so a failed run has nothing to roll back.
+
+    :param live: the Deployment before the release is applied.
+    :param deployment: the Deployment of the release.
     """
     mine = annotation.read_annotations(deployment)[annotation.RELEASE_HASH]
     return (
@@ -84,33 +82,34 @@ def is_live_already(live: Mapping[str, Any] | None, deployment: Mapping[str, Any
 
 
 def has_changed(live: Mapping[str, Any] | None, applied: Mapping[str, Any]) -> bool:
-    """Whether applying a release has changed the Deployment, be it only what is noted on it."""
+    """Whether applying a release changed the Deployment or its annotations."""
     if live is None or live["metadata"]["generation"] != applied["metadata"]["generation"]:
         return True
     return annotation.read_annotations(live) != annotation.read_annotations(applied)
 
 
 def restore(packed: str | None) -> list[dict[str, Any]] | None:
-    """The objects of an earlier release as they were applied; None when there is no record."""
+    """The objects of an earlier release as they were applied; None without a record."""
     objects = annotation.unpack(packed)
     return with_record(objects) if objects else None
 
 
 def with_record(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same objects, with themselves packed on the Deployment: without an earlier packing, and
-    without what they would return to.
+    """Copy the objects and pack them into an annotation of the Deployment.
 
-    :raises ManifestError: when they are too large for that.
+    The packed copy leaves out the earlier packed copy and the last good release.
+
+    :raises ManifestError: when the annotations are too large.
     """
     made, packed = copy.deepcopy(objects), copy.deepcopy(objects)
     for key in (annotation.OBJECTS, *_ABOUT_THE_RELEASE_BEFORE):
         packed[0]["metadata"]["annotations"].pop(key, None)
     made[0]["metadata"]["annotations"][annotation.OBJECTS] = annotation.pack(packed)
-    _fits(made[0])
+    _require_fit(made[0])
     return made
 
 
-def _fits(deployment: dict[str, Any]) -> None:
+def _require_fit(deployment: dict[str, Any]) -> None:
     written = annotation.read_annotations(deployment)
     size = sum(len(name.encode()) + len(value.encode()) for name, value in written.items())
     if size > annotation.TOTAL_ANNOTATIONS_MAX:

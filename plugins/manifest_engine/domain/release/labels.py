@@ -1,4 +1,4 @@
-"""Labels of our objects in the cluster: Kubernetes' recommended set, and ours.
+"""Labels of our objects in the cluster: Kubernetes' recommended labels and our own.
 
 Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
 """
@@ -21,11 +21,11 @@ MANAGED_BY = _APP + "managed-by"
 INSTANCE = _APP + "instance"
 VERSION = _APP + "version"
 SMOKE_TEST_OF = PREFIX + "smoke-test-of"
-"""On smoke pods, instead of the labels that the Service selects by: they must get no traffic."""
+"""On smoke pods, in place of the labels that the Service selects: smoke pods get no traffic."""
 
 
 def release_labels(release: Release) -> dict[str, str]:
-    """The labels of every object of a release."""
+    """Labels of every object of a release."""
     return {
         **match_labels(release),
         INSTANCE: release.name,
@@ -36,19 +36,20 @@ def release_labels(release: Release) -> dict[str, str]:
 
 
 def match_labels(release: Release) -> dict[str, str]:
-    """What Deployment and Service select pods by. Immutable, so nothing that ever changes."""
+    """Labels by which Deployment and Service select pods. A Deployment's selector is immutable,
+    so these labels must not depend on the release."""
     return {
         NAME: release.manifest.service_name,
         COMPONENT: release.manifest.component,
     }
 
 
-def label_selector(wanted: Mapping[str, str]) -> str:
-    """In the form that the API takes."""
-    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Labels as a ``labelSelector`` query parameter of the API."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def is_ours(an_object: Mapping[str, Any]) -> bool:
-    """Whether a release put it there."""
+    """Whether Manifest Engine created the object."""
     metadata = an_object.get("metadata") or {}
     return (metadata.get("labels") or {}).get(MANAGED_BY) == MANAGER

@@ -1,4 +1,4 @@
-"""What an image was built from: noted on its Deployment, and compared by the nightly rebuild."""
+"""Provenance of an image: recorded on its Deployment and compared by the nightly rebuild."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from manifest_engine.domain.manifest.values import Sha256
 
 
 class Provenance(Model):
-    """Besides the artifact, all that an image follows from."""
+    """Everything besides the artifact that determines an image."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     dockerfile: Sha256
-    """Of the Dockerfile's text."""
+    """SHA-256 of the Dockerfile's text."""
     standard: bool
-    """Whether that was the standard Dockerfile; else it is the artifact's own."""
+    """Whether the Dockerfile is the standard one; otherwise the artifact contains it."""
     args: dict[str, str]
     """Build arguments."""
     bases: dict[str, str]
-    """Digest by normalized reference; the engine's id of an image that no registry has."""
+    """Base images: digest by normalized reference. An image that no registry has is recorded by the
+    engine's image ID."""
 
     def dump(self) -> dict[str, Any]:
         """As JSON-compatible data, for XCom."""
@@ -35,7 +36,7 @@ class Provenance(Model):
 def of(
     dockerfile: bytes, *, standard: bool, args: Mapping[str, str], bases: Mapping[str, str]
 ) -> Provenance:
-    """The record of a build that has just ended."""
+    """The provenance of a finished build."""
     return Provenance(
         dockerfile=hashlib.sha256(dockerfile).hexdigest(),
         standard=standard,
@@ -45,12 +46,12 @@ def of(
 
 
 def annotation_value(data: Mapping[str, Any]) -> str:
-    """The record as an annotation's value; the same for the same record."""
+    """Provenance as an annotation value; equal provenance gives equal values."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
 def read(text: str | None) -> Provenance | None:
-    """The record of an annotation's value; None when there is none, or another version wrote it."""
+    """Parse an annotation value; None when it is missing or another version's format."""
     try:
         return Provenance.model_validate(json.loads(text or "null"))
     except (ValueError, ValidationError):

@@ -1,4 +1,4 @@
-"""The release: the plan derived from a manifest, with all that later steps need."""
+"""The release: the plan derived from a manifest, with everything that later steps need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from manifest_engine.domain.manifest.manifest import Manifest
 
 
 class Release(Model):
-    """One deployment's plan; passed between tasks as one XCom, without secrets."""
+    """The plan of one deployment. Tasks pass it on as one XCom; it contains no secret."""
 
     model_config = ConfigDict(validate_by_name=True)
 
@@ -23,21 +23,22 @@ class Release(Model):
     environment: Environment
     run_id: str
     requested_at: datetime
-    """When the run was asked for (UTC): a run older than the live release is superseded."""
+    """When the run was requested (UTC). A run older than the live release is superseded."""
     renews_request_at: datetime | None = None
-    """Of a rebuild: when the deployment that it renews was asked for. What was asked for after that
-    is not superseded by the rebuild."""
+    """On a rebuild: the request time of the deployment that the rebuild renews. A deployment
+    requested after this time is not superseded by the rebuild."""
     requested_by: str
     login_server: str
-    """Host, and port if it has one, of the registry: data of its connection."""
+    """Host and optional port of the registry, from its Airflow connection."""
     tag: str
     by_dag: bool = False
-    """Whether another DAG started the run, as Airflow itself tells; only one that is installed can,
-    so that what a rebuild says of itself is to be believed."""
+    """Whether Airflow reports that another DAG started the run. Only an installed DAG can start a
+    run of this type, so the ``rebuild`` block can be trusted."""
     rollback: bool = False
-    """Whether ``rollback_service`` planned it: an environment may ask for no approval then."""
+    """Whether ``rollback_service`` planned the release; environments can exempt rollbacks from
+    approval."""
     live_digest: str | None = None
-    """Of the image that was live under this version when this was planned."""
+    """Digest of the image that was live under this version when the release was planned."""
 
     @property
     def environment_name(self) -> str:
@@ -45,7 +46,7 @@ class Release(Model):
 
     @property
     def name(self) -> str:
-        """Name of the Kubernetes objects."""
+        """Name of the release's Kubernetes objects."""
         return names.object_name(self.manifest.component, self.manifest.service_name)
 
     @property
@@ -55,16 +56,16 @@ class Release(Model):
 
     @property
     def image(self) -> str:
-        """Full reference with tag."""
+        """Full image reference by tag."""
         return f"{self.login_server}/{self.repository}:{self.tag}"
 
     @property
     def cache_image(self) -> str:
-        """The image that carries the build cache."""
+        """Full reference of the image that carries the build cache."""
         return f"{self.login_server}/{self.repository}:{names.CACHE_TAG}"
 
     def image_at(self, digest: str) -> str:
-        """Full reference by digest (``sha256:<hex>``), as the cluster runs it."""
+        """Full image reference by digest (``sha256:<hex>``), as the cluster runs the image."""
         return f"{self.login_server}/{self.repository}@{digest}"
 
     @property
@@ -127,9 +128,9 @@ def plan(
 
 
 def pushed_digest(push: Any) -> str:
-    """The image's digest (``sha256:…``) as ``push_image`` leaves it.
+    """The image digest (``sha256:<hex>``) in the XCom of ``push_image``.
 
-    :raises NothingHandedOver: when ``push_image`` returned none.
+    :raises NothingHandedOver: when ``push_image`` returned no digest.
     """
     if not push or not push.get("digest"):
         raise NothingHandedOver("image digest", "push_image")
@@ -139,7 +140,7 @@ def pushed_digest(push: Any) -> str:
 def load(data: Any) -> Release:
     """Read a release from XCom.
 
-    :raises NothingHandedOver: when ``validate`` returned none.
+    :raises NothingHandedOver: when ``validate`` returned no release.
     """
     if not data:
         raise NothingHandedOver("release", "validate")

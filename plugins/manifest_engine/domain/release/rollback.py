@@ -1,7 +1,8 @@
-"""Which release a rollback returns to: read from what the cluster has kept, and chosen.
+"""Read the past releases of a service from the cluster, and choose the target of a rollback.
 
-The Deployment's annotations tell the live release and hold the objects of the last good one before
-it; its ReplicaSets bear the annotations of those further back (``resources.HISTORY_LIMIT``).
+The Deployment's annotations describe the live release and contain the objects of the last good
+release before it. The annotations of its ReplicaSets describe older releases
+(``resources.HISTORY_LIMIT``).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import annotations as annotation
 
 DIGEST_SHOWN = len("sha256:") + 12
-_DIGEST_SHORTEST = 7
-"""Hexadecimal digits that name a digest, as git takes them of a commit."""
+_DIGEST_MIN = 7
+"""Fewest hexadecimal digits that can name a digest, like git's abbreviated commit hashes."""
 
 
 class RollbackRequest(Model):
@@ -45,7 +46,7 @@ class RollbackRequest(Model):
 
 
 class PastRelease(Model):
-    """A release as the cluster remembers it."""
+    """A release as recorded in the cluster."""
 
     model_config = ConfigDict(validate_by_name=True)
 
@@ -69,15 +70,17 @@ class PastRelease(Model):
         )
 
     def manifest_for(self, environment: str) -> Manifest:
-        """As recorded. Two environments can name one namespace: the one that was asked for counts.
+        """The recorded manifest for the requested environment.
 
-        :raises ValidationError: when this version of the package refuses what an earlier one took.
+        Two environments can share one namespace, so the recorded environment can be another one.
+
+        :raises ValidationError: when this version of the package rejects the recorded manifest.
         """
         return Manifest.model_validate(self.manifest | {"environment": environment})
 
 
 def parse(conf: Mapping[str, Any]) -> RollbackRequest:
-    """Read a run conf; null counts as not given, and so does a version of blanks.
+    """Read a run conf. A null field and a blank version count as missing.
 
     :raises ManifestError: naming every problem.
     """
@@ -96,15 +99,15 @@ def parse(conf: Mapping[str, Any]) -> RollbackRequest:
 def past_releases(
     live: Mapping[str, Any], replica_sets: Iterable[Mapping[str, Any]]
 ) -> list[PastRelease]:
-    """All releases that can be returned to, the newest first, without the live one."""
+    """All releases that a rollback can return to, newest first, without the live release."""
     current = annotation.read_annotations(live)
     last_good = _last_good(current)
     found: dict[str, PastRelease] = {}
-    for notes in (
+    for recorded in (
         *map(annotation.read_annotations, replica_sets),
         *([last_good] if last_good else []),
     ):
-        past = _read(notes)
+        past = _read(recorded)
         if past and past.release_hash != current.get(annotation.RELEASE_HASH):
             found.setdefault(past.release_hash, past)
     return sorted(found.values(), key=lambda past: past.requested_at, reverse=True)
@@ -113,18 +116,17 @@ def past_releases(
 def choose(
     request: RollbackRequest, live: Mapping[str, Any], past: list[PastRelease]
 ) -> PastRelease:
-    """The release that is asked for.
+    """The release to roll back to.
 
-    Without a version: the one that the live release replaced after it had come up, since what
-    failed in between was never the service. That is how ``kubectl rollout undo`` goes, too: a
-    second rollback returns to where the first one came from.
+    Without a version, this is the last good release before the live one; failed releases in
+    between are skipped. As with ``kubectl rollout undo``, a second rollback undoes the first.
 
-    :raises ManifestError: listing the releases that there are.
+    :raises ManifestError: listing the available releases.
     """
     if request.version is None:
         last_good = _last_good(annotation.read_annotations(live))
         before = _read(last_good) if last_good else None
-        return before or _asked_for_before(request, live, past)
+        return before or _requested_before(request, live, past)
     asked = request.version.strip()
     for found in past:
         if asked == found.version or _is_digest_of(asked, found.digest):
@@ -139,16 +141,20 @@ def choose(
 
 
 def available(past: list[PastRelease]) -> str:
-    """The choices as a sentence."""
+    """A sentence that lists the releases."""
     if not past:
         return "There is no other release to return to."
     return f"To return to, newest first: {'; '.join(map(str, past))}."
 
 
-def _asked_for_before(
+def _requested_before(
     request: RollbackRequest, live: Mapping[str, Any], past: list[PastRelease]
 ) -> PastRelease:
-    """After a roll back by itself the note is gone; what failed was asked for later."""
+    """The newest release that was requested before the live one.
+
+    An automatic rollback removes the last good release from the annotations. The release that
+    failed was requested later than the live one, so this search skips it.
+    """
     current = _read(annotation.read_annotations(live))
     for found in past:
         if current is None or found.requested_at < current.requested_at:
@@ -159,23 +165,23 @@ def _asked_for_before(
     )
 
 
-def _last_good(notes: Mapping[str, str]) -> dict[str, str] | None:
-    objects = annotation.unpack(notes.get(annotation.LAST_GOOD))
+def _last_good(annotations: Mapping[str, str]) -> dict[str, str] | None:
+    objects = annotation.unpack(annotations.get(annotation.LAST_GOOD))
     return annotation.read_annotations(objects[0]) if objects else None
 
 
-def _read(notes: Mapping[str, str]) -> PastRelease | None:
-    """None for what no release of ours wrote."""
+def _read(annotations: Mapping[str, str]) -> PastRelease | None:
+    """The recorded release; None when Manifest Engine did not write the annotations."""
     try:
         return PastRelease(
-            manifest=json.loads(notes[annotation.MANIFEST]),
-            digest=notes[annotation.DIGEST],
-            artifact_sha256=notes.get(annotation.ARTIFACT_SHA256),
-            built_from=json.loads(notes.get(annotation.BUILT_FROM, "null")),
-            release_hash=notes[annotation.RELEASE_HASH],
-            run_id=notes[annotation.RUN_ID],
-            requested_at=datetime.fromisoformat(notes[annotation.REQUESTED_AT]),
-            requested_by=notes[annotation.REQUESTED_BY],
+            manifest=json.loads(annotations[annotation.MANIFEST]),
+            digest=annotations[annotation.DIGEST],
+            artifact_sha256=annotations.get(annotation.ARTIFACT_SHA256),
+            built_from=json.loads(annotations.get(annotation.BUILT_FROM, "null")),
+            release_hash=annotations[annotation.RELEASE_HASH],
+            run_id=annotations[annotation.RUN_ID],
+            requested_at=datetime.fromisoformat(annotations[annotation.REQUESTED_AT]),
+            requested_by=annotations[annotation.REQUESTED_BY],
         )
     except (KeyError, ValueError):
         return None
@@ -183,4 +189,4 @@ def _read(notes: Mapping[str, str]) -> PastRelease | None:
 
 def _is_digest_of(asked: str, digest: str) -> bool:
     written = asked.removeprefix("sha256:")
-    return len(written) >= _DIGEST_SHORTEST and digest.removeprefix("sha256:").startswith(written)
+    return len(written) >= _DIGEST_MIN and digest.removeprefix("sha256:").startswith(written)

@@ -1,4 +1,4 @@
-"""Who owns a public path: our route must not take one that another object serves already."""
+"""Who owns a public path: our route must not take a path that another object serves."""
 
 from __future__ import annotations
 
@@ -8,39 +8,37 @@ from typing import Any
 
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import labels as label
-from manifest_engine.domain.route import hosts
-from manifest_engine.domain.route.parents import Parent, parents
+from manifest_engine.domain.route.attachment import Parent, covers, covers_one_label, parents
 
 Json = Mapping[str, Any]
 
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
-"""The annotation that came before ``spec.ingressClassName``; controllers still read it."""
+"""The predecessor of ``spec.ingressClassName``; controllers still read it."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An object that serves the path, or a part of it, on the same host."""
+    """Another object that serves our path, or a path below it, on the same host."""
 
     owner: str
     """E.g. ``HTTPRoute billing/quotes of service pricing-quotes``."""
     path: str
     whole: bool
-    """The very same path; else one below it."""
+    """True for the same path, False for a path below it."""
 
 
 def claims(route: Json, others: Iterable[Json]) -> list[Claim]:
     """Claims of other objects on the path of ``route``.
 
-    :param route: our HTTPRoute or Ingress, as it will be applied.
-    :param others: HTTPRoutes and Ingresses, of all namespaces that can be seen.
+    :param route: our HTTPRoute or Ingress, as the run will apply it.
+    :param others: HTTPRoutes and Ingresses of all namespaces that we may list.
     """
     mine = _identity(route)
     path = _paths(route)[0]
     found = []
     for other in others:
-        if _identity(other) == mine and (
-            other["kind"] == route["kind"] or label.is_ours(other)  # or the service's former one
-        ):
+        # A route of our name is the live route, or the service's former route of the other kind.
+        if _identity(other) == mine and (other["kind"] == route["kind"] or label.is_ours(other)):
             continue
         if not _meet(route, other):
             continue
@@ -51,7 +49,7 @@ def claims(route: Json, others: Iterable[Json]) -> list[Claim]:
 
 
 def same_claim(one: Json, other: Json) -> bool:
-    """Whether two states of a route ask for the same paths, hosts and gateway."""
+    """Whether two states of a route have the same paths, hosts and gateway."""
     return (
         _paths(one) == _paths(other)
         and parents(one) == parents(other)
@@ -76,29 +74,26 @@ def _owner(an_object: Json) -> str:
 
 
 def _meet(mine: Json, other: Json) -> bool:
-    """Whether a request can reach both: same listener or class, and a host in common."""
+    """Whether one request can match both: a common host, and the same listener or class."""
+    names = _hosts(mine), _hosts(other)
     if mine["kind"] != other["kind"]:
-        # Their controllers may listen at two addresses; a host name that both name is one.
-        named = _hosts(mine), _hosts(other)
-        return all(named) and _hosts_meet(*named, hosts.covers_one_label)
+        # The controllers may listen on different addresses, so only a common host name counts.
+        return all(names) and _hosts_meet(*names, covers_one_label)
     if mine["kind"] == "Ingress":
-        # One without a class is anybody's: which controller takes it is not written in it.
-        same = _class(other) in (None, _class(mine))
-        return same and _hosts_meet(
-            _ingress_hosts(mine), _ingress_hosts(other), hosts.covers_one_label
-        )
-    if not any(_share_listener(one, two) for one in parents(mine) for two in parents(other)):
-        return False
-    names = mine["spec"].get("hostnames") or [], other["spec"].get("hostnames") or []
-    return _hosts_meet(*names, hosts.covers)
+        # Any controller may serve an Ingress without a class.
+        same_class = _class(other) in (None, _class(mine))
+        return same_class and _hosts_meet(*names, covers_one_label)
+    share_listener = any(
+        _share_listener(one, two) for one in parents(mine) for two in parents(other)
+    )
+    return share_listener and _hosts_meet(*names, covers)
 
 
 def _share_listener(one: Parent, other: Parent) -> bool:
-    """Whether two parents can be one listener of a Gateway.
+    """Whether two parents can be the same listener of a Gateway.
 
-    Without section and port a route attaches to all of them, and a section's port is not known
-    here. Listeners of two names are two, though they may have one port: there the more specific
-    host name takes the request.
+    A route without section and port attaches to all listeners. The port of a section is not known
+    here. Two listeners can share a port; the more specific host name then gets the request.
 
     :source: gateway.networking.k8s.io/v1 ParentReference and Gateway ``spec.listeners``.
     """
@@ -129,14 +124,14 @@ def _ingress_hosts(ingress: Json) -> list[str]:
 
 
 def _hosts_meet(some: list[str], others: list[str], covers: Callable[[str, str], bool]) -> bool:
-    """None means every host."""
+    """Whether two lists have a host in common. An empty list means every host."""
     if not some or not others:
         return True
     return any(covers(one, two) or covers(two, one) for one in some for two in others)
 
 
 def _paths(route: Json) -> list[str]:
-    """Paths that a route serves, without a slash at the end and without our regex's tail."""
+    """Paths that a route serves, without a trailing slash and without our regex suffix."""
     found = []
     for rule in route["spec"].get("rules") or []:
         for match in rule.get("matches") or []:

@@ -9,14 +9,14 @@ from manifest_engine.domain.release.release import Release
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; ``status`` is None when nothing did, and ``problem`` says why."""
+    """The answer of the public URL; ``problem`` says why ``status`` is None."""
 
     status: int | None
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     misconfigured: bool = False
-    """Nothing came back for a reason that another try does not mend."""
+    """There was no answer, and a retry cannot help."""
 
 
 def target(release: Release) -> tuple[str, bool]:
@@ -26,28 +26,32 @@ def target(release: Release) -> tuple[str, bool]:
         return release.url + path, True
     if path == release.route_path or path.startswith(release.route_path + "/"):
         return release.environment.routing.url + path, True
-    # The service sees the whole path and its health path is not below it: any answer will do.
+    # The service sees the whole path, and its health path is not below that path.
     return release.url, False
 
 
 def judge(release: Release, answer: Answer, *, strict: bool) -> str:
-    """What is wrong with the answer, empty if nothing."""
-    wanted = release.manifest.smoke_test
+    """What is wrong with the answer; empty if nothing is.
+
+    :param strict: whether the smoke test's expectations hold. Otherwise any status but 404 and 5xx
+        is accepted.
+    """
+    expected = release.manifest.smoke_test
     if answer.status is None:
         return f"no answer ({answer.problem})"
     if not strict:
         return "" if answer.status < 500 and answer.status != 404 else f"it answers {answer.status}"
-    if answer.status != wanted.expect_status:
-        return f"it answers {answer.status} instead of {wanted.expect_status}"
-    if wanted.expect_body and wanted.expect_body not in answer.body:
-        return f"it answers {answer.status}, but without {wanted.expect_body[:100]!r} in the body"
+    if answer.status != expected.expect_status:
+        return f"it answers {answer.status} instead of {expected.expect_status}"
+    if expected.expect_body and expected.expect_body not in answer.body:
+        return f"it answers {answer.status}, but without {expected.expect_body[:100]!r} in the body"
     return ""
 
 
 def gateways_404(release: Release, diagnosis: str) -> str:
-    """Of a path that the gateway knows no route for.
+    """Explain a 404 of the gateway itself, which has no route for the path.
 
-    :param diagnosis: what is wrong with the Gateway, empty when that is not known.
+    :param diagnosis: what is wrong with the Gateway; empty when unknown.
     """
     if release.environment.routing.api == "ingress":
         hint = (
@@ -62,12 +66,12 @@ def gateways_404(release: Release, diagnosis: str) -> str:
 
 
 def services_404(release: Release) -> str:
-    """Of a path that the service does not know, though it passed its smoke test."""
-    said = "the service itself answers 404: it is reached, but does not know the path; "
+    """Explain a 404 of a service that passed its smoke test."""
+    problem = "the service itself answers 404: it is reached, but does not know the path; "
     if release.environment.routing.api == "ingress" and release.manifest.route.strip_prefix:
-        return said + (
+        return problem + (
             f"the ingress controller has not stripped {release.route_path}, which only "
             "ingress-nginx does for an Ingress; set route.stripPrefix to false in the manifest and "
             "answer below that path, or routing.api to gateway in environments.yaml"
         )
-    return said + "see route.stripPrefix"
+    return problem + "see route.stripPrefix"

@@ -1,30 +1,26 @@
-"""The public route of a release: an HTTPRoute of Gateway API, or an Ingress by choice."""
+"""The public route of a release: an HTTPRoute of Gateway API or, by choice, an Ingress."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
-from manifest_engine.domain.workload.resources import SERVICE_PORT
+from manifest_engine.domain.workload.resources import SERVICE_PORT, metadata
 
+KINDS = {
+    "gateway": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    "ingress": ("networking.k8s.io/v1", "Ingress"),
+}
+"""API version and kind by ``routing.api``."""
 REQUEST_TIMEOUT = "60s"
-"""Stated, since a gateway's own default differs from one to the next (Envoy's is 15 s)."""
+"""Set explicitly, because the default differs between gateways (Envoy's is 15 s)."""
 
 
 def route(release: Release) -> dict[str, Any]:
-    """The object that makes the service public, in the environment's kind."""
-    if release.environment.routing.api == "ingress":
-        return _ingress(release)
-    return _http_route(release)
-
-
-def _metadata(release: Release) -> dict[str, Any]:
-    return {
-        "name": release.name,
-        "namespace": release.environment.cluster.namespace,
-        "labels": label.release_labels(release),
-    }
+    """The object that makes the service public, of the kind that the environment chooses."""
+    api_version, kind = KINDS[release.environment.routing.api]
+    made = _ingress(release) if kind == "Ingress" else _http_route(release)
+    return {"apiVersion": api_version, "kind": kind, **made}
 
 
 def _http_route(release: Release) -> dict[str, Any]:
@@ -40,7 +36,7 @@ def _http_route(release: Release) -> dict[str, Any]:
     }
     if gateway.section:
         parent["sectionName"] = gateway.section
-    # A rule whose URLRewrite replaces the prefix may have exactly one match, a PathPrefix.
+    # A rule with ReplacePrefixMatch must have exactly one match, of type PathPrefix.
     rule: dict[str, Any] = {
         "matches": [{"path": {"type": "PathPrefix", "value": release.route_path}}],
         "backendRefs": [
@@ -64,24 +60,19 @@ def _http_route(release: Release) -> dict[str, Any]:
     spec: dict[str, Any] = {"parentRefs": [parent], "rules": [rule]}
     if routing.host:
         spec["hostnames"] = [routing.host]
-    return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": _metadata(release),
-        "spec": spec,
-    }
+    return {"metadata": metadata(release), "spec": spec}
 
 
 def _ingress(release: Release) -> dict[str, Any]:
-    """For ingress-nginx, whose annotations they are: no other controller knows the rewrite."""
+    """The rewrite annotations are those of ingress-nginx; other controllers ignore them."""
     routing = release.environment.routing
     assert routing.ingress is not None  # noqa: S101  (environments.yaml is checked for it)
     backend = {"service": {"name": release.name, "port": {"number": SERVICE_PORT}}}
     nginx = "nginx.ingress.kubernetes.io/"
-    metadata = _metadata(release)
+    meta = metadata(release)
     if release.manifest.route.strip_prefix:
         path = {"path": f"{release.route_path}(/|$)(.*)", "pathType": "ImplementationSpecific"}
-        metadata["annotations"] = {
+        meta["annotations"] = {
             nginx + "use-regex": "true",
             nginx + "rewrite-target": "/$2",
             nginx + "x-forwarded-prefix": release.route_path,
@@ -91,9 +82,5 @@ def _ingress(release: Release) -> dict[str, Any]:
     rule: dict[str, Any] = {"http": {"paths": [path | {"backend": backend}]}}
     if routing.host:
         rule["host"] = routing.host
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": metadata,
-        "spec": {"ingressClassName": routing.ingress.class_name, "rules": [rule]},
-    }
+    spec = {"ingressClassName": routing.ingress.class_name, "rules": [rule]}
+    return {"metadata": meta, "spec": spec}

@@ -1,4 +1,4 @@
-"""What a gateway says about a route, and what may be wrong with the Gateway itself."""
+"""The status of an HTTPRoute, and a diagnosis of the Gateway behind it."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifest_engine.domain.environment.environment import Gateway
-from manifest_engine.domain.route import hosts
-from manifest_engine.domain.route import parents as route_parents
+from manifest_engine.domain.route import attachment
 
 Json = Mapping[str, Any]
 
-_OF_A_LISTENER = "ListenersNotValid"
-"""Said of a Gateway that has one bad listener, while the others serve."""
+_ONE_BAD_LISTENER = "ListenersNotValid"
+"""Reason on a Gateway with one invalid listener; its other listeners serve."""
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What the gateway says about a route."""
+    """Whether a gateway accepted a route."""
 
     accepted: bool
     problem: str = ""
-    """Why not, or what is still missing."""
+    """Why the route is refused, or what is still missing."""
     refused: bool = False
-    """It has said no, rather than nothing yet."""
+    """True if the gateway refused the route, False if it has not answered."""
 
 
 def acceptance(route: Json, gateway: Gateway) -> Acceptance:
-    """Judge an HTTPRoute's status: Accepted and ResolvedRefs, for its present generation.
+    """Read Accepted and ResolvedRefs of an HTTPRoute's current generation.
 
-    Each Gateway, and each listener that is named, answers for itself: only the answer of the
-    environment's own counts.
+    Each Gateway and each named listener sets its own conditions; only those of the environment's
+    Gateway count.
     """
     metadata = route["metadata"]
     generation = metadata.get("generation", 0)
-    wanted = route_parents.desired(gateway)
+    desired = attachment.desired(gateway)
     answer = Acceptance(False, f"the gateway {gateway.namespace}/{gateway.name} has not answered")
     for parent in (route.get("status") or {}).get("parents") or []:
         reference = parent.get("parentRef") or {}
-        if route_parents.parent_of(reference, metadata["namespace"]) != wanted:
+        if attachment.parent_of(reference, metadata["namespace"]) != desired:
             continue
         conditions = {
             condition["type"]: condition
@@ -49,25 +48,25 @@ def acceptance(route: Json, gateway: Gateway) -> Acceptance:
         needed = [conditions.get(kind) for kind in ("Accepted", "ResolvedRefs")]
         refused = [item for item in needed if item and item["status"] == "False"]
         if refused:
-            answer = Acceptance(False, _told(refused[0]), refused=True)
+            answer = Acceptance(False, _explain(refused[0]), refused=True)
         elif all(item and item["status"] == "True" for item in needed):
             return Acceptance(True)
     return answer
 
 
 def diagnosis(found: Json | None, gateway: Gateway, host: str, namespace: str) -> str:
-    """What is wrong with the Gateway for a route, as half a sentence; empty if nothing is seen.
+    """Why the Gateway does not serve a route, as a clause; empty if no reason is found.
 
-    :param found: the Gateway as the cluster has it, None when there is none.
-    :param host: the name that the public calls.
-    :param namespace: that of the route.
+    :param found: the Gateway in the cluster; None when it does not exist.
+    :param host: the public host name.
+    :param namespace: the namespace of the route.
     """
     name = f"{gateway.namespace}/{gateway.name}"
     if found is None:
         return f"the Gateway {name} does not exist"
     for kind in ("Accepted", "Programmed"):
-        if told := _refusal(found.get("status"), kind):
-            return f"the Gateway {name} is not ready: {told}"
+        if problem := _refusal(found.get("status"), kind):
+            return f"the Gateway {name} is not ready: {problem}"
     listeners = list(found["spec"].get("listeners") or [])
     if gateway.section:
         listeners = [item for item in listeners if item["name"] == gateway.section]
@@ -77,26 +76,26 @@ def diagnosis(found: Json | None, gateway: Gateway, host: str, namespace: str) -
     problems = [
         problem
         for item in listeners
-        if (problem := _problem(found, item, host, from_home=namespace == gateway.namespace))
+        if (problem := _problem(found, item, host, same_namespace=namespace == gateway.namespace))
     ]
     return "; ".join(problems) if len(problems) == len(listeners) else ""
 
 
-def _problem(gateway: Json, listener: Json, host: str, *, from_home: bool) -> str:
+def _problem(gateway: Json, listener: Json, host: str, *, same_namespace: bool) -> str:
     """Why a listener does not take a route of that host and namespace."""
     name = f"the listener {listener['name']!r}"
     for status in (gateway.get("status") or {}).get("listeners") or []:
         if status["name"] != listener["name"]:
             continue
-        # The more telling ones first: Programmed follows from them.
+        # Programmed is last, since it follows from the others.
         for kind in ("ResolvedRefs", "Accepted", "Programmed"):
-            if told := _refusal(status, kind):
-                return f"{name} is not ready: {told}"
+            if problem := _refusal(status, kind):
+                return f"{name} is not ready: {problem}"
     pattern = listener.get("hostname")
-    if pattern and not hosts.covers(pattern, host):
+    if pattern and not attachment.covers(pattern, host):
         return f"{name} takes {pattern}, not {host}"
     namespaces = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
-    if namespaces.get("from", "Same") == "Same" and not from_home:
+    if namespaces.get("from", "Same") == "Same" and not same_namespace:
         return f"{name} takes routes of its own namespace alone (allowedRoutes)"
     return ""
 
@@ -104,11 +103,11 @@ def _problem(gateway: Json, listener: Json, host: str, *, from_home: bool) -> st
 def _refusal(status: Json | None, kind: str) -> str:
     for condition in (status or {}).get("conditions") or []:
         refused = condition["type"] == kind and condition["status"] == "False"
-        if refused and condition.get("reason") != _OF_A_LISTENER:
-            return _told(condition)
+        if refused and condition.get("reason") != _ONE_BAD_LISTENER:
+            return _explain(condition)
     return ""
 
 
-def _told(condition: Json) -> str:
+def _explain(condition: Json) -> str:
     message = str(condition.get("message") or "no message").rstrip(". ")
     return f"{condition['type']} is false, {condition.get('reason')}: {message}"

@@ -1,8 +1,7 @@
-"""From one address of a service to another: the former answers until the new one does.
+"""Move a service to another public address: the former route answers until the new one does.
 
-A service's route changes its address when its environment gets another gateway, listener, class or
-host name. Kubernetes objects are changed in place, which would take the former address away before
-anybody knows whether the new one works.
+The address changes when the environment gets another gateway, listener, ingress class or host name.
+Applying the new route in place would remove the former address before the new one is verified.
 """
 
 from __future__ import annotations
@@ -11,28 +10,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.release import annotations as annotation
-from manifest_engine.domain.route.parents import Parent, parent_of, parents
+from manifest_engine.domain.route.attachment import Parent, parent_of, parents
+from manifest_engine.domain.route.routes import KINDS
 
 Json = Mapping[str, Any]
 
-OTHER = {
-    "HTTPRoute": ("networking.k8s.io/v1", "Ingress"),
-    "Ingress": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
-}
-"""The other kind of route: API version and kind."""
+OTHER = {"HTTPRoute": KINDS["ingress"], "Ingress": KINDS["gateway"]}
+"""API version and kind of the other kind of route."""
 
 
-def keep_both(live: Json, wanted: Json) -> dict[str, Any]:
-    """The wanted route, which also keeps the addresses that the live one has.
+def keep_both(live: Json, desired: Json) -> dict[str, Any]:
+    """The desired route with the addresses of the live route added.
 
-    Where both cannot stand in one object it is the wanted one: an Ingress of another class, and a
-    Gateway of which one state names a listener and the other one none.
+    The addresses are not added where one object cannot have both: an Ingress of another class, and
+    a Gateway of which only one of the two routes names a listener.
     """
-    return (_both_ingresses if wanted["kind"] == "Ingress" else _both_routes)(live, wanted)
+    return (_both_ingresses if desired["kind"] == "Ingress" else _both_routes)(live, desired)
 
 
 def as_applied(route: Json) -> dict[str, Any]:
-    """A route as the API server gave it, so that it can be applied again."""
+    """Reduce a live route to the fields that can be applied again."""
     metadata = {key: route["metadata"][key] for key in ("name", "namespace")}
     metadata["labels"] = dict(route["metadata"].get("labels") or {})
     annotations = {
@@ -53,10 +50,10 @@ def as_applied(route: Json) -> dict[str, Any]:
 def formers(live: Json | None, other: Json | None) -> list[dict[str, Any]]:
     """The service's last verified routes: none, one, or one of each kind.
 
-    A try that was killed has recorded them on the route that it left behind.
+    If an earlier try was killed, its unverified route has them in an annotation.
 
-    :param live: the route of the wanted kind as it is.
-    :param other: the service's route of the other kind, if there is one.
+    :param live: the live route of the desired kind.
+    :param other: the live route of the other kind.
     """
     recorded = annotation.unpack(annotation.read_annotations(live).get(annotation.FORMER_ROUTES))
     if recorded is not None:
@@ -65,31 +62,31 @@ def formers(live: Json | None, other: Json | None) -> list[dict[str, Any]]:
 
 
 def annotated(route: Json, annotations: Mapping[str, str]) -> dict[str, Any]:
-    """The route with further annotations."""
+    """Add annotations to a route."""
     metadata = route["metadata"]
     merged = {**(metadata.get("annotations") or {}), **annotations}
     return {**route, "metadata": {**metadata, "annotations": merged}}
 
 
-def _both_ingresses(live: Json, wanted: Json) -> dict[str, Any]:
-    spec = wanted["spec"]
+def _both_ingresses(live: Json, desired: Json) -> dict[str, Any]:
+    spec = desired["spec"]
     if live["spec"].get("ingressClassName") != spec["ingressClassName"]:
-        return dict(wanted)
+        return dict(desired)
     hosts = {rule.get("host") for rule in spec["rules"]}
     kept = [rule for rule in live["spec"].get("rules") or [] if rule.get("host") not in hosts]
-    return {**wanted, "spec": {**spec, "rules": [*spec["rules"], *kept]}}
+    return {**desired, "spec": {**spec, "rules": [*spec["rules"], *kept]}}
 
 
-def _both_routes(live: Json, wanted: Json) -> dict[str, Any]:
-    spec = wanted["spec"]
-    new = parents(wanted)
-    namespace = wanted["metadata"]["namespace"]
+def _both_routes(live: Json, desired: Json) -> dict[str, Any]:
+    spec = desired["spec"]
+    new = parents(desired)
+    namespace = desired["metadata"]["namespace"]
     kept = []
     for reference in live["spec"].get("parentRefs") or []:
         parent = parent_of(reference, namespace)
-        of_one = [other for other in new if other.gateway == parent.gateway]
+        same_gateway = [other for other in new if other.gateway == parent.gateway]
         if parent not in new and all(
-            _names_a_listener(parent) and _names_a_listener(other) for other in of_one
+            _names_a_listener(parent) and _names_a_listener(other) for other in same_gateway
         ):
             kept.append(reference)
     made = {**spec, "parentRefs": [*spec["parentRefs"], *kept]}
@@ -97,8 +94,8 @@ def _both_routes(live: Json, wanted: Json) -> dict[str, Any]:
     if some and others:
         made["hostnames"] = [*some, *(host for host in others if host not in some)]
     else:
-        made.pop("hostnames", None)  # one of them takes every host
-    return {**wanted, "spec": made}
+        made.pop("hostnames", None)  # one of the two routes serves every host
+    return {**desired, "spec": made}
 
 
 def _names_a_listener(parent: Parent) -> bool:

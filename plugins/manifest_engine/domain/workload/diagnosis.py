@@ -1,7 +1,7 @@
-"""Why a pod or a rollout does not come up, in one sentence, from what the cluster shows.
+"""Diagnose why a pod or a rollout does not come up, in one sentence.
 
-Objects are those of the API, as JSON gives them. ``Finding.final`` says that waiting longer will
-not mend it, so that nobody waits for a deadline in vain.
+Objects are JSON objects of the Kubernetes API. A finding that is ``final`` ends the wait before
+the deadline, because waiting longer cannot help.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from manifest_engine.domain.workload.finding import Finding, flat
 Json = Mapping[str, Any]
 
 LINES = 8
-"""Last log lines that an error repeats; the rest stands in the task's log."""
+"""Last log lines that an error message repeats; the task log has more."""
 _READ_MAX = 100_000
-"""Characters of a log that are looked at."""
+"""Characters of a log that are read."""
 CRASHES = 2
-"""Restarts after which a crash counts as final: three starts have failed alike."""
+"""Restarts after which a crash is final: three starts have failed."""
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-"""Of a container that waits for nothing but the kubelet."""
+"""Waiting reasons of a container that the kubelet is about to start."""
 ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
 _KILLED = (137, 143)
-"""128 + SIGKILL, 128 + SIGTERM."""
+"""Exit codes: 128 + SIGKILL, 128 + SIGTERM."""
 _TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
-_UNMADE = {
+_NOT_STARTED = {
     "CreateContainerConfigError": "made",
     "CreateContainerError": "made",
     "RunContainerError": "started",
 }
-_PASSING = re.compile(
+_TRANSIENT = re.compile(
     r"context deadline exceeded|code = DeadlineExceeded|timed out waiting for the condition"
     r"|failed to reserve container name|services have not yet been read"
     r"|error while dialing|error reading from server",
     re.IGNORECASE,
 )
-"""The kubelet or containerd is late, or was restarted just now, and tries again by itself.
+"""Messages of a kubelet or containerd that is slow or was just restarted, and tries again.
 
-An EOF is none of them: runc says it of a memory limit that is too small for itself.
+EOF is not in the list: runc reports it when the memory limit is too small for runc itself.
 """
 
 
 def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
-    """The most telling finding on some pods; None when they look well or have just begun."""
+    """The finding closest to the cause; None when the pods are well or have just started."""
     events = list(events)
     found = [finding for pod in pods if (finding := of_pod(pod, events))]
     return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
@@ -83,14 +83,14 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
 def of_container(status: Json) -> Finding | None:
     """What is wrong with one container, from its entry in the pod's status."""
     if status.get("ready"):
-        return None  # however it ended before
+        return None
     state, last = status.get("state") or {}, status.get("lastState") or {}
     waiting = state.get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message") or ""
     if reason in image_pull.REASONS:
         return image_pull.failed(status.get("image", ""), reason, message)
-    if reason in _UNMADE:
-        return _unmade(_UNMADE[reason], flat(message) or reason)
+    if reason in _NOT_STARTED:
+        return _not_started(_NOT_STARTED[reason], flat(message) or reason)
     ended = state.get("terminated") or last.get("terminated")
     if ended and ended.get("exitCode", 0) != 0:
         return _ended(status, ended)
@@ -100,10 +100,10 @@ def of_container(status: Json) -> Finding | None:
     return None
 
 
-def _unmade(wanted: str, message: str) -> Finding:
-    passing = _PASSING.search(message) is not None
-    sentence = f"the container cannot be {wanted}: {message}"
-    return Finding(sentence, final=not passing, retryable=passing, rank=8)
+def _not_started(step: str, message: str) -> Finding:
+    transient = _TRANSIENT.search(message) is not None
+    sentence = f"the container cannot be {step}: {message}"
+    return Finding(sentence, final=not transient, retryable=transient, rank=8)
 
 
 def _restarted(status: Json) -> bool:
@@ -111,7 +111,8 @@ def _restarted(status: Json) -> bool:
 
 
 def _crashed(status: Json) -> bool:
-    """Whether it has failed for good; one that runs, or is about to, may come up this time."""
+    """Whether the container failed for good. A container that runs, or is about to, may still
+    come up."""
     state = status.get("state") or {}
     starts = "running" in state or (state.get("waiting") or {}).get("reason") in STARTING
     return _restarted(status) and not starts
@@ -127,10 +128,11 @@ def _ended(status: Json, ended: Json) -> Finding:
         sentence = "the service was killed because it used more memory than its limit allows"
         return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
     if reason in ("StartError", "ContainerCannotRun"):
-        return _unmade("started", flat(ended.get("message")) or reason)
+        return _not_started("started", flat(ended.get("message")) or reason)
     if code in _KILLED:
-        # Most likely by the kubelet, since a probe failed: an event that says so ranks higher. It
-        # was given the whole time to come up each time, so it does not matter that it runs again.
+        # The kubelet most likely stopped the container after a failed probe; an event about the
+        # probe ranks higher. Each restart had the full startup time, so a running container does
+        # not clear the finding.
         sentence = f"the service was stopped by a signal (exit code {code})"
         return Finding(sentence + tail(ended.get("message")), final=_restarted(status), rank=4)
     sentence = f"the service crashed with exit code {code}"
@@ -146,13 +148,13 @@ def _unscheduled(status: Json) -> Finding | None:
 
 
 def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
-    """A container runs but does not get ready; the event tells what the probe was answered."""
+    """A container runs but does not become ready; the event has the answer to the probe."""
     if not containers or _ready(containers):
         return None
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if not failing:
         return None
-    # Every container refuses connections while it starts: an answer, though wrong, tells more.
+    # Every container refuses connections while it starts, so prefer an event with an answer.
     last = max(
         failing,
         key=lambda event: (
@@ -161,13 +163,13 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
         ),
     )
     sentence = f"the service does not become ready: {flat(last.get('message'))}"
-    # The kubelet ends and starts it again and again for its probe, also while it runs just now.
-    given_up = any(_restarted(item) for item in containers)
-    return Finding(sentence, final=given_up, rank=5)
+    # The kubelet restarts a container whose probe fails, so the container may be running now.
+    final = any(_restarted(item) for item in containers)
+    return Finding(sentence, final=final, rank=5)
 
 
 def _stuck(events: list[Json]) -> Finding | None:
-    """E.g. FailedMount, FailedCreatePodSandBox."""
+    """The last warning of a pod, such as FailedMount or FailedCreatePodSandBox."""
     warnings = [event for event in events if event.get("type") == "Warning"]
     if not warnings:
         return None
@@ -176,7 +178,7 @@ def _stuck(events: list[Json]) -> Finding | None:
 
 
 def of_creation(deployment: Json) -> Finding | None:
-    """Why not even pods were made: quota, admission, a ServiceAccount that is missing."""
+    """Why no pods were created: quota, admission or a missing ServiceAccount."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             text = flat(condition.get("message"))
@@ -188,9 +190,9 @@ def of_creation(deployment: Json) -> Finding | None:
 
 
 def tail(text: str | None, lines: int = LINES) -> str:
-    """The last lines of a log, to be put behind a sentence; empty when there are none.
+    """The last lines of a log, to append to a sentence; empty when the log is empty.
 
-    Of lines in a row that differ in their time alone, such as an access log's, the last stands.
+    Of consecutive lines that differ only in their time, such as an access log's, the last is kept.
     """
     plain = printable.printable(text or "", _READ_MAX)
     written = [line.rstrip() for line in plain.split("\n") if line.strip()]

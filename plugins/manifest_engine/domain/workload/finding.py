@@ -1,4 +1,4 @@
-"""What was found on a pod or a rollout that does not come up."""
+"""A finding: why a pod or a rollout does not come up."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _LENGTH = 600
 
 @dataclass(frozen=True)
 class Finding:
-    """Why it does not come up."""
+    """Why a pod or a rollout does not come up."""
 
     sentence: str
     final: bool = False
-    """Waiting longer will not mend it."""
+    """Waiting longer cannot help."""
     retryable: bool = False
-    """A new try, later, may succeed: the cluster or the registry is at fault, not the service."""
+    """A later retry may succeed: the cluster or the registry is at fault, not the service."""
     rank: int = 0
-    """The higher, the closer to the cause."""
+    """A higher rank is closer to the cause."""
     image_missing: bool = False
-    """The registry that the node asked does not know the image (yet, or any more)."""
+    """The registry does not know the image (not yet, or no longer)."""
     pull_denied: bool = False
-    """The registry refused the node; ``image_pull.explained`` finds out more."""
+    """The registry denied the node's pull; see ``image_pull.explained``."""
 
 
 def flat(text: Any) -> str:
-    """One line of bounded length; kubelet and each layer of containerd repeat the reference.
+    """One line of bounded length, without the image reference that kubelet and containerd repeat.
 
-    Of a longer one the middle is left out: what went wrong stands at the end, behind an address
-    whose signature alone may take hundreds of letters.
+    A longer text loses its middle: the cause is at the end, after an address whose signature can
+    take hundreds of characters.
     """
     return printable.line(_WRAPPED.sub("", " ".join(str(text or "").split())), _LENGTH)

@@ -1,4 +1,4 @@
-"""Why an image cannot be pulled, and whether a new try may succeed."""
+"""Why an image cannot be pulled, and whether a retry may succeed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manifest_engine.domain.workload.finding import Finding, flat
 Json = Mapping[str, Any]
 
 REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-"""Of a container that waits for its image in vain."""
+"""Waiting reasons of a container whose image cannot be pulled."""
 _TRANSIENT_PULL = re.compile(
     rf"{error_text.NETWORK}|{error_text.CUT_OFF}|{error_text.status(429, 500, 502, 503, 504)}"
     rf"|rate limit|qps exceeded|timed out|bad gateway|service unavailable"
@@ -21,21 +21,21 @@ _TRANSIENT_PULL = re.compile(
     re.IGNORECASE,
 )
 _PULL_DENIED = re.compile(error_text.status(401, 403))
-_WITHOUT_LOGIN = "FailedToRetrieveImagePullSecret"
-"""The kubelet's event when it pulls without a Secret that it could not get, or not in a second:
+_PULL_WITHOUT_LOGIN = "FailedToRetrieveImagePullSecret"
+"""The kubelet's event when it could not read the pull secret within a second, and pulls without it:
 https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/kubelet/kubelet_pods.go
 """
 _IMAGE_MISSING = "not found"
-"""What containerd says for a registry's 404."""
+"""containerd's message for a registry's 404."""
 
 
 def failed(image: str, reason: str, message: str) -> Finding:
-    """What a container that waits for one of :data:`REASONS` tells.
+    """The finding on a container that waits for one of :data:`REASONS`.
 
-    :param message: of its waiting state, in full.
+    :param message: the full message of the waiting state.
     """
     said = error_text.without_names(message)
-    # Replication to another region may lag behind the push.
+    # Retryable, since replication to another region may lag behind the push.
     missing = _IMAGE_MISSING in message.lower()
     return Finding(
         f"the image {image} cannot be pulled: {flat(message) or reason}",
@@ -48,15 +48,14 @@ def failed(image: str, reason: str, message: str) -> Finding:
 
 
 def explained(finding: Finding, events: Iterable[Json]) -> Finding:
-    """The finding; retryable where the registry refused a pull without the pull secret.
+    """Make the finding retryable if the node pulled without the pull secret.
 
-    If that happened once, it is not final: the node may have been late to learn of the Secret, and
-    pulls again by itself in 10 s. Where there is none, the kubelet says so each time that it looks
-    at the pod, several times a second.
+    A single event is not final: the node may have learned of the Secret too late, and pulls again
+    after 10 s. If the Secret does not exist, the kubelet reports the event several times a second.
 
-    :param events: of the pod.
+    :param events: events of the pod.
     """
-    unread = [event for event in events if event.get("reason") == _WITHOUT_LOGIN]
+    unread = [event for event in events if event.get("reason") == _PULL_WITHOUT_LOGIN]
     if not (finding.pull_denied and unread):
         return finding
     times = sum(event.get("count") or 1 for event in unread)
@@ -71,5 +70,5 @@ def explained(finding: Finding, events: Iterable[Json]) -> Finding:
 
 
 def tried_again(finding: Finding) -> bool:
-    """Whether the node pulls again, with the login that it lacked: see :func:`explained`."""
+    """Whether the node pulls again, now with the pull secret; see :func:`explained`."""
     return finding.pull_denied and finding.retryable and not finding.final

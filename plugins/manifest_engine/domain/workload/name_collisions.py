@@ -1,6 +1,6 @@
-"""Name collisions: ``a-b`` with ``c`` and ``a`` with ``b-c`` have one object name.
+"""Name collisions: ``a-b`` with ``c`` and ``a`` with ``b-c`` have the same object name.
 
-Whose it is in a namespace, the labels of the live Deployment tell.
+The labels of the live Deployment tell which service owns the name in a namespace.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from manifest_engine.domain.release import labels as label
 
 
 def refuse(component: str, service_name: str, live: Mapping[str, Any] | None) -> None:
-    """
-    :param component: of the service that is asked for, and ``service_name`` likewise.
-    :param live: the Deployment of its name; one that no release put there is not judged.
-    :raises ManifestError: when it is another service's, saying whose.
+    """Refuse to touch a Deployment that belongs to another service.
+
+    :param component: component of the requested service.
+    :param service_name: name of the requested service.
+    :param live: the Deployment with the service's object name. A Deployment that Manifest Engine
+        did not create is ignored here.
+    :raises ManifestError: naming the service that owns the Deployment.
     """
     if live is None or not label.is_ours(live):
         return

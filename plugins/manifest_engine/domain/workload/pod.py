@@ -1,4 +1,4 @@
-"""The pod of a service: the same container for the Deployment and for the smoke test."""
+"""The pod of a service. Deployment and smoke test run the same container."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ APP = "app"
 """Name of the service's container in every pod."""
 
 DRAIN_SECONDS = 5
-"""A pod that ends keeps answering this long. Service proxies and gateways have been seen to send
-requests for about a second after the endpoint was gone; several gateway replicas need longer."""
+"""Seconds for which a terminating pod keeps answering. Service proxies and gateways were measured
+to send requests for about a second after the endpoint was removed; several gateway replicas need
+longer."""
 GRACE_SECONDS = 20
-"""From the beginning of ``preStop`` until the pod is killed: the drain and 15 s for what runs."""
+"""Seconds from the start of ``preStop`` to SIGKILL: the drain and 15 s for running requests."""
 
 
 def pod_spec(release: Release, digest: str) -> dict[str, Any]:
@@ -21,19 +22,19 @@ def pod_spec(release: Release, digest: str) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "containers": [_serving(release, container(release, digest))],
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        # The service must not be PID 1: that one ignores SIGTERM unless it handles it, and
-        # `flask run` does not, so that every stop would take the whole grace period.
+        # The service must not be PID 1. PID 1 ignores SIGTERM unless it handles the signal;
+        # `flask run` does not, so every stop would take the whole grace period.
         "shareProcessNamespace": True,
     }
     return spec | placement(release)
 
 
 def placement(release: Release) -> dict[str, Any]:
-    """What the environment says about pods: where they run, as whom, and who pulls."""
+    """Pod settings of the environment: node selector, service account and pull secrets."""
     cluster = release.environment.cluster
     spec: dict[str, Any] = {
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        # Otherwise each Service of the namespace adds seven variables to the environment.
+        # Each Service of the namespace would add seven environment variables.
         "enableServiceLinks": False,
     }
     if cluster.service_account:
@@ -48,29 +49,29 @@ def placement(release: Release) -> dict[str, Any]:
 
 
 def container(release: Release, digest: str) -> dict[str, Any]:
-    """The service's container by itself: image, port, environment, resources, rights."""
+    """The service's container without probes: image, port, variables, resources, privileges."""
     manifest = release.manifest
     return {
         "name": APP,
         "image": release.image_at(digest),
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": manifest.port, "protocol": "TCP"}],
-        "env": _environment(release),
+        "env": _variables(release),
         "resources": manifest.resources.model_dump(mode="json", by_alias=True),
         "securityContext": security(),
-        # The last log lines of a container that failed then stand in the pod's status.
+        # The pod's status then contains the last log lines of a failed container.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
 
 def security() -> dict[str, Any]:
-    """Rights of a container. Not forced to be non-root: images run as root unless they say so."""
+    """Security context of a container. Root is allowed, since most images run as root."""
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def _environment(release: Release) -> list[dict[str, Any]]:
+def _variables(release: Release) -> list[dict[str, Any]]:
     plain = [
-        # `$(NAME)` in a value would be expanded; `$$` stands for `$` (core/v1 EnvVar).
+        # Kubernetes expands `$(NAME)` in a value; `$$` is an escaped `$` (core/v1 EnvVar).
         {"name": name, "value": value.replace("$", "$$")}
         for name, value in release.manifest.env.items()
     ]
@@ -83,21 +84,21 @@ def _environment(release: Release) -> list[dict[str, Any]]:
 
 
 def _serving(release: Release, made: dict[str, Any]) -> dict[str, Any]:
-    """With probes, and a pause before the end so that a stopping pod still answers."""
-    asked = {"path": release.manifest.health_path, "port": "http", "scheme": "HTTP"}
+    """Add probes, and a pause before SIGTERM in which a terminating pod still answers."""
+    request = {"path": release.manifest.health_path, "port": "http", "scheme": "HTTP"}
     startup = release.manifest.smoke_test.timeout_seconds
     return made | {
-        # Every second, so that a new pod is ready soon; the others begin once it has passed.
-        "startupProbe": _probe(asked, period=1, failures=startup, timeout=1),
-        "readinessProbe": _probe(asked, period=5, failures=2, timeout=3),
-        "livenessProbe": _probe(asked, period=10, failures=3, timeout=5),
+        # Every second, so that a new pod is ready soon. The other probes start after it passes.
+        "startupProbe": _probe(request, period=1, failures=startup, timeout=1),
+        "readinessProbe": _probe(request, period=5, failures=2, timeout=3),
+        "livenessProbe": _probe(request, period=10, failures=3, timeout=5),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     }
 
 
-def _probe(asked: dict[str, Any], *, period: int, failures: int, timeout: int) -> dict[str, Any]:
+def _probe(request: dict[str, Any], *, period: int, failures: int, timeout: int) -> dict[str, Any]:
     return {
-        "httpGet": dict(asked),
+        "httpGet": dict(request),
         "periodSeconds": period,
         "failureThreshold": failures,
         "timeoutSeconds": timeout,

@@ -1,4 +1,4 @@
-"""What an API server's refusal means, as a sentence: its answer's body is a ``metav1.Status``."""
+"""Explain an API server's error response. Its body is a ``metav1.Status``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _MISSING_NAMESPACE = re.compile(r'namespaces "(?P<name>[^"]+)" not found')
 _NOT_ALLOWED = re.compile(
     r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
 )
-"""An apply asks for two verbs: the refusal tells which one is missing."""
+"""A server-side apply needs two verbs; the message names the missing verb."""
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '|admission webhook \S+ denied the request")
-"""Whatever status they give: a ValidatingAdmissionPolicy's is 422 unless it says otherwise."""
+"""Recognised by message, as the status varies: a ValidatingAdmissionPolicy's default is 422."""
 _QUOTA = "exceeded quota"
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
-"""Answers of an API server that is starting, overloaded or behind a struggling proxy."""
+"""HTTP statuses of an API server that is starting, overloaded or behind a failing proxy."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What was asked of the API server."""
+    """A request to the API server."""
 
     verb: str
-    """As RBAC calls it: get, list, watch, create, patch, delete."""
+    """RBAC verb: get, list, watch, create, patch, delete."""
     resource: str
-    """As RBAC calls it, with its group: ``deployments.apps``."""
+    """RBAC resource with its group: ``deployments.apps``."""
     namespace: str
     name: str = ""
 
@@ -42,7 +42,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The sentence, and whether the same request can succeed later."""
+    """Why a request failed, and whether the same request can succeed later."""
 
     sentence: str
     retryable: bool
@@ -50,7 +50,7 @@ class Refusal:
 
 
 def read_status(body: str | bytes | None) -> dict[str, Any]:
-    """The ``metav1.Status`` of an answer, empty when the body is something else."""
+    """The ``metav1.Status`` in a response body; empty when the body is something else."""
     try:
         found = json.loads(body or "")
     except ValueError:
@@ -70,7 +70,7 @@ def conflicts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def explain(http_status: int, body: str | bytes | None, attempt: Attempt) -> Refusal:
-    """Why the API server refused ``attempt``, and what mends it."""
+    """Why the API server refused ``attempt``, and what to do."""
     status = read_status(body)
     message = str(status.get("message") or "").strip() or f"HTTP {http_status}"
     if owned := conflicts(status):
@@ -119,10 +119,10 @@ def _ownership(attempt: Attempt, owned: list[tuple[str, str]]) -> Refusal:
     by_manager: dict[str, list[str]] = {}
     for manager, field in owned:
         by_manager.setdefault(manager, []).append(field)
-    told = "; ".join(f"{manager!r} owns {', '.join(by_manager[manager])}" for manager in by_manager)
+    owners = "; ".join(f"{manager!r} owns {', '.join(of)}" for manager, of in by_manager.items())
     return Refusal(
-        f"Could not apply {attempt.resource} {attempt.name!r}: {told}. Take the change back there, "
-        "or set cluster.forceConflicts for this environment to take the fields over.",
+        f"Could not apply {attempt.resource} {attempt.name!r}: {owners}. Take the change back "
+        "there, or set cluster.forceConflicts for this environment to take the fields over.",
         retryable=False,
         reason="FieldManagerConflict",
     )
@@ -166,5 +166,5 @@ def _admission(attempt: Attempt, message: str) -> Refusal:
 
 
 def _first(message: str) -> str:
-    """One line, not endless, without the period that the sentence brings itself."""
+    """One line of bounded length, without a period at the end."""
     return printable.excerpt(message, 600).rstrip(".")

@@ -1,4 +1,4 @@
-"""The Kubernetes objects of a release, as the API takes them. The route stands in ``routes``."""
+"""The Kubernetes objects of a release. ``domain.route.routes`` makes its route."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload.pod import pod_spec
 
 SERVICE_PORT = 80
-FEW = 3
+_FEW = 3
+"""Replicas that a rollout starts all at once; see ``_surge``."""
 _PER_REPLICA_SECONDS = 60
-"""A pod has to be made, to come up and to take the place of an old one; one after the other."""
+"""Pods of a large rollout replace each other one after the other."""
 HISTORY_LIMIT = 5
-"""Old ReplicaSets kept: five releases back by ``kubectl rollout undo``."""
+"""Old ReplicaSets that are kept, each of which records one release."""
 _ANY_DIGEST = "sha256:" + "0" * 64
-"""As long as the one of an image that is not built yet."""
+"""A placeholder with the length of a digest, for an image that is not built yet."""
 
 
 def workload(
@@ -34,13 +35,13 @@ def workload(
 ) -> list[dict[str, Any]]:
     """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
 
-    The Deployment comes first and is annotated with the release, the run, a hash of all that is
-    wanted, and the objects themselves for a later rollback.
+    The Deployment is the first object. Its annotations record the release, the run, a hash of all
+    objects, and the packed objects for a later rollback.
 
-    :param digest: of the image, ``sha256:<hex>``.
-    :param artifact: what ``download_artifact`` found; ``sha256`` is recorded.
-    :param built_from: what the image was built from, where that is known; recorded.
-    :param roll_back_from: the same of the image that was live before a rollback; recorded.
+    :param digest: image digest, ``sha256:<hex>``.
+    :param artifact: result of ``download_artifact``; its ``sha256`` is recorded.
+    :param built_from: provenance of the image, if known; recorded.
+    :param rolled_back_from: provenance of the image that a rollback replaces; recorded.
     :raises ManifestError: when the manifest is too large to be recorded.
     """
     deployment = _deployment(release, digest)
@@ -61,7 +62,7 @@ def workload(
 
 
 def require_recordable(release: Release) -> None:
-    """See that a Deployment's annotations can hold the release beside another one of its size.
+    """Check that a Deployment's annotations have room for two releases of this size.
 
     :raises ManifestError: naming the largest field and the limit.
     """
@@ -77,7 +78,7 @@ def require_recordable(release: Release) -> None:
 
 
 def min_replicas(release: Release) -> int:
-    """How many pods there are at least."""
+    """The lowest number of pods."""
     autoscale = release.manifest.autoscale
     return autoscale.min_replicas if autoscale else release.manifest.replicas
 
@@ -85,27 +86,27 @@ def min_replicas(release: Release) -> int:
 def progress_deadline(release: Release) -> int:
     """Seconds without progress after which a rollout counts as failed.
 
-    Twice the time that the manifest allows the service to come up, and a minute to get a node and
-    the image.
+    Twice the startup time that the manifest allows, plus a minute for a node and the image.
     """
     return 60 + 2 * release.manifest.smoke_test.timeout_seconds
 
 
 def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
-    """How long a rollout may take as a whole.
+    """Seconds that a whole rollout may take.
 
-    :param deployment: as it was applied; an autoscaler may have made more pods than the least.
+    :param deployment: the applied Deployment; an autoscaler may have raised its replicas.
     """
     pods = max(min_replicas(release), int(deployment["spec"].get("replicas") or 0))
     return progress_deadline(release) + _PER_REPLICA_SECONDS * pods
 
 
 def key(an_object: Mapping[str, Any]) -> tuple[str, str, str]:
-    """API version, kind and name."""
+    """API version, kind and name of an object."""
     return an_object["apiVersion"], an_object["kind"], an_object["metadata"]["name"]
 
 
-def _metadata(release: Release) -> dict[str, Any]:
+def metadata(release: Release) -> dict[str, Any]:
+    """Metadata of each object of a release."""
     return {
         "name": release.name,
         "namespace": release.environment.cluster.namespace,
@@ -132,17 +133,17 @@ def _deployment(release: Release, digest: str) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(release),
+        "metadata": metadata(release),
         "spec": spec,
     }
 
 
 def _surge(release: Release) -> str:
-    """A few pods come up side by side (2 replicas: 2.5 s instead of 4 s); many, by the quarter.
+    """Start a few pods all at once (2 replicas: 2.5 s instead of 4 s), many by a quarter at a time.
 
-    Where quota or nodes do not suffice for all at once, those that fit come first.
+    If quota or nodes do not suffice for all, Kubernetes starts those that fit first.
     """
-    few = release.manifest.autoscale is None and release.manifest.replicas <= FEW
+    few = release.manifest.autoscale is None and release.manifest.replicas <= _FEW
     return "100%" if few else "25%"
 
 
@@ -151,7 +152,7 @@ def _service(release: Release) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(release),
+        "metadata": metadata(release),
         "spec": {"type": "ClusterIP", "selector": label.match_labels(release), "ports": [port]},
     }
 
@@ -160,11 +161,11 @@ def _disruption_budget(release: Release) -> dict[str, Any]:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": _metadata(release),
+        "metadata": metadata(release),
         "spec": {
             "maxUnavailable": 1,
             "selector": {"matchLabels": label.match_labels(release)},
-            # A pod that is not ready anyway must not keep a node from being drained.
+            # A pod that is not ready must not block the drain of a node.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }
@@ -177,7 +178,7 @@ def _autoscaler(release: Release) -> dict[str, Any]:
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": _metadata(release),
+        "metadata": metadata(release),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": release.name},
             "minReplicas": autoscale.min_replicas,

@@ -1,4 +1,4 @@
-"""Whether a rollout is done, by kubectl's own rules and in its order.
+"""The status of a rollout, by kubectl's rules in kubectl's order.
 
 Source: kubernetes/kubectl, ``pkg/polymorphichelpers/rollout_status.go``.
 """
@@ -12,24 +12,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Waiting:
-    """Not there yet; ``text`` says what is still missing."""
+    """The rollout is in progress; ``text`` says what is missing."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Done:
-    """All replicas are updated and available, and no old one is left."""
+    """All replicas are updated and available, and no old replica is left."""
 
     replicas: int
 
 
 @dataclass(frozen=True)
 class Failed:
-    """It will not get on: its deadline for progress is over, or it is paused.
-
-    It takes no action by itself.
-    """
+    """The rollout is paused or exceeded its progress deadline. Kubernetes does not roll back."""
 
     reason: str
 
@@ -43,10 +40,10 @@ def status(deployment: Mapping[str, Any]) -> Status:
     seen = deployment.get("status") or {}
     if metadata.get("generation", 0) > seen.get("observedGeneration", 0):
         return Waiting("the controller has not seen the new release yet")
-    wanted = spec.get("replicas", 1)
+    desired = spec.get("replicas", 1)
     updated, existing = seen.get("updatedReplicas", 0), seen.get("replicas", 0)
-    # Not kubectl's: it waits for as long as that lasts. Nor is there a deadline meanwhile.
-    if spec.get("paused") and (updated < wanted or existing > updated):
+    # Our own rule: kubectl waits while the Deployment is paused, and no deadline applies then.
+    if spec.get("paused") and (updated < desired or existing > updated):
         return Failed(_paused(metadata))
     for condition in seen.get("conditions") or []:
         if (
@@ -55,8 +52,8 @@ def status(deployment: Mapping[str, Any]) -> Status:
         ):
             seconds = spec.get("progressDeadlineSeconds", 600)
             return Failed(f"no progress for {seconds} s (progressDeadlineSeconds)")
-    if updated < wanted:
-        return Waiting(f"{updated} of {wanted} new pods have been made")
+    if updated < desired:
+        return Waiting(f"{updated} of {desired} new pods have been made")
     if existing > updated:
         return Waiting(f"{existing - updated} old pods have yet to go")
     available = seen.get("availableReplicas", 0)

@@ -1,4 +1,4 @@
-"""What an HTTPRoute attaches to: the parents that it names, with the defaults of the API."""
+"""What a route attaches to: Gateway listeners (with the API's defaults) and host names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUP = "gateway.networking.k8s.io"
 
 
 class Parent(NamedTuple):
-    """A listener, or all listeners where neither section nor port is named."""
+    """One listener of a Gateway, or all listeners if neither section nor port is set."""
 
     gateway: tuple[str, str, str, str]
     """Group, kind, namespace, name."""
@@ -22,7 +22,7 @@ class Parent(NamedTuple):
 
 
 def parents(route: Json) -> set[Parent]:
-    """Those that a route asks for; none for an Ingress."""
+    """The parents of an HTTPRoute; empty for an Ingress."""
     return {
         parent_of(reference, route["metadata"]["namespace"])
         for reference in route["spec"].get("parentRefs") or []
@@ -44,6 +44,16 @@ def parent_of(reference: Json, namespace: str) -> Parent:
 
 
 def desired(gateway: Gateway) -> Parent:
-    """The parent that an environment's routes ask for."""
+    """The parent of the routes of an environment."""
     where = (GROUP, "Gateway", gateway.namespace, gateway.name)
     return Parent(where, gateway.section, None)
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Match a host name by the rule of Gateway API: ``*.`` stands for one or more labels."""
+    return pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
+def covers_one_label(pattern: str, host: str) -> bool:
+    """Match a host name by the rule of an Ingress: ``*.`` stands for a single label."""
+    return pattern == host or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
