@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.hooks.core.connections import pem
 
-WAYS = ("service_principal", "managed_identity", "workload_identity")
+METHODS = ("service_principal", "managed_identity", "workload_identity")
 
 
 def entra_credential(
@@ -19,28 +19,29 @@ def entra_credential(
     extra: Mapping[str, Any],
     **transport: Any,
 ) -> Any:
-    """The ``TokenCredential`` of these fields.
+    """Create the ``TokenCredential`` for these fields.
 
     :param login: client id.
     :param password: client secret, unless ``certificate`` is in the extra.
-    :param extra: ``auth`` (one of :data:`WAYS`), ``tenant_id``, ``client_id``, ``certificate`` (PEM
-        text or path, with its key), ``authority`` (default: public cloud, or AZURE_AUTHORITY_HOST).
+    :param extra: ``auth`` (one of :data:`METHODS`), ``tenant_id``, ``client_id``, ``certificate``
+        (PEM text or path, with its key), ``authority`` (default: public cloud, or
+        AZURE_AUTHORITY_HOST).
     :param transport: keyword arguments of azure-core's transport, such as ``connection_verify``.
     :raises ConfigurationError: naming the field that is missing.
     """
-    way = extra.get("auth")
-    if way not in WAYS:
+    method = extra.get("auth")
+    if method not in METHODS:
         raise ConfigurationError(
-            f"'auth' in the extra of the Connection {conn_id!r} is {way!r}; it can be "
-            f"{', '.join(WAYS)}, or be left out for login and password."
+            f"'auth' in the extra of the Connection {conn_id!r} is {method!r}; it can be "
+            f"{', '.join(METHODS)}, or be left out for login and password."
         )
     client = str(extra.get("client_id") or login or "") or None
-    return _credential(conn_id, way, client, password, extra=extra, transport=transport)
+    return _credential(conn_id, method, client, password, extra=extra, transport=transport)
 
 
 def _credential(
     conn_id: str,
-    way: str,
+    method: str,
     client: str | None,
     secret: str | None,
     *,
@@ -49,40 +50,29 @@ def _credential(
 ) -> Any:
     from azure import identity
 
-    where: dict[str, Any] = dict(transport)
+    options: dict[str, Any] = dict(transport)
     if extra.get("authority"):
-        where["authority"] = str(extra["authority"])
+        options["authority"] = str(extra["authority"])
     if extra.get("disable_instance_discovery"):
-        where["disable_instance_discovery"] = True
-    if way == "managed_identity":
+        options["disable_instance_discovery"] = True
+    if method == "managed_identity":
         return identity.ManagedIdentityCredential(client_id=client, **transport)
     tenant = extra.get("tenant_id")
-    if way == "workload_identity":
-        return identity.WorkloadIdentityCredential(tenant_id=tenant, client_id=client, **where)
+    if method == "workload_identity":
+        return identity.WorkloadIdentityCredential(tenant_id=tenant, client_id=client, **options)
     if not tenant or not client:
         raise ConfigurationError(
             f"The Connection {conn_id!r} needs tenant_id in its extra, and the client id as its "
             "login, to be a service principal."
         )
     if certificate := extra.get("certificate"):
+        text = pem(conn_id, "certificate", str(certificate))
         return identity.CertificateCredential(
-            tenant, client, certificate_data=_pem(conn_id, str(certificate)), **where
+            tenant, client, certificate_data=text.encode(), **options
         )
     if not secret:
         raise ConfigurationError(
             f"The Connection {conn_id!r} needs the client secret as its password, or a certificate "
             "with its key in its extra."
         )
-    return identity.ClientSecretCredential(tenant, client, secret, **where)
-
-
-def _pem(conn_id: str, value: str) -> bytes:
-    if "-----BEGIN" in value:
-        return value.encode()
-    try:
-        return Path(value).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"'certificate' in the extra of the Connection {conn_id!r} is neither PEM text nor a "
-            f"file that can be read ({error.strerror})."
-        ) from None
+    return identity.ClientSecretCredential(tenant, client, secret, **options)

@@ -79,7 +79,7 @@ class AzureIdentity:
             )
         return self._credential
 
-    def demand(self) -> None:
+    def validate(self) -> None:
         """Raise ConfigurationError or the identity's error when a field is missing or wrong."""
         with self._explained():
             _ = self.credential

@@ -43,10 +43,10 @@ class BuildOutput:
     _tails: dict[str, deque[str]] = field(default_factory=dict)
     _failed: str = ""
 
-    def take(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Read the next line."""
         if found := _LINE.match(line):
-            self._take_step(found[1], found[2])
+            self._read_step(found[1], found[2])
         elif line.startswith("ERROR: "):
             self.error = _without_command(line.removeprefix("ERROR: "))
         elif line.startswith("unknown flag: "):  # the one error that bears no such word
@@ -54,7 +54,7 @@ class BuildOutput:
         elif found := _PLACE.match(line):
             self.place = (found[1], int(found[2]))
         elif found := _EXCERPT.match(line):
-            self._take_instruction(found[1].strip())
+            self._read_instruction(found[1].strip())
 
     @property
     def bases(self) -> dict[str, str | None]:
@@ -77,14 +77,14 @@ class BuildOutput:
         """The last lines that the failing step printed."""
         return list(self._tails.get(self._failed, ()))
 
-    def _take_instruction(self, line: str) -> None:
+    def _read_instruction(self, line: str) -> None:
         if not self.instruction:
             self.instruction = line
         elif self.instruction.endswith("\\") and len(self.instruction) < _INSTRUCTION_MAX:
             self.instruction = self.instruction[:-1] + line
 
-    def _take_step(self, number: str, text: str) -> None:
-        self._take_base(text)
+    def _read_step(self, number: str, text: str) -> None:
+        self._read_base(text)
         if found := _STEP.match(text):
             self._steps[number] = found[1]
         elif text == "CACHED" and number in self._steps:
@@ -96,7 +96,7 @@ class BuildOutput:
         elif (found := _OUTPUT.match(text)) and found[1].strip():
             self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
 
-    def _take_base(self, text: str) -> None:
+    def _read_base(self, text: str) -> None:
         """That it is a base, and its digest, come in any order."""
         if found := _BASE.match(text):
             self._loaded.add(found[1])

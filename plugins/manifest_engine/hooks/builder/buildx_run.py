@@ -1,18 +1,34 @@
-"""Runs one build: buildx as a child process, its files in a private folder that goes with it."""
+"""Run one build: buildx as a child process, with its files in a private temporary folder."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO
 
+from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.hooks.builder import build_failure, buildx
 from manifest_engine.hooks.builder.build_output import BuildOutput
-from manifest_engine.hooks.builder.child import Child, ChildCancelled, DeadlineExceeded
+from manifest_engine.hooks.core import bounded
 from manifest_engine.hooks.engine.client import write_private
+
+_GRACE_SECONDS = 5.0
+"""Between SIGTERM, on which buildx cancels the build on the engine, and SIGKILL."""
+_BLOCK = 64 << 10
+_PR_SET_PDEATHSIG = 1
+"""prctl(2), Linux."""
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class BuildCancelled(BuildError):
@@ -21,7 +37,7 @@ class BuildCancelled(BuildError):
 
 @dataclass(frozen=True)
 class BuildInput:
-    """What a build is given besides its flags."""
+    """The input of a build, beside the flags of :class:`buildx.Build`."""
 
     context: Iterable[bytes]
     """The build context, a tar in chunks."""
@@ -29,14 +45,14 @@ class BuildInput:
     """By registry; for the base image and the cache."""
     deadline_seconds: float
     dockerfile: str
-    """How to call the Dockerfile in errors."""
+    """Name of the Dockerfile in errors."""
     on_line: Callable[[str], None]
-    """Takes each line of output as it comes."""
+    """Receives each line of output as soon as buildx prints it."""
 
 
 class BuildxRun:
     """
-    :param builder: how to call the builder in errors.
+    :param builder: name of the builder in errors.
     :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
     """
 
@@ -47,18 +63,18 @@ class BuildxRun:
         self._child = Child()
 
     def cancel(self) -> None:
-        """End the build, also on the engine; may be called from a signal handler."""
+        """Cancel the build, also on the engine; safe to call from a signal handler."""
         self._child.cancel()
 
     def image_id(self, build: buildx.Build, given: BuildInput) -> str:
-        """Build, and keep the image in the engine under ``build.tag``; its id there.
+        """Build the image as ``build.tag`` in the engine, and return its id there.
 
         :raises BuildCancelled: after :meth:`cancel`.
         :raises BuildError: with the failing line and the last lines of its output.
         """
 
-        def take(line: str) -> None:
-            self.output.take(line)
+        def read_line(line: str) -> None:
+            self.output.read_line(line)
             if line:
                 given.on_line(line)
 
@@ -75,19 +91,138 @@ class BuildxRun:
                     buildx.argv(plugin, build, metadata),
                     env=buildx.environment(build, self._engine, config, os.environ),
                     stream=given.context,
-                    on_line=take,
+                    on_line=read_line,
                     deadline_seconds=given.deadline_seconds,
                 )
-            except DeadlineExceeded:
+            except _DeadlineExceeded:
                 raise BuildError(
                     f"The image was not built within {given.deadline_seconds:.0f} s on the builder "
                     f"{self._builder!r}; the build was ended. See its log for the slow step.",
                     retryable=True,
                 ) from None
-            except ChildCancelled:
-                raise BuildCancelled("The build was cancelled.", retryable=True) from None
             if status != 0:
                 raise build_failure.failure(
                     self.output, builder=self._builder, dockerfile=given.dockerfile
                 )
             return buildx.image_id(metadata.read_text())
+
+
+class Child:
+    """One run of a program that reads a stream and prints its progress line by line.
+
+    The program ends with its caller: when :meth:`cancel` is called, the deadline passes, the stream
+    raises an exception, or this process dies.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cancelled = False
+        self._late = False
+        self._feed_error: BaseException | None = None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stream: Iterable[bytes],
+        on_line: Callable[[str], None],
+        deadline_seconds: float,
+    ) -> int:
+        """Write ``stream`` to the program's input, pass on each line of its output, and wait.
+
+        Lines are printable and have at most ``printable.LINE_MAX`` characters. The thread that
+        calls this method must outlive the program: the kernel kills the program with that thread.
+
+        :return: the exit status.
+        :raises _DeadlineExceeded: after ``deadline_seconds``.
+        :raises BuildCancelled: after :meth:`cancel`.
+        """
+        if self._cancelled:
+            raise _cancelled()
+        process = self._process = subprocess.Popen(
+            argv,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - calls prctl alone
+        )
+        assert process.stdin is not None  # noqa: S101 - piped, as stdout is
+        assert process.stdout is not None  # noqa: S101
+        feeder = threading.Thread(target=self._feed, args=(process.stdin, stream), daemon=True)
+        watchdog = threading.Timer(deadline_seconds, self._give_up)
+        watchdog.daemon = True
+        try:
+            watchdog.start()
+            feeder.start()
+            read = partial(os.read, process.stdout.fileno(), _BLOCK)
+            for line in bounded.lines(iter(read, b"")):
+                on_line(printable.line(line))
+            status = process.wait()
+        finally:
+            watchdog.cancel()
+            self._end(process)
+            feeder.join(_GRACE_SECONDS)
+            process.stdout.close()
+        if self._cancelled:
+            raise _cancelled()
+        if self._feed_error:
+            raise self._feed_error
+        if self._late:
+            raise _DeadlineExceeded
+        return status
+
+    def cancel(self) -> None:
+        """End the program; safe to call from a signal handler at any time."""
+        self._cancelled = True
+        if self._process:
+            self._process.terminate()
+            kill = threading.Timer(_GRACE_SECONDS, self._process.kill)
+            kill.daemon = True
+            kill.start()
+
+    def _give_up(self) -> None:
+        self._late = True
+        if self._process:
+            self._end(self._process)
+
+    def _feed(self, pipe: IO[bytes], stream: Iterable[bytes]) -> None:
+        try:
+            for chunk in stream:
+                pipe.write(chunk)
+        except BrokenPipeError:
+            pass  # the program ended first; its exit status and output say why
+        except BaseException as error:
+            # Kill before the pipe closes, or the program takes half a stream for the whole.
+            self._feed_error = error
+            if self._process:
+                self._process.kill()
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class _DeadlineExceeded(Exception):
+    """The program did not end in time."""
+
+
+def _cancelled() -> BuildCancelled:
+    return BuildCancelled("The build was cancelled.", retryable=True)
+
+
+def _die_with_parent() -> None:
+    """Let the kernel kill the new process when the task's process dies, even by SIGKILL."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

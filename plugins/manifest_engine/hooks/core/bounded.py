@@ -1,4 +1,4 @@
-"""Reads what programs and logs write in bounded memory, however much that is."""
+"""Read the output of programs and logs of any length in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import errno
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 LINE_BYTES = 64 << 10
-"""Of a longer line of a stream the middle is dropped. More than what becomes of it in a log, where
-it is cut again, and visibly."""
+"""The middle of a longer line is dropped. The limit exceeds that of a log line, where the cut is
+visible."""
 _ERRORS_MAX = 64 << 10
 
 
 def lines(blocks: Iterable[bytes], limit: int = LINE_BYTES) -> Iterator[bytes]:
-    """The lines of a stream, without their ends; the last one may have none.
+    """The lines of a stream, without line ends; the last line needs no line end.
 
-    Of a line with more bytes than ``limit`` its begin and its end.
+    Only the beginning and the end of a line with more bytes than ``limit``.
     """
     half = limit // 2
     line = bytearray()
@@ -35,12 +36,12 @@ def lines(blocks: Iterable[bytes], limit: int = LINE_BYTES) -> Iterator[bytes]:
 
 
 class Output(NamedTuple):
-    """What a program has written."""
+    """Exit status and output of a program."""
 
     status: int
     stdout: bytes
     stderr: bytes
-    """Its end."""
+    """The last bytes."""
 
 
 def output(
@@ -50,16 +51,19 @@ def output(
     limit: int,
     deadline_seconds: float,
     stdin: bytes = b"",
+    niceness: int = 0,
 ) -> Output:
-    """Run a program that answers once; its output waits on disk rather than in memory.
+    """Run a program and return its output, which is kept on disk while the program runs.
 
-    :param limit: bytes of its output that are read; more are an error.
+    :param limit: maximum size of the output in bytes.
+    :param niceness: added to the program's own, see nice(1).
     :raises subprocess.TimeoutExpired: after ``deadline_seconds``.
-    :raises OSError: when there is no such program, or its output has more bytes (EFBIG).
+    :raises OSError: when the program does not exist, or its output exceeds ``limit`` (EFBIG).
     """
+    command = ["nice", "-n", str(niceness), *argv] if niceness else argv
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         done = subprocess.run(
-            argv,
+            command,
             env=env,
             input=stdin,
             stdout=out,
@@ -68,7 +72,9 @@ def output(
             check=False,
         )
         if out.tell() > limit:
-            raise OSError(errno.EFBIG, f"the output of {argv[0]} has more than {limit} bytes")
+            raise OSError(
+                errno.EFBIG, f"the output of {PurePath(argv[0]).name} has more than {limit} bytes"
+            )
         out.seek(0)
         errors.seek(max(0, errors.tell() - _ERRORS_MAX))
         return Output(done.returncode, out.read(limit), errors.read(_ERRORS_MAX))

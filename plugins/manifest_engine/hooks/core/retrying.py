@@ -1,4 +1,4 @@
-"""Send a request until it is answered: a busy or broken server is given time, but not for ever."""
+"""Repeat a request while the server is busy or unreachable, up to a deadline."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class _Busy(Exception):
 def send_with_retries(
     once: Callable[[], requests.Response], *, deadline_seconds: float
 ) -> requests.Response:
-    """Call ``once`` until it is answered by something else than "busy" or a broken connection.
+    """Repeat ``once`` while the connection breaks or the status says that the server is busy.
 
-    ``Retry-After`` (RFC 9110, 10.2.3) is obeyed where it fits into the deadline.
+    The pause is that of ``Retry-After`` (RFC 9110, 10.2.3), or grows exponentially.
 
-    :raises Impatient: when the deadline would pass.
-    :raises requests.exceptions.SSLError: at once; waiting mends no certificate.
+    :raises NoAnswerInTime: when the next pause would exceed the deadline.
+    :raises requests.exceptions.SSLError: at once when a certificate is not valid.
     """
     import tenacity
 
@@ -40,8 +40,8 @@ def send_with_retries(
 
     def pause(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = retry_after(error.answer) if isinstance(error, _Busy) else None
-        return asked if asked is not None else growing(state)
+        requested = retry_after(error.answer) if isinstance(error, _Busy) else None
+        return requested if requested is not None else growing(state)
 
     def attempt() -> requests.Response:
         answer = once()
@@ -51,7 +51,7 @@ def send_with_retries(
 
     try:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_passing),
+            retry=tenacity.retry_if_exception(_is_temporary),
             wait=pause,
             sleep=sleep,
             stop=tenacity.stop_before_delay(deadline_seconds),
@@ -62,7 +62,7 @@ def send_with_retries(
 
 
 def retry_after(answer: requests.Response) -> float | None:
-    """Seconds that the answer asks to wait, None if it does not say."""
+    """Seconds in the answer's ``Retry-After``, None without that header."""
     text = answer.headers.get("Retry-After", "")
     if text.isdigit():
         return float(text)
@@ -72,9 +72,13 @@ def retry_after(answer: requests.Response) -> float | None:
         return None
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
     if isinstance(error, requests.exceptions.SSLError):
-        # A certificate that is not trusted is not by waiting; a cut connection may be.
-        return "CERTIFICATE_VERIFY_FAILED" not in str(error)
-    passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-    return isinstance(error, (_Busy, *passing))
+        # A retry helps when a connection breaks off, but not with a wrong certificate or CA file.
+        return "CERTIFICATE" not in str(error)
+    temporary = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    return isinstance(error, (_Busy, *temporary))

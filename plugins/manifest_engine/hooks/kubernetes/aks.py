@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from airflow.sdk import BaseHook
 from manifest_engine.domain.core.errors import ClusterError, ConfigurationError, ManifestEngineError
 from manifest_engine.hooks.azure import arm
 from manifest_engine.hooks.azure.identity import AzureIdentity
+from manifest_engine.hooks.core.connections import certificate_authorities
 from manifest_engine.hooks.kubernetes import kubeconfig
 
 if TYPE_CHECKING:
@@ -166,8 +166,8 @@ class AksHook(BaseHook):
 
     @property
     def _verify(self) -> bool | str:
-        """As requests takes it: True, or the path of a file of certificate authorities."""
-        return str(self._extra.get("verify") or os.environ.get("REQUESTS_CA_BUNDLE") or "") or True
+        """True, or the path of a file with certificate authorities."""
+        return certificate_authorities(self._extra)
 
 
 def _who(client: ApiClient) -> str:

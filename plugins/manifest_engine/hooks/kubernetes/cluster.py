@@ -16,7 +16,7 @@ from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
 from manifest_engine.domain.core.errors import ConfigurationError
 from manifest_engine.domain.release.labels import MANAGER
-from manifest_engine.hooks.core.connections import demand_type, required
+from manifest_engine.hooks.core.connections import require_type, required
 from manifest_engine.hooks.kubernetes.api_server import ApiServer, Json, reading_once
 from manifest_engine.hooks.kubernetes.errors import NotFound
 
@@ -75,7 +75,7 @@ class ClusterHook(KubernetesHook):
         :raises ConfigurationError: when the connection does not lead to a cluster, or does not say
             which: the provider's hook would take the one that it runs in.
         """
-        demand_type(self.connection, "kubernetes", "aks")
+        require_type(self.connection, "kubernetes", "aks")
         if self.connection.conn_type == "aks":
             from manifest_engine.hooks.kubernetes.aks import AksHook
 

@@ -1,4 +1,4 @@
-"""The private Python index of an Airflow Connection, as what pip and uv read."""
+"""The private Python index of an Airflow Connection, as configuration for pip and uv."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,6 +15,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from manifest_engine.domain.build import recipe
 from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.hooks.core.connections import pem
 
 if TYPE_CHECKING:
     from manifest_engine.domain.environment.environment import PackageIndex
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class PackageIndexHook(BaseHook):
     """A Connection of type ``http`` or ``generic``.
 
-    Host is the index's URL in pip's sense (``https://host/path/simple``), or schema, host and port
-    are filled in; login and password, where it wants them: in fields of their own, not in host.
-    In the extra: ``proxy``, the URL of a proxy on the way to the index; ``ca_cert``, certificate
-    authorities of the index or the proxy beside the usual ones, as PEM text or path.
+    Host is the index's URL for pip (``https://host/path/simple``), or schema, host and port
+    together give the URL. Login and password have fields of their own and do not belong into host.
+    Fields of the extra: ``proxy`` is the URL of a proxy between the builder and the index;
+    ``ca_cert`` holds certificate authorities of the index or the proxy, in addition to the usual
+    authorities, as PEM text or path.
 
-    :param package_index_conn_id: its id.
+    :param package_index_conn_id: id of the Airflow Connection.
     """
 
     conn_name_attr = "package_index_conn_id"
@@ -41,20 +42,22 @@ class PackageIndexHook(BaseHook):
         self.package_index_conn_id = package_index_conn_id
 
     def secrets(self, index: PackageIndex) -> dict[str, str]:
-        """What a build needs to install from the index, by the id of a secret.
+        """The build secrets for installing from the index, as text by secret id.
 
-        :raises ConfigurationError: when there is no such Connection, or no URL in it, or one with
-            credentials, or its authorities cannot be read.
+        :raises ConfigurationError: when the Connection does not exist, has no URL or a URL with
+            credentials, or names authorities that cannot be read.
         """
-        known = self._with_login
-        found = {
-            recipe.PIP_SECRET: pip_configuration(known, proxy=self._proxy, own_ca=bool(self._ca))
+        url_with_login = self._url_with_login
+        secrets = {
+            recipe.PIP_SECRET: pip_configuration(
+                url_with_login, proxy=self._proxy, own_ca=bool(self._ca)
+            )
         }
         if index.mode == "first":
-            found[recipe.UV_SECRET] = uv_configuration(known, index.public_url)
+            secrets[recipe.UV_SECRET] = uv_configuration(url_with_login, index.public_url)
         if self._ca:
-            found[recipe.CA_SECRET] = self._ca
-        return found
+            secrets[recipe.CA_SECRET] = self._ca
+        return secrets
 
     @property
     def url(self) -> str:
@@ -62,10 +65,11 @@ class PackageIndexHook(BaseHook):
         return self._url(self._connection)
 
     def require_login(self) -> None:
-        """For a failure to be told well: pip calls a package that it may not see "not found".
+        """Check the login first: pip reports a package as "not secrets" when the index refuses it.
 
-        :raises ConfigurationError: when the index refuses the login; any other trouble is not ours
-            to tell, since the builder may reach what this worker does not.
+        Other errors are ignored: the builder may reach an index that this worker does not.
+
+        :raises ConfigurationError: when the index refuses the login.
         """
         import requests
 
@@ -83,7 +87,7 @@ class PackageIndexHook(BaseHook):
                     verify=authorities or True,
                 ) as answer,
             ):
-                status = answer.status_code  # all that counts: the body is not read
+                status = answer.status_code  # the body is not needed
         except requests.RequestException:
             return
         if status in (401, 403):
@@ -104,7 +108,7 @@ class PackageIndexHook(BaseHook):
             ) from None
 
     @property
-    def _with_login(self) -> str:
+    def _url_with_login(self) -> str:
         parts = urlsplit(self.url)
         authority = parts.hostname or ""
         if parts.port:
@@ -121,15 +125,7 @@ class PackageIndexHook(BaseHook):
     @cached_property
     def _ca(self) -> str:
         given = str(self._connection.extra_dejson.get("ca_cert") or "")
-        if not given or "-----BEGIN" in given:
-            return given
-        try:
-            return Path(given).read_text()
-        except OSError as error:
-            raise ConfigurationError(
-                f"ca_cert in the extra of the Connection {self.package_index_conn_id!r} is neither "
-                f"PEM text nor a file that can be read ({error.strerror})."
-            ) from None
+        return pem(self.package_index_conn_id, "ca_cert", given) if given else ""
 
     def _url(self, connection: Any) -> str:
         host = connection.host or ""
@@ -138,7 +134,7 @@ class PackageIndexHook(BaseHook):
                 f"The Connection {self.package_index_conn_id!r} has no host; enter the URL of the "
                 "private package index, such as https://host/artifactory/api/pypi/pypi/simple."
             )
-        if "@" in host or "?" in host:  # not quoted: that would bring them into logs
+        if "@" in host or "?" in host:  # not quoted: the error goes to the logs
             raise ConfigurationError(
                 f"The Connection {self.package_index_conn_id!r} has credentials in host; put them "
                 "into login and password."
@@ -151,10 +147,10 @@ class PackageIndexHook(BaseHook):
 
 
 def pip_configuration(url: str, *, proxy: str, own_ca: bool) -> str:
-    """What pip reads: the index alone, for every package.
+    """The text of ``pip.conf``, with the private index as the only index.
 
-    pip takes the highest version that any of its indexes has. With a second index, whoever uploads
-    a higher version there replaces a private package.
+    pip takes the highest version that any of its indexes has. If pip knew a public index as well,
+    a higher version that somebody uploads there would replace a private package.
 
     :param url: of the index, with credentials.
     :param own_ca: whether the build has the secret :data:`recipe.CA_SECRET`.
@@ -171,10 +167,10 @@ def pip_configuration(url: str, *, proxy: str, own_ca: bool) -> str:
 
 
 def uv_configuration(url: str, public_url: str | None) -> str:
-    """What uv reads: a name that the private index has comes from there alone.
+    """The text of ``uv.toml``: a package that the private index has comes only from there.
 
     :param url: of the private index, with credentials.
-    :param public_url: of the public one; None for uv's own default.
+    :param public_url: of the public index; None for uv's default.
     """
     text = f'index-strategy = "first-index"\n\n[[index]]\nurl = {json.dumps(url)}\n'
     if public_url:
@@ -184,7 +180,7 @@ def uv_configuration(url: str, public_url: str | None) -> str:
 
 @contextmanager
 def _file(text: str) -> Iterator[str | None]:
-    """The path of a file with this text; None without text."""
+    """The path of a temporary file with this text; None for empty text."""
     if not text:
         yield None
         return

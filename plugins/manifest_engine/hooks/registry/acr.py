@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from manifest_engine.domain.core.errors import (
     RegistryError,
 )
 from manifest_engine.hooks.builder.buildx import Login
-from manifest_engine.hooks.core.connections import required
+from manifest_engine.hooks.core.connections import certificate_authorities, required
 from manifest_engine.hooks.registry.auth import (
     ENTRA_SCOPE,
     EntraIdentity,
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
 class AcrHook(BaseHook):
     """The registry of an Airflow Connection of type ``acr``.
 
-    Host is the login server (``name.azurecr.io``; ``host:port`` and a scheme are fine). Who we are:
-    login and password; or, by ``auth`` in the extra, an identity of Entra ID: ``service_principal``
-    (login: client id, password: secret, or ``certificate`` in the extra; ``tenant_id``),
-    ``managed_identity`` (login: client id of a user-assigned one), ``workload_identity``.
-    ``verify`` in the extra is a file of certificate authorities (default: REQUESTS_CA_BUNDLE, or
-    the usual ones).
+    Host is the login server: ``name.azurecr.io``, also with a scheme or a port. Without ``auth`` in
+    the extra, login and password are those of a registry user. With ``auth``, the identity is one
+    of Entra ID: ``service_principal`` (login: client id; password: secret, or ``certificate`` in
+    the extra; ``tenant_id``), ``managed_identity`` (login: client id if user-assigned), or
+    ``workload_identity``. ``verify`` in the extra is the path of a file of certificate authorities
+    (default: REQUESTS_CA_BUNDLE, or the usual authorities).
 
-    :param acr_conn_id: its id.
+    :param acr_conn_id: id of the Airflow Connection.
     """
 
     conn_name_attr = "acr_conn_id"
@@ -55,7 +54,7 @@ class AcrHook(BaseHook):
 
     @property
     def login_server(self) -> str:
-        """Host, and port if it has one, as image references begin.
+        """Host with its port, if any, as in image references.
 
         :raises ConfigurationError: when the Connection does not exist or has no host.
         """
@@ -85,18 +84,15 @@ class AcrHook(BaseHook):
 
     @property
     def verify(self) -> bool | str:
-        """As requests takes it: True, or the path of a file of certificate authorities."""
-        given = self._connection.extra_dejson.get("verify")
-        if isinstance(given, str) and given.lower() not in ("", "true", "false"):
-            return given
-        return os.environ.get("REQUESTS_CA_BUNDLE") or True
+        """True, or the path of a file with certificate authorities."""
+        return certificate_authorities(self._connection.extra_dejson)
 
     def docker_login(self) -> Login:
         """User and password for docker's clients: the Connection's own, or a fresh token."""
         return self.api.login()
 
     def test_connection(self) -> tuple[bool, str]:
-        """For the button "Test" of the Connection's form."""
+        """Runs when the user clicks "Test" in the Connection's form."""
         try:
             self.api.check()
         except ManifestEngineError as error:
@@ -116,8 +112,7 @@ class AcrHook(BaseHook):
                 extra=extra,
                 error=RegistryError,
             )
-            # A wrong field is told now, not by the first request.
-            identity.demand()
+            identity.validate()  # report a wrong field now, not at the first request
             return EntraIdentity(lambda: identity.token(ENTRA_SCOPE), extra.get("tenant_id"))
         if not connection.login or not connection.password:
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""The registry's HTTP API (OCI distribution specification 1.1), as far as a deployment needs it."""
+"""The parts of a registry's HTTP API (OCI distribution specification 1.1) that we need."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from manifest_engine.hooks.registry.remote_image import (
 
 
 class RegistryApi:
-    """One registry, spoken to as one identity.
+    """One registry, used as one identity.
 
     :param url: ``https://host[:port]``.
     :param verify: True, or the path of a file with certificate authorities.
@@ -38,15 +38,15 @@ class RegistryApi:
         self._http = RegistryHttp(url, identity, verify=verify, deadline_seconds=deadline_seconds)
 
     def check(self) -> None:
-        """:raises RegistryError: when it does not answer or does not know us."""
+        """:raises RegistryError: when the registry does not answer or refuses the login."""
         self._http.ask("GET", "/v2/", "", "reach it")
 
     def login(self) -> Login:
-        """User and password for docker's clients, good for at least ten minutes."""
+        """User and password for docker's clients, valid for at least ten minutes."""
         return self._http.login()
 
     def find(self, repository: str, reference: str) -> RemoteImage | None:
-        """The image of that tag or digest, None if there is none."""
+        """The image with that tag or digest, None if there is none."""
         found = self.manifest(repository, reference)
         if found is None:
             return None
@@ -59,7 +59,7 @@ class RegistryApi:
         return remote_image(found, config.json())
 
     def manifest(self, repository: str, reference: str) -> RemoteManifest | None:
-        """The digests of that tag or digest alone, None if there is none."""
+        """The digests and size of that tag or digest, None if there is none."""
         body = self._manifest(repository, reference)
         if body is None:
             return None
@@ -69,12 +69,12 @@ class RegistryApi:
             manifest_digest = platform_manifest(manifest)
             inner = self._manifest(repository, manifest_digest)
             if inner is None:
-                return None  # replication is eventual: the index came first
+                return None  # the registry has replicated the index, but not yet the manifest
             manifest = json.loads(inner)
         return remote_manifest(digest, manifest_digest, manifest)
 
     def wait_for(self, repository: str, reference: str, *, seconds: float) -> RemoteManifest | None:
-        """As :meth:`manifest`, for an image just pushed: replicas may know it a little later."""
+        """As :meth:`manifest` for a new image, which a replica can receive a little later."""
         end = time.monotonic() + seconds
         pause = 0.1
         while (found := self.manifest(repository, reference)) is None and time.monotonic() < end:
@@ -83,23 +83,23 @@ class RegistryApi:
         return found
 
     def may_push(self, repository: str) -> bool:
-        """Whether we may push there right now: an upload is begun and given up."""
+        """Whether the identity may push: begin an upload and cancel it."""
         scope = f"repository:{repository}:pull,push"
         path = f"/v2/{repository}/blobs/uploads/"
         try:
-            begun = self._http.ask("POST", path, scope, "begin an upload")
+            started = self._http.ask("POST", path, scope, "begin an upload")
         except RegistryError as error:
             if error.retryable:
                 raise
             return False
-        location = urlsplit(urljoin(self._http.url, begun.headers.get("Location", "")))
-        given_up = f"{location.path}?{location.query}"
-        with contextlib.suppress(RegistryError):  # the registry purges what was given up
-            self._http.ask("DELETE", given_up, scope, "give an upload up")
+        location = urlsplit(urljoin(self._http.url, started.headers.get("Location", "")))
+        upload = f"{location.path}?{location.query}"
+        with contextlib.suppress(RegistryError):  # the registry purges unfinished uploads
+            self._http.ask("DELETE", upload, scope, "cancel an upload")
         return True
 
     def referrers(self, repository: str, digest: str) -> Referrers:
-        """What is attached to an image."""
+        """The content attached to an image."""
         return Referrers(self._http, repository, digest)
 
     def _manifest(self, repository: str, reference: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""How to become known to a registry: three small ways behind one interface.
+"""Ways to log in to a registry, behind one interface.
 
 The token protocol is distribution's ("Token Authentication Specification"); ``/oauth2/exchange`` is
 ACR's (Azure/acr, docs/AAD-OAuth.md).
@@ -19,12 +19,12 @@ from manifest_engine.domain.core.errors import RegistryError
 from manifest_engine.hooks.builder.buildx import Login
 
 ZERO_USER = "00000000-0000-0000-0000-000000000000"
-"""The user name that goes with a refresh token (ACR)."""
+"""The user name for a refresh token (ACR)."""
 ENTRA_SCOPE = "https://containerregistry.azure.net/.default"
 _EARLY_SECONDS = 600
-"""A refresh token is renewed so long before its end: a build or push that begins with it ends."""
+"""A refresh token is renewed this long before it expires, so a build or push can finish."""
 _ASSUMED_SECONDS = 3600
-"""Life of a refresh token that does not say its end; ACR's live three hours."""
+"""Lifetime of a refresh token without ``exp``; those of ACR are valid for three hours."""
 _PARAMETER = re.compile(r'(?<!\w)(\w++)="([^"]*)"')
 
 
@@ -38,7 +38,7 @@ class Challenge:
 
     @classmethod
     def parse(cls, header: str) -> Challenge | None:
-        """None when the registry wants something else than a token."""
+        """None when the registry asks for something other than a token."""
         scheme, _, rest = header.partition(" ")
         found = dict(_PARAMETER.findall(rest))
         if scheme.lower() != "bearer" or "realm" not in found:
@@ -53,14 +53,14 @@ class Challenge:
 
 
 Send = Callable[..., dict[str, Any]]
-"""``send(method, url, params=, data=, headers=)``: one request for a token; its JSON answer."""
+"""``send(method, url, params=, data=, headers=)`` requests a token and returns the JSON answer."""
 
 
 class Identity(Protocol):
-    """Who we are."""
+    """The user or application that sends requests to the registry."""
 
     def token(self, challenge: Challenge, send: Send) -> str:
-        """A bearer token for what the challenge asks."""
+        """A bearer token for the challenge's scope."""
 
     def login(self, challenge: Challenge, send: Send) -> Login:
         """User and password for docker's clients."""
@@ -73,12 +73,12 @@ class PasswordIdentity:
         self._login = login
 
     def token(self, challenge: Challenge, send: Send) -> str:
-        word = f"{self._login.username}:{self._login.password}".encode()
+        credentials = f"{self._login.username}:{self._login.password}".encode()
         answer = send(
             "GET",
             challenge.realm,
-            params=_named(service=challenge.service, scope=challenge.scope),
-            headers={"Authorization": f"Basic {base64.b64encode(word).decode()}"},
+            params=_without_empty(service=challenge.service, scope=challenge.scope),
+            headers={"Authorization": f"Basic {base64.b64encode(credentials).decode()}"},
         )
         return _access_token(answer, challenge)
 
@@ -87,10 +87,10 @@ class PasswordIdentity:
 
 
 class EntraIdentity:
-    """An identity of Entra ID, exchanged for the registry's own refresh token.
+    """An Entra ID identity, whose token is exchanged for the registry's own refresh token.
 
-    :param entra_token: gives an Entra ID access token for :data:`ENTRA_SCOPE`; it caches by itself.
-    :param tenant: id of the tenant, where it is known.
+    :param entra_token: returns an Entra ID access token for :data:`ENTRA_SCOPE`, cached or new.
+    :param tenant: id of the tenant, if known.
     """
 
     def __init__(self, entra_token: Callable[[], str], tenant: str | None) -> None:
@@ -102,7 +102,7 @@ class EntraIdentity:
         answer = send(
             "POST",
             challenge.realm,
-            data=_named(
+            data=_without_empty(
                 grant_type="refresh_token",
                 service=challenge.service,
                 scope=challenge.scope,
@@ -121,7 +121,7 @@ class EntraIdentity:
         answer = send(
             "POST",
             f"{challenge.authority}/oauth2/exchange",
-            data=_named(
+            data=_without_empty(
                 grant_type="access_token",
                 service=challenge.service,
                 tenant=self._tenant or "",
@@ -139,9 +139,9 @@ class EntraIdentity:
 
 
 def expiry(token: str) -> float | None:
-    """``exp`` of a JSON Web Token (RFC 7519), seconds since 1970; None if it does not say.
+    """``exp`` of a JSON Web Token (RFC 7519) in seconds since 1970; None if it has none.
 
-    Its signature is not checked: the token is for the registry to verify, not for us to trust.
+    The signature is not checked: the registry verifies the token, and we only renew it in time.
     """
     try:
         payload = token.split(".")[1]
@@ -158,5 +158,5 @@ def _access_token(answer: dict[str, Any], challenge: Challenge) -> str:
     return token
 
 
-def _named(**values: str) -> dict[str, str]:
+def _without_empty(**values: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}

@@ -1,4 +1,4 @@
-"""Requests to a registry as one identity: tokens, patience, and errors as sentences."""
+"""Requests to a registry as one identity: tokens, retries, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import requests
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.builder.buildx import Login
-from manifest_engine.hooks.core.http_answers import TooLarge
+from manifest_engine.hooks.core import http_answers
 from manifest_engine.hooks.core.retrying import NoAnswerInTime, send_with_retries
 from manifest_engine.hooks.registry.auth import Challenge, Identity
-from manifest_engine.hooks.registry.session import session
 
 _TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of an answer."""
@@ -26,10 +25,10 @@ _ADVICE = {
 
 
 class RegistryHttp:
-    """One registry, spoken to as one identity.
+    """Sends requests to one registry as one identity.
 
     :param url: ``https://host[:port]``.
-    :param verify: True, or the path of a file with certificate authorities.
+    :param verify: True, or the path of a file or folder with certificate authorities.
     :param deadline_seconds: for one request with all its retries.
     """
 
@@ -40,7 +39,8 @@ class RegistryHttp:
         self.host = urlsplit(url).netloc
         self._identity = identity
         self._deadline = deadline_seconds
-        self._session = self._trusting(verify)
+        self._verify = verify
+        self._session = http_answers.session()
         self._challenge: Challenge | None = None
         self._tokens: dict[str, str] = {}
 
@@ -49,8 +49,8 @@ class RegistryHttp:
         if self._challenge is None:
             answer = self._send("GET", f"{self.url}/v2/")
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
-            self._know(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
-        assert self._challenge is not None  # noqa: S101 - known by now
+            self._accept(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
+        assert self._challenge is not None  # noqa: S101 - set above
         return self._identity.login(self._challenge, self._send_for_token)
 
     def ask(
@@ -58,18 +58,18 @@ class RegistryHttp:
         method: str,
         path: str,
         scope: str,
-        deed: str,
+        action: str,
         *,
         missing: bool = False,
         headers: dict[str, str] | None = None,
         data: bytes | None = None,
     ) -> requests.Response:
-        """One call; a challenge is answered once, since the token may have run out meanwhile.
+        """Send one request, and once more with a new token when the token has expired.
 
-        :param scope: ``repository:name:actions``, the key of the token.
-        :param deed: what is tried, for the error.
-        :param missing: whether 404 is an answer and no error.
-        :raises RegistryError: when it is refused, or not answered in time.
+        :param scope: ``repository:name:actions`` of the token.
+        :param action: what the request does, for the error.
+        :param missing: whether 404 is a valid answer.
+        :raises RegistryError: when the registry refuses the request, or does not answer in time.
         """
         for _ in range(2):
             bearer = self._tokens.get(scope)
@@ -82,44 +82,33 @@ class RegistryHttp:
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
             if challenge is None:
                 break
-            self._know(challenge)
+            self._accept(challenge)
             self._tokens[scope] = self._identity.token(challenge, self._send_for_token)
         if answer.ok or (missing and answer.status_code == 404):
             return answer
-        raise self._refused(answer, deed)
+        raise self._refused(answer, action)
 
-    def _trusting(self, verify: bool | str) -> requests.Session:
-        try:
-            return session(verify)
-        except OSError as error:
-            raise ConfigurationError(
-                f"The certificate authorities {verify} of the registry {self.host} cannot be read "
-                f"({error.strerror or error}); correct 'verify' in the acr Connection's extra, or "
-                "REQUESTS_CA_BUNDLE."
-            ) from error
-
-    def _know(self, challenge: Challenge) -> None:
-        """Keep who gives the tokens: it is the same for every scope."""
-        self._require_safe(challenge)
-        self._challenge = challenge
-
-    def _require_safe(self, challenge: Challenge) -> None:
+    def _accept(self, challenge: Challenge) -> None:
+        """Remember the token service: it is the same for every scope."""
         if self.url.startswith("https://") and not challenge.realm.startswith("https://"):
             raise RegistryError(
                 f"The registry {self.host} wants the login sent to {challenge.realm}, which is not "
                 "https; it is not sent there."
             )
+        self._challenge = challenge
 
     def _send_for_token(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         answer = self._send(method, url, **options)
         if not answer.ok:
             raise self._refused(answer, f"get a token from {urlsplit(url).netloc}")
-        told: dict[str, Any] = answer.json()
-        return told
+        token: dict[str, Any] = answer.json()
+        return token
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
         def once() -> requests.Response:
-            return self._session.request(method, url, timeout=_TIMEOUT, auth=_no_netrc, **options)
+            return self._session.request(
+                method, url, timeout=_TIMEOUT, auth=_no_netrc, verify=self._verify, **options
+            )
 
         try:
             return send_with_retries(once, deadline_seconds=self._deadline)
@@ -135,32 +124,39 @@ class RegistryHttp:
                 f"The registry {self.host} could not be spoken to by TLS ({why}); put the path "
                 "of its authority's certificates into 'verify' of the acr Connection's extra."
             ) from error
-        except TooLarge as error:
+        except http_answers.TooLarge as error:
             raise RegistryError(
                 f"{error}, which is no registry's answer; see whether the Connection's host is the "
                 "login server, and at the proxy before it."
             ) from error
+        except requests.RequestException:
+            raise
+        except OSError as error:
+            raise ConfigurationError(
+                f"The certificate authorities {self._verify} of the registry {self.host} cannot be "
+                "read; correct 'verify' in the acr Connection's extra, or REQUESTS_CA_BUNDLE."
+            ) from error
 
-    def _refused(self, answer: requests.Response, deed: str) -> RegistryError:
+    def _refused(self, answer: requests.Response, action: str) -> RegistryError:
         advice = _ADVICE.get(answer.status_code, "see the registry's own log")
         return RegistryError(
-            f"The registry {self.host} refused to let us {deed}: HTTP {answer.status_code} "
-            f"({_words(answer)}); {advice}.",
+            f"The registry {self.host} refused to let us {action}: HTTP {answer.status_code} "
+            f"({_message(answer)}); {advice}.",
             retryable=answer.status_code == 429 or answer.status_code >= 500,
         )
 
 
-def _words(answer: requests.Response) -> str:
+def _message(answer: requests.Response) -> str:
     """The messages of the specification's error document, or the beginning of the body."""
     try:
-        said: str | bytes
+        message: str | bytes
         errors = answer.json()["errors"]
-        said = "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
+        message = "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        said = answer.content
-    return printable.excerpt(said) or answer.reason
+        message = answer.content
+    return printable.excerpt(message) or answer.reason
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an ``auth`` requests would put a login from ~/.netrc over our own."""
+    """Without an ``auth``, requests would replace our login by that of ~/.netrc."""
     return request

@@ -1,4 +1,4 @@
-"""Attach content to an image in the registry, and see what is attached."""
+"""Attach content to an image in the registry, and look up attached content."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from manifest_engine.domain.core.errors import RegistryError
 from manifest_engine.domain.image import referrer
+from manifest_engine.hooks.registry.remote_image import MANIFESTS
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.registry.http import RegistryHttp
 
 
 class Referrers:
-    """Of one image: repository and digest of its manifest."""
+    """The content attached to one image.
+
+    :param digest: of the image's manifest.
+    """
 
     def __init__(self, http: RegistryHttp, repository: str, digest: str) -> None:
         self._http = http
@@ -25,9 +29,9 @@ class Referrers:
         return referrer.has_entry(self._index() or {}, media_type)
 
     def attach(self, media_type: str, content: bytes) -> str:
-        """Attach the content; the digest of the manifest that does so.
+        """Attach the content, and return the digest of the new manifest.
 
-        :raises RegistryError: when the registry does not take it.
+        :raises RegistryError: when the registry refuses the content.
         """
         subject = self._subject()
         made = referrer.manifest(subject, media_type, content)
@@ -35,7 +39,8 @@ class Referrers:
             self._upload(blob)
         answer = self._put(referrer.digest(made), referrer.MANIFEST, made)
         if "OCI-Subject" not in answer.headers:
-            # No referrers API: the image's own tag lists it (distribution specification, 7.).
+            # Without the referrers API a tag lists the attached content (distribution
+            # specification, section 7).
             tag = referrer.fallback_tag(self._digest)
             index = referrer.with_entry(self._tagged_index(), made, media_type)
             self._put(tag, referrer.INDEX, index)
@@ -65,12 +70,12 @@ class Referrers:
             f"repository:{self._repository}:pull",
             f"see what is attached in {self._repository}",
             missing=True,
-            headers={"Accept": f"{referrer.INDEX}, {referrer.MANIFEST}, {_DOCKER_MANIFEST}"},
+            headers={"Accept": f"{', '.join((referrer.INDEX, *MANIFESTS))}"},
         )
 
     def _upload(self, content: bytes) -> None:
-        scope, deed = self._push_scope, f"upload to {self._repository}"
-        begun = self._http.ask("POST", f"/v2/{self._repository}/blobs/uploads/", scope, deed)
+        scope, action = self._push_scope, f"upload to {self._repository}"
+        begun = self._http.ask("POST", f"/v2/{self._repository}/blobs/uploads/", scope, action)
         place = urlsplit(urljoin(self._http.url, begun.headers["Location"]))
         query = f"{place.query}&" if place.query else ""
         query += f"digest={quote(referrer.digest(content), safe='')}"
@@ -78,7 +83,7 @@ class Referrers:
             "PUT",
             f"{place.path}?{query}",
             scope,
-            deed,
+            action,
             headers={"Content-Type": "application/octet-stream"},
             data=content,
         )
@@ -96,6 +101,3 @@ class Referrers:
     @property
     def _push_scope(self) -> str:
         return f"repository:{self._repository}:pull,push"
-
-
-_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

@@ -1,4 +1,4 @@
-"""An image as the registry describes it: OCI image specification, and Docker's schema 2."""
+"""The registry's description of an image: OCI image specification, or Docker's schema 2."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ MANIFESTS = (
 
 @dataclass(frozen=True)
 class RemoteManifest:
-    """What a tag or digest names in the registry."""
+    """The manifest or index that a tag or digest refers to."""
 
     digest: str
-    """Of what the tag names, computed from the bytes: a manifest or an index."""
+    """Of the manifest or index that the tag refers to, computed from the bytes."""
     manifest_digest: str
-    """Of the platform's manifest: the same, unless the tag names an index."""
+    """Of the platform's manifest; the same as ``digest`` unless the tag refers to an index."""
     config_digest: str
     size: int
-    """Bytes of all layers, packed."""
+    """Bytes of all layers, compressed."""
 
 
 @dataclass(frozen=True)
 class RemoteImage(RemoteManifest):
-    """The same with what its configuration tells."""
+    """A manifest with the image's configuration."""
 
     labels: dict[str, str]
     layers: Layers
 
 
 def remote_manifest(digest: str, manifest_digest: str, manifest: dict[str, Any]) -> RemoteManifest:
-    """Put together what the registry said."""
+    """Read the content of a manifest."""
     return RemoteManifest(
         digest=digest,
         manifest_digest=manifest_digest,
@@ -49,7 +49,7 @@ def remote_manifest(digest: str, manifest_digest: str, manifest: dict[str, Any])
 
 
 def remote_image(found: RemoteManifest, config: dict[str, Any]) -> RemoteImage:
-    """The manifest and its configuration."""
+    """Add the image's configuration to its manifest."""
     return RemoteImage(
         **asdict(found),
         labels=(config.get("config") or {}).get("Labels") or {},
@@ -58,7 +58,7 @@ def remote_image(found: RemoteManifest, config: dict[str, Any]) -> RemoteImage:
 
 
 def platform_manifest(index: dict[str, Any]) -> str:
-    """The digest of the image in an index; attestations in it have the platform "unknown"."""
+    """The digest of the image in an index, whose attestations have the platform "unknown"."""
     for entry in index["manifests"]:
         if (entry.get("platform") or {}).get("os") != "unknown":
             return str(entry["digest"])

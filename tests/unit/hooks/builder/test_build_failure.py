@@ -17,7 +17,7 @@ STANDARD = "the standard Dockerfile"
 def read(name: str) -> BuildOutput:
     output = BuildOutput()
     for line in (OUTPUTS / f"{name}.txt").read_text().splitlines():
-        output.take(line)
+        output.read_line(line)
     return output
 
 
@@ -102,7 +102,7 @@ def test_a_fault_that_may_pass_is_tried_again(name: str, sentence: str) -> None:
 def told_of(*lines: str) -> BuildError:
     output = BuildOutput()
     for line in lines:
-        output.take(line)
+        output.read_line(line)
     return failure(output, builder="docker_default", dockerfile=STANDARD)
 
 
@@ -167,9 +167,11 @@ def test_the_last_lines_of_the_failing_step_are_shown() -> None:
 
 def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
     output = BuildOutput()
-    output.take('ERROR: failed to solve: process "/bin/sh -c echo no space left on device; false" '
-                "did not complete successfully: exit code: 1")  # fmt: skip
-    output.take("scripts/Dockerfile:2")
+    output.read_line(
+        'ERROR: failed to solve: process "/bin/sh -c echo no space left on device; false" '
+        "did not complete successfully: exit code: 1"
+    )
+    output.read_line("scripts/Dockerfile:2")
     error = failure(output, builder="b", dockerfile=STANDARD)
     assert "exit code 1" in str(error)
     assert not error.retryable
@@ -177,8 +179,8 @@ def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
 
 def test_memory_stays_small_however_long_the_output_is() -> None:
     output = BuildOutput()
-    output.take("#5 [2/2] RUN make")
+    output.read_line("#5 [2/2] RUN make")
     for number in range(10_000):
-        output.take(f"#5 0.1 line {number}")
-    output.take("#5 ERROR: it failed")
+        output.read_line(f"#5 0.1 line {number}")
+    output.read_line("#5 ERROR: it failed")
     assert len(output.tail) == TAIL_LINES

@@ -10,7 +10,7 @@ FIRST, SECOND = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 def bases(text: str) -> dict[str, str | None]:
     output = BuildOutput()
     for line in text.strip().splitlines():
-        output.take(line)
+        output.read_line(line)
     return output.bases
 
 

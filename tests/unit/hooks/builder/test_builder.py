@@ -39,7 +39,7 @@ def test_an_image_that_is_not_there_is_none(engine):
 def test_a_base_whose_digest_neither_build_nor_engine_tells_is_like_no_other(engine):
     engine.image = ABSENT
     output = BuildOutput()
-    output.take("#2 [internal] load metadata for docker.io/library/python:3.11")
+    output.read_line("#2 [internal] load metadata for docker.io/library/python:3.11")
     with BuilderHook() as builder:
         assert builder._bases(output) == {"docker.io/library/python:3.11": "unknown"}
 

@@ -1,14 +1,17 @@
-"""However much a program or a log writes, little of it is in memory."""
+"""Output of any length is read in little memory."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from manifest_engine.domain.core import printable
-from manifest_engine.hooks.builder.child import Child
+from manifest_engine.hooks.builder.buildx_run import Child
 from manifest_engine.hooks.core import bounded
 
 MEBIBYTE = 1 << 20
@@ -22,11 +25,11 @@ MEBIBYTE = 1 << 20
         ([], []),
     ],
 )
-def test_blocks_are_joined_to_lines(blocks, lines):
+def test_blocks_are_split_into_lines(blocks, lines):
     assert list(bounded.lines(blocks)) == lines
 
 
-def test_of_a_line_without_end_the_begin_and_the_end_are_kept():
+def test_a_long_line_keeps_its_beginning_and_its_end():
     blocks = [b"begin", *[b"x" * 10_000] * 10_000, b"end\nnext"]
     tracemalloc.start()
     begun = time.process_time()
@@ -39,7 +42,7 @@ def test_of_a_line_without_end_the_begin_and_the_end_are_kept():
     assert seconds < 2
 
 
-def test_a_program_that_prints_no_line_end_and_nul_is_read_in_little_memory():
+def test_output_without_line_ends_is_read_in_little_memory():
     program = "import sys\nfor _ in range(64): sys.stdout.write('\\0\\x1b[31mx' * (1 << 17))"
     lines: list[str] = []
     tracemalloc.start()
@@ -58,7 +61,7 @@ def test_a_program_that_prints_no_line_end_and_nul_is_read_in_little_memory():
     assert peak < MEBIBYTE
 
 
-def test_a_program_that_answers_once():
+def test_the_output_and_the_end_of_the_errors_are_returned():
     done = bounded.output(
         [sys.executable, "-c", "import sys; print(input()); sys.exit('no ' * 100_000 + 'end')"],
         env={},
@@ -70,8 +73,14 @@ def test_a_program_that_answers_once():
     assert len(done.stderr) <= 64 << 10
 
 
-def test_a_program_that_answers_too_much():
-    with pytest.raises(OSError, match="more than 5 bytes"):
+@pytest.mark.parametrize("niceness", [0, 10])
+def test_too_much_output_is_an_error_that_names_the_program(niceness):
+    program = re.escape(Path(sys.executable).name)
+    with pytest.raises(OSError, match=f"the output of {program} has more than 5 bytes"):
         bounded.output(
-            [sys.executable, "-c", "print('x' * 5)"], env={}, limit=5, deadline_seconds=60
+            [sys.executable, "-c", "print('x' * 5)"],
+            env={"PATH": os.environ["PATH"]},
+            limit=5,
+            deadline_seconds=60,
+            niceness=niceness,
         )

@@ -1,11 +1,11 @@
-"""A Docker Connection's fields say where the engine is and how to speak TLS with it."""
+"""A Docker Connection gives the address of the engine and the certificates for TLS."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 from manifest_engine.domain.core.errors import ConfigurationError
-from manifest_engine.hooks.engine.address import engine_address
+from manifest_engine.hooks.engine.client import engine_address
 
 PEM = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
 TLS = {"tls_ca_cert": PEM, "tls_client_cert": PEM, "tls_client_key": PEM}
@@ -26,7 +26,7 @@ TLS = {"tls_ca_cert": PEM, "tls_client_cert": PEM, "tls_client_key": PEM}
         ("tcp://[::1]:99", None, TLS, "tcp://[::1]:99"),
     ],
 )
-def test_the_host_may_be_written_in_many_ways(
+def test_the_host_is_accepted_in_several_forms(
     host: str | None, port: int | None, extra: dict[str, Any], url: str
 ) -> None:
     assert engine_address("docker_default", host, port, extra).url == url
@@ -44,12 +44,12 @@ def test_certificates_are_text_or_files(tmp_path: Path) -> None:
     }
 
 
-def test_half_of_the_certificates_is_refused() -> None:
+def test_incomplete_certificates_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="'b' has no tls_ca_cert, tls_client_key in its"):
         engine_address("b", "tcp://b", None, {"tls_client_cert": PEM})
 
 
-def test_a_file_that_is_not_there_is_named_by_its_key_not_its_content() -> None:
+def test_a_missing_file_is_reported_by_its_key_and_never_by_its_value() -> None:
     with pytest.raises(ConfigurationError, match="tls_client_key in the extra") as caught:
         engine_address("b", "tcp://b", None, {**TLS, "tls_client_key": "hunter2"})
     assert "hunter2" not in str(caught.value)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pytest
-import requests
 from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.builder.buildx import Login
 from manifest_engine.hooks.registry.acr import AcrHook
-from manifest_engine.hooks.registry.session import session
 
 from tests.unit.hooks.registry.registry_server import PASSWORD, REPOSITORY, USER, RegistryServer
 
@@ -103,26 +98,7 @@ def test_a_login_from_netrc_does_not_take_our_place(
     hook.api.check()
 
 
-def test_the_authorities_are_read_once_for_all_hosts_and_again_when_they_change(
-    tmp_path: Path,
-) -> None:
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_text(Path(certifi.where()).read_text())
-    first, second = _context(session(str(ca_file))), _context(session(str(ca_file)))
-    assert first is second
-    assert len(first.get_ca_certs()) > 100
-    os.utime(ca_file, (1, 1))
-    assert _context(session(str(ca_file))) is not first
-
-
 def test_authorities_that_are_not_there_are_named(connect: Callable[..., AcrHook]) -> None:
     hook = connect(host="team.azurecr.io", login="a", password="b", extra={"verify": "/no/ca.pem"})
     with pytest.raises(ConfigurationError, match=r"/no/ca\.pem of the registry team\.azurecr\.io"):
         hook.api.check()
-
-
-def _context(made: requests.Session) -> ssl.SSLContext:
-    """What the session verifies a host of that name with."""
-    adapter = made.get_adapter("https://registry.example.com")
-    pool = adapter.poolmanager.connection_from_url("https://registry.example.com")
-    return pool.conn_kw["ssl_context"]

@@ -80,7 +80,7 @@ def test_a_login_is_not_sent_from_https_to_http() -> None:
     identity = PasswordIdentity(Login(USER, PASSWORD))
     api = RegistryHttp("https://registry.example.com", identity, verify=True, deadline_seconds=60)
     with pytest.raises(RegistryError, match="which is not https; it is not sent there"):
-        api._require_safe(Challenge("http://elsewhere.example.com/token", "", ""))
+        api._accept(Challenge("http://elsewhere.example.com/token", "", ""))
 
 
 def test_only_a_bearer_challenge_asks_for_a_token() -> None:
