@@ -1,1 +1,1 @@
-"""What an approver sees, and the record of the approval."""
+"""The question to an approver, and the record of the approval."""

@@ -1,4 +1,4 @@
-"""When a person has to agree before a run goes on, and the record that later steps demand."""
+"""When a run needs an approval, and the record of the approval that later steps demand."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.removal.removal import Removal
 
 Planned = Release | Removal
-"""What a run is to do."""
+"""The plan of a run."""
 
 
 class Approved(Model):
-    """Who agreed to what in which run."""
+    """The record of an approval: who approved what in which run."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     subject: str
-    """The image's digest; of a removal the name of the service's objects."""
+    """The image digest of a deployment, or the object name of a removal."""
     run_id: str
     approved_by: str
     approved_at: datetime
@@ -36,50 +36,50 @@ class Approved(Model):
 
 
 def is_needed(planned: Planned) -> bool:
-    """Whether a person has to let it go on."""
-    wanted = planned.environment.approval
-    if wanted is None or isinstance(planned, Removal):
-        return wanted is not None
+    """Whether the run needs an approval."""
+    rule = planned.environment.approval
+    if rule is None or isinstance(planned, Removal):
+        return rule is not None
     if planned.rollback:
-        return not wanted.exempt_rollbacks
+        return not rule.exempt_rollbacks
     rebuild = planned.manifest.rebuild
     if rebuild is None or not planned.by_dag:
-        # Anybody can write the field: the base images in it are those of their own choice.
+        # A person can write a rebuild block with base images of their own choice into a run conf.
         return True
-    return rebuild_asks(wanted, rebuild)
+    return rebuild_needs_approval(rule, rebuild)
 
 
-def rebuild_asks(wanted: Approval | None, rebuild: Rebuild) -> bool:
-    """Whether a person has to let a nightly rebuild go on.
+def rebuild_needs_approval(rule: Approval | None, rebuild: Rebuild) -> bool:
+    """Whether a nightly rebuild needs an approval.
 
-    Its manifest and artifact are those of the live release (``domain.rebuild.rebuild`` sees to
-    that), so an environment may let it pass.
+    An environment can exempt rebuilds, because a rebuild has the manifest and the artifact of the
+    live release (``domain.rebuild.rebuild.outdated`` checks this).
 
-    :param wanted: of the environment.
+    :param rule: approval settings of the environment.
     """
-    if wanted is None:
+    if rule is None:
         return False
-    return rebuild.artifact_sha256 is None or not wanted.exempt_rebuilds
+    return rebuild.artifact_sha256 is None or not rule.exempt_rebuilds
 
 
 def is_own(planned: Planned, who: str) -> bool:
-    """Whether somebody's approval counts for nothing, since they asked for the run themselves.
+    """Whether an approval does not count because the approver requested the run.
 
     :param who: name of the Airflow user.
     """
-    wanted = planned.environment.approval
-    return wanted is not None and not wanted.self_approval and who == planned.requested_by
+    rule = planned.environment.approval
+    return rule is not None and not rule.self_approval and who == planned.requested_by
 
 
 def check(data: Any, planned: Planned, subject: str) -> None:
-    """Demand the record where the environment wants one.
+    """Demand the record of an approval if the run needs one.
 
-    A task that is green is no proof: anyone who may edit runs can mark it so.
+    A successful task is no proof, because anyone who may edit runs can mark a task as successful.
 
-    :param data: what ``approve`` returned.
-    :param subject: as :class:`Approved` has it.
-    :raises StateError: when there is none, it is about something else or of another run, or by
-        somebody whose word does not count.
+    :param data: result of ``approve``.
+    :param subject: the subject as in :class:`Approved`.
+    :raises StateError: when there is no record, when the record is about another subject or run, or
+        when the approver requested the run.
     """
     if not is_needed(planned):
         return
@@ -95,17 +95,17 @@ def check(data: Any, planned: Planned, subject: str) -> None:
 
 def _not_approved(planned: Planned, subject: str) -> str:
     if isinstance(planned, Removal):
-        what, left = f"the removal of {subject}", "nothing is removed"
+        what, result = f"the removal of {subject}", "nothing is removed"
     else:
-        what, left = subject[: len("sha256:") + 12], "it does not run there"
+        what, result = subject[: len("sha256:") + 12], "it does not run there"
     return (
         f"The environment {planned.environment_name!r} asks for an approval, and nobody has "
-        f"approved {what} in this run, so {left}; clear the task approve and answer it."
+        f"approved {what} in this run, so {result}; clear the task approve and answer it."
     )
 
 
 def self_approved(planned: Planned, who: str) -> str:
-    """A sentence."""
+    """The error sentence for an approver who requested the run."""
     return (
         f"{who} has asked for this run, and in {planned.environment_name!r} nobody approves a "
         "run of their own (selfApproval in environments.yaml); somebody else has to answer."
@@ -113,7 +113,7 @@ def self_approved(planned: Planned, who: str) -> str:
 
 
 def not_listed(planned: Planned, who: str) -> str:
-    """A sentence."""
+    """The error sentence for somebody who may not approve."""
     return (
         f"{who} may not approve runs for {planned.environment_name!r} (access.approve or "
         "approval.approvers in environments.yaml); somebody of those has to answer."
@@ -121,7 +121,7 @@ def not_listed(planned: Planned, who: str) -> str:
 
 
 def refused(planned: Planned, who: str) -> str:
-    """A sentence."""
+    """The error sentence for a refused run."""
     if isinstance(planned, Removal):
         what = f"the removal of {planned.name} from {planned.environment_name}"
     else:
@@ -130,9 +130,9 @@ def refused(planned: Planned, who: str) -> str:
 
 
 def unanswered(planned: Planned, approvers: Sequence[str], minutes: int) -> str:
-    """A sentence.
+    """The error sentence for a question that nobody answered.
 
-    :param minutes: how long the question stood.
+    :param minutes: how long the question was open.
     """
     who = f"{', '.join(approvers)} did not answer" if approvers else "Nobody answered"
     if isinstance(planned, Removal):

@@ -1,4 +1,4 @@
-"""What a person is asked before a run goes on, in Markdown: bounded, and without a secret."""
+"""The question to an approver, in Markdown of bounded length and without secrets."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _NAME_MAX = 100
 _VALUE_MAX = 120
 _TEXT_MAX = 2_000
 _ROWS_MAX = 40
-"""Rows of a table; an approver who needs more reads the manifest and the dry run themselves."""
+"""Rows of a table. The manifest and the dry run have the rest."""
 _PODS_MAX = 10
 _NOT_SHOWN = ("version", "environment", "dryRun", "notes")
-"""Told above the table, or nothing that changes the service."""
+"""Fields that are shown elsewhere or do not change the service."""
 _OUR_ANNOTATIONS = "metadata.annotations[manifest-engine.io/"
-"""What these say stands in the manifest's table."""
+"""Prefix of fields that repeat the table of the manifest."""
 _ENV = ".env["
-"""In the name of a field whose value may be a secret; the manifest's table shows the others."""
+"""Part of a field's name whose value may be a secret. The table of the manifest shows the others.
+"""
 
 Json = Mapping[str, Any]
 
 
 def deploy_subject(release: Release) -> str:
-    """One line."""
+    """The question in one line."""
     name, version, where = release.name, release.manifest.version, release.environment_name
     if release.rollback:
         return f"Roll {name} in {where} back to {version}?"
@@ -45,20 +46,20 @@ def deploy_body(
     changes: Sequence[Change],
     problem: str = "",
 ) -> str:
-    """What would change against the live release, and in the cluster.
+    """The changes against the live release, and in the cluster.
 
-    :param changes: of a server-side dry run.
+    :param changes: changes of a server-side dry run.
     :param problem: why the dry run failed, as a sentence.
     """
-    notes = annotation.read_annotations(live)
-    old = _manifest(notes)
+    annotations = annotation.read_annotations(live)
+    old = _manifest(annotations)
     new = annotation.manifest(release)
     lines = [f"{_asked_by(release)} Nothing of the image has run in the environment yet."]
     if release.manifest.notes:
         lines += ["", block(release.manifest.notes, _TEXT_MAX)]
     rows = [
         ("version", _value(old.get("version")), _value(new["version"])),
-        ("image digest", _value(notes.get(annotation.DIGEST)), _value(digest)),
+        ("image digest", _value(annotations.get(annotation.DIGEST)), _value(digest)),
     ]
     changed = [] if live is None else list(_changes(old, new))
     lines += ["", *table(("", "live", "after"), [*rows, *changed[:_ROWS_MAX]]), ""]
@@ -79,28 +80,29 @@ def deploy_body(
 
 
 def removal_subject(removal: Removal) -> str:
-    """One line."""
+    """The question in one line."""
     return f"Remove {removal.name} from {removal.environment_name}?"
 
 
 def removal_body(
     removal: Removal, live: Json | None, pods: Sequence[Json], objects: Iterable[str]
 ) -> str:
-    """What would go.
+    """The live release and the objects that the removal deletes.
 
-    :param live: the Deployment.
-    :param pods: of the service.
-    :param objects: what would be removed, such as ``HTTPRoute pricing-quotes``.
+    :param live: the live Deployment.
+    :param pods: pods of the service.
+    :param objects: objects to delete, such as ``HTTPRoute pricing-quotes``.
     """
-    notes = annotation.read_annotations(live)
+    annotations = annotation.read_annotations(live)
     lines = [_asked_by(removal)]
     if live is None:
         lines += ["", f"{removal.name} is not deployed there."]
     else:
-        version = _manifest(notes).get("version")
-        by, since = notes.get(annotation.REQUESTED_BY), notes.get(annotation.REQUESTED_AT)
+        version, digest = _manifest(annotations).get("version"), annotations.get(annotation.DIGEST)
+        by = annotations.get(annotation.REQUESTED_BY)
+        since = annotations.get(annotation.REQUESTED_AT)
         rows = [
-            ("live release", f"{_value(version)}, {_value(notes.get(annotation.DIGEST))}"),
+            ("live release", f"{_value(version)}, {_value(digest)}"),
             ("asked for by", f"{_value(by)} at {_value(since)}"),
             ("pods", _pods(pods)),
             ("public at", removal.url),
@@ -155,9 +157,9 @@ def _pods(pods: Sequence[Json]) -> str:
     return f"{ready} of {len(pods)} ready" + (f": {', '.join(names)}" if names else "")
 
 
-def _manifest(notes: Mapping[str, str]) -> dict[str, Any]:
+def _manifest(annotations: Mapping[str, str]) -> dict[str, Any]:
     try:
-        found = json.loads(notes.get(annotation.MANIFEST, "{}"))
+        found = json.loads(annotations.get(annotation.MANIFEST, "{}"))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

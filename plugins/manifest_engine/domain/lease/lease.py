@@ -1,7 +1,7 @@
-"""One deployment of a service at a time: what its ``Lease`` in the cluster says.
+"""The Kubernetes ``Lease`` that allows one deployment of a service at a time.
 
-The holder is a run, so that each task of the run, and each of its tries, holds it too. The name is
-not that of the service, under which the service's own pods may keep a Lease for leader election.
+The holder is a run, so all tasks and retries of the run share the lease. The name of
+the Lease is not the service's name, because the service's pods may use that for leader election.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import labels as label
 
 DURATION_SECONDS = 60
-"""A holder that has not renewed for so long is dead.
+"""Seconds without renewal after which a holder counts as dead.
 
-Longer than the gap between two tasks of a worker that runs. Where each task starts a pod of its own
-the gap may be longer, so a step asks for the lease anew and stops if another run has it.
+This is longer than the gap between two tasks on a running worker. If each task starts a pod, the
+gap can be longer, so each step acquires the lease again and stops if another run holds it.
 """
 SKEW_SECONDS = 15
-"""How far the clocks of two workers may differ."""
+"""Seconds by which the clocks of two workers may differ."""
 RENEW_SECONDS = 15.0
 _MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who deploys right now, as it is shown to whoever waits."""
+    """The run that holds a lease, as shown to a waiting run."""
 
     run_id: str
     requested_by: str
@@ -41,19 +41,13 @@ class Holder:
 def lease_name(service: str) -> str:
     """Name of the Lease of a service: ``{component}-{serviceName}.manifest-engine``.
 
-    No service has a name with a dot.
+    The dot avoids collisions, since no service name contains a dot.
     """
     return f"{service}.{label.MANAGER}"
 
 
-def is_ours(lease: Mapping[str, Any]) -> bool:
-    """Whether a run made it; another one is neither taken over nor deleted."""
-    labels = lease["metadata"].get("labels") or {}
-    return bool(labels.get(label.MANAGED_BY) == label.MANAGER)
-
-
 def not_ours(lease: Mapping[str, Any], service: str) -> str:
-    """A sentence on a Lease of our name that no run made."""
+    """The error sentence for a Lease of our name that no run created."""
     metadata = lease["metadata"]
     return (
         f"The Lease {metadata['name']!r} in namespace {metadata.get('namespace')!r}, held by "
@@ -66,9 +60,9 @@ def not_ours(lease: Mapping[str, Any], service: str) -> str:
 def desired(
     service: str, namespace: str, run_id: str, requested_by: str, now: datetime
 ) -> dict[str, Any]:
-    """The Lease as a run takes it.
+    """The Lease that a run applies to acquire it.
 
-    :param now: in UTC.
+    :param now: current time in UTC.
     """
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -89,7 +83,7 @@ def desired(
 
 
 def holder(lease: Mapping[str, Any]) -> Holder:
-    """Who holds it."""
+    """The holder of a Lease."""
     spec = lease.get("spec") or {}
     return Holder(
         run_id=spec.get("holderIdentity") or "",
@@ -99,7 +93,7 @@ def holder(lease: Mapping[str, Any]) -> Holder:
 
 
 def is_free(lease: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Whether anybody may take it: there is none, nobody holds it, or its holder is dead."""
+    """Whether a run may acquire the Lease: it does not exist, has no holder, or a dead holder."""
     spec = (lease or {}).get("spec") or {}
     if not spec.get("holderIdentity"):
         return True

@@ -1,6 +1,7 @@
-"""A run must not overwrite, nor remove, a release that was asked for later than itself.
+"""Stop a run that another run has overtaken.
 
-Nor may it judge, or roll back, one that has taken the place of its own meanwhile.
+A run must not overwrite or remove a release that was requested later than the run. A run must not
+judge or roll back a release that replaced its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from manifest_engine.domain.workload.pod import APP
 
 
 class Request(Protocol):
-    """What a run is to do: a release, or a removal."""
+    """The plan of a run: a release or a removal."""
 
     @property
     def run_id(self) -> str: ...
@@ -24,53 +25,52 @@ class Request(Protocol):
     def requested_at(self) -> datetime: ...
 
 
-def refuse(asked_for: Request, live: Mapping[str, Any] | None) -> None:
-    """Compare when the run was asked for with what the live Deployment says.
+def refuse(planned: Request, live: Mapping[str, Any] | None) -> None:
+    """Refuse a run that was requested before the live release.
 
-    A rebuild counts as old as the deployment that it renews: it brings nothing that was asked for.
+    A rebuild counts with the request time of the deployment that it renews.
 
     :raises StateError: naming the later run.
     """
-    notes = annotation.read_annotations(live)
-    run_id = notes.get(annotation.RUN_ID)
-    asked = notes.get(annotation.RENEWS_REQUEST_AT) or notes.get(annotation.REQUESTED_AT)
-    if not asked or run_id == asked_for.run_id:
+    annotations = annotation.read_annotations(live)
+    run_id = annotations.get(annotation.RUN_ID)
+    requested_at = annotations.get(annotation.RENEWS_REQUEST_AT) or annotations.get(
+        annotation.REQUESTED_AT
+    )
+    if not requested_at or run_id == planned.run_id:
         return
-    if datetime.fromisoformat(asked) > asked_for.requested_at:
+    if datetime.fromisoformat(requested_at) > planned.requested_at:
         raise StateError(
-            f"This run is superseded: {run_id}, asked for later ({asked}), has been applied "
+            f"This run is superseded: {run_id}, asked for later ({requested_at}), has been applied "
             "already. Start a new run to have it done nevertheless."
         )
 
 
 def refuse_replaced(release_hash: str | None, live: Mapping[str, Any] | None) -> None:
-    """Compare the release that a run has applied with the one that is live.
+    """Refuse to go on when the live release is not the one that the run applied.
 
-    The hash, not the run, tells them apart: an unchanged release stays that of an earlier run. Who
-    changes the image by hand leaves the notes as they are.
+    Releases are compared by hash, since an unchanged release keeps the run id of an earlier run.
+    ``kubectl set image`` does not update our annotations, so the image is compared as well.
 
-    :param release_hash: of the one that was applied; None compares nothing.
-    :raises StateError: naming the run whose release, or the image that is live instead.
+    :param release_hash: hash of the applied release; None skips the comparison.
+    :raises StateError: naming the live release's run, or the live image.
     """
     if not release_hash:
         return
-    notes = annotation.read_annotations(live)
-    image, digest = _image(live), notes.get(annotation.DIGEST)
-    if (
-        notes.get(annotation.RELEASE_HASH) == release_hash
-        and digest
-        and digest not in (image or digest)
-    ):
+    annotations = annotation.read_annotations(live)
+    live_hash, digest = annotations.get(annotation.RELEASE_HASH), annotations.get(annotation.DIGEST)
+    image = _image(live)
+    if live_hash == release_hash and digest and digest not in (image or digest):
         raise StateError(
             "The image of this run's release was replaced by hand meanwhile: live is "
             f"{image}. It is left as it is; start a new run to deploy the release nevertheless."
         )
-    if notes.get(annotation.RELEASE_HASH) != release_hash:
+    if live_hash != release_hash:
         raise StateError(
             "The release of this run was replaced meanwhile, by a deployment or by hand: live is "
-            f"that of run {notes.get(annotation.RUN_ID, '?')}, asked for by "
-            f"{notes.get(annotation.REQUESTED_BY, 'somebody')}. It is left as it is; start a new "
-            "run to deploy this one nevertheless."
+            f"that of run {annotations.get(annotation.RUN_ID, '?')}, asked for by "
+            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}. It is left as it is; start a "
+            "new run to deploy this one nevertheless."
         )
 
 

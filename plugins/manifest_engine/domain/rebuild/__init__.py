@@ -1,1 +1,1 @@
-"""Nightly rebuilds: what is deployed, what is rebuilt, and the table."""
+"""Nightly rebuilds: the deployed services, the plan, and the table of results."""

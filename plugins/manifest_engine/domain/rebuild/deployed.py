@@ -1,4 +1,4 @@
-"""What is deployed, as the cluster has it on record: what a rebuild is planned from."""
+"""The deployed services, read from the records in the cluster. Rebuilds are planned from them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from manifest_engine.domain.release.provenance import Provenance
 
 @dataclass(frozen=True)
 class Deployed:
-    """A service as its Deployment tells of it."""
+    """A deployed service, as its Deployment records it."""
 
     manifest: Manifest
     recorded: Mapping[str, Any]
     digest: str
     release_hash: str
     artifact_sha256: str | None
-    built_from: Provenance | None
+    provenance: Provenance | None
     rolled_back_from: Provenance | None = None
 
     @property
     def bases(self) -> list[str]:
         """Base images whose tags may have moved."""
-        return sorted({*unpinned_bases(self.built_from), *unpinned_bases(self.rolled_back_from)})
+        return sorted({*unpinned_bases(self.provenance), *unpinned_bases(self.rolled_back_from)})
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run is about; None is all."""
+    """The services that a run covers; None means all."""
 
     environment: str | None = None
     component: str | None = None
@@ -46,27 +46,27 @@ class Selection:
     force: bool = False
 
     def covers(self, deployment: Mapping[str, Any]) -> bool:
-        """By the labels of the Deployment, which are the manifest's."""
+        """Whether the labels of the Deployment match the selected component and service name."""
         labels = deployment["metadata"].get("labels") or {}
-        asked = {label.COMPONENT: self.component, label.NAME: self.service_name}
-        return all(value is None or labels.get(key) == value for key, value in asked.items())
+        selected = {label.COMPONENT: self.component, label.NAME: self.service_name}
+        return all(value is None or labels.get(key) == value for key, value in selected.items())
 
 
 def read(
     deployment: Mapping[str, Any], environment: str, configured: Container[str]
 ) -> Deployed | Row | None:
-    """What is on record of a Deployment; a row where nothing can be done with it.
+    """Read a Deployment's record; a table row if the service cannot be rebuilt.
 
-    None where it belongs to another environment, which shares the namespace.
+    None if the Deployment belongs to another environment that shares the namespace.
 
     :param configured: names of all environments.
     """
-    notes = annotation.read_annotations(deployment)
+    annotations = annotation.read_annotations(deployment)
     name = deployment["metadata"]["name"]
     try:
-        recorded = json.loads(notes[annotation.MANIFEST])
+        recorded = json.loads(annotations[annotation.MANIFEST])
         where = recorded.get("environment", environment)
-        digest, release_hash = notes[annotation.DIGEST], notes[annotation.RELEASE_HASH]
+        digest, release_hash = annotations[annotation.DIGEST], annotations[annotation.RELEASE_HASH]
     except (KeyError, ValueError, AttributeError):
         return Row(name, environment, SKIPPED, "No release of ours is recorded on it.")
     if where != environment and where in configured:
@@ -94,13 +94,13 @@ def read(
         recorded,
         digest,
         release_hash,
-        notes.get(annotation.ARTIFACT_SHA256),
-        provenance.read(notes.get(annotation.BUILT_FROM)),
-        provenance.read(notes.get(annotation.ROLLED_BACK_FROM)),
+        annotations.get(annotation.ARTIFACT_SHA256),
+        provenance.read(annotations.get(annotation.BUILT_FROM)),
+        provenance.read(annotations.get(annotation.ROLLED_BACK_FROM)),
     )
 
 
 def unpinned_bases(record: Provenance | None) -> list[str]:
-    """Base images that are named by a tag."""
+    """Base images that a Dockerfile names by tag."""
     bases = record.bases if record else {}
     return sorted(base for base in bases if not base_images.is_pinned(base))

@@ -1,4 +1,4 @@
-"""The run conf and the form of ``rebuild_services``: every field may stay empty."""
+"""Run conf and form of ``rebuild_services``. Every field is optional."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manifest_engine.domain.rebuild.deployed import Selection
 
 
 class Request(Model):
-    """What a run is about."""
+    """The run conf of ``rebuild_services``."""
 
     environment: str | None = Field(
         None,
@@ -46,7 +46,7 @@ class Request(Model):
 
 
 def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Selection:
-    """Read a run conf; null and blanks count as not given.
+    """Read a run conf. Null and empty fields count as missing.
 
     :raises ManifestError: naming every problem.
     """
@@ -67,7 +67,7 @@ def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Sel
 
 
 def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
-    """The run form; a scheduled run has the defaults."""
+    """The fields of the run form. A scheduled run gets the defaults."""
     found = []
     for name, field in Request.model_fields.items():
         schema: dict[str, Any] = {

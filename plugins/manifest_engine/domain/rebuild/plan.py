@@ -1,7 +1,7 @@
-"""Which of the deployed services are to be rebuilt: decided from what the cluster has on record.
+"""Decide which deployed services to rebuild.
 
-Nothing here asks anybody: one list of Deployments per environment and the present digest of each
-base image decide, so that a service that has not changed costs nothing.
+The inputs are one list of Deployments per environment and the current digest of each base image, so
+an unchanged service costs nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from manifest_engine.domain.approval.approval import rebuild_asks
+from manifest_engine.domain.approval.approval import rebuild_needs_approval
 from manifest_engine.domain.build import recipe
 from manifest_engine.domain.environment.environment import Approval
 from manifest_engine.domain.image.base_images import Current
@@ -20,18 +20,18 @@ from manifest_engine.domain.rebuild.deployed import Deployed, unpinned_bases
 from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, UNCHANGED, Row
 
 APPROVALS = 8
-"""Rebuilds of one run that wait for a person, who answers them one by one."""
-_SHOWN = len("sha256:") + 12
+"""Rebuilds of one run that ask for an approval. A person answers them one by one."""
+_DIGEST_SHOWN = len("sha256:") + 12
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A service to rebuild: why, and the conf of its ``deploy_service``."""
+    """A service to rebuild, and the conf for its ``deploy_service`` run."""
 
     row: Row
     conf: dict[str, Any]
-    asks: bool = False
-    """Whether its environment wants a person to let it go on."""
+    needs_approval: bool = False
+    """Whether the environment asks for an approval of the rebuild."""
 
 
 def decide(
@@ -42,22 +42,27 @@ def decide(
     force: bool,
     approval: Approval | None = None,
 ) -> Planned | Row:
-    """Whether the service is to be rebuilt, and why.
+    """Decide whether to rebuild a service, and why.
 
-    :param current: by normalized reference.
-    :param standard: the text of the standard Dockerfile.
-    :param approval: what its environment asks for.
+    :param current: current base images by normalized reference.
+    :param standard: text of the standard Dockerfile.
+    :param force: whether to rebuild an unchanged service, without cache.
+    :param approval: approval settings of the environment.
     """
     name, environment = _name(service), service.manifest.environment
-    for base in unpinned_bases(service.built_from):
-        # Else it would be built on what a builder once pulled, and count as renewed.
+    for base in unpinned_bases(service.provenance):
+        # The build would use the copy that the builder pulled earlier, and count as renewed.
         if problem := current[base].problem:
             return Row(name, environment, FAILED, problem)
     reason = "Asked for, without cache." if force else _reason(service, current, standard)
     if reason is None:
         return Row(name, environment, UNCHANGED)
-    left = service.rolled_back_from
-    if left and not force and _reason(replace(service, built_from=left), current, standard) is None:
+    before_rollback = replace(service, provenance=service.rolled_back_from)
+    if (
+        service.rolled_back_from
+        and not force
+        and _reason(before_rollback, current, standard) is None
+    ):
         text = (
             "Somebody rolled it back from an image on the present base images; it is rebuilt when "
             "one of them changes again, or by force."
@@ -75,29 +80,29 @@ def decide(
     )
     conf = {**service.recorded, "rebuild": rebuild.model_dump(mode="json", by_alias=True)}
     row = Row(name, environment, sentence=reason)
-    return Planned(row, conf, asks=rebuild_asks(approval, rebuild))
+    return Planned(row, conf, needs_approval=rebuild_needs_approval(approval, rebuild))
 
 
-def limit_to_one_run(planned: list[Planned], most: int) -> tuple[list[Planned], list[Row]]:
-    """Those that one run can take on, and rows of those that wait for the next one.
+def limit_to_one_run(planned: list[Planned], limit: int) -> tuple[list[Planned], list[Row]]:
+    """Split into the rebuilds of this run and the rows of services that wait for the next run.
 
-    :param most: Airflow's ``[core] max_map_length``.
+    :param limit: Airflow's ``[core] max_map_length``.
     """
     text = (
-        f"One run takes on {most} services ([core] max_map_length of Airflow); another run about "
-        "its component or service comes to it."
+        f"One run rebuilds at most {limit} services ([core] max_map_length of Airflow); start "
+        "another run for its component or service."
     )
-    return planned[:most], _skipped(planned[most:], text)
+    return planned[:limit], _skipped(planned[limit:], text)
 
 
 def limit_approvals(planned: list[Planned]) -> tuple[list[Planned], list[Row]]:
-    """Those that one run can begin, the ones that wait for a person last, and rows of the rest."""
-    asking = [item for item in planned if item.asks]
+    """Split into the rebuilds of this run, those with an approval last, and rows of the rest."""
+    asking = [item for item in planned if item.needs_approval]
     text = (
-        f"Its environment asks for approvals, and {APPROVALS} others are asked for first; the next "
-        "run comes to it. exemptRebuilds in environments.yaml lets rebuilds pass."
+        f"Its environment asks for approvals, and this run asks for {APPROVALS} others first; the "
+        "next run includes it. Set exemptRebuilds in environments.yaml to exempt rebuilds."
     )
-    begun = [item for item in planned if not item.asks] + asking[:APPROVALS]
+    begun = [item for item in planned if not item.needs_approval] + asking[:APPROVALS]
     return begun, _skipped(asking[APPROVALS:], text)
 
 
@@ -106,12 +111,12 @@ def _skipped(items: list[Planned], text: str) -> list[Row]:
 
 
 def distinct_bases(services: Iterable[Deployed]) -> list[str]:
-    """Each base image once."""
+    """The base images of all services, each once."""
     return sorted({base for service in services for base in service.bases})
 
 
 def _reason(service: Deployed, current: Mapping[str, Current], standard: bytes) -> str | None:
-    record = service.built_from
+    record = service.provenance
     if record is None:
         return "It is not on record what its image was built from."
     if record.standard and record.dockerfile != hashlib.sha256(standard).hexdigest():
@@ -122,7 +127,7 @@ def _reason(service: Deployed, current: Mapping[str, Current], standard: bytes) 
         now, then = current[base], record.bases[base]
         if not now.problem and then not in now.digests:
             new = now.pin or min(now.digests)
-            return f"{base} has changed: {then[:_SHOWN]} is {new[:_SHOWN]} now."
+            return f"{base} has changed: {then[:_DIGEST_SHOWN]} is {new[:_DIGEST_SHOWN]} now."
     return None
 
 

@@ -1,7 +1,7 @@
-"""A rebuild of what is live: when it may go on, and as which release.
+"""A rebuild of the live release: whether the rebuild may go on, and which release it deploys.
 
-It brings nothing new but newer packages: manifest and artifact are those of the live release, and
-whatever a person has done meanwhile comes first.
+A rebuild only renews base images and packages. Its manifest and artifact are those of the live
+release, and any change that a person made meanwhile wins.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release.release import Release
 
 REQUESTED_BY = "rebuild_services"
-"""Who asked for a rebuild that no person did."""
+"""The requester of a rebuild that the schedule started."""
 SKIPPED = "skipped"
-"""XCom key: the sentence why a run left everything as it was."""
+"""XCom key: the sentence that says why a run changed nothing."""
 
 
 def outdated(release: Release, live: Mapping[str, Any] | None) -> str | None:
     """Why the rebuild must not go on, as a sentence; None when it may.
 
-    :param live: the Deployment as it is.
+    :param live: the live Deployment.
     """
     planned = release.manifest.rebuild
     if planned is None:
         return None
-    notes = annotation.read_annotations(live)
+    annotations = annotation.read_annotations(live)
     if live is None or live["metadata"].get("deletionTimestamp"):
         return f"{release.name} was removed after the rebuild was planned; it is not brought back."
-    run_id = notes.get(annotation.RUN_ID)
+    run_id = annotations.get(annotation.RUN_ID)
     applied = run_id == release.run_id  # by an earlier try of this run
-    if not applied and notes.get(annotation.RELEASE_HASH) != planned.release_hash:
+    if not applied and annotations.get(annotation.RELEASE_HASH) != planned.release_hash:
         return (
             f"{release.name} was deployed anew after the rebuild was planned, by run {run_id} of "
-            f"{notes.get(annotation.REQUESTED_BY, 'somebody')}; that stays."
+            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}; that stays."
         )
     manifest = release.manifest.model_copy(update={"rebuild": None, "dry_run": False})
-    sha256 = notes.get(annotation.ARTIFACT_SHA256)
-    if planned.artifact_sha256 != sha256 or _recorded(notes) != manifest:
+    sha256 = annotations.get(annotation.ARTIFACT_SHA256)
+    if planned.artifact_sha256 != sha256 or _recorded(annotations) != manifest:
         return (
             f"Manifest or artifact of this run are not those that {release.name} runs by, so this "
             "is no rebuild; deploy it without the field rebuild."
@@ -53,29 +53,31 @@ def outdated(release: Release, live: Mapping[str, Any] | None) -> str | None:
 
 
 def release_of(planned: Release, live: Mapping[str, Any]) -> Release:
-    """The release with a tag of its own, and with the time at which the live one was asked for.
+    """The release with a tag of its own and with the request time of the live release.
 
-    So a deployment that a person asked for before the rebuild, and that is applied after it, is not
-    superseded by it.
+    The rebuild therefore does not supersede a deployment that was requested before the rebuild and
+    is applied after it.
     """
-    notes = annotation.read_annotations(live)
-    asked = notes.get(annotation.RENEWS_REQUEST_AT) or notes.get(annotation.REQUESTED_AT)
+    annotations = annotation.read_annotations(live)
+    requested_at = annotations.get(annotation.RENEWS_REQUEST_AT) or annotations.get(
+        annotation.REQUESTED_AT
+    )
     return planned.model_copy(
         update={
             "tag": names.rebuild_tag(planned.manifest.version, planned.requested_at),
-            "renews_request_at": datetime.fromisoformat(asked) if asked else None,
+            "renews_request_at": datetime.fromisoformat(requested_at) if requested_at else None,
         }
     )
 
 
-def second_in_its_minute(planned: Release) -> Release:
-    """The release with another tag, where another rebuild's image bears the one it would have."""
+def with_seconds_in_tag(planned: Release) -> Release:
+    """The release with seconds in its tag, for a second rebuild in the same minute."""
     tag = names.rebuild_tag(planned.manifest.version, planned.requested_at, seconds=True)
     return planned.model_copy(update={"tag": tag})
 
 
-def _recorded(notes: Mapping[str, str]) -> Manifest | None:
+def _recorded(annotations: Mapping[str, str]) -> Manifest | None:
     try:
-        return Manifest.model_validate(json.loads(notes.get(annotation.MANIFEST, "null")))
+        return Manifest.model_validate(json.loads(annotations.get(annotation.MANIFEST, "null")))
     except (ValueError, ValidationError):
         return None

@@ -1,4 +1,4 @@
-"""The end of a nightly run: one row per service, and a sentence."""
+"""The result of a nightly run: one row per service, and a summary."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ UNCHANGED = "unchanged"
 FAILED = "failed"
 SKIPPED = "skipped"
 _ORDER = (FAILED, REBUILT, SKIPPED, UNCHANGED)
-"""As a person wants to read it."""
+"""The order of rows in the table."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One service in one environment."""
+    """The outcome for one service in one environment."""
 
     service: str
     environment: str
     outcome: str = ""
     sentence: str = ""
-    """Why."""
+    """The reason for the outcome."""
     run_id: str | None = None
-    """Of ``deploy_service``."""
+    """Run of ``deploy_service``."""
     digest: str | None = None
-    """Of the image that is live now, where it is a new one."""
+    """Digest of the new image, if the rebuild went live."""
 
     def dump(self) -> dict[str, Any]:
         """As JSON-compatible data, for XCom."""
@@ -40,18 +40,18 @@ def load(data: dict[str, Any]) -> Row:
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:
-    """Failures first."""
+    """Sort rows for the table, failures first."""
     return sorted(rows, key=lambda row: (_ORDER.index(row.outcome), row.environment, row.service))
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """How many of each; all four stand in it."""
+    """The number of services by outcome, with an entry for each of the four outcomes."""
     found = Counter(row.outcome for row in rows)
     return {outcome: found[outcome] for outcome in (REBUILT, UNCHANGED, FAILED, SKIPPED)}
 
 
 def text(rows: list[Row]) -> str:
-    """The table as the log shows it."""
+    """The table for the log."""
     if not rows:
         return "No service is deployed there."
     width = max(len(row.service) for row in rows)
@@ -65,12 +65,12 @@ def text(rows: list[Row]) -> str:
 
 
 def summary(rows: Iterable[Row]) -> str:
-    """One line."""
+    """The numbers by outcome, in one line."""
     return ", ".join(f"{number} {outcome}" for outcome, number in counts(rows).items())
 
 
 def failure(rows: Iterable[Row]) -> str | None:
-    """The sentence of a run in which something failed; None if nothing did."""
+    """The error sentence of a run in which a rebuild failed; None if none failed."""
     failed = [row for row in ordered(rows) if row.outcome == FAILED]
     if not failed:
         return None

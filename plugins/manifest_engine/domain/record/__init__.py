@@ -1,1 +1,1 @@
-"""The audit entry, and what is redacted from it."""
+"""The audit entry and its redaction."""

@@ -1,7 +1,7 @@
-"""One audit entry per beginning and end of a run: who asked for what, and what became of it.
+"""One audit entry per start and end of a run: who requested what, and the result.
 
-``docs/audit.md`` describes the entry; it has no secret in it. Its size and the time that it takes
-are bounded, whatever was asked for: the scheduler makes it.
+``docs/audit.md`` describes the entry. The entry contains no secret. The scheduler makes the entry,
+so its size and the time to make it are bounded for any run conf.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.record.redaction import redacted
 
 SCHEMA = 1
-"""Raised when a field changes its meaning; new fields may come without that."""
+"""Incremented when the meaning of a field changes, but not for new fields."""
 
 ENTRY_MAX = 16 * 1024
-"""Bytes of an entry: what log drivers and shippers take as one line (Docker cuts lines there)."""
+"""Bytes of an entry. Log drivers and shippers accept this as one line (Docker splits longer lines).
+"""
 _ABOUT_THE_RUN_MAX = 3 * 1024
 _SENTENCE_MAX = 4 * 1024
 _MANIFEST_MAX = 5 * 1024
-"""Bytes of the entry's parts. The manifest may grow when it is redacted, from ``://@`` to ``://***@``
-at worst; the rest is for the entry's own keys."""
+"""Bytes of the entry's parts; the rest is for the entry's own keys. Redaction can lengthen the
+manifest, at worst from ``://@`` to ``://***@``."""
 _TEXT_MAX = 500
-"""Characters of a value."""
+"""Characters of one value."""
 _UNKNOWN_KEYS_MAX = 10
 
 REBUILD = "rebuild"
@@ -38,19 +39,19 @@ ACTIONS = {
     "remove_service": "remove",
     "rebuild_services": REBUILD,
 }
-"""By DAG."""
+"""Action by DAG."""
 _SOURCES = {"timetable": "schedule", "rest_api": "api", "operator": "dag"}
-"""Airflow's words for where a run came from that are not plain; the others stand as they are."""
+"""Plain words for some of Airflow's trigger types; the others are used unchanged."""
 
 NOBODY = "unknown"
-"""Who started what no person did: a schedule."""
+"""The requester of a scheduled run."""
 
 ERROR_KEY = "error"
 VALUE_KEY = "return_value"
 PUSH_KEY = "push"
 UNMAPPED = -1
-"""Airflow's index of a task that is not mapped; all that an entry is made of are, but for a failure
-that no other task sums up."""
+"""Airflow's index of a task that is not mapped. An entry reads a mapped task's XCom only for a
+failure that no other task reports."""
 _VALIDATE = ("validate", "validate_rollback", "validate_removal")
 _RECORD = ("record_release", "record_removal")
 _PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))
@@ -58,21 +59,21 @@ _APPROVED = ("approve", VALUE_KEY)
 PLACES = frozenset(
     {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _APPROVED},
 )
-"""Tasks and keys of the XComs that an entry is made of, besides the error of what failed."""
+"""Task and key of each XCom that an entry reads, besides the error of the failed task."""
 
 _KNOWN = (
     *(field.alias or name for name, field in Manifest.model_fields.items()),
     *("confirm", "force"),
 )
-"""Fields of a conf, in the order of an entry."""
+"""Fields of a run conf, in the order of the entry."""
 
 XComs = Mapping[tuple[str, str], Any]
-"""By task and key."""
+"""XCom values by task and key."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as Airflow knows it."""
+    """A run, as Airflow's metadata describes it."""
 
     dag_id: str
     run_id: str
@@ -88,10 +89,10 @@ class Run:
 def entry(
     run: Run, xcoms: XComs, *, failed: str | None = None, message: str = ""
 ) -> dict[str, Any]:
-    """The entry, in the order in which a person reads it.
+    """Make the entry, with its keys in reading order.
 
     :param failed: the task that failed first.
-    :param message: Airflow's own word for why the run ended.
+    :param message: Airflow's message about the end of the run.
     """
     cut = Excerpt(_ABOUT_THE_RUN_MAX, _TEXT_MAX).of
     over = run.state in ("success", "failed")
@@ -134,7 +135,7 @@ def entry(
 
 
 def line(made: Mapping[str, Any]) -> str:
-    """An entry as a person reads it."""
+    """An entry as text for people."""
     service = "-".join(filter(None, (made["component"], made["serviceName"]))) or "all services"
     what = f"{service} {made.get('version') or ''}".rstrip()
     result = made.get("result") or "running"
@@ -146,29 +147,29 @@ def line(made: Mapping[str, Any]) -> str:
     if made.get("approvedBy"):
         text += f", approved by {made['approvedBy']}"
     if made.get("sentence"):
-        told = f"{made['failedStep'] or 'the run'}: {made['sentence']}"
-        text += "\n" + textwrap.indent(told, "    ")
+        failure = f"{made['failedStep'] or 'the run'}: {made['sentence']}"
+        text += "\n" + textwrap.indent(failure, "    ")
     return text
 
 
 def _manifest(conf: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
-    """As validated, with defaults; as asked for, where it was not."""
+    """The validated manifest with its defaults, or the run conf if validation did not pass."""
     found = planned.get("manifest")
-    asked = found if isinstance(found, dict) else conf
-    known = {key: asked[key] for key in _KNOWN if key in asked}
-    unknown = list(islice((key for key in asked if key not in known), _UNKNOWN_KEYS_MAX))
-    # Cut before it is redacted, since redaction reads all of it.
+    source = found if isinstance(found, dict) else conf
+    known = {key: source[key] for key in _KNOWN if key in source}
+    unknown = list(islice((key for key in source if key not in known), _UNKNOWN_KEYS_MAX))
+    # Redaction reads every character, so shorten the manifest first.
     few = Excerpt(_MANIFEST_MAX, _TEXT_MAX).of(known | dict.fromkeys(unknown, ELLIPSIS))
     few.pop(ELLIPSIS, None)
     made = redacted(few)
-    if rest := len(asked) - len(few):
+    if rest := len(source) - len(few):
         made[ELLIPSIS] = f"{rest} more"
     return made
 
 
 def _sentence(xcoms: XComs, failed: str | None, message: str) -> Any:
-    if failed and (told := xcoms.get((failed, ERROR_KEY))):
-        return told
+    if failed and (error := xcoms.get((failed, ERROR_KEY))):
+        return error
     if message == "timed_out":
         return "The run took longer than its DAG allows (dagrun_timeout) and was ended."
     if failed:

@@ -1,4 +1,4 @@
-"""What may be a secret is taken out of a manifest before it is written down and kept."""
+"""Remove possible secrets from a manifest before it is recorded."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|key|auth", re.IGNORECASE)
 _SECRET_REFERENCE = re.compile(r"^[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+$")
 _URL_WITH_LOGIN = re.compile(r"(?<!\S)((?>\S*?://))\S*@")
-"""To the last @ of the word: a password that was not quoted may hold slashes, and another one."""
+"""Matches up to the last @ of a word, since an unquoted password can contain slashes and @."""
 _PAIR = re.compile(
     r"(?<!\w)(?=\w*?(?:pass|pwd|secret|token|credential|key|sig))(\w++)=[^;&\s]++", re.IGNORECASE
 )
-"""Each word and each value is looked at once: the time is linear."""
+"""Reads each word and each value once, so the time is linear."""
 _REBUILD = "rebuild"
 _OF_OTHER_RUNS = ("confirm", "version", "force")
-"""Fields of rollback, removal and the nightly rebuilds, besides those that a manifest has."""
+"""Fields of rollbacks, removals and nightly rebuilds that a manifest does not have."""
 
 
 def redacted(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What was asked for, without what may be a secret.
+    """The manifest without possible secrets.
 
-    A manifest that was refused can hold anything: unknown keys, and a secret where its reference
-    belongs.
+    A rejected manifest can contain anything, such as unknown keys, or a secret in place of a
+    reference to one.
     """
     known = {field.alias or name for name, field in Manifest.model_fields.items()}
     return {
@@ -55,7 +55,7 @@ def _redacted(key: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Without logins in URLs and without ``key=…`` of connection strings and queries."""
+    """Hide logins in URLs, and secrets in ``key=value`` pairs of connection strings and queries."""
     if isinstance(value, dict):
         return {_plain(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -53,7 +53,7 @@ class PastRelease(Model):
     manifest: dict[str, Any]
     digest: str
     artifact_sha256: str | None = None
-    built_from: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
     release_hash: str
     run_id: str
     requested_at: datetime
@@ -177,7 +177,7 @@ def _read(annotations: Mapping[str, str]) -> PastRelease | None:
             manifest=json.loads(annotations[annotation.MANIFEST]),
             digest=annotations[annotation.DIGEST],
             artifact_sha256=annotations.get(annotation.ARTIFACT_SHA256),
-            built_from=json.loads(annotations.get(annotation.BUILT_FROM, "null")),
+            provenance=json.loads(annotations.get(annotation.BUILT_FROM, "null")),
             release_hash=annotations[annotation.RELEASE_HASH],
             run_id=annotations[annotation.RUN_ID],
             requested_at=datetime.fromisoformat(annotations[annotation.REQUESTED_AT]),

@@ -1,4 +1,4 @@
-"""Taking a service out of an environment: what is asked for, and what goes."""
+"""Remove a service from an environment: the request, the plan and the objects to delete."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.route import routes, switch
 
 _DNS_LABEL = re.compile(names.DNS_LABEL)
 _KINDS = (
@@ -26,12 +27,7 @@ _KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
 )
-"""Of a release's objects, in the order in which they are applied."""
-_ROUTES = {
-    "gateway": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
-    "ingress": ("networking.k8s.io/v1", "Ingress"),
-}
-"""By ``routing.api``."""
+"""API version and kind of a release's objects, in the order in which they are applied."""
 
 
 class Request(Model):
@@ -43,17 +39,17 @@ class Request(Model):
     confirm: str = Field(
         max_length=2 * names.LABEL_MAX + 1,
         title="Confirm",
-        description="Type `{component}-{serviceName}`, the name of what goes.",
+        description="Type `{component}-{serviceName}`, the name of the service to remove.",
     )
 
 
 class Removal(Model):
-    """What ``validate_removal`` plans and the later steps do."""
+    """The plan that ``validate_removal`` makes and later steps carry out."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     name: str
-    """Of the Kubernetes objects."""
+    """Name of the Kubernetes objects."""
     service_name: str
     component: str
     environment_name: str
@@ -64,7 +60,7 @@ class Removal(Model):
 
     @property
     def url(self) -> str:
-        """Where the service was public."""
+        """The public URL of the service."""
         path = names.route_path(self.component, self.service_name)
         return self.environment.routing.url + path
 
@@ -74,9 +70,9 @@ class Removal(Model):
 
 
 def parse(conf: Mapping[str, Any]) -> Request:
-    """Read the run conf and insist on the confirmation.
+    """Read the run conf and check the confirmation.
 
-    :raises ManifestError: saying which field is wrong, or what to type.
+    :raises ManifestError: naming the wrong field, or the text to type.
     """
     run_conf.require_small(conf)
     run_conf.require_printable(conf)
@@ -107,7 +103,10 @@ def plan(
     requested_at: datetime,
     requested_by: str,
 ) -> Removal:
-    """:raises ManifestError: when the environment is not configured."""
+    """Plan a removal.
+
+    :raises ManifestError: when the environment is not configured.
+    """
     return Removal(
         name=names.object_name(asked.component, asked.service_name),
         service_name=asked.service_name,
@@ -123,7 +122,7 @@ def plan(
 def load(data: Any) -> Removal:
     """Read a removal from XCom.
 
-    :raises NothingHandedOver: when ``validate_removal`` returned none.
+    :raises NothingHandedOver: when ``validate_removal`` returned no removal.
     """
     if not data:
         raise NothingHandedOver("removal", "validate_removal")
@@ -131,29 +130,27 @@ def load(data: Any) -> Removal:
 
 
 def route(removal: Removal) -> dict[str, Any]:
-    """The object that makes the service public: its identity alone."""
-    api_version, kind = _ROUTES[removal.environment.routing.api]
-    return _identity(removal, api_version, kind)
+    """Identity of the object that makes the service public."""
+    return _identity(removal, *routes.KINDS[removal.environment.routing.api])
 
 
 def other_route(removal: Removal) -> dict[str, Any]:
-    """The one of the other kind, which the service has if its environment routed so before."""
-    (other,) = (kinds for api, kinds in _ROUTES.items() if api != removal.environment.routing.api)
-    return _identity(removal, *other)
+    """Identity of the other kind of route, from before the environment changed ``routing.api``."""
+    return _identity(removal, *switch.OTHER[route(removal)["kind"]])
 
 
 def workload(removal: Removal) -> list[dict[str, Any]]:
-    """The objects that any release of the service may have: their identities alone."""
+    """Identities of all objects, besides the route, that a release of the service can have."""
     return [_identity(removal, api_version, kind) for api_version, kind in _KINDS]
 
 
 def pod_labels(removal: Removal) -> dict[str, str]:
-    """What the pods of any release of the service bear, and its smoke tests' do not."""
+    """Labels of the pods of every release of the service. Its smoke pods do not have them."""
     return {label.INSTANCE: removal.name, label.MANAGED_BY: label.MANAGER}
 
 
-def not_ended(removal: Removal, pods: list[dict[str, Any]], seconds: float) -> str:
-    """The sentence on pods that are still there so long after the removal."""
+def pods_still_running(removal: Removal, pods: list[dict[str, Any]], seconds: float) -> str:
+    """A sentence on pods that still exist ``seconds`` after the removal."""
     names = ", ".join(
         f"{pod['metadata']['name']} on {pod['spec'].get('nodeName', 'no node')}" for pod in pods
     )
@@ -165,7 +162,7 @@ def not_ended(removal: Removal, pods: list[dict[str, Any]], seconds: float) -> s
 
 
 def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
-    """The run form: every field must be filled in."""
+    """The fields of the run form. Every field is required."""
     found = []
     for name, own in Request.model_fields.items():
         field = Manifest.model_fields.get(name, own)

@@ -1,4 +1,4 @@
-"""What is made of a smoke pod: a verdict, or an error that says why there is none."""
+"""The outcome of a smoke pod: a verdict, or an error that says why there is no verdict."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from manifest_engine.domain.workload.pod import APP
 
 Json = Mapping[str, Any]
 
-_LATE = timedelta(seconds=60)
+_DEADLINE_TOLERANCE = timedelta(seconds=60)
 
 
 def container(pod: Json, name: str) -> dict[str, Any]:
-    """A container's entry in the pod's status; empty when there is none."""
+    """A container's entry in the pod's status; empty when missing."""
     listed = (pod.get("status") or {}).get("containerStatuses") or []
     return next((item for item in listed if item["name"] == name), {})
 
 
 def prober_runs(pod: Json) -> bool:
-    """Whether its log can be read already, and its end is not in the pod's status yet."""
+    """Whether the prober runs, so that its log can be read."""
     return "running" in (container(pod, smoke_pod.PROBER).get("state") or {})
 
 
 def may_answer(pod: Json) -> bool:
-    """Whether the service runs, or is about to: else the prober has nothing to tell of it."""
+    """Whether the service runs or is about to run, so that the prober can get an answer."""
     state = container(pod, APP).get("state") or {}
-    waits_for = (state.get("waiting") or {}).get("reason")
-    return "terminated" not in state and (not waits_for or waits_for in diagnosis.STARTING)
+    waiting = (state.get("waiting") or {}).get("reason")
+    return "terminated" not in state and (not waiting or waiting in diagnosis.STARTING)
 
 
 def verdict_from_status(pod: Json) -> Verdict | None:
-    """The verdict that the prober left as its termination message; None while it has not ended.
+    """The verdict in the prober's termination message; None while the prober runs.
 
-    :raises SmokeTestFailed: when it has ended without one.
+    :raises SmokeTestFailed: when the prober ended without a verdict.
     """
     state = container(pod, smoke_pod.PROBER).get("state") or {}
     ended = state.get("terminated")
@@ -54,9 +54,9 @@ def verdict_from_status(pod: Json) -> Verdict | None:
 
 
 def pod_failure(pod: Json) -> SmokeTestFailed | None:
-    """The error when the pod was ended as a whole: how its containers ended then tells nothing.
+    """The error for a pod that was deleted or evicted, for example by a node drain; else None.
 
-    E.g. its node was drained, or short of memory.
+    The exit codes of its containers say nothing about the service then.
     """
     if pod["metadata"].get("deletionTimestamp"):
         return pod_deleted(pod["metadata"]["name"])
@@ -66,9 +66,10 @@ def pod_failure(pod: Json) -> SmokeTestFailed | None:
 
 
 def judge(found: Verdict, log: str) -> Verdict:
-    """The verdict again, if it is a good one. To be bound to digest and run by ``check``.
+    """Return a good verdict unchanged. ``verdict.check`` compares its digest and run.
 
     :param log: the end of the service's log.
+    :raises SmokeTestFailed: when the verdict is bad.
     """
     if not found.ok:
         answer = f"; its answer began {printable.excerpt(found.body, 200)!r}" if found.body else ""
@@ -80,11 +81,11 @@ def judge(found: Verdict, log: str) -> Verdict:
 
 
 def final_finding(pod: Json) -> Finding | None:
-    """Why waiting is in vain: the service crashed, the image cannot be pulled."""
+    """Why waiting longer cannot help, such as a crash or an image that cannot be pulled."""
     for name in (APP, smoke_pod.PROBER):
         seen = container(pod, name)
         finding = diagnosis.of_container(seen)
-        # Nothing in this pod is started a second time.
+        # restartPolicy is Never, so a terminated container is final.
         over = "terminated" in (seen.get("state") or {})
         if finding and (finding.final or over or not finding.retryable):
             return finding
@@ -96,7 +97,7 @@ def final_finding(pod: Json) -> Finding | None:
 
 
 def failure(finding: Finding, log: str) -> SmokeTestFailed:
-    """The error for a finding, with the service's last lines if it does not tell them itself."""
+    """The error for a finding, with the service's last log lines unless the finding has them."""
     lines = "" if "\n" in finding.sentence else diagnosis.tail(log)
     return SmokeTestFailed(
         f"The image does not pass its smoke test: {finding.sentence}{lines}",
@@ -105,7 +106,7 @@ def failure(finding: Finding, log: str) -> SmokeTestFailed:
 
 
 def pod_deleted(name: str) -> SmokeTestFailed:
-    """The error when the pod is not there any more."""
+    """The error for a deleted pod."""
     return SmokeTestFailed(
         f"Pod {name} was deleted before it gave a verdict, so nothing was applied.",
         retryable=True,
@@ -113,13 +114,13 @@ def pod_deleted(name: str) -> SmokeTestFailed:
 
 
 def no_verdict_in_time(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
-    """The error when time was over and no verdict was seen.
+    """The error for a pod without a verdict at the deadline.
 
-    :param pod: as it was seen last; empty when it never was.
+    :param pod: the pod as last seen; empty if it was never seen.
     """
     finding = diagnosis.of_pod(pod, events) if pod else None
     if finding is None and prober_runs(pod):
-        # It ends by itself in time; its node would tell, if it could.
+        # The prober ends in time by itself, so the node most likely stopped reporting.
         node = (pod.get("spec") or {}).get("nodeName", "?")
         return SmokeTestFailed(
             f"The smoke test's pod runs on node {node}, but nothing was heard of it in time; see "
@@ -134,12 +135,12 @@ def no_verdict_in_time(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFail
 
 
 def is_over(pod: Json, now: datetime) -> bool:
-    """Whether a pod has ended, or outlived the deadline that Kubernetes should have ended it by."""
+    """Whether a pod has ended, or has outlived its ``activeDeadlineSeconds``."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
     allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
-    return now - made > timedelta(seconds=allowed) + _LATE
+    return now - made > timedelta(seconds=allowed) + _DEADLINE_TOLERANCE
 
 
 def _pod_failed(pod: Json) -> Finding:

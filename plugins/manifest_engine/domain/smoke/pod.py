@@ -1,8 +1,7 @@
-"""The pod of a smoke test: the service, and a prober beside it that calls it.
+"""The pod of a smoke test: the service's container and a prober container that calls it.
 
-Both run the same digest, so that no further image is needed. They are ordinary containers: behind
-a native sidecar, the prober would start only after the kubelet's next look at its containers, which
-it takes once a second.
+Both containers run the same digest, so no other image is needed. The service is no native sidecar,
+because the prober would then start only at the kubelet's next sync, up to a second later.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from manifest_engine.domain.workload import pod
 
 PROBER = "prober"
 START_SECONDS = 300
-"""For a node, the image and the container's start, before the service's own time begins."""
+"""Seconds for scheduling, image pull and container start, before the service's own startup time."""
 _PROBER_RESOURCES = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "128Mi"},
@@ -24,13 +23,12 @@ _PROBER_RESOURCES = {
 
 
 def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
-    """The pod without a name; its prober writes the verdict to its log and leaves it as its
-    termination message.
+    """The pod, without a name. The prober writes its verdict to its log and termination message.
 
     :param script: source of ``operators/smoke/prober.py``.
     """
     manifest = release.manifest
-    asked = {
+    request = {
         "digest": digest,
         "runId": release.run_id,
         "port": manifest.port,
@@ -39,14 +37,14 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
         "expectBody": manifest.smoke_test.expect_body,
         "timeoutSeconds": manifest.smoke_test.timeout_seconds,
     }
-    # No startup probe: the prober asks as soon as it runs, and again every 50 ms.
+    # No probes: the prober calls the service as soon as the prober runs, and then every 50 ms.
     service = pod.container(release, digest)
     prober = {
         "name": PROBER,
         "image": release.image_at(digest),
         "imagePullPolicy": "IfNotPresent",
-        # Isolated from what the image sets for Python: the standard library is enough.
-        "command": ["python3", "-I", "-S", "-c", script, json.dumps(asked)],
+        # -I -S ignores the image's Python settings and packages; the standard library is enough.
+        "command": ["python3", "-I", "-S", "-c", script, json.dumps(request)],
         "resources": _PROBER_RESOURCES,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": pod.security(),
@@ -59,7 +57,7 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
             "labels": labels(release),
         },
         "spec": {
-            "containers": [prober, service],  # the pod operator knows its own as the first one
+            "containers": [prober, service],  # the pod operator's base container is the first one
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline(release),
             "terminationGracePeriodSeconds": 1,
@@ -70,7 +68,7 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
 
 
 def labels(release: Release) -> dict[str, str]:
-    """Labels that neither the Service nor another service's Service selects."""
+    """Labels that no Service selects."""
     return {
         label.SMOKE_TEST_OF: release.name,
         "app.kubernetes.io/part-of": label.PART_OF,
@@ -79,5 +77,5 @@ def labels(release: Release) -> dict[str, str]:
 
 
 def deadline(release: Release) -> int:
-    """Seconds after which Kubernetes ends the pod by itself."""
+    """Seconds after which Kubernetes ends the pod."""
     return START_SECONDS + release.manifest.smoke_test.timeout_seconds + 30

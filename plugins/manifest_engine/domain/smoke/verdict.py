@@ -13,23 +13,23 @@ from manifest_engine.domain.core.model import Model
 
 
 class Verdict(Model):
-    """What was asked of the new image, and what it answered."""
+    """The prober's request to the new image, and the answer."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     digest: str
     run_id: str
     asked: str
-    """The path."""
+    """The requested path."""
     status: int | None = None
     """The HTTP status of the last answer; None when nothing answered."""
     body: str = ""
     """The beginning of the last answer's body."""
     problem: str = ""
-    """What was wrong with the last answer or why there was none; empty when ``ok``."""
+    """What was wrong with the last answer, or why there was no answer; empty when ``ok``."""
     ok: bool
     seconds: float
-    """From the prober's start to the last answer."""
+    """Time from the prober's start to the last answer."""
 
     def dump(self) -> dict[str, Any]:
         """As JSON-compatible data, for XCom."""
@@ -37,9 +37,9 @@ class Verdict(Model):
 
 
 def read(message: str) -> Verdict | None:
-    """The prober's termination message; None when it is not one.
+    """Parse the prober's termination message; None when the message is no verdict.
 
-    What the service answered is made printable here.
+    The service's answer is made printable here.
     """
     try:
         found = Verdict.model_validate(json.loads(message), strict=False)
@@ -50,12 +50,12 @@ def read(message: str) -> Verdict | None:
 
 
 def check(data: Any, *, digest: str, run_id: str) -> Verdict:
-    """Demand a good verdict on exactly this image by exactly this run.
+    """Demand a good verdict on this image by this run.
 
-    A task that is green is no proof: it may have been marked so by hand, or its pod killed.
+    A successful task is no proof: somebody may have marked the task as successful.
 
-    :raises StateError: when there is none, or it is about another image or of another run.
-    :raises SmokeTestFailed: when it is not a good one.
+    :raises StateError: when the verdict is missing, or is about another image or run.
+    :raises SmokeTestFailed: when the verdict is bad.
     """
     if not data:
         raise NothingHandedOver("verdict", "smoke_test")

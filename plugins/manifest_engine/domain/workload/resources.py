@@ -29,7 +29,7 @@ def workload(
     release: Release,
     digest: str,
     artifact: Mapping[str, Any],
-    built_from: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     *,
     rolled_back_from: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def workload(
 
     :param digest: image digest, ``sha256:<hex>``.
     :param artifact: result of ``download_artifact``; its ``sha256`` is recorded.
-    :param built_from: provenance of the image, if known; recorded.
+    :param provenance: provenance of the image, if known; recorded.
     :param rolled_back_from: provenance of the image that a rollback replaces; recorded.
     :raises ManifestError: when the manifest is too large to be recorded.
     """
@@ -54,8 +54,8 @@ def workload(
     written = deployment["metadata"]["annotations"]
     written[annotation.RELEASE_HASH] = annotation.release_hash(objects)
     written.update(annotation.of_run(release))
-    if built_from:
-        written[annotation.BUILT_FROM] = annotation_value(built_from)
+    if provenance:
+        written[annotation.BUILT_FROM] = annotation_value(provenance)
     if rolled_back_from:
         written[annotation.ROLLED_BACK_FROM] = annotation_value(rolled_back_from)
     return history.with_record(objects)

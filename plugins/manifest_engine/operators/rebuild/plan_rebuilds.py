@@ -87,7 +87,10 @@ class PlanRebuilds(StepOperator):
         for item in taken:
             self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
-        return [{"title": _title(item), "conf": item.conf, "asks": item.asks} for item in taken]
+        return [
+            {"title": _title(item), "conf": item.conf, "asks": item.needs_approval}
+            for item in taken
+        ]
 
     def _refused(
         self, context: Context, name: str, environment: Environment, wanted: Selection

@@ -38,7 +38,7 @@ def admit(step: StepOperator, context: Context, release: Release, live: Json | N
         raise DownstreamTasksSkipped(tasks=sorted(step.get_flat_relative_ids(upstream=False)))
     made = rebuild.release_of(release, live or {})
     if AcrHook(release.environment.registry.connection).api.manifest(made.repository, made.tag):
-        return rebuild.second_in_its_minute(made)
+        return rebuild.with_seconds_in_tag(made)
     return made
 
 
@@ -52,16 +52,16 @@ def require_live(context: Context, release: Release, live: Json | None) -> None:
         raise AirflowSkipException(sentence)
 
 
-def record_unchanged(workload: Workload, lease: ServiceLease, built_from: str, live: Json) -> Json:
-    """Note down what the live image was built from; the result of ``apply_deployment``.
+def record_unchanged(workload: Workload, lease: ServiceLease, provenance: str, live: Json) -> Json:
+    """Record the provenance of the live image, and return the result of ``apply_deployment``.
 
-    The live release's own objects are applied again, with that note: nothing else changes, whatever
-    has become of the environment's settings meanwhile.
+    The recorded objects of the live release are applied again with this annotation. Nothing else
+    changes, even if the environment's settings have changed meanwhile.
 
-    :param built_from: the note.
+    :param provenance: the annotation value.
     """
     if objects := history.restore(annotation.read_annotations(live).get(annotation.OBJECTS)):
-        objects[0]["metadata"]["annotations"][annotation.BUILT_FROM] = built_from
+        objects[0]["metadata"]["annotations"][annotation.BUILT_FROM] = provenance
         live = workload.apply(history.carry_over(objects, live), live)
     lease.release()
     workload.log.info("%s is unchanged", workload.name)

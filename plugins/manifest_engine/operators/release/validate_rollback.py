@@ -99,7 +99,7 @@ def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[st
     return {
         "digest": target.digest,
         "image": image,
-        "builtFrom": target.built_from,
+        "builtFrom": target.provenance,
         "rolledBackFrom": left.dump() if left else None,
     }
 

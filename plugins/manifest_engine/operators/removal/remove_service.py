@@ -161,7 +161,7 @@ class RemoveWorkload(_Removing):
             log=self.log,
         )
         if left:
-            raise ClusterError(removal.not_ended(planned, left, END_SECONDS))
+            raise ClusterError(removal.pods_still_running(planned, left, END_SECONDS))
         self.log.info("No pod is left after %.1f s", time.monotonic() - begin)
         if self._lease is not None:
             self._lease.release()

@@ -10,6 +10,7 @@ from typing import Any
 from manifest_engine.domain.core.errors import ClusterError, StateError
 from manifest_engine.domain.lease import lease as leases
 from manifest_engine.domain.lease.lease import Holder
+from manifest_engine.domain.release import labels as label
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.hooks.kubernetes.errors import Exists
 
@@ -58,7 +59,7 @@ class ServiceLease:
                 found = self._found()
                 if found is None:
                     return self.acquire()
-                if not leases.is_ours(found):
+                if not label.is_ours(found):
                     raise StateError(leases.not_ours(found, self.name)) from None
                 holder = leases.holder(found)
                 if holder.run_id == self.run_id:
@@ -103,7 +104,7 @@ class ServiceLease:
         """Let the next run go on. A lease that cannot be released expires."""
         try:
             found = self._found()
-            if found and leases.is_ours(found) and leases.holder(found).run_id == self.run_id:
+            if found and label.is_ours(found) and leases.holder(found).run_id == self.run_id:
                 # Only as it was read: a moment later it may be another run's.
                 version = {"resourceVersion": found["metadata"]["resourceVersion"]}
                 where = {"namespace": self.namespace, "name": leases.lease_name(self.name)}

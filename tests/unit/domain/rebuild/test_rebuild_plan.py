@@ -187,7 +187,7 @@ def test_those_that_wait_for_a_person_come_last_and_are_few():
     alone = decide(None)
     begun, rest = rebuild_plan.limit_approvals([*asked_for(rebuild_plan.APPROVALS + 2), alone])
     assert begun[0] == alone
-    assert [item.asks for item in begun[1:]] == [True] * rebuild_plan.APPROVALS
+    assert [item.needs_approval for item in begun[1:]] == [True] * rebuild_plan.APPROVALS
     assert [row.outcome for row in rest] == [SKIPPED] * 2
     assert "asks for approvals" in rest[0].sentence
 

@@ -119,6 +119,6 @@ def test_the_pods_of_a_release_are_waited_for_and_those_of_its_smoke_test_are_no
 
 def test_pods_that_do_not_end_are_named_with_their_node():
     pods = [{"metadata": {"name": "quotes-1"}, "spec": {"nodeName": "node-7"}}]
-    said = removal.not_ended(planned(), pods, 40)
+    said = removal.pods_still_running(planned(), pods, 40)
     assert "pricing-quotes is removed" in said
     assert "not ended 40 s later: quotes-1 on node-7." in said
