@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sandbox.airflow import deploy
 from sandbox.core import kept_logs, stack
+from sandbox.core.lock import lock
 from sandbox.core.part import Part, SandboxError
 from sandbox.core.settings import SETTINGS
-from sandbox.core.turn import turn
 from sandbox.machine import mounts
 from sandbox.parts import all_parts, every_part, on_request
 
@@ -19,37 +19,42 @@ from sandbox.parts import all_parts, every_part, on_request
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    up = verbs.add_parser("up", help="bring everything up; what runs already is left as it is")
-    up.add_argument("--only", action="append", help="this part and what it needs (repeatable)")
-    down = verbs.add_parser("down", help="take everything down without a trace")
-    down.add_argument("--only", action="append", help="this part alone (repeatable)")
-    verbs.add_parser("status", help="each part, where it listens and whether it answers")
-    verbs.add_parser("env", help='shell exports: eval "$(python -m sandbox env)"')
-    run = verbs.add_parser("deploy", help="upload a ZIP, trigger the DAG, follow it to the URL")
+    up = verbs.add_parser("up", help="start every part that does not run yet")
+    up.add_argument(
+        "--only", action="append", help="start only this part and its needs (repeatable)"
+    )
+    down = verbs.add_parser("down", help="stop every part and remove all its traces")
+    down.add_argument("--only", action="append", help="stop only this part (repeatable)")
+    verbs.add_parser("status", help="show each part, its address and whether it answers")
+    verbs.add_parser("env", help='print shell exports: eval "$(python -m sandbox env)"')
+    run = verbs.add_parser("deploy", help="upload a ZIP, trigger the DAG, wait for the URL")
     run.add_argument("--zip", type=Path, required=True, help="the ZIP, or a folder to zip")
     run.add_argument("--manifest", type=Path, required=True, help="JSON file, see include/examples")
     run.add_argument("--json", action="store_true", help="print one JSON object at the end")
-    asked = parser.parse_args(words)
+    arguments = parser.parse_args(words)
     parts = all_parts()
+    one_at_a_time = lock("turn", "another `up` or `down` to end")
     try:
-        if asked.verb == "up":
-            chosen = _with_needs([*parts, *on_request()], asked.only) if asked.only else parts
-            with turn():
+        if arguments.verb == "up":
+            chosen = (
+                _with_needs([*parts, *on_request()], arguments.only) if arguments.only else parts
+            )
+            with one_at_a_time:
                 stack.up(chosen)
-        elif asked.verb == "down":
+        elif arguments.verb == "down":
             every = [*every_part(), *on_request()]
-            chosen = [part for part in every if not asked.only or part.name in asked.only]
-            with turn():
-                if not asked.only:
+            chosen = [part for part in every if not arguments.only or part.name in arguments.only]
+            with one_at_a_time:
+                if not arguments.only:
                     kept_logs.keep()
                 stack.down(chosen)
-                if not asked.only:
+                if not arguments.only:
                     mounts.remove(SETTINGS.state)
-        elif asked.verb == "status":
+        elif arguments.verb == "status":
             return _status(parts)
-        elif asked.verb == "deploy":
-            return deploy.main(asked.zip, asked.manifest, as_json=asked.json)
-        elif asked.verb == "env":
+        elif arguments.verb == "deploy":
+            return deploy.main(arguments.zip, arguments.manifest, as_json=arguments.json)
+        elif arguments.verb == "env":
             for key, value in stack.exports([*parts, *on_request()]).items():
                 print(f"export {key}={shlex.quote(value)}")
     except SandboxError as error:
@@ -63,19 +68,19 @@ def _with_needs(parts: list[Part], names: list[str]) -> list[Part]:
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise SandboxError(f"no part named {unknown[0]!r}; there are: {', '.join(by_name)}")
-    wanted: set[str] = set()
+    found: set[str] = set()
     queue = list(names)
     while queue:
         name = queue.pop()
-        if name not in wanted:
-            wanted.add(name)
+        if name not in found:
+            found.add(name)
             if missing := [need for need in by_name[name].needs if need not in by_name]:
                 raise SandboxError(
-                    f"the part {name!r} needs {missing[0]!r}, which a cluster that is given does "
-                    "not get: run `make down`, unset SANDBOX_KUBECONFIG, and try again"
+                    f"the part {name!r} needs {missing[0]!r}, which does not run beside a "
+                    "given cluster: run `make down`, unset SANDBOX_KUBECONFIG, and try again"
                 )
             queue.extend(by_name[name].needs)
-    return [part for part in parts if part.name in wanted]
+    return [part for part in parts if part.name in found]
 
 
 def _status(parts: list[Part]) -> int:

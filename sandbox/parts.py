@@ -1,4 +1,4 @@
-"""The list of parts; the order is that of ``status``, the start order follows from their needs."""
+"""The list of parts, in the order of ``status``. ``Part.needs`` gives the start order."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from sandbox.services.registry.registry import Registry
 
 
 def all_parts() -> list[Part]:
-    """Those that the settings ask for."""
+    """The parts that the current settings ask for."""
     left_out = _left_out()
     return [part for part in every_part() if part.name not in left_out]
 
 
 def every_part() -> list[Part]:
-    """Whatever the settings say: what runs may have been started under others."""
+    """All parts. ``down`` uses this list, because ``up`` may have run with other settings."""
     return [
         Packages(),
         Network(),
@@ -56,11 +56,11 @@ def every_part() -> list[Part]:
 
 
 def on_request() -> list[Part]:
-    """Parts that ``up`` leaves out unless it is told their name; ``down`` takes them along."""
+    """Parts that ``up`` starts only by name. ``down`` stops them."""
     return [Compose()]
 
 
 def _left_out() -> set[str]:
     found = {Database.name} if SETTINGS.database != "postgresql" else set()
-    # The way of the environment "aks": a cluster that is given knows nothing of our tenant.
+    # These parts serve the environment "aks", and a given cluster does not trust our tenant.
     return found | {Arm.name, Rbac.name} if SETTINGS.kubeconfig else found

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the Python environment, in the cache folder under a key of what it is made of, and links it as .venv.
+# Makes the Python environment in the cache folder, under a key of its requirements, and links it as .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 say() { printf 'venv           %s\n' "$*" >&2; }
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-  echo "Python 3.11 or newer is needed and '$python' is not one: apt-get install python3, or PYTHON=/path/to/python make …" >&2
+  echo "'$python' is not Python 3.11 or newer: apt-get install python3, or PYTHON=/path/to/python make …" >&2
   exit 1
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -24,8 +24,8 @@ if [ ! -e "$home/complete" ]; then
   touch "$home/complete"
 fi
 if [ ! -e "$home/compiled" ]; then
-  say "compiling it (half a minute; else every process would do that anew)"
-  "$home/bin/python" -m compileall -q -j 0 "$home/lib" >/dev/null || true # some packages hold templates
+  say "compiling the packages once for all processes (half a minute)"
+  "$home/bin/python" -m compileall -q -j 0 "$home/lib" >/dev/null || true # some packages contain templates that do not compile
   touch "$home/compiled"
 fi
 ln -sfn "$home" .venv

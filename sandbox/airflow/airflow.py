@@ -1,4 +1,4 @@
-"""Airflow itself: ``airflow standalone`` with LocalExecutor, tuned so that a demo is quick."""
+"""Airflow: ``airflow standalone`` with LocalExecutor and short intervals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import requests
 
 from sandbox.airflow import configuration as airflow_configuration
 from sandbox.airflow import database
+from sandbox.airflow.api import fetch_token
 from sandbox.core import process
 from sandbox.core.part import Part, SandboxError, wait_until
 from sandbox.core.settings import REPOSITORY, SETTINGS
@@ -34,7 +35,7 @@ class Airflow(Part):
         "engine", "registry", "artifactory", "index",
         *(() if SETTINGS.database == "sqlite" else ("database",)),
     )  # fmt: skip
-    """Its database, and those whose credentials its connections hold; not the cluster."""
+    """The database, and the parts whose credentials the Connections hold. Not the cluster."""
 
     def __init__(self) -> None:
         self.home = SETTINGS.state / "airflow"
@@ -54,8 +55,8 @@ class Airflow(Part):
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
-        if (of := (self.home / "made-of").read_text()) != _MADE_OF:
-            return f"it is made of {of}, not of {_MADE_OF}"
+        if (source := (self.home / "made-of").read_text()) != _MADE_OF:
+            return f"it runs {source}, not {_MADE_OF}"
         try:
             return self._health() or self._dags_known()
         except SandboxError as error:
@@ -68,7 +69,7 @@ class Airflow(Part):
         airflow_configuration.write(self.home, self.url)
         process.run(
             [sys.executable, "-m", "manifest_engine", "register"],
-            what="making the package known to Airflow",
+            what="registering the package with Airflow",
             env=self._environment(),
         )
         database.make_empty()
@@ -86,7 +87,7 @@ class Airflow(Part):
         self._run()
 
     def restart(self) -> None:
-        """Stop and start the processes; runs, connections and logs are kept."""
+        """Restart the processes. Runs, Connections and logs are kept."""
         process.stop(self.name)
         self._run()
 
@@ -94,7 +95,7 @@ class Airflow(Part):
         _put_on_path()
         process.start(self.name, [_PROGRAM, "standalone"], env=self._environment(), inherit=False)
         wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
-        # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
+        # The first request to the execution API takes 3.5 s. Send it before the first deployment.
         requests.get(f"{self.url}/execution/health", timeout=30)
         wait_until(self._dags_known, 60, "the DAGs in Airflow", pause=0.5)
 
@@ -103,15 +104,8 @@ class Airflow(Part):
         shutil.rmtree(self.home, ignore_errors=True)
 
     def token(self) -> str:
-        """A bearer token of Airflow's REST API. Raises SandboxError when it is refused."""
-        answer = requests.post(
-            f"{self.url}/auth/token",
-            json={"username": "admin", "password": self._password()},
-            timeout=30,
-        )
-        if not answer.ok:
-            raise SandboxError(f"Airflow at {self.url} gave no token: HTTP {answer.status_code}")
-        return str(answer.json()["access_token"])
+        """A bearer token of the REST API. Raises SandboxError."""
+        return fetch_token(self.url, self._password())
 
     def _alive(self) -> str | None:
         problem = process.require_alive(self.name)
@@ -139,7 +133,7 @@ class Airflow(Part):
         for dag in _DAGS:
             answer = requests.get(f"{self.url}/api/v2/dags/{dag}", headers=headers, timeout=10)
             if answer.status_code != 200:
-                return f"the DAG {dag} is not there yet"
+                return f"Airflow has not parsed the DAG {dag} yet"
         return None
 
     def _password(self) -> str:
@@ -158,17 +152,17 @@ class Airflow(Part):
         }
 
     def _environment(self) -> dict[str, str]:
-        """This process's environment without settings for an Airflow of someone else's."""
+        """This process's environment without settings for another Airflow."""
         path = f"{_PROGRAM.parent}{os.pathsep}{Engine().exports()['PATH']}"
-        # Types of Connections are looked for before Airflow itself adds the plugins to sys.path.
+        # Airflow looks for Connection types before it adds the plugins folder to sys.path.
         own = {"PATH": path, "PYTHONPATH": str(_PLUGINS), **self._variables()}
         rest = {key: text for key, text in os.environ.items() if not key.startswith("AIRFLOW")}
-        rest.pop("PYTHONDONTWRITEBYTECODE", None)  # each task would compile all of ours anew
+        rest.pop("PYTHONDONTWRITEBYTECODE", None)  # else each task compiles our code
         return rest | own
 
 
 def _put_on_path() -> None:
-    """Beside ``docker``: the environment's own folder would bring its ``python`` along."""
+    """Write ``airflow`` beside ``docker``, so that PATH does not get our ``python``."""
     program = docker_cli.BIN / "airflow"
     words = f"PYTHONPATH={shlex.quote(str(_PLUGINS))} exec {shlex.quote(str(_PROGRAM))}"
     program.write_text(f'#!/bin/sh\n{words} "$@"\n')

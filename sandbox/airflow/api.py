@@ -1,4 +1,4 @@
-"""Airflow's REST API as a client such as Infra Hub sees it."""
+"""A client of Airflow's REST API, as Infra Hub would use it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from sandbox.core.part import SandboxError
 
 _ANSWER_SECONDS = 30
-_AWAY_SECONDS = 90  # an API server is back 30 s after it was stopped
+_RESTART_SECONDS = 90  # a restart of the API server takes 30 s
+
+
+def fetch_token(url: str, password: str) -> str:
+    """A bearer token for the user ``admin``. Raises SandboxError."""
+    login = {"username": "admin", "password": password}
+    answer = requests.post(f"{url}/auth/token", json=login, timeout=_ANSWER_SECONDS)
+    if not answer.ok:
+        raise SandboxError(f"Airflow at {url} gave no token: HTTP {answer.status_code}")
+    return str(answer.json()["access_token"])
 
 
 class Server(Protocol):
@@ -22,7 +31,7 @@ class Server(Protocol):
 
 
 class AirflowApi:
-    """One Airflow, logged in to."""
+    """A logged-in client of one Airflow."""
 
     def __init__(self, airflow: Server) -> None:
         self.airflow = airflow
@@ -35,14 +44,14 @@ class AirflowApi:
 
     @retry(
         retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout)),
-        stop=stop_after_delay(_AWAY_SECONDS),
+        stop=stop_after_delay(_RESTART_SECONDS),
         wait=wait_fixed(1),
         reraise=True,
     )
     def get(self, path: str) -> Any:
-        """The answer's JSON, None for 404; a server that restarts is waited for."""
+        """The JSON of the answer; None for 404. Waits while the server restarts."""
         answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
-        if answer.status_code in (401, 403):  # a token of before a restart
+        if answer.status_code in (401, 403):  # a restart invalidates tokens
             self._log_in()
             answer = self.session.get(f"{self.base}/{path}", timeout=_ANSWER_SECONDS)
         if answer.status_code == 404:
@@ -51,7 +60,7 @@ class AirflowApi:
         return answer.json()
 
     def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
-        """Start a run. Raises SandboxError with the API's own words when it refuses."""
+        """Start a run. Raises SandboxError with the API's message."""
         answer = self.session.post(
             f"{self.base}/dags/{dag_id}/dagRuns",
             json={"conf": conf, "dag_run_id": run_id, "logical_date": None},

@@ -1,4 +1,4 @@
-"""Folders of sample services become the ZIPs that a build server would deploy to Artifactory."""
+"""Makes the ZIP of a sample service, as a build server would deploy to Artifactory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import io
 import zipfile
 from pathlib import Path
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a ZIP can hold: the same folder, the same bytes
+_EPOCH = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest time in a ZIP; a fixed time makes the ZIP reproducible
 
 
 def zip_folder(folder: Path, changes: dict[str, bytes] | None = None) -> bytes:
-    """The folder's files as a ZIP; ``changes`` replaces or adds members by their path."""
+    """The files of the folder as a ZIP. ``changes`` replaces or adds members by path."""
     members = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""What Airflow is told: its settings, its Connections and the environments of a manifest."""
+"""Airflow's settings, its Connections, and the environments of manifests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from sandbox.airflow import database
+from sandbox.core import credentials
 from sandbox.core.settings import REPOSITORY, SETTINGS
 from sandbox.engine.engine import Engine
 from sandbox.kubernetes import pull_secret, rbac
@@ -32,16 +33,16 @@ if "scheduler" in sys.argv:
 
 
 def write(home: Path, url: str) -> None:
-    """Write all of Airflow's configuration below ``home``; what is secret only for its owner."""
+    """Write Airflow's configuration below ``home``. Only the owner can read secrets."""
     home.mkdir(parents=True, exist_ok=True)
-    _write_private(passwords(home), json.dumps({"admin": secrets.token_urlsafe(12)}))
-    _write_private(connections(home), json.dumps(connections_wanted()))
-    environments(home).write_text(yaml.safe_dump(environments_wanted()))
+    credentials.write_private(passwords(home), json.dumps({"admin": secrets.token_urlsafe(12)}))
+    credentials.write_private(connections(home), json.dumps(desired_connections()))
+    environments(home).write_text(yaml.safe_dump(desired_environments()))
     settings = configparser.RawConfigParser()
     settings.read_dict(_settings(home, url))
     text = io.StringIO()
     settings.write(text)
-    _write_private(home / "airflow.cfg", text.getvalue())
+    credentials.write_private(home / "airflow.cfg", text.getvalue())
     (home / "config").mkdir(exist_ok=True)
     (home / "config/airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
 
@@ -61,35 +62,30 @@ def environments(home: Path) -> Path:
     return home / "environments.yaml"
 
 
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
 def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
-    """The settings of ``airflow.cfg``; the keys are the same for every process and restart."""
+    """The settings of ``airflow.cfg``."""
     return {
         "core": {
             "dags_folder": str(REPOSITORY / "dags"),
             "plugins_folder": str(REPOSITORY / "plugins"),
             "load_examples": "False",
             "executor": "LocalExecutor",
-            "parallelism": "8",  # workers are forked up front, 60 MiB each
+            "parallelism": "8",  # Airflow forks all workers at start, 60 MiB each
             "dags_are_paused_at_creation": "False",
             "simple_auth_manager_users": "admin:admin",
             "simple_auth_manager_passwords_file": str(passwords(home)),
             "execution_api_server_url": f"{url}/execution/",
-            "test_connection": "Enabled",  # the button Test in a Connection's form
+            "test_connection": "Enabled",  # the Test button of Connection forms
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         },
         "database": {"sql_alchemy_conn": database.url(home)},
         "scheduler": {
             "scheduler_idle_sleep_time": "0.1",
-            # A worker that was killed is noticed after 15 s instead of 300.
+            # Detect a killed worker after 15 s instead of 300 s.
             "task_instance_heartbeat_timeout": "15",
             "task_instance_heartbeat_timeout_detection_interval": "3",
-            # Only the scheduler that queued a task sees that. After one that was killed, the next
-            # one looks at its start, when the dead one still counts as alive, and then every 300 s.
+            # Tasks of a killed scheduler are orphaned. The next scheduler checks at its start, when
+            # the killed scheduler still counts as alive, and then every 300 s by default.
             "orphaned_tasks_check_interval": "15",
         },
         "workers": {"min_heartbeat_interval": "1"},
@@ -106,11 +102,11 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
 
 
 def _kubeconfig() -> str:
-    """Of an account with the rights of include/rbac.yaml; in a given cluster, what was given."""
+    """The given cluster's kubeconfig, else that of an account with the rights of rbac.yaml."""
     return Cluster().exports()["KUBECONFIG"] if SETTINGS.kubeconfig else str(rbac.kubeconfig())
 
 
-def connections_wanted() -> dict[str, dict[str, object]]:
+def desired_connections() -> dict[str, dict[str, object]]:
     """The Airflow Connections of the environments, in Airflow's JSON form."""
     artifactory = Artifactory().exports()
     engine = Engine().exports()
@@ -146,31 +142,31 @@ def connections_wanted() -> dict[str, dict[str, object]]:
     }
 
 
-def environments_wanted() -> dict[str, object]:
+def desired_environments() -> dict[str, object]:
     """``include/environments.yaml`` with the sandbox's own addresses."""
     content = yaml.safe_load((REPOSITORY / "include/environments.yaml").read_text())
     dev = content["environments"]["dev"]
     dev["description"] = "Sandbox on this machine"
-    # The index has internal-utils alone, so all other packages are public ones.
+    # The index has only internal-utils; all other packages are public.
     dev["packageIndex"]["mode"] = "first"
     dev["cluster"]["namespace"] = SETTINGS.namespace
     dev["cluster"]["imagePullSecrets"] = [pull_secret.NAME]
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
     del dev["routing"]["host"]
-    # In a namespace of its own behind the same host: a service can be in one of them only.
+    # All environments share one host, so a service can be live in only one of them.
     prod = copy.deepcopy(dev)
     prod["description"] = "Sandbox, after an approval"
     prod["cluster"]["namespace"] = SETTINGS.approved_namespace
     prod["approval"] = {"approvers": ["admin"], "timeoutMinutes": 60}
     content["environments"]["prod"] = prod
     stage = copy.deepcopy(prod)
-    stage["description"] = "Sandbox, after an approval that rebuilds need not have"
+    stage["description"] = "Sandbox, after an approval; rebuilds need no approval"
     stage["cluster"]["namespace"] = SETTINGS.exempt_namespace
     stage["approval"]["exemptRebuilds"] = True
     content["environments"]["stage"] = stage
     if SETTINGS.kubeconfig:
-        return content  # a cluster that is given knows nothing of our tenant
-    # The same cluster by way of ARM and Entra ID, with the rights of include/rbac.yaml and no more.
+        return content  # a given cluster does not trust our tenant
+    # The same cluster through ARM and Entra ID, with the rights of include/rbac.yaml.
     aks = copy.deepcopy(dev)
     aks["description"] = "Sandbox as an AKS cluster"
     aks["cluster"]["connection"] = "aks_default"

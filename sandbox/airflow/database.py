@@ -1,7 +1,7 @@
-"""Airflow's database: a PostgreSQL of our own, which answers while tasks meet in it.
+"""Airflow's database: a PostgreSQL server of the sandbox.
 
-With SQLite all of Airflow stands still for half a minute now and then, until a lock is given up;
-``SANDBOX_DATABASE=sqlite`` has it, for who wants to see or measure that.
+With SQLite, a lock blocks all of Airflow for half a minute from time to time.
+``SANDBOX_DATABASE=sqlite`` selects SQLite, for measurements.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ from sandbox.core.part import Part, SandboxError, wait_until
 from sandbox.core.settings import SETTINGS
 
 _VERSIONS = Path("/usr/lib/postgresql")
-"""Where Debian's packages have the servers, by version; they stand on nobody's PATH."""
+"""Debian's folder of PostgreSQL servers, by version. No PATH contains these folders."""
 NAME = "airflow"
-"""The database of the sandbox's own Airflow; a server holds others beside it."""
+"""The database of the sandbox's own Airflow. Benchmarks and tests add others."""
 _ACCOUNT = "postgres"
-_QUICK = {  # nothing here shall survive a power cut
+_QUICK = {  # no data has to survive a power failure
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "listen_addresses": "",  # the socket alone, in a folder of its owner
+    "listen_addresses": "",  # only a Unix socket, in a private folder
     "max_connections": "200",
 }
 
 
 def url(home: Path, name: str = NAME) -> str:
-    """Of the database, for SQLAlchemy.
+    """The database's URL for SQLAlchemy.
 
-    :param home: Airflow's folder, where SQLite's file lies.
-    :param name: of the database in PostgreSQL.
+    :param home: Airflow's folder, which holds SQLite's file.
+    :param name: name of the database in PostgreSQL.
     """
     if SETTINGS.database == "sqlite":
-        # Who finds the database locked waits longer than SQLite's 5 s before it fails.
+        # Wait for a lock longer than SQLite's default of 5 s.
         return f"sqlite:///{home}/airflow.db?timeout=30"
     return f"postgresql+psycopg2://{_ACCOUNT}@/{name}?host={_home()}"
 
 
 def make_empty(name: str = NAME) -> None:
-    """Throw the database away and make it anew; SQLite's goes with Airflow's folder."""
+    """Drop and create the database. SQLite's file is part of Airflow's folder."""
     if SETTINGS.database == "sqlite":
         return
     drop(name)
-    process.run([_program("createdb"), *_who(), name], what="making the database")
+    process.run([_program("createdb"), *_connection_options(), name], what="making the database")
 
 
 def drop(name: str) -> None:
-    """Throw the database away, whoever is connected to it."""
+    """Drop the database and close all its connections."""
     if SETTINGS.database == "sqlite":
         return
-    words = [_program("dropdb"), *_who(), "--if-exists", "--force", name]
+    words = [_program("dropdb"), *_connection_options(), "--if-exists", "--force", name]
     process.run(words, what="dropping the database")
 
 
-def _who() -> list[str]:
+def _connection_options() -> list[str]:
     return ["--host", str(_home()), "--username", _ACCOUNT]
 
 
@@ -67,7 +67,7 @@ def installed() -> bool:
 
 
 class Database(Part):
-    """One PostgreSQL server; its data goes with ``down``."""
+    """A PostgreSQL server. ``down`` removes its data."""
 
     name = "database"
     needs = ("packages",)
@@ -77,7 +77,7 @@ class Database(Part):
         _home().chmod(0o700)
         data, draft = _home() / "data", _home() / "draft"
         if not data.exists():
-            shutil.rmtree(draft, ignore_errors=True)  # of an attempt that was killed
+            shutil.rmtree(draft, ignore_errors=True)  # of a killed attempt
             words = [_program("initdb"), "--no-sync", "--auth=trust", "--encoding=UTF8"]
             words += ["--locale=C.UTF-8", f"--username={_ACCOUNT}", f"--pgdata={draft}"]
             process.run([*_unprivileged(), *words], what="making PostgreSQL's files")
@@ -90,8 +90,7 @@ class Database(Part):
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
-        words = [_program("pg_isready"), "--quiet", "--timeout", "1"]
-        words += ["--host", str(_home()), "--username", _ACCOUNT]
+        words = [_program("pg_isready"), "--quiet", "--timeout", "1", *_connection_options()]
         answers = subprocess.run(words, check=False).returncode == 0
         return None if answers else f"it does not answer yet; {process.last_line(self.name)}"
 
@@ -108,7 +107,7 @@ def _home() -> Path:
 
 
 def _unprivileged() -> list[str]:
-    """PostgreSQL refuses to run as root: in a name space of its own we bear another name."""
+    """PostgreSQL refuses to run as root, so map root to another user in a user namespace."""
     if os.geteuid() != 0:
         return []
     nobody = pwd.getpwnam("nobody").pw_uid
@@ -118,12 +117,12 @@ def _unprivileged() -> list[str]:
 def _program(name: str) -> str:
     found = _find(name)
     if found is None:
-        raise SandboxError(f"there is no {name} of PostgreSQL: start the part 'packages'")
+        raise SandboxError(f"PostgreSQL's program {name} is missing: start the part 'packages'")
     return found
 
 
 def _find(name: str) -> str | None:
-    """The newest of Debian's, else the one on PATH."""
+    """The program of Debian's newest version, else the program on PATH."""
     folders = sorted(_VERSIONS.glob("*/bin"), key=lambda folder: float(folder.parent.name))
     path = os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", "")])
     return shutil.which(name, path=path)

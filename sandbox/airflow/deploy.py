@@ -1,4 +1,4 @@
-"""``python -m sandbox deploy``, as Infra Hub does it: upload, trigger over REST, follow."""
+"""``python -m sandbox deploy``: upload the ZIP, trigger the DAG over REST, follow the run."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _STEPS = (
     "record_release",
     "describe_image",
 )
-_OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
+_FINISHED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _POLL_SECONDS = 0.8
 
 
 @dataclass
 class Outcome:
-    """How a deployment went; what ``--json`` prints."""
+    """The result of a deployment, and the output of ``--json``."""
 
     run_id: str
     state: str = "queued"
@@ -73,9 +73,9 @@ def deploy(
     to_end: bool = False,
     airflow: Server | None = None,
 ) -> Outcome:
-    """Upload the ZIP where the manifest says (or convention does), trigger and follow.
+    """Upload the ZIP to the manifest's artifact path, trigger the DAG and follow the run.
 
-    :param to_end: also wait for what comes after the service is live; see :func:`follow`.
+    :param to_end: wait for the end of the run; see :func:`follow`.
     """
     if archive is not None:
         upload(archive, _artifact_path(manifest))
@@ -95,21 +95,21 @@ def follow(
     quiet: bool = False,
     to_end: bool = True,
 ) -> Outcome:
-    """Show the steps as they go, and collect how the run ended.
+    """Show the steps of a run and return its outcome.
 
-    :param to_end: else a deployment counts as a success once it is recorded, while its image's
-        bill of materials is still made.
+    :param to_end: wait for the end of the run. Without it, return once ``record_release`` succeeds,
+        while the run still describes the image.
     """
     run = f"dags/{dag_id}/dagRuns/{run_id}"
     outcome = Outcome(run_id)
     begin = time.monotonic()
-    told: set[tuple[str, str, int]] = set()
+    shown: set[tuple[str, str, int]] = set()
     while outcome.state not in ("success", "failed"):
         time.sleep(_POLL_SECONDS)
         tasks = api.get(f"{run}/taskInstances?limit=100")["task_instances"]
         for item in tasks:
-            _note(outcome, item, told, quiet=quiet)
-        if all(item["state"] in _OVER for item in tasks):
+            _record(outcome, item, shown, quiet=quiet)
+        if all(item["state"] in _FINISHED for item in tasks):
             outcome.state = api.get(run)["state"]
         elif not to_end and outcome.steps.get("record_release", {}).get("state") == "success":
             outcome.state = "success"
@@ -126,17 +126,17 @@ def follow(
     return outcome
 
 
-def _note(
-    outcome: Outcome, item: dict[str, Any], told: set[tuple[str, str, int]], *, quiet: bool
+def _record(
+    outcome: Outcome, item: dict[str, Any], shown: set[tuple[str, str, int]], *, quiet: bool
 ) -> None:
     name, state = item["task_id"], item["state"] or "waiting"
     seconds = round(item["duration"], 1) if item["duration"] is not None else None
     outcome.steps[name] = {"state": state, "seconds": seconds, "tries": item["try_number"]}
     event = (name, state, item["try_number"])
-    if quiet or event in told or state in ("waiting", "scheduled", "queued"):
+    if quiet or event in shown or state in ("waiting", "scheduled", "queued"):
         return
-    told.add(event)
-    took = f" in {seconds} s" if state in _OVER and seconds is not None else ""
+    shown.add(event)
+    took = f" in {seconds} s" if state in _FINISHED and seconds is not None else ""
     say("deploy", f"{name:<18} {state}{took}")
 
 
@@ -148,15 +148,15 @@ def _artifact_path(manifest: dict[str, Any]) -> str:
         return f"datafactory/{manifest['component']}/{name}/{version}/{name}-{version}.zip"
     except KeyError as error:
         raise SandboxError(
-            f"the manifest has no {error.args[0]}, so there is no place to upload the ZIP to"
+            f"the manifest has no {error.args[0]}, so the path of the ZIP is unknown"
         ) from None
 
 
 def main(zip_file: Path, manifest_file: Path, *, as_json: bool) -> int:
-    """The verb ``deploy``: exit status 0 when the service is live, else 1."""
+    """The command ``deploy``. Exit status: 0 if the service is live, else 1."""
     for path in (zip_file, manifest_file):
         if not path.exists():
-            raise SandboxError(f"there is no file {path}")
+            raise SandboxError(f"{path} does not exist")
     try:
         manifest = json.loads(manifest_file.read_text())
     except ValueError as error:

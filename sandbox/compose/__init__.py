@@ -1,1 +1,1 @@
-"""The stack of ``docker-compose.yaml`` beside the sandbox."""
+"""Runs the stack of ``docker-compose.yaml`` beside the sandbox."""

@@ -1,6 +1,6 @@
-"""The stack of docker-compose.yaml beside the sandbox's own Airflow, on the sandbox's engine.
+"""The stack of docker-compose.yaml on the sandbox's engine, beside the sandbox's own Airflow.
 
-It is started on request only: ``python -m sandbox up --only compose``.
+Only ``python -m sandbox up --only compose`` starts the stack.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from sandbox.airflow.api import fetch_token
 from sandbox.compose import configuration as compose_configuration
 from sandbox.compose import network as compose_network
 from sandbox.compose import stand_in_images as compose_images
@@ -24,11 +25,11 @@ from sandbox.engine.engine import Engine
 
 BUILDERS = ("builder-1", "builder-2")
 _UP_SECONDS = 600
-"""It takes 40 s on an idle machine, and ten times that on a busy one."""
+"""Startup takes 40 s on an idle machine and ten times as long on a busy one."""
 _BUILT = compose_configuration.HOME / "built"
-"""Holds what the running image was made of."""
+"""Contains the hash of the sources of the running stack."""
 _ENGINE = compose_configuration.HOME / "engine"
-"""Holds the engine's address, empty for the machine's own: other settings would lead to another."""
+"""Contains the address of the stack's engine, since settings may change; empty: the machine's."""
 _SOURCES = (
     "Dockerfile",
     "docker-compose.yaml",
@@ -41,7 +42,7 @@ _SOURCES = (
 
 
 class Compose(Part):
-    """Airflow with two Celery workers and two builders, for the deployments of the sandbox."""
+    """Airflow with two Celery workers and two builders."""
 
     name = "compose"
     needs = (
@@ -80,58 +81,54 @@ class Compose(Part):
         _BUILT.write_text(built)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._load_base_image, BUILDERS))
-        # The first request to the execution API costs 3.5 s: not the first deployment shall pay it.
+        # The first request to the execution API takes 3.5 s. Send it before the first deployment.
         requests.get(f"{self.url}/execution/health", timeout=120)
 
     def ready(self) -> str | None:
         if problem := self.health():
             return problem
         if _BUILT.read_text() != _sources():
-            return "the checkout has changed since its image was built"
+            return "the checkout has changed since the image was built"
         return None
 
     def health(self) -> str | None:
-        """As ``ready``, whatever the image was built from."""
+        """Like ``ready``, without a check for changed sources."""
         if not _BUILT.exists():
-            return "it is not up"
+            return "the stack is not up"
         try:
             found = self.containers()
         except SandboxError as error:
             return str(error)
-        ill = [item["Name"] for item in found if not _well(item)]
-        if ill or not found:
-            return f"not healthy: {', '.join(ill) or 'there is no container'}"
+        unhealthy = [item["Name"] for item in found if not _healthy(item)]
+        if unhealthy or not found:
+            return f"not healthy: {', '.join(unhealthy) or 'there is no container'}"
         return None
 
     def stop(self) -> None:
-        """Leave no container, volume, network or rule; images go when the engine goes."""
+        """Remove containers, volumes, networks and firewall rules. Images go with the engine."""
         if _ENGINE.exists() and docker_cli.engine_answers(_host()):
             self.compose("down", "--volumes", "--remove-orphans", "--timeout", "3", seconds=120)
         compose_network.stop()
         shutil.rmtree(compose_configuration.HOME, ignore_errors=True)
 
     def token(self) -> str:
-        """A bearer token of Airflow's REST API. Raises SandboxError when it is refused."""
-        login = {"username": "admin", "password": compose_configuration.password()}
-        answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
-        if not answer.ok:
-            raise SandboxError(f"Airflow at {self.url} gave no token: HTTP {answer.status_code}")
-        return str(answer.json()["access_token"])
+        """A bearer token of the REST API. Raises SandboxError."""
+        return fetch_token(self.url, compose_configuration.password())
 
     def compose(self, *words: str, seconds: float = 60) -> str:
-        """Run ``docker compose …`` on the stack; its output, or SandboxError."""
+        """Run ``docker compose …`` on the stack and return its output. Raises SandboxError."""
         argv = [*compose_configuration.words(), *words]
         what = f"docker compose {words[0]}"
         return docker_cli.docker(*argv, host=_host(), what=what, seconds=seconds)
 
     def log(self) -> str:
-        """What all containers of the stack have printed. Raises SandboxError."""
+        """The logs of all containers. Raises SandboxError."""
         if not _ENGINE.exists():
             raise SandboxError("the compose stack is not up")
         return self.compose("logs", "--no-color", "--timestamps", seconds=120)
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
-        """What ``docker compose ps`` says of these or all services, also of stopped containers."""
+        """``docker compose ps`` for these or all services, with stopped containers."""
         listed = self.compose("ps", "--all", "--format", "json", *services)
         return [json.loads(line) for line in listed.splitlines()]
 
@@ -139,12 +136,13 @@ class Compose(Part):
         try:
             self.compose("up", "--build", "--detach", "--wait", seconds=_UP_SECONDS)
         except SandboxError as error:
-            begun = [item for item in self.containers() if item["State"] != "created"]
-            ill = {item["Service"] for item in begun if not _well(item)}
-            raise SandboxError(f"{error}\n{self.compose('logs', '--tail', '5', *ill)}") from error
+            started = [item for item in self.containers() if item["State"] != "created"]
+            unhealthy = {item["Service"] for item in started if not _healthy(item)}
+            log = self.compose("logs", "--tail", "5", *unhealthy)
+            raise SandboxError(f"{error}\n{log}") from error
 
     def _load_base_image(self, builder: str) -> None:
-        """The engine of a builder has no way to pull what this machine has none to pull."""
+        """Load the made base image into a builder, which cannot pull it either."""
         archive = compose_configuration.BASE_IMAGE
         load = (
             f"docker image inspect {IMAGE} || [ ! -e {archive} ] || docker load --input {archive}"
@@ -153,12 +151,12 @@ class Compose(Part):
 
 
 def _host() -> str | None:
-    """Of the engine that the stack was brought up on."""
+    """The address of the stack's engine; None for the machine's."""
     return _ENGINE.read_text() or None
 
 
 def _sources() -> str:
-    """A key of what the image and the stack are made of."""
+    """A hash of the sources of the image and the stack."""
     found = [path for pattern in _SOURCES for path in REPOSITORY.glob(pattern)]
     files = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path])]
     key = hashlib.sha256()
@@ -168,8 +166,8 @@ def _sources() -> str:
     return key.hexdigest()
 
 
-def _well(container: dict[str, Any]) -> bool:
-    """Healthy; or ended as it should, which only ``init`` does."""
+def _healthy(container: dict[str, Any]) -> bool:
+    """Whether the container is healthy; ``init`` has to exit with 0 instead."""
     if container["Service"] == "init":
         return container["State"] == "exited" and container["ExitCode"] == 0
     return bool(container["Health"] == "healthy")

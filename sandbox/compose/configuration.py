@@ -1,4 +1,4 @@
-"""What the compose stack is told here: secrets, Connections, environments, and an override file."""
+"""The compose stack's configuration: secrets, Connections, environments, and an override file."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from sandbox.services.artifactory.artifactory import Artifactory
 
 HOME = SETTINGS.state / "compose"
 BASE_IMAGE = "/base-image.tar"
-"""Where the builders find the archive of ``python:3.11``, if it could not be pulled."""
+"""Path of the ``python:3.11`` archive in the builders, if the image cannot be pulled."""
 _SECRETS = HOME / "secrets"
 _CA = "/run/secrets/ca_certificates"
 _BUILDERS = ["builder_1", "builder_2"]
 _PROJECT = "manifest-engine-sandbox"
-"""Not docker-compose.yaml's own: a team's stack may run under that on an engine that is given."""
+"""Differs from docker-compose.yaml, whose stack may already run on the machine's engine."""
 _IMAGE = "manifest-engine/airflow:sandbox"
 _BUILD_PORTS = (SETTINGS.registry_port, SETTINGS.token_port, SETTINGS.index_port)
-"""What builds and builders need of the services at the pod bridge's address."""
+"""Ports at the pod bridge's address that builds and builders use."""
 _AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
 
 
 def write() -> None:
-    """Write all of it below ``HOME``; secrets that are there already are kept."""
+    """Write the configuration below ``HOME``. Existing secrets are kept."""
     credentials.private_folder(HOME)
     run([REPOSITORY / "compose/make-secrets.sh", _SECRETS], what="making the stack's secrets")
-    # Its users inside the containers read it, nobody out here gets into the folder.
+    # Readable for the users in containers. The folder is closed to users of the machine.
     (_SECRETS / "connections").write_text(json.dumps(_connections()))
     _environments_file().write_text(yaml.safe_dump(_environments()))
     (HOME / "override.yaml").write_text(yaml.safe_dump(_override()))
@@ -44,7 +44,7 @@ def write() -> None:
 
 
 def words() -> list[str | Path]:
-    """``docker compose`` with this configuration; a verb and its options follow."""
+    """The arguments of ``docker`` up to the compose command."""
     files: list[str | Path] = ["--file", REPOSITORY / "docker-compose.yaml"]
     files += ["--file", HOME / "override.yaml", "--env-file", HOME / "env"]
     where: list[str | Path] = ["--project-name", _PROJECT, "--project-directory", REPOSITORY]
@@ -52,7 +52,7 @@ def words() -> list[str | Path]:
 
 
 def password() -> str:
-    """Of the user ``admin``; empty when the stack was never up."""
+    """The password of ``admin``; empty if the stack was never up."""
     try:
         return str(json.loads((_SECRETS / "airflow_passwords").read_text())["admin"])
     except FileNotFoundError:
@@ -77,19 +77,19 @@ def _environments_file() -> Path:
 
 
 def _connections() -> dict[str, Any]:
-    """Those of the sandbox's own Airflow, with addresses and files as containers see them."""
-    found: dict[str, Any] = airflow_configuration.connections_wanted()
+    """The Connections of the sandbox's own Airflow, with addresses and paths for containers."""
+    found: dict[str, Any] = airflow_configuration.desired_connections()
     del found["docker_default"]
     found["artifactory_default"]["host"] = _from_inside(Artifactory().url)
     given = found["kubernetes_default"]["extra"]["kube_config_path"]
-    cluster = yaml.safe_load(Path(given).read_text())  # with the rights of include/rbac.yaml alone
+    cluster = yaml.safe_load(Path(given).read_text())  # only the rights of include/rbac.yaml
     found["kubernetes_default"]["extra"] = {"kube_config": json.dumps(cluster)}
     found["aks_default"]["extra"]["verify"] = _CA
     return found
 
 
 def _environments() -> dict[str, Any]:
-    found: dict[str, Any] = airflow_configuration.environments_wanted()
+    found: dict[str, Any] = airflow_configuration.desired_environments()
     for environment in found["environments"].values():
         environment["builders"] = _BUILDERS
         environment["build"] = environment.get("build", {}) | {"network": "restricted"}
@@ -98,17 +98,17 @@ def _environments() -> dict[str, Any]:
 
 
 def _from_inside(url: str) -> str:
-    """Loopback's ports are relayed from the pod bridge."""
+    """The URL for containers. Relays on the pod bridge forward to loopback."""
     return url.replace("127.0.0.1", SETTINGS.pod_gateway)
 
 
 def _override() -> dict[str, Any]:
-    """What differs from docker-compose.yaml because this machine is no production."""
+    """Differences from docker-compose.yaml for tests on this machine."""
     airflow = {
         "environment": {
-            # rebuild_services, too, runs when a test triggers it.
+            # Tests also trigger rebuild_services.
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            # A worker that is gone is noticed soon.
+            # Detect a dead worker quickly.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         },

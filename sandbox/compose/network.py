@@ -1,8 +1,8 @@
-"""The compose stack's bridges, its way out of them, and its way to what listens on loopback.
+"""The compose stack's bridges, firewall rules, and relays to services on loopback.
 
-Docker makes the bridges; the sandbox's engine writes no firewall rules, so this module does. They
-do not separate the bridges from each other, as Docker does elsewhere: here the firewall of the
-builders alone keeps builds from the other networks.
+Docker makes the bridges. The sandbox's engine writes no firewall rules, so this module writes them.
+Unlike Docker's rules they do not separate the bridges from each other, so only the builders'
+firewall keeps builds from the other networks.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from typing import Any
 from sandbox.core import process
 from sandbox.core.process import run
 from sandbox.core.settings import SETTINGS
+from sandbox.machine.network import bridge_rules
 
 _COMMENT = "manifest-engine-compose"
 _PREFIX = 27
-"""Of 30 addresses each."""
+"""30 addresses for each network."""
 _NAMES = ("default", "outside", "builders", "database", "broker", "storage")
 _RELAYS = {
     "compose-artifactory": SETTINGS.artifactory_port,
     "compose-gateway": SETTINGS.gateway_port,
 }
-"""Ports of loopback that also listen on the pod bridge while the stack is up."""
+"""Loopback ports that are relayed from the pod bridge while the stack is up."""
 
 
 def networks() -> dict[str, dict[str, Any]]:
-    """The networks of docker-compose.yaml with a bridge and addresses of our choice."""
+    """The networks of docker-compose.yaml with fixed bridges and addresses."""
     return {
         name: {
             "driver_opts": {"com.docker.network.bridge.name": bridge},
@@ -54,7 +55,7 @@ def stop() -> None:
         while _present(table, rule):
             run(["iptables", "-w", "-t", table, "-D", *rule], what="deleting a firewall rule")
     for bridge, _ in _bridges().values():
-        if Path("/sys/class/net", bridge).exists():  # the engine is gone, it is not
+        if Path("/sys/class/net", bridge).exists():  # the engine did not delete it
             run(["ip", "link", "delete", bridge], what="deleting a bridge")
 
 
@@ -68,18 +69,8 @@ def _bridges() -> dict[str, tuple[str, str]]:
 
 
 def _rules() -> list[tuple[str, list[str]]]:
-    """Table and rule, as the part "network" has them for the other bridges."""
-    tag = ["-m", "comment", "--comment", _COMMENT]
-    answers = ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"]
-    rules: list[tuple[str, list[str]]] = []
-    for bridge, subnet in _bridges().values():
-        rules += [
-            ("filter", ["FORWARD", "-i", bridge, *tag, "-j", "ACCEPT"]),
-            ("filter", ["FORWARD", "-o", bridge, *answers, *tag, "-j", "ACCEPT"]),
-            ("filter", ["INPUT", "-i", bridge, *tag, "-j", "ACCEPT"]),
-            ("nat", ["POSTROUTING", "-s", subnet, "!", "-o", bridge, *tag, "-j", "MASQUERADE"]),
-        ]
-    return rules
+    pairs = _bridges().values()
+    return [rule for bridge, net in pairs for rule in bridge_rules(bridge, net, _COMMENT)]
 
 
 def _present(table: str, rule: list[str]) -> bool:

@@ -1,7 +1,7 @@
-"""Images of docker-compose.yaml, made of Debian's packages where they cannot be pulled.
+"""Makes the images of docker-compose.yaml from Debian's packages if they cannot be pulled.
 
-They bear the names that the file gives, so that it runs as it is. All of them lie in one archive
-in the cache: they share the base image.
+The made images have the names of the pulled images, so that docker-compose.yaml runs unchanged. One
+archive in the cache holds all of them, because they share the base image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REQUIREMENTS = {
     "many-workers.txt": REPOSITORY / "compose/requirements.txt",
 }
 _LABEL = "manifest-engine.recipe"
-"""On an image made here: what it was made of."""
+"""Label of a made image: the hash of its recipe."""
 _REACH_SECONDS = 8
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _APT = """\
@@ -45,9 +45,9 @@ Pin-Priority: 600
 
 
 def names(configuration: dict[str, Any]) -> dict[str, str]:
-    """Image by the name of the Dockerfile that can stand in for it.
+    """The image that each Dockerfile stands in for, by the name of the Dockerfile.
 
-    :param configuration: what ``docker compose config`` says.
+    :param configuration: output of ``docker compose config``.
     """
     services = configuration["services"]
     return {
@@ -59,23 +59,23 @@ def names(configuration: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def provide(wanted: dict[str, str], host: str | None) -> None:
-    """See that the engine at ``host`` has the images, or can pull them. Raises SandboxError."""
-    key = _key(wanted)
-    if all(_current(image, key, host) for image in wanted.values()):
+def provide(images: dict[str, str], host: str | None) -> None:
+    """Make the images unless the engine at ``host`` has or can pull them. Raises SandboxError."""
+    key = _key(images)
+    if all(_current(image, key, host) for image in images.values()):
         return
     archive = SETTINGS.cache / f"compose-images-{key}.tar"
     if not archive.exists():
-        if _reachable(wanted["postgres"], host):
+        if _reachable(images["postgres"], host):
             return  # compose pulls them itself
-        _make(wanted, archive, key, host)
+        _make(images, archive, key, host)
         return
     say("compose", "loading the images from the cache")
     docker_cli.docker("load", "--input", archive, host=host, what="loading the stack's images")
 
 
 def _current(image: str, key: str, host: str | None) -> bool:
-    """Whether the engine has it: a pulled one, or one made by today's recipes."""
+    """Whether the engine has the image: pulled, or made with the current recipe."""
     label = f'{{{{index .Config.Labels "{_LABEL}"}}}}'
     words = ("image", "inspect", "--format", label, image)
     try:
@@ -94,22 +94,22 @@ def _reachable(image: str, host: str | None) -> bool:
     return True
 
 
-def _key(wanted: dict[str, str]) -> str:
-    """Of today's recipes under these names."""
+def _key(images: dict[str, str]) -> str:
+    """A hash of the recipes and the images' names."""
     files = [*sorted(_FOLDER.glob("*.Dockerfile")), *_REQUIREMENTS.values()]
     content = [file.read_bytes() for file in files]
-    words = [base_image.archive().name, _PREFERENCES, repr(wanted)]
+    words = [base_image.archive().name, _PREFERENCES, repr(images)]
     parts = [*content, *(word.encode() for word in words)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> None:
+def _make(images: dict[str, str], target: Path, key: str, host: str | None) -> None:
     work = target.with_suffix(".work")
-    shutil.rmtree(work, ignore_errors=True)  # of an earlier attempt that was killed
+    shutil.rmtree(work, ignore_errors=True)  # of a killed attempt
     _write_contexts(work)
     try:
-        for name, image in wanted.items():
-            say("compose", f"{image} cannot be pulled: making it of Debian's packages")
+        for name, image in images.items():
+            say("compose", f"{image} cannot be pulled: making it from Debian's packages")
             docker_cli.docker(
                 *("buildx", "build", "--quiet", "--provenance=false", "--tag", image),
                 *("--label", f"{_LABEL}={key}"),
@@ -121,9 +121,9 @@ def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> N
             )
         draft = work / "images.tar"
         docker_cli.docker(
-            *("save", "--output", draft), *wanted.values(), host=host, what="saving the images"
+            *("save", "--output", draft), *images.values(), host=host, what="saving the images"
         )
-        for old in target.parent.glob("compose-images-*.tar"):  # of 2 GB each
+        for old in target.parent.glob("compose-images-*.tar"):  # 2 GB each
             old.unlink()
         draft.replace(target)
     finally:
@@ -131,7 +131,7 @@ def _make(wanted: dict[str, str], target: Path, key: str, host: str | None) -> N
 
 
 def _write_contexts(work: Path) -> None:
-    """What a build may see, yet no layer may hold: which mirror this machine uses."""
+    """Write build contexts with the machine's mirror, which no layer may contain."""
     address = packages.debian_source().address
     for folder in ("apt/sources", "apt/preferences", "requirements"):
         (work / folder).mkdir(parents=True)

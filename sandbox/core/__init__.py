@@ -1,1 +1,1 @@
-"""What every part uses: settings, processes, certificates and the order of start."""
+"""What all parts use: settings, processes, certificates and the start order."""

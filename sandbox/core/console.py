@@ -1,4 +1,4 @@
-"""Progress lines: who is speaking, how long it has been since the start."""
+"""Progress lines with the name of the part and the time since the start."""
 
 from __future__ import annotations
 

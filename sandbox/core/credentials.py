@@ -1,4 +1,4 @@
-"""Random credentials: made once per sandbox, kept in files that only their owner can read."""
+"""Random credentials, made once per sandbox and kept in files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.core.settings import SETTINGS
 
 
 def password() -> str:
-    """A password that survives URLs, shells and INI files as it is."""
+    """A password that needs no quoting in URLs, shells and INI files."""
     return secrets.token_urlsafe(24)
 
 
@@ -24,7 +24,7 @@ def path(name: str) -> Path:
 
 
 def load_or_make(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The credentials of that name; when two ask at once, both get those of the first."""
+    """The credentials ``name``, made by ``make`` if missing. Safe for parallel callers."""
     target = path(name)
     if not target.exists():
         private_folder(target.parent)
@@ -48,7 +48,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def write_private(target: Path, text: str) -> Path:
-    """Write a file that was never readable by others, not even for a moment."""
+    """Write a file that other users can never read, not even while it is written."""
     target.unlink(missing_ok=True)
     with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(text)

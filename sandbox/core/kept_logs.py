@@ -1,4 +1,4 @@
-"""What stays of the logs when the sandbox goes: one copy, of the last ``down``."""
+"""Keeps a copy of all logs at ``down``; each ``down`` replaces the copy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sandbox.core.settings import SETTINGS
 
 
 def folder() -> Path:
-    """Where the copy is; ``parts/`` has a file per process, ``tasks/`` Airflow's task logs."""
+    """The folder of the copy: process logs in ``parts/``, Airflow's task logs in ``tasks/``."""
     return SETTINGS.cache / "last-logs"
 
 
 def keep() -> None:
-    """Replace the copy by the present logs. Without any, the former copy stays."""
+    """Replace the copy by the current logs, if there are logs."""
     if not SETTINGS.logs.exists():
         return
-    with suppress(SandboxError):  # a stack that does not answer has none to give
+    with suppress(SandboxError):  # the stack is not up
         (SETTINGS.logs / "compose.log").write_text(Compose().log())
     shutil.rmtree(folder(), ignore_errors=True)
     shutil.copytree(SETTINGS.logs, folder() / "parts")

@@ -1,4 +1,4 @@
-"""What every part of the sandbox looks like, so that a reader finds one and can replace it."""
+"""The interface of a part of the sandbox."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import ClassVar
 
 
 class SandboxError(Exception):
-    """A part could not be brought up; the message says what was tried, found, and what mends it."""
+    """A part failed. The message says what was tried, what was found, and how to fix it."""
 
 
 class Part(ABC):
-    """One piece of the outside world. ``start`` and ``stop`` may be called at any time, twice."""
+    """One outside system. ``start`` and ``stop`` are idempotent."""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
@@ -21,18 +21,18 @@ class Part(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Bring the part up; return once it is ready. Raises SandboxError."""
+        """Start the part and wait until it is ready. Raises SandboxError."""
 
     @abstractmethod
     def ready(self) -> str | None:
-        """None when it answers right now, else one sentence on what is missing. Quick (< 2 s)."""
+        """None if the part answers now, else one sentence about the problem. Takes under 2 s."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Take away everything that ``start`` made, also after a half-finished start."""
+        """Remove everything that ``start`` made, also after an incomplete start."""
 
     def where(self) -> str:
-        """Where it listens or lives, for ``status``."""
+        """The address or place of the part, for ``status``."""
         return ""
 
     def exports(self) -> dict[str, str]:
@@ -43,7 +43,7 @@ class Part(ABC):
 def wait_until(
     check: Callable[[], str | None], seconds: float, what: str, pause: float = 0.2
 ) -> None:
-    """Poll ``check`` until it returns None; raises SandboxError with its last word after that."""
+    """Poll ``check`` until it returns None. After ``seconds`` raise SandboxError."""
     deadline = time.monotonic() + seconds
     while (problem := check()) is not None:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""One certificate authority for the sandbox, and the certificates that its parts need."""
+"""The sandbox's certificate authority, and the certificates of its parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pair:
 
 
 def authority() -> Pair:
-    """The sandbox's own CA, made on the first call, with the bundle that also has the machine's."""
+    """The sandbox's CA. The first call makes the CA and the bundle with the machine's CAs."""
     pair = Pair(SETTINGS.ca, SETTINGS.ca.with_suffix(".key"))
     with _LOCK:
         if not pair.certificate.exists():
@@ -61,7 +61,7 @@ def issue(
     organization: str | None = None,
     addresses: Sequence[str] = (),
 ) -> Pair:
-    """A certificate for server and client use, signed by the CA; reused when it is there.
+    """A certificate for servers and clients, signed by the CA. An existing certificate is reused.
 
     ``addresses`` are IP addresses and DNS names for the subject alternative name.
     """

@@ -1,7 +1,6 @@
-"""Long-running processes of the sandbox: started in a session of their own, stopped by pid.
+"""Long-running processes of the sandbox, each in its own session, stopped by pid.
 
-A pid file holds the pid and the process's creation time, so that a number that the kernel has
-given to another process meanwhile is never signalled.
+A pid file holds pid and creation time, so that a reused pid is never signalled.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def log_file(name: str) -> Path:
 
 
 def find(name: str) -> psutil.Process | None:
-    """The running process of that name, or None."""
+    """The running process ``name``, or None."""
     try:
         record = json.loads(_pid_file(name).read_text())
         process = psutil.Process(record["pid"])
@@ -50,9 +49,9 @@ def start(
     cwd: Path | None = None,
     inherit: bool = True,
 ) -> None:
-    """Start ``argv`` unless it runs already.
+    """Start ``argv`` unless the process ``name`` runs already.
 
-    ``env`` is added to this process's environment, or is all of it without ``inherit``.
+    :param inherit: add ``env`` to this process's environment; else ``env`` is the environment.
     """
     if find(name) is not None:
         return
@@ -73,7 +72,7 @@ def start(
 
 
 def stop(name: str, grace: float = _GRACE_SECONDS) -> None:
-    """SIGTERM to the process's group, SIGKILL after ``grace`` seconds; also to what it orphaned."""
+    """Send SIGTERM to the process group, and SIGKILL to the whole tree after ``grace`` seconds."""
     process = find(name)
     if process is not None:
         family = [process, *process.children(recursive=True)]
@@ -86,7 +85,7 @@ def stop(name: str, grace: float = _GRACE_SECONDS) -> None:
 
 
 def _still_alive(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that run after ``seconds`` at most; a zombie that nobody has reaped yet does not."""
+    """Wait up to ``seconds``, then return those that still run. A zombie does not run."""
     deadline = time.monotonic() + seconds
     while alive := [member for member in family if _alive(member)]:
         if time.monotonic() > deadline:
@@ -102,13 +101,32 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
+def kill_shims(is_ours: Callable[[list[str]], bool]) -> None:
+    """Kill containerd's shims and their containers, which survive a killed containerd.
+
+    :param is_ours: selects shims by their command line.
+    """
+    shims, family = [], []
+    for candidate in psutil.process_iter(["cmdline"]):
+        words = candidate.info["cmdline"] or []
+        if words and "containerd-shim" in words[0] and is_ours(words):
+            shims.append(candidate)
+            with suppress(psutil.NoSuchProcess):
+                family += candidate.children(recursive=True)
+    family += shims  # shims last, because they reap their containers
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family, timeout=10)
+
+
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, number)
 
 
 def require_alive(name: str) -> str | None:
-    """None while it runs, else one sentence with the last line of its log."""
+    """None if the process runs, else one sentence with the last line of its log."""
     if find(name) is not None:
         return None
     return f"{name} is not running; its log ends: {last_line(name)}"
@@ -123,7 +141,7 @@ def last_line(name: str) -> str:
 
 
 def run(argv: Sequence[str | Path], *, what: str, **options: object) -> str:
-    """Run a short command; its output, or SandboxError with its last lines."""
+    """Run a short command and return its stdout. Raises SandboxError with its last lines."""
     done = subprocess.run(  # type: ignore[call-overload]
         [str(word) for word in argv], check=False, capture_output=True, text=True, **options
     )

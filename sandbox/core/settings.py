@@ -1,7 +1,7 @@
-"""Where the sandbox keeps its files and where its parts listen.
+"""Folders, addresses and ports of the sandbox.
 
-Everything here can be overridden by an environment variable of the field's name in capitals with
-``SANDBOX_`` before it, for example ``SANDBOX_AIRFLOW_PORT=8090``.
+An environment variable overrides each field: ``SANDBOX_`` and the field's name in capitals, for
+example ``SANDBOX_AIRFLOW_PORT=8090``.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ class Settings:
     """Paths, addresses and ports; one sandbox per machine."""
 
     state: Path = Path.home() / ".local/state/manifest-engine"
-    """Everything that ``down`` removes: sockets, keys, databases, logs, pid files."""
+    """Sockets, keys, databases, logs and pid files. ``down`` removes this folder."""
     cache: Path = Path.home() / ".cache/manifest-engine"
-    """What is slow to make and survives ``down``: binaries, the base image, downloaded modules."""
+    """Slow to make, so kept after ``down``: binaries, the base image, downloaded modules."""
 
     pod_bridge: str = "me-pods"
     pod_network: str = "10.244.0.0/24"
     pod_gateway: str = "10.244.0.1"
-    """The host's address on the pod bridge: the one address at which engine, builds, containerd,
-    pods and host all reach registry, package index and API server."""
+    """The host's address on the pod bridge. Engine, builds, containerd, pods and host all reach
+    registry, package index and API server at this address."""
     service_network: str = "10.96.0.0/16"
     engine_bridge: str = "me-engine"
     engine_network: str = "10.245.0.0/24"
     engine_gateway: str = "10.245.0.1"
     compose_bridge: str = "me-compose"
     compose_network: str = "10.246.0.0/24"
-    """Of the stack of docker-compose.yaml, when that is up."""
+    """Network of the stack of docker-compose.yaml."""
 
     airflow_port: int = 8080
     compose_port: int = 8085
-    """Airflow's pages and API in the stack of docker-compose.yaml."""
+    """Airflow's port in the stack of docker-compose.yaml."""
     gateway_port: int = 18080
-    """Envoy's port on loopback, as browsers and curl reach it."""
+    """Envoy's port on loopback, for browsers and curl."""
     artifactory_port: int = 8081
     index_port: int = 8083
     registry_port: int = 5443
@@ -51,9 +51,9 @@ class Settings:
     etcd_port: int = 12379
 
     database: str = "postgresql"
-    """Airflow's, one of ``DATABASES``."""
+    """The kind of Airflow's database, one of ``DATABASES``."""
     namespace: str = "datafactory"
-    """Kubernetes namespace of the environment ``dev`` that the sandbox configures."""
+    """Kubernetes namespace of the environment ``dev``."""
     approved_namespace: str = "datafactory-prod"
     """Kubernetes namespace of the environment ``prod``, where deployments wait for an approval."""
     exempt_namespace: str = "datafactory-stage"
@@ -61,15 +61,15 @@ class Settings:
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """Those of all environments."""
+        """The namespaces of all environments."""
         return (self.namespace, self.approved_namespace, self.exempt_namespace)
 
     kubeconfig: str = ""
-    """An existing cluster's kubeconfig (``SANDBOX_KUBECONFIG``); empty: the sandbox's own."""
+    """Kubeconfig of an existing cluster; empty: start the sandbox's own cluster."""
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read ``SANDBOX_*``; raises ValueError naming the variable that cannot be understood."""
+        """Read ``SANDBOX_*``. Raises ValueError with the name of an invalid variable."""
         given: dict[str, object] = {}
         for item in fields(cls):
             variable = f"SANDBOX_{item.name.upper()}"
@@ -78,15 +78,13 @@ class Settings:
                 continue
             if item.type == "int" and not text.isdigit():
                 raise ValueError(
-                    f"{variable}={text!r} is no port number; unset it or give a number"
+                    f"{variable}={text!r} is not a port number; unset it or give a number"
                 )
             given[item.name] = (
                 int(text) if item.type == "int" else Path(text) if item.type == "Path" else text
             )
         if (database := given.get("database", cls.database)) not in DATABASES:
-            raise ValueError(
-                f"SANDBOX_DATABASE={database!r} is none of {', '.join(DATABASES)}; unset it"
-            )
+            raise ValueError(f"SANDBOX_DATABASE={database!r} must be one of {', '.join(DATABASES)}")
         return cls(**given)  # type: ignore[arg-type]
 
     @property
@@ -105,7 +103,7 @@ class Settings:
 
     @property
     def ca_bundle(self) -> Path:
-        """The machine's certificate authorities and the sandbox's own, in one file."""
+        """The machine's certificate authorities and the sandbox's own, in one PEM file."""
         return self.state / "pki" / "bundle.crt"
 
 

@@ -1,4 +1,4 @@
-"""The parts and the order that their needs give: up side by side, down in reverse."""
+"""Starts parts in parallel in the order of their needs, and stops parts in reverse order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPEAK_EVERY_SECONDS = 15.0
 
 
 def up(parts: list[Part]) -> None:
-    """Start every part as soon as its needs are ready. Raises the first SandboxError."""
+    """Start each part once its needs are ready. Raises the first SandboxError."""
     by_name = {part.name: part for part in parts}
     order = TopologicalSorter({part.name: part.needs for part in parts})
     order.prepare()
@@ -26,7 +26,7 @@ def up(parts: list[Part]) -> None:
                 running[pool.submit(_start, by_name[name])] = name
             done, _ = wait(running, timeout=_SPEAK_EVERY_SECONDS, return_when=FIRST_COMPLETED)
             if not done:
-                say("sandbox", "still working on " + ", ".join(sorted(running.values())))
+                say("sandbox", "still starting " + ", ".join(sorted(running.values())))
             for future in done:
                 name = running.pop(future)
                 if problem := future.exception():
@@ -39,7 +39,7 @@ def up(parts: list[Part]) -> None:
 def _start(part: Part) -> None:
     threading.current_thread().name = part.name
     if part.ready() is None:
-        say(part.name, f"is up already {part.where()}".rstrip())
+        say(part.name, f"already up {part.where()}".rstrip())
         return
     begin = time.monotonic()
     part.start()
@@ -47,7 +47,7 @@ def _start(part: Part) -> None:
 
 
 def down(parts: list[Part]) -> None:
-    """Stop every part, the dependent ones first; all are tried, the first problem is raised."""
+    """Stop every part, dependent parts first. Raises SandboxError with all problems at the end."""
     by_name = {part.name: part for part in parts}
     graph = TopologicalSorter({part.name: part.needs for part in parts})
     problems: list[str] = []
@@ -55,14 +55,14 @@ def down(parts: list[Part]) -> None:
         say(name, "stopping")
         try:
             by_name[name].stop()
-        except Exception as error:  # one part that will not stop must not keep the others up
+        except Exception as error:  # stop the other parts all the same
             problems.append(f"{name}: {error}")
     if problems:
         raise SandboxError("some parts did not stop: " + "; ".join(problems))
 
 
 def exports(parts: list[Part]) -> dict[str, str]:
-    """All parts' variables for a shell that works beside the sandbox; their PATHs are joined."""
+    """The variables of all parts for a shell, with their PATHs joined."""
     found: dict[str, str] = {}
     folders: dict[str, None] = {}  # an ordered set
     for part in parts:

@@ -1,7 +1,7 @@
-"""The image ``python:3.11`` in the engine: pulled, or made of Debian's packages where it cannot be.
+"""The image ``python:3.11`` in the engine: pulled, or made from Debian's packages.
 
-A made one is cached as an archive for ``docker load``, so that every engine that loads it has the
-same image id, and with it the same digests of what is built on it.
+The made image is cached as an archive for ``docker load``. All engines then have the same image id,
+so that builds on the image have the same digests.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sandbox.machine import mounts, packages
 
 IMAGE = "python:3.11"
 _SUITE = "bookworm"
-"""Debian's release whose python3 is 3.11."""
+"""The Debian release whose python3 is 3.11."""
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _REACH_SECONDS = 8
 _PULL_SECONDS = 300
 
 
 class BaseImage(Part):
-    """Loads into the part "engine" in a few seconds once it is cached."""
+    """``python:3.11`` in the engine. A cached image loads in a few seconds."""
 
     name = "base-image"
     needs = ("engine",)
@@ -53,13 +53,13 @@ class BaseImage(Part):
         return None
 
     def stop(self) -> None:
-        """Nothing: our own engine's images go with it, and another's image is worth keeping."""
+        """Keep the image. The sandbox's own engine removes its images when the engine stops."""
 
     def where(self) -> str:
         return IMAGE
 
     def _pull(self) -> bool:
-        """Whether it could be pulled; a registry out of reach is found out quickly."""
+        """Pull the image. False if the registry does not answer or the pull fails."""
         host = self._engine.host
         try:
             docker_cli.docker(
@@ -72,15 +72,17 @@ class BaseImage(Part):
 
 
 def load(host: str | None) -> None:
-    """Load the made image into the engine at ``host``, making it first if it is not cached."""
+    """Load the made image into the engine at ``host``. Make the image if it is not cached."""
     if not archive().exists():
-        say(BaseImage.name, f"{IMAGE} cannot be pulled: making it of Debian's packages (a minute)")
+        say(
+            BaseImage.name, f"{IMAGE} cannot be pulled: making it from Debian's packages (a minute)"
+        )
         _make(archive())
     docker_cli.docker("load", "--input", archive(), host=host, what=f"loading {IMAGE}")
 
 
 def archive() -> Path:
-    """The cached image of today's recipe on this machine's certificate authorities."""
+    """The cached archive. Its name has a hash of the recipe and of the machine's CA bundle."""
     ingredients = inspect.getsource(_fill) + inspect.getsource(_settings) + repr(_EXCLUDED)
     key = hashlib.sha256(ingredients.encode() + _BUNDLE.read_bytes()).hexdigest()[:16]
     return SETTINGS.cache / f"base-image-{key}.tar"
@@ -114,7 +116,7 @@ _EXCLUDED = (
     # debootstrap copies these two from the machine.
     *("./etc/resolv.conf", "./etc/hostname"),
 )
-"""Of no use in an image, or different each time that one is made."""
+"""Files that an image does not need, or that differ between two builds."""
 
 
 def _settings() -> dict[str, object]:
@@ -129,9 +131,9 @@ def _settings() -> dict[str, object]:
 
 
 def _make(target: Path) -> None:
-    """Fill a folder, pack it as a layer, and put it with its configuration into an archive."""
+    """Write the image archive: one layer with the recipe's files, and the configuration."""
     work = target.with_suffix(".work")
-    mounts.remove(work)  # of an earlier attempt that was killed
+    mounts.remove(work)  # of a killed attempt
     work.mkdir(parents=True)
     try:
         _fill(work / "root")

@@ -1,7 +1,7 @@
-"""The docker client that has buildx, with a configuration of its own.
+"""The docker client that has buildx, with its own configuration folder.
 
-A machine may have several clients (Debian's in /usr/bin, another one before it on PATH) of which
-one alone knows the plugin; and nothing of the sandbox belongs into ``~/.docker``.
+A machine may have several clients, of which only one finds the buildx plugin. The sandbox does not
+write to ``~/.docker``.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from sandbox.core.process import run
 from sandbox.core.settings import SETTINGS
 
 CONFIG = SETTINGS.state / "docker"
-"""``DOCKER_CONFIG``: logins and buildx's own files."""
+"""``DOCKER_CONFIG``: logins and buildx's files."""
 BIN = SETTINGS.state / "bin"
-"""Holds a link ``docker`` to the right client, to be put first on PATH."""
+"""A folder to put first on PATH. Its ``docker`` is a link to the client with buildx."""
 
 
 @functools.cache
 def find() -> Path:
-    """The first client on PATH, or in the usual places, that answers ``buildx version``."""
+    """The first client on PATH or in the usual folders that answers ``buildx version``."""
     folders = [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"]
     for folder in dict.fromkeys(folders):
         client = shutil.which("docker", path=folder)
         if client and client != str(BIN / "docker") and _answers([client, "buildx", "version"]):
             return Path(client)
     raise SandboxError(
-        "no docker client here has buildx: install docker-cli and docker-buildx (the part "
-        "'packages' does so on Debian)"
+        "no docker client on this machine has buildx: install docker-cli and docker-buildx (on "
+        "Debian, the part 'packages' does this)"
     )
 
 
 def engine_answers(host: str | None, seconds: float = 5) -> bool:
-    """Whether an engine answers at ``host``, or at DOCKER_HOST or the default socket."""
+    """Whether an engine answers at ``host``, else at DOCKER_HOST or the default socket."""
     where = ["--host", host] if host else []
     return _answers([str(find()), *where, "version"], seconds)
 
 
 def docker(*words: str | Path, host: str | None, what: str, seconds: float | None = None) -> str:
-    """Run ``docker …`` at ``host``; its output, or SandboxError."""
+    """Run ``docker …`` at ``host`` and return its output. Raises SandboxError."""
     where = ["--host", host] if host else []
     try:
         return run([find(), *where, *words], what=what, env=environment(), timeout=seconds)
@@ -68,7 +68,7 @@ def prepare() -> None:
 
 
 def log_in(registry: str, user: str, password: str) -> None:
-    """What ``docker login`` writes, without asking the registry and without a command line."""
+    """Write a login as ``docker login`` does, without a password on a command line."""
     credentials.private_folder(CONFIG)
     word = base64.b64encode(f"{user}:{password}".encode()).decode()
     credentials.write_private(

@@ -1,4 +1,4 @@
-"""A Docker engine of ours with a containerd of its own; as many side by side as there are slots."""
+"""A Docker engine of the sandbox with its own containerd. Eight can run at the same time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from sandbox.core import pki, process
 from sandbox.core.part import wait_until
 from sandbox.core.settings import SETTINGS
@@ -19,16 +17,18 @@ from sandbox.engine import docker_cli
 from sandbox.machine import mounts
 
 _SLOTS_PREFIX = 27
-"""Eight engines share the engine bridge, each with an eighth of its addresses."""
+"""Splits the addresses of the engine bridge into eight slots, one per engine."""
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """One engine. Everything that it makes is under ``folder``, its address from ``slot``'s share.
+    """One engine, with all its files below ``folder``.
 
-    ``name`` names folder and processes, ``slot`` is 0 to 7, ``containerd_store`` keeps images in
-    containerd, ``tls_address`` (``ip:port``) adds a TCP listener that demands a certificate of the
-    sandbox's authority.
+    :param name: name of the folder and of the processes.
+    :param slot: 0 to 7, the range of the containers' addresses.
+    :param containerd_store: keep images in containerd.
+    :param tls_address: ``ip:port`` of a TCP listener that requires a client certificate of the
+        sandbox's authority.
     """
 
     name: str = "engine"
@@ -42,18 +42,18 @@ class Daemon:
 
     @property
     def host(self) -> str:
-        """What to put into DOCKER_HOST."""
+        """The value of DOCKER_HOST."""
         return f"unix://{self.folder}/docker.sock"
 
     def start(self) -> None:
-        """Start it and return when it answers; raises SandboxError with the log's last line."""
+        """Start the engine and wait until it answers. Raises SandboxError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         pki.authority()
         socket = self._start_containerd()
         configuration = self.folder / "daemon.json"
         configuration.write_text(json.dumps(self._configuration(socket), indent=2))
-        # /etc/docker/certs.d speaks for the registry's own address. With containerd's image store
-        # that is not enough: the token server beside it must be trusted, too.
+        # /etc/docker/certs.d covers the registry. containerd's image store also has to trust the
+        # token server.
         trust = {"SSL_CERT_FILE": str(SETTINGS.ca_bundle)}
         process.start(self.name, ["dockerd", "--config-file", configuration], env=trust)
         wait_until(self.ready, 40, f"dockerd ({self.name})")
@@ -64,12 +64,12 @@ class Daemon:
         return None if docker_cli.engine_answers(self.host, 2) else f"{self.host} does not answer"
 
     def stop(self) -> None:
-        """Leave no container, process, mount or file."""
+        """Remove containers, processes, mounts and files."""
         if process.find(self.name) is not None:
             self._remove_containers()
         process.stop(self.name)
         process.stop(self._containerd_name)
-        self._kill_shims()
+        process.kill_shims(lambda words: any(w.startswith(f"{self.folder}/") for w in words))
         mounts.remove(self.folder)
         for shared in (
             "/run/containerd/s",
@@ -84,7 +84,7 @@ class Daemon:
         return f"{self.name}-containerd"
 
     def _start_containerd(self) -> Path:
-        """A containerd that dockerd started would not be used if the machine had one already."""
+        """Start containerd. dockerd by itself would use the containerd of the machine."""
         home = self.folder / "containerd"
         home.mkdir(exist_ok=True)
         socket = home / "containerd.sock"
@@ -116,7 +116,7 @@ class Daemon:
             "exec-root": str(self.folder / "exec"),
             "pidfile": str(self.folder / "dockerd.pid"),
             "features": {"containerd-snapshotter": self.containerd_store},
-            # The bridge, its forwarding and its firewall rules are the part "network"'s.
+            # The part "network" makes the bridge, forwarding and firewall rules.
             "bridge": SETTINGS.engine_bridge,
             "fixed-cidr": str(list(slots)[self.slot]),
             "iptables": False,
@@ -144,27 +144,3 @@ class Daemon:
             if listed:
                 words = [*argv, "rm", "-f", "-v", *listed]
                 subprocess.run(words, capture_output=True, timeout=60, check=False)
-
-    def _kill_shims(self) -> None:
-        """Shims and what they run survive a containerd that was killed."""
-        shims = [shim for shim in psutil.process_iter() if self._is_our_shim(shim)]
-        family = [member for shim in shims for member in [*_children(shim), shim]]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(family, timeout=5)
-
-    def _is_our_shim(self, candidate: psutil.Process) -> bool:
-        with suppress(psutil.NoSuchProcess):
-            words = candidate.cmdline()
-            return bool(words) and "containerd-shim" in words[0] and self._under(words)
-        return False
-
-    def _under(self, words: list[str]) -> bool:
-        return any(word.startswith(f"{self.folder}/") for word in words)
-
-
-def _children(parent: psutil.Process) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        return parent.children(recursive=True)
-    return []

@@ -1,4 +1,4 @@
-"""The Docker engine: the machine's own where one with buildx answers, else one that we start."""
+"""The Docker engine: the machine's engine if one with buildx answers, else the sandbox's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRUST = Path("/etc/docker/certs.d")
 
 
 class Engine(Part):
-    """``SANDBOX_OWN_ENGINE=1`` starts our own even where another one answers."""
+    """``SANDBOX_OWN_ENGINE=1`` starts the sandbox's own engine in any case."""
 
     name = "engine"
     needs = ("packages", "network")
@@ -27,13 +27,13 @@ class Engine(Part):
 
     @property
     def host(self) -> str | None:
-        """For DOCKER_HOST; None means the machine's engine, as the docker client finds it."""
-        return None if self._foreign() else self._own.host
+        """The value of DOCKER_HOST; None for the machine's engine."""
+        return None if self._uses_machine_engine() else self._own.host
 
     def start(self) -> None:
         docker_cli.prepare()
         self._trust_registry()
-        if not self._foreign():
+        if not self._uses_machine_engine():
             self._own.start()
 
     def ready(self) -> str | None:
@@ -43,7 +43,7 @@ class Engine(Part):
             return str(error)
         if not self._trusts_registry():
             return f"the engine does not trust {SETTINGS.registry}"
-        return None if self._foreign() else self._own.ready()
+        return None if self._uses_machine_engine() else self._own.ready()
 
     def stop(self) -> None:
         self._own.stop()
@@ -62,11 +62,13 @@ class Engine(Part):
             found["DOCKER_HOST"] = self.host
         return found
 
-    def _foreign(self) -> bool:
-        """Whether to use an engine that is not ours; ours, once it runs, stays the one."""
+    def _uses_machine_engine(self) -> bool:
+        """Whether to use the machine's engine. A running engine of the sandbox has priority."""
         if os.environ.get("SANDBOX_OWN_ENGINE") == "1" or process.find(self._own.name):
             return False
-        if os.environ.get("DOCKER_HOST") == self._own.host:  # our own exports, and it is down
+        if (
+            os.environ.get("DOCKER_HOST") == self._own.host
+        ):  # set by our exports, but our engine is down
             return False
         return docker_cli.engine_answers(None)
 
@@ -82,7 +84,7 @@ class Engine(Part):
         shutil.copyfile(pki.authority().certificate, self._trust_file)
 
     def _distrust_registry(self) -> None:
-        """Under each address: it may have been brought up with other settings."""
+        """Remove our authority for every address, because other settings may have added it."""
         for file in {self._trust_file, *filter(_is_our_authority, _TRUST.glob("*/ca.crt"))}:
             file.unlink(missing_ok=True)
             mounts.remove_if_empty(file.parent)

@@ -1,1 +1,1 @@
-"""The cluster: containerd, control plane, node, roles and pull secret."""
+"""The Kubernetes cluster: containerd, control plane, node, roles and pull secret."""

@@ -1,4 +1,4 @@
-"""Kubernetes, built from its published Go modules: no distribution packages its servers."""
+"""Builds Kubernetes from its Go modules, because Debian has no packages of its servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODULE = REPOSITORY / "sandbox/kubernetes/go/cluster"
 
 
 class ClusterBinary(Part):
-    """The multi-call binary ``cluster`` and the tiny ``pause``, in the cache."""
+    """The binaries ``cluster`` (all components) and ``pause``, in the cache."""
 
     name = "cluster-binary"
     needs = ("packages",)
@@ -34,16 +34,16 @@ class ClusterBinary(Part):
         golang.build(_MODULE, target, [".", "./pause"], _version_flags(), self.name)
 
     def stop(self) -> None:
-        """Nothing: the cache is meant to survive."""
+        """Keep the cache."""
 
 
 def folder() -> Path:
-    """Where ``cluster`` and ``pause`` lie."""
+    """The folder of ``cluster`` and ``pause``."""
     return golang.output_folder(_MODULE)
 
 
 def _version_flags() -> str:
-    """Clients refuse a server that does not say its version; a module build leaves it empty."""
+    """Linker flags that set the version, which clients require and a module build lacks."""
     found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (_MODULE / "go.mod").read_text())
     assert found is not None
     version, major, minor = found.groups()

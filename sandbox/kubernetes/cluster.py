@@ -1,6 +1,6 @@
-"""A Kubernetes cluster of one node: the real components, as processes of the machine.
+"""A Kubernetes cluster of one node, whose components are processes of the machine.
 
-``SANDBOX_KUBECONFIG`` names an existing cluster instead; then nothing is started here.
+With ``SANDBOX_KUBECONFIG`` the sandbox uses an existing cluster and starts none.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _COMPONENTS = {
     "kube-proxy": node_config.proxy,
 }
 _BEFORE_THE_REST = ("etcd", "kube-apiserver", "kubelet")
-"""kubelet retries until the API server answers; the others give up."""
+"""kubelet retries until the API server answers; the other components exit."""
 _SYSCTLS = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
-"""kubelet sets these."""
+"""Kernel settings that kubelet changes."""
 _TABLES = ("ip kube-proxy", "ip6 kube-proxy")
 _LOG_LINKS = Path("/var/log/containers")
 _DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _KUBECTL = SETTINGS.state / "bin/kubectl"
 _GRACE_SECONDS = 0.5
-"""Nothing that they hold is kept; the API server alone would wait 10 s for its watchers to go."""
+"""Short, because no data is kept and the API server would wait 10 s for its watchers."""
 _READY_SECONDS = 90
-"""It takes 8 s on an idle machine and several times that beside a build."""
+"""Startup takes 8 s on an idle machine and several times as long during a build."""
 
 
 class Cluster(Part):
@@ -59,7 +59,7 @@ class Cluster(Part):
 
     def ready(self) -> str | None:
         if not kubeconfig().exists():
-            return f"there is no {kubeconfig()}"
+            return f"{kubeconfig()} does not exist"
         if not SETTINGS.kubeconfig:
             for component in _COMPONENTS:
                 if problem := process.require_alive(component):
@@ -71,9 +71,7 @@ class Cluster(Part):
             _check_given()
         else:
             self._start_own()
-        namespace = {"apiVersion": "v1", "kind": "Namespace"}
-        path = f"/api/v1/namespaces/{SETTINGS.namespace}"
-        Kube().apply(path, {**namespace, "metadata": {"name": SETTINGS.namespace}})
+        Kube().apply_namespace(SETTINGS.namespace)
         wait_until(_usable, _READY_SECONDS, self.name)
 
     def _start_own(self) -> None:
@@ -91,11 +89,11 @@ class Cluster(Part):
             _start_component(name)
 
     def stop(self) -> None:
-        """Take away our own, whatever the settings say by now; in a given cluster all stays."""
+        """Remove our own cluster, also if the settings changed. Change nothing in a given one."""
         with ThreadPoolExecutor(max_workers=len(_COMPONENTS)) as pool:
             list(pool.map(lambda name: process.stop(name, grace=_GRACE_SECONDS), _COMPONENTS))
         containerd.kill_pods()
-        if cluster_files.HOME.exists():  # else such traces are those of another cluster's node
+        if cluster_files.HOME.exists():  # else the files belong to another cluster's node
             _remove_tables()
             _remove_fixed_places()
             _remove_cgroups()
@@ -107,7 +105,7 @@ class Cluster(Part):
 
 
 def _start_component(name: str) -> None:
-    if process.find(name) is None:  # kube-proxy ends when its configuration is written anew
+    if process.find(name) is None:  # kube-proxy exits when its configuration file changes
         process.start(name, [cluster_binary.folder() / "cluster", *_COMPONENTS[name]()])
 
 
@@ -134,7 +132,7 @@ def _answers() -> str | None:
 
 
 def _usable() -> str | None:
-    """Whether a pod created now would run."""
+    """None if a pod created now would run."""
     kube = Kube()
     if not SETTINGS.kubeconfig:
         node = kube.get(f"/api/v1/nodes/{cluster_files.NODE}")
@@ -153,7 +151,7 @@ def _remove_tables() -> None:
 
 
 def _remove_fixed_places() -> None:
-    """What kubelet keeps at places that cannot be configured."""
+    """Remove kubelet's files whose place cannot be configured."""
     for link in _LOG_LINKS.glob("*"):
         if link.is_symlink() and cluster_files.HOME in link.readlink().parents:
             link.unlink()
@@ -168,5 +166,5 @@ def _remove_cgroups() -> None:
         for group in sorted(root.glob("**/"), reverse=True):
             try:
                 group.rmdir()
-            except OSError:  # another kubelet's, with processes in it
+            except OSError:  # another kubelet's group with processes
                 continue

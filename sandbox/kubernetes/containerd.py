@@ -1,6 +1,6 @@
-"""A containerd of the sandbox's own, which runs the cluster's pods.
+"""The containerd that runs the cluster's pods.
 
-Its files, socket and images are apart from those of any other containerd on the machine.
+Files, socket and images are separate from any other containerd on the machine.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-
-import psutil
 
 from sandbox.core import process
 from sandbox.core.part import Part, wait_until
@@ -22,14 +20,14 @@ from sandbox.machine import mounts
 HOME = SETTINGS.state / "containerd"
 SOCKET = HOME / "containerd.sock"
 PAUSE = "sandbox.invalid/pause:1"
-"""Under a name that no registry can have: it is imported, never pulled."""
+"""A name that cannot be pulled, because the image is imported."""
 _NETWORK = "manifest-engine"
 _RESULTS = Path("/var/lib/cni/results")
-"""Where containerd's CNI library notes each pod's network; the place cannot be configured."""
+"""Where containerd's CNI library records pod networks. The place cannot be configured."""
 
 
 class Containerd(Part):
-    """Runs pods for kubelet by CRI."""
+    """Runs pods for kubelet over CRI."""
 
     name = "containerd"
     needs = ("packages", "network", "cluster-binary")
@@ -53,8 +51,8 @@ class Containerd(Part):
         _write_registry()
         config = HOME / "config.toml"
         config.write_text(_config())
-        # Without the bundle, a tag that the registry lacks reads as a certificate error: containerd
-        # asks the image's default server next, outside of hosts.toml.
+        # If the registry lacks a tag, containerd asks the default server, without hosts.toml. With
+        # this bundle, the error names the missing tag and not the certificate.
         trust = {"SSL_CERT_FILE": str(SETTINGS.ca_bundle)}
         process.start(self.name, ["containerd", "--config", config], env=trust)
         wait_until(self._answers, 30, self.name)
@@ -72,12 +70,12 @@ class Containerd(Part):
         process.stop(self.name)
         mounts.remove(HOME)
         _forget_pod_networks()
-        for folder in ("s", "fifo", ""):  # made by shims, in a place that is not configurable
+        for folder in ("s", "fifo", ""):  # shims use this place, which cannot be configured
             mounts.remove_if_empty(Path("/run/containerd") / folder)
 
 
 def ctr(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run containerd's own client in the namespace of the pods."""
+    """Run containerd's client in the namespace of the pods."""
     argv = [str(word) for word in _ctr(*words)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
 
@@ -87,25 +85,14 @@ def _ctr(*words: str | Path) -> list[str | Path]:
 
 
 def kill_pods() -> None:
-    """Kill every container's processes and its shim, found without containerd's help."""
-    shims = []
-    for candidate in psutil.process_iter(["cmdline"]):
-        words = candidate.info["cmdline"] or []
-        if words and "containerd-shim" in words[0] and str(SOCKET) in words:
-            shims.append(candidate)
-    family = [member for shim in shims for member in shim.children(recursive=True)]
-    for member in [*family, *shims]:  # the shim last: it reaps its containers
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs([*family, *shims], timeout=10)
+    """Kill every container, also without a running containerd."""
+    process.kill_shims(lambda words: str(SOCKET) in words)
     for socket in _shim_sockets():
         socket.unlink(missing_ok=True)
 
 
 def _forget_pod_networks() -> None:
-    """Delete CNI's notes; the namespaces themselves go with the mounts below the state folder."""
+    """Delete CNI's records. The namespaces are mounts below the state folder."""
     for note in _RESULTS.glob(f"{_NETWORK}-*"):
         pod = note.name.removeprefix(f"{_NETWORK}-").removesuffix("-eth0")
         note.unlink()
@@ -115,14 +102,14 @@ def _forget_pod_networks() -> None:
 
 
 def _shim_sockets() -> list[Path]:
-    """Sockets that nobody listens on any more; those of a live shim stay."""
+    """Sockets of dead shims, on which no process listens."""
     folder = Path("/run/containerd/s")
     listening = Path("/proc/net/unix").read_text()
     return [socket for socket in folder.glob("*") if str(socket) not in listening]
 
 
 def _write_network() -> None:
-    """How a pod gets its address. Letting pods out is the part ``network``'s business."""
+    """Configure the addresses of pods. The part ``network`` routes their traffic."""
     config = {
         "cniVersion": "1.0.0",
         "name": _NETWORK,
@@ -150,7 +137,7 @@ def _write_registry() -> None:
     folder = HOME / "certs.d" / SETTINGS.registry
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hosts.toml").write_text(
-        # containerd 1.7 heeds a "ca" in a host's section only, not one of the server's
+        # containerd 1.7 reads "ca" only in the section of a host, not of the server
         f'[host."https://{SETTINGS.registry}"]\nca = "{SETTINGS.ca}"\n'
     )
 

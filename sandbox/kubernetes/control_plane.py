@@ -37,7 +37,7 @@ def apiserver() -> list[str]:
     return [
         "kube-apiserver",
         f"--etcd-servers={_ETCD}",
-        # Loopback is no valid endpoint of the Service "kubernetes".
+        # Loopback is not a valid endpoint of the Service "kubernetes".
         f"--bind-address={ADDRESS}",
         f"--advertise-address={ADDRESS}",
         f"--secure-port={SETTINGS.apiserver_port}",
@@ -54,7 +54,7 @@ def apiserver() -> list[str]:
         f"--kubelet-client-certificate={to_kubelet.certificate}",
         f"--kubelet-client-key={to_kubelet.key}",
         f"--kubelet-certificate-authority={ca}",
-        # The node's name is in no DNS: without this, logs and exec look it up there.
+        # DNS does not have the node's name, so logs and exec must use the address.
         "--kubelet-preferred-address-types=InternalIP",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={accounts.certificate}",
@@ -70,8 +70,11 @@ def apiserver() -> list[str]:
 
 
 def authentication() -> Path:
-    """Takes tokens of the Entra ID stand-in as AKS does: those for its server application, with
-    object ids as the names of users and groups. The API server reads the file anew by itself."""
+    """Write the file by which the API server accepts tokens of the Entra ID stand-in.
+
+    As on AKS, tokens are for the server application, and users and groups are named by object id.
+    The API server reloads the file by itself.
+    """
     tenant = entra.identity()["tenant"]
     issuer = {
         "url": f"https://sts.windows.net/{tenant}/",

@@ -1,4 +1,4 @@
-"""Where the sandbox's Kubernetes components have their files, and those that all of them need."""
+"""Files of the Kubernetes components: their folder, kubeconfigs and configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERVER = f"https://{ADDRESS}:{SETTINGS.apiserver_port}"
 
 
 def write_kubeconfig(path: Path, user: str, organization: str | None = None) -> Path:
-    """A kubeconfig with everything inside, for a client certificate of that user and group."""
+    """Write a self-contained kubeconfig with a client certificate of the user and group."""
     pair = pki.issue("kube-" + user.replace(":", "-"), common_name=user, organization=organization)
 
     def inline(file: Path) -> str:
@@ -53,7 +53,7 @@ def write_kubeconfig(path: Path, user: str, organization: str | None = None) -> 
 
 
 def write(name: str, content: object) -> Path:
-    """A component's configuration file."""
+    """Write a component's configuration file."""
     path = HOME / name
     path.write_text(json.dumps(content, indent=2))
     return path

@@ -1,7 +1,7 @@
-"""A few calls to a Kubernetes API server, as the sandbox needs them: get, apply, delete.
+"""A small Kubernetes client: get and apply.
 
-Objects are plain dictionaries and paths are those of the API, so that the same call serves core
-objects, custom resources and their definitions.
+Objects are dictionaries and paths are API paths, so the same call works for core objects, custom
+resources and their definitions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.core.settings import SETTINGS
 
 _MANAGER = "manifest-engine-sandbox"
 _SECONDS = 10
-"""For one call: an API server under a build's load still answers well within it."""
+"""Time limit of one call, enough also during a build."""
 
 OWN_KUBECONFIG = SETTINGS.state / "kubeconfig"
 
@@ -23,7 +23,7 @@ Object = dict[str, Any]
 
 
 def kubeconfig() -> Path:
-    """That of the cluster given by ``SANDBOX_KUBECONFIG``, else that of the sandbox's own."""
+    """The kubeconfig of ``SANDBOX_KUBECONFIG``, else of the sandbox's own cluster."""
     return Path(SETTINGS.kubeconfig) if SETTINGS.kubeconfig else OWN_KUBECONFIG
 
 
@@ -36,18 +36,22 @@ class Kube:
         self._client = config.new_client_from_config(str(kubeconfig()))
 
     def get(self, path: str) -> Object | None:
-        """The object at ``path``; None where there is none. Raises SandboxError."""
+        """The object at ``path``, or None. Raises SandboxError."""
         return self._object("GET", path)
 
     def apply(self, path: str, content: Object) -> Object:
-        """Create the object at ``path`` or make it be so. Raises SandboxError."""
+        """Create or update the object at ``path`` (server-side apply). Raises SandboxError."""
         applied = self._object("PATCH", f"{path}?fieldManager={_MANAGER}&force=true", content)
         if applied is None:
-            raise SandboxError(f"the API server does not know {path}: is its kind installed?")
+            raise SandboxError(f"the API server has no {path}: is the kind installed?")
         return applied
 
+    def apply_namespace(self, name: str) -> None:
+        content = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.apply(f"/api/v1/namespaces/{name}", content)
+
     def text(self, path: str) -> str:
-        """What a path answers that is no object, such as ``/readyz``. Raises SandboxError."""
+        """The answer of a path that is not an object, such as ``/readyz``. Raises SandboxError."""
         return (self._call("GET", path, None) or b"").decode()
 
     def _object(self, method: str, path: str, content: Object | None = None) -> Object | None:
@@ -82,6 +86,6 @@ class Kube:
 
 
 def condition(content: Object | None, kind: str) -> str:
-    """The status of a condition: ``True``, ``False``, ``Unknown``; the last also when absent."""
+    """The status of a condition: ``True``, ``False`` or ``Unknown``, the default."""
     conditions = ((content or {}).get("status") or {}).get("conditions") or []
     return next((str(item["status"]) for item in conditions if item["type"] == kind), "Unknown")

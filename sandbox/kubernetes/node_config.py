@@ -1,4 +1,4 @@
-"""Flags and configuration files of the node's kubelet and service proxy."""
+"""Flags and configuration files of kubelet and kube-proxy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def kubelet() -> list[str]:
     pair = pki.issue(
         "kubelet", common_name=user, organization="system:nodes", addresses=[ADDRESS, NODE]
     )
-    # Behind systemd-resolved, resolv.conf names a loopback address that pods cannot reach.
+    # With systemd-resolved, resolv.conf has a loopback address that pods cannot reach.
     resolved = Path("/run/systemd/resolve/resolv.conf")
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -36,13 +36,13 @@ def kubelet() -> list[str]:
         "cgroupDriver": "cgroupfs",
         "failCgroupV1": False,
         "failSwapOn": False,
-        "oomScoreAdj": 0,  # a lower one needs a capability that not every root has
+        "oomScoreAdj": 0,  # a lower value needs a capability that root may lack in a container
         "makeIPTablesUtilChains": False,
         "resolvConf": str(resolved if resolved.exists() else Path("/etc/resolv.conf")),
         "podLogsDir": str(HOME / "pod-logs"),
         "volumePluginDir": str(HOME / "volume-plugins"),
         "serializeImagePulls": False,
-        # A laptop's disk may be nearly full; the sandbox is no reason to evict anything.
+        # Do not evict pods when a laptop's disk is nearly full.
         "evictionHard": {
             "memory.available": "50Mi",
             "nodefs.available": "1%",
@@ -66,7 +66,7 @@ def proxy() -> list[str]:
     config = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        "mode": "nftables",  # in two tables of its own, which are dropped as a whole
+        "mode": "nftables",  # uses two tables of its own, which `down` deletes
         "bindAddress": ADDRESS,
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
@@ -75,7 +75,7 @@ def proxy() -> list[str]:
         "clientConnection": {
             "kubeconfig": str(write_kubeconfig(HOME / "proxy.conf", "system:kube-proxy"))
         },
-        # 0: leave the machine's connection tracking as it is
+        # 0: do not change the machine's connection tracking
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,

@@ -1,4 +1,4 @@
-"""An image of one static program, written as an archive without any engine."""
+"""Writes an OCI archive of one static program, without an engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PREFIX = "application/vnd.oci.image"
 
 
 def write(target: Path, name: str, program: Path) -> None:
-    """Write to ``target`` an OCI archive of image ``name``, whose entry point is ``program``."""
+    """Write the archive of image ``name`` with the entry point ``program`` to ``target``."""
     layer = _tar({program.name: program.read_bytes()}, mode=0o755)
     config = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),

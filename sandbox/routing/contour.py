@@ -1,6 +1,6 @@
-"""One Contour and one Envoy, processes of the machine, that serve one Gateway of the cluster.
+"""A Contour and an Envoy, processes of the machine, that serve one Gateway of the cluster.
 
-Envoy is bound to loopback and reaches the pods over their bridge.
+Envoy listens on loopback and reaches pods over the pod bridge.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sandbox.machine import mounts
 from sandbox.routing import binary as gateway_binary
 
 OFFSET = 8000
-"""Contour has Envoy listen at the listener's port plus this."""
+"""Contour adds this to the listener's port to get Envoy's port."""
 PORTS = 6
-"""How many ports a pair needs besides those of the Gateway's listeners."""
+"""Number of ports of a pair, besides the ports of the Gateway's listeners."""
 _GRACE_SECONDS = 0.5
-"""Nothing that they hold is kept."""
+"""Short, because no data is kept."""
 
 
 def stop_all() -> None:
-    """Stop every pair, also one that a killed test has left."""
+    """Stop every pair, also the pairs of killed tests."""
     for home in SETTINGS.state.glob("gateway*/"):
         Pair(("", ""), (), home.name.removeprefix("gateway")).stop()
 
@@ -37,10 +37,10 @@ class Pair:
     """The two processes of one Gateway.
 
     :param gateway: namespace and name of the Gateway.
-    :param ports: ``PORTS`` free ones on loopback.
-    :param suffix: of the names of its processes and its folder; none for the sandbox's own pair.
-    :param ingress_class: class of the Ingresses that it serves, too; ``contour`` also serves those
-        that have none.
+    :param ports: ``PORTS`` free ports on loopback.
+    :param suffix: suffix of processes and folder; empty for the sandbox's own pair.
+    :param ingress_class: class of the Ingresses to serve. ``contour`` also serves Ingresses without
+        a class.
     """
 
     gateway: tuple[str, str]
@@ -50,31 +50,31 @@ class Pair:
 
     @property
     def home(self) -> Path:
-        """Its configuration and Envoy's admin socket."""
+        """The folder of the configuration and of Envoy's admin socket."""
         return SETTINGS.state / f"gateway{self.suffix}"
 
     def start(self) -> None:
-        """Start both unless they run already."""
+        """Start both processes unless they run already."""
         self.home.mkdir(parents=True, exist_ok=True)
         self._start_contour()
         self._start_envoy()
 
     def stop(self) -> None:
-        """Stop both and remove the folder; also after a half-finished start."""
+        """Stop both processes and remove the folder, also after an incomplete start."""
         for word in ("envoy", "contour"):
             process.stop(self._process(word), grace=_GRACE_SECONDS)
         mounts.remove(self.home)
 
-    def dead(self) -> str | None:
-        """None while both run, else which one does not and how its log ends."""
+    def failure(self) -> str | None:
+        """None while both processes run, else one sentence with the end of the log."""
         return process.require_alive(self._process("contour")) or process.require_alive(
             self._process("envoy")
         )
 
     def ready(self) -> str | None:
-        """Whether Envoy has its configuration.
+        """None if Envoy has its configuration.
 
-        It opens a listener's port with the first route only, so its admin socket is asked instead.
+        Envoy opens a listener's port only with the first route, so ask its admin socket.
         """
         try:
             with socket.socket(socket.AF_UNIX) as admin:
@@ -84,7 +84,7 @@ class Pair:
                 answer = admin.recv(64)
         except OSError as error:
             return f"envoy's admin socket: {error}"
-        return None if b" 200 " in answer else "envoy has not got its configuration yet"
+        return None if b" 200 " in answer else "envoy has no configuration yet"
 
     def _process(self, program: str) -> str:
         return f"{program}{self.suffix}"
@@ -109,9 +109,9 @@ class Pair:
             *("xds", "health", "http", "debug-http", "stats"),
             *("envoy-service-http", "envoy-service-https"),
         )
-        # Kinds that are not installed: Contour ends when it cannot watch them.
+        # These kinds are not installed, and Contour exits if it cannot watch a kind.
         without = ("tlsroutes", "tcproutes", "backendtlspolicies", "extensionservices")
-        # With a class named, Ingresses that name none are left to others.
+        # With this option, Contour ignores Ingresses without a class.
         own = self.ingress_class != "contour"
         process.start(
             self._process("contour"),
@@ -120,7 +120,7 @@ class Pair:
                 "serve",
                 f"--kubeconfig={kubeconfig()}",
                 f"--config-path={config}",
-                "--insecure",  # between two processes on loopback
+                "--insecure",  # both processes are on loopback
                 "--disable-leader-election",
                 "--ingress-status-address=127.0.0.1",
                 *([f"--ingress-class-name={self.ingress_class}"] if own else []),
@@ -147,11 +147,11 @@ class Pair:
             self._process("envoy"),
             [
                 gateway_binary.folder() / "envoy",
-                "--disable-hot-restart",  # else it ends with the process that started it
+                "--disable-hot-restart",  # else envoy exits with its parent process
                 *("--config-path", start_file),
                 *("--service-cluster", namespace),
                 *("--service-node", "sandbox"),
-                *("--concurrency", "2"),  # worker threads; more is for more traffic
+                *("--concurrency", "2"),  # worker threads
                 *("--log-level", "warning"),
             ],
         )

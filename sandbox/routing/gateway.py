@@ -1,7 +1,6 @@
-"""The way in from outside: Gateway API and Ingress, served by Contour and Envoy.
+"""The gateway: Gateway API and Ingress, served by Contour and Envoy.
 
-With ``SANDBOX_KUBECONFIG`` that cluster's own gateway is used, and ``SANDBOX_GATEWAY_URL`` says
-where it listens.
+With ``SANDBOX_KUBECONFIG`` the sandbox uses that cluster's gateway, at ``SANDBOX_GATEWAY_URL``.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ _PAIR = contour.Pair(
     range(SETTINGS.gateway_port + 1, SETTINGS.gateway_port + 1 + contour.PORTS),
 )
 _READY_SECONDS = 60
-"""It takes 2 s on an idle machine and several times that beside a build."""
+"""Startup takes 2 s on an idle machine and several times as long during a build."""
 
 
 class Gateway(Part):
-    """Gateway ``datafactory-gateway``, which takes HTTPRoutes of every namespace."""
+    """The Gateway ``datafactory-gateway``, which accepts HTTPRoutes of all namespaces."""
 
     name = "gateway"
     needs = ("cluster", "gateway-binary")
@@ -48,7 +47,7 @@ class Gateway(Part):
     def ready(self) -> str | None:
         if SETTINGS.kubeconfig:
             return _given_gateway()
-        return _PAIR.dead() or _programmed() or _PAIR.ready()
+        return _PAIR.failure() or _programmed() or _PAIR.ready()
 
     def start(self) -> None:
         if SETTINGS.kubeconfig:
@@ -57,7 +56,9 @@ class Gateway(Part):
             return
         least = contour.OFFSET
         if SETTINGS.gateway_port <= least:
-            raise SandboxError(f"SANDBOX_GATEWAY_PORT must be above {least}, as Contour has it")
+            raise SandboxError(
+                f"SANDBOX_GATEWAY_PORT must be above {least}, Contour's offset of ports"
+            )
         kube = Kube()
         _install_kinds(kube)
         _create_gateway(kube)
@@ -65,7 +66,7 @@ class Gateway(Part):
         wait_until(_started, _READY_SECONDS, self.name)
 
     def stop(self) -> None:
-        """The objects in the cluster go with the cluster."""
+        """Stop Contour and Envoy. The objects go with the cluster."""
         contour.stop_all()
 
 
@@ -76,7 +77,7 @@ def _url() -> str:
 
 def _given_gateway() -> str | None:
     if not os.environ.get("SANDBOX_GATEWAY_URL"):
-        return "SANDBOX_KUBECONFIG is set: say in SANDBOX_GATEWAY_URL where its gateway listens"
+        return "SANDBOX_KUBECONFIG is set: set SANDBOX_GATEWAY_URL to the URL of its gateway"
     if _programmed() is not None:
         return (
             f"the cluster of SANDBOX_KUBECONFIG needs a Gateway {GATEWAY} in namespace {NAMESPACE} "
@@ -86,8 +87,8 @@ def _given_gateway() -> str | None:
 
 
 def _started() -> str | None:
-    if problem := _PAIR.dead():
-        raise SandboxError(problem)  # there is nothing to wait for
+    if problem := _PAIR.failure():
+        raise SandboxError(problem)  # waiting does not help
     return _programmed() or _PAIR.ready()
 
 
@@ -144,11 +145,10 @@ def _create_gateway(kube: Kube) -> None:
             ],
         },
     }
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    kube.apply(f"/api/v1/namespaces/{NAMESPACE}", namespace)
+    kube.apply_namespace(NAMESPACE)
     kube.apply(_CLASS_PATH, gateway_class)
     kube.apply(_GATEWAY_PATH, gateway)
-    # Contour fills in a class's status only when it provisions gateways itself.
+    # Contour sets the status of a GatewayClass only if it provisions gateways itself.
     accepted = {
         "type": "Accepted",
         "status": "True",
@@ -162,9 +162,9 @@ def _create_gateway(kube: Kube) -> None:
 
 
 def _open_port() -> dict[str, Any]:
-    """A route that no service owns: Envoy closes its port when the last route goes.
+    """A route of no service, because Envoy closes its port when the last route is deleted.
 
-    Then a path without a service would refuse the connection instead of answering 404.
+    Without it, an unknown path would refuse the connection instead of answering 404.
     """
     redirect = {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}}
     return {

@@ -1,4 +1,4 @@
-"""The Artifactory stand-in, with one user who deploys and one who only reads."""
+"""The Artifactory stand-in, with a user who deploys and a user who only reads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sandbox.core.part import Part, wait_until
 from sandbox.core.settings import REPOSITORY, SETTINGS
 
 REPOSITORIES = ("datafactory", "restricted")
-"""The first holds the services; the second can be read by the deploying user alone."""
+"""The first holds the services. Only the user ``deployer`` can read the second."""
 
 
 def accounts() -> dict[str, Any]:
-    """``repositories`` and ``users``, as the stand-in reads them."""
+    """``repositories`` and ``users``, in the form that the server reads."""
     return credentials.load_or_make("artifactory", _make_accounts)
 
 

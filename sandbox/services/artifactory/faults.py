@@ -1,7 +1,7 @@
-"""Misbehaviour on request, for tests of a client; mounted only with ``--faults``.
+"""Injects faults for tests of a client; active only with ``--faults``.
 
-``PUT /faults`` with a JSON plan, ``DELETE /faults`` to behave again. Each fault is one that real
-installations have shown: a proxy that cuts, a version that ignores Range, storage that redirects.
+``PUT /faults`` sets a JSON plan, ``DELETE /faults`` clears it. Each fault occurs in real
+installations: a proxy that cuts connections, a version that ignores Range, storage that redirects.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _SIGNED_FOR_SECONDS = 60
 
 
 class Plan(BaseModel):
-    """What to do wrong from now on; nothing by default."""
+    """The faults to inject; none by default."""
 
     model_config = ConfigDict(extra="forbid")
 
     lie: bool = False
-    """Give a sha256 in headers and file info that is not that of the bytes."""
+    """Send a wrong sha256 in headers and file info."""
     cut_after: int | None = None
-    """Close the connection after so many bytes of a download."""
+    """Close the connection after this many bytes of a download."""
     cut_times: int | None = None
-    """How many downloads are cut; None means all."""
+    """Number of downloads to cut; None means all."""
     ignore_range: bool = False
-    """Answer 200 with everything to a request for a part."""
+    """Answer a range request with 200 and the whole file."""
     redirect: bool = False
-    """Send downloads to signed URLs at another authority (``localhost`` for ``127.0.0.1``)."""
+    """Redirect downloads to signed URLs at another host (``localhost``, not ``127.0.0.1``)."""
     unavailable: int = 0
-    """Answer 503 to so many requests."""
+    """Number of requests to answer with 503."""
     throttled: int = 0
-    """Answer 429 with Retry-After to so many requests."""
+    """Number of requests to answer with 429 and Retry-After."""
     uncached: bool = False
-    """Be a remote repository: file info is known after the first whole download alone (a 404
-    before, as in https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11)."""
+    """Act as a remote repository: file info is 404 until the first complete download
+    (https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11)."""
 
 
 class Faults:
-    """The plan at work, and the routes that change it."""
+    """The current plan, and the routes that change it."""
 
     def __init__(self) -> None:
         self.plan = Plan()
@@ -70,11 +70,11 @@ class Faults:
             return True
         return False
 
-    def sha256(self, true: str) -> str:
-        return hashlib.sha256(true.encode()).hexdigest() if self.plan.lie else true
+    def sha256(self, actual: str) -> str:
+        return hashlib.sha256(actual.encode()).hexdigest() if self.plan.lie else actual
 
     def body(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The blocks, or as many bytes of them as are let through."""
+        """The blocks, cut if that is the plan."""
         plan = self.plan
         if plan.cut_after is None or plan.cut_times == 0:
             yield from blocks
@@ -82,15 +82,15 @@ class Faults:
             return
         if plan.cut_times is not None:
             plan.cut_times -= 1
-        left = plan.cut_after
+        remaining = plan.cut_after
         for block in blocks:
-            yield block[:left]
-            left -= len(block)
-            if left <= 0:
+            yield block[:remaining]
+            remaining -= len(block)
+            if remaining <= 0:
                 raise ConnectionAbortedError("cut on request")
 
     def redirect(self, request: Request, repo: str, path: str) -> Response | None:
-        """A redirect to the signed URL of this file, if that is the plan."""
+        """A redirect to the file's signed URL, if that is the plan."""
         if not self.plan.redirect:
             return None
         until = str(int(time.time()) + _SIGNED_FOR_SECONDS)
@@ -102,12 +102,12 @@ class Faults:
         return Response(status_code=302, headers={"Location": str(target)})
 
     def refuse_signed(self, request: Request, repo: str, path: str) -> Response | None:
-        """Blob storage's refusal: also of credentials that come beside a signature."""
+        """Blob storage's refusal. It also refuses credentials in addition to a signature."""
         if "authorization" in request.headers:
             return Response("InvalidAuthenticationInfo", status_code=400)
         until, signature = (request.query_params.get(name, "") for name in ("se", "sig"))
-        right = hmac.compare_digest(signature, self._sign(repo, path, until))
-        if not right or int(until) < time.time():
+        valid = hmac.compare_digest(signature, self._sign(repo, path, until))
+        if not valid or int(until) < time.time():
             return Response("AuthenticationFailed", status_code=403)
         return None
 

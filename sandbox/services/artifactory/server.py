@@ -1,11 +1,12 @@
 """A stand-in for Artifactory: file info, download with ranges, deploy, delete, permissions.
 
-Its answers are those of published header dumps and of JFrog's documentation, read in 2026-11:
+Answers follow published header dumps and JFrog's documentation, read in 2026-11:
 https://github.com/pypa/pip/issues/8723 (2020-08-07, Artifactory 6.18.1),
 https://github.com/prefix-dev/async_http_range_reader/pull/5 (2024-02-17, 7.78.3) for downloads,
 https://github.com/chef/artifactory-client/issues/131 (2020-05-29, JFrog Cloud) for redirects to S3,
-https://jfrog.com/help/r/jfrog-rest-apis for the API. What a version does with If-Range is published
-nowhere; since its ETag is not one of RFC 9110, the stand-in answers with the whole file.
+https://jfrog.com/help/r/jfrog-rest-apis for the API. Artifactory's handling
+of If-Range is not published. Its ETag does not conform to RFC 9110, so the stand-in sends the whole
+file.
 
 ``python -m sandbox.services.artifactory.server --accounts FILE --root FOLDER [--faults]``; the
 accounts file is JSON: ``repositories`` (names) and ``users``, each with ``name``, ``password``,
@@ -14,7 +15,6 @@ accounts file is JSON: ``repositories`` (names) and ``users``, each with ``name`
 
 from __future__ import annotations
 
-import argparse
 import base64
 import email.utils
 import json
@@ -30,7 +30,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from sandbox.services.artifactory.faults import Faults
 from sandbox.services.artifactory.store import BadPathError, Store, Stored, mime_type
-from sandbox.services.core.serving import serve
+from sandbox.services.core.web import parser, serve
 
 BASE = "/artifactory"
 _MEDIA = "application/vnd.org.jfrog.artifactory.storage.{}+json"
@@ -55,7 +55,7 @@ class User:
 
 @dataclass(frozen=True)
 class Accounts:
-    """Who may do what in which repository. Anonymous access is off."""
+    """Users and their permissions by repository. There is no anonymous access."""
 
     users: tuple[User, ...]
     repositories: tuple[str, ...]
@@ -84,9 +84,9 @@ class Accounts:
             except ValueError:
                 name, word = "", ""
             for user in self.users:
-                # Artifactory takes an access token in the password's place as well.
-                for right in (user.password, user.token):
-                    if user.name == name and secrets.compare_digest(right.encode(), word.encode()):
+                # Artifactory also accepts an access token as the password.
+                for known in (user.password, user.token):
+                    if user.name == name and secrets.compare_digest(known.encode(), word.encode()):
                         return user
             raise RefusedError(401, "Bad credentials")
         challenge = {"WWW-Authenticate": 'Basic realm="Artifactory Realm"'}
@@ -94,7 +94,7 @@ class Accounts:
 
 
 def make_app(store: Store, accounts: Accounts, faults: Faults | None = None) -> FastAPI:
-    """The application; ``faults`` only for tests."""
+    """The application. Only tests give ``faults``."""
     app = FastAPI(openapi_url=None)
     server = _Server(store, accounts, faults or Faults())
     if faults is not None:
@@ -123,13 +123,13 @@ def _document(status: int, message: str, headers: Mapping[str, str] | None = Non
 
 
 class _Server:
-    """The requests, one method each."""
+    """One method for each kind of request."""
 
     def __init__(self, store: Store, accounts: Accounts, faults: Faults) -> None:
         self._store, self._accounts, self._faults = store, accounts, faults
 
     def ping(self, request: Request) -> Response:
-        """For a valid user, who can be anonymous where anonymous access is on."""
+        """Answers OK to every authenticated user."""
         self._accounts.authenticate(request.headers.get("Authorization"))
         return Response("OK", media_type="text/plain")
 
@@ -158,8 +158,8 @@ class _Server:
 
     def download(self, request: Request, repo: str, path: str) -> Response:
         self._allow(request, repo, path, write=False)
-        if request.method == "GET" and (elsewhere := self._faults.redirect(request, repo, path)):
-            return elsewhere
+        if request.method == "GET" and (redirect := self._faults.redirect(request, repo, path)):
+            return redirect
         return self._content(request, repo, path)
 
     def signed(self, request: Request, repo: str, path: str) -> Response:
@@ -169,10 +169,10 @@ class _Server:
         user = self._allow(request, repo, path, write=True)
         upload = await self._store.receive(request.stream(), user.name)
         for kind, actual in upload.stored.checksums.items():
-            said = request.headers.get(f"X-Checksum-{kind}")
-            if said is not None and said.lower() != actual:
+            expected = request.headers.get(f"X-Checksum-{kind}")
+            if expected is not None and expected.lower() != actual:
                 self._store.discard(upload)
-                problem = f"received '{said}' but actual is '{actual}'"
+                problem = f"received '{expected}' but actual is '{actual}'"
                 raise RefusedError(409, f"Checksum error for '{repo}:{path}': {problem}")
         self._store.keep(upload, repo, path)
         body = self._file_info(request, repo, path, upload.stored)
@@ -207,9 +207,9 @@ class _Server:
             raise RefusedError(404, "File not found.")
         headers = self._headers(path, stored)
         start, length, status = 0, stored.size, 200
-        wanted = None if self._faults.plan.ignore_range else _wanted(request, headers)
-        if wanted is not None:
-            span = _span(wanted, stored.size)
+        requested = None if self._faults.plan.ignore_range else _range(request, headers)
+        if requested is not None:
+            span = _span(requested, stored.size)
             if span is None:
                 refused = {"Content-Range": f"bytes */{stored.size}"}
                 raise RefusedError(416, "Requested Range Not Satisfiable", refused)
@@ -260,15 +260,15 @@ def _base(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}{BASE}"
 
 
-def _wanted(request: Request, headers: Mapping[str, str]) -> str | None:
-    """The Range header, unless there is an If-Range that does not hold (RFC 9110, 13.1.5)."""
+def _range(request: Request, headers: Mapping[str, str]) -> str | None:
+    """The Range header, unless If-Range does not match (RFC 9110, 13.1.5)."""
     if request.headers.get("If-Range") not in (None, headers["Last-Modified"]):
         return None
     return request.headers.get("Range")
 
 
 def _span(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and length that a single Range asks for (RFC 9110, 14.1.2), if it can be had."""
+    """First byte and length of a single Range (RFC 9110, 14.1.2); None if not satisfiable."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
     if match is None or match.groups() == ("", ""):
         return None
@@ -281,16 +281,13 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--faults", action="store_true")
-    asked = parser.parse_args()
-    faults = Faults() if asked.faults else None
-    app = make_app(Store(asked.root), Accounts.load(asked.accounts), faults)
-    serve(app, asked.host, asked.port)
+    command = parser(__doc__)
+    command.add_argument("--accounts", type=Path, required=True)
+    command.add_argument("--root", type=Path, required=True)
+    command.add_argument("--faults", action="store_true")
+    arguments = command.parse_args()
+    faults = Faults() if arguments.faults else None
+    serve(make_app(Store(arguments.root), Accounts.load(arguments.accounts), faults), arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Artifactory stand-in's files: the bytes, and beside them what is known of them."""
+"""The files of the Artifactory stand-in and their metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BadPathError(Exception):
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of one file."""
+    """The metadata of one file."""
 
     size: int
     sha1: str
@@ -41,14 +41,14 @@ class Stored:
 
 @dataclass(frozen=True)
 class Upload:
-    """Bytes received, not yet visible under any path."""
+    """A received file that is not yet visible under a path."""
 
     draft: Path
     stored: Stored
 
 
 class Store:
-    """Files under ``root``; a file appears whole or not at all."""
+    """Files under ``root``. A file appears only when it is complete."""
 
     def __init__(self, root: Path) -> None:
         self._files = root / "files"
@@ -63,7 +63,7 @@ class Store:
         return Stored(**json.loads(facts.read_text())) if facts.is_file() else None
 
     def children(self, repo: str, path: str) -> list[tuple[str, bool]] | None:
-        """Name and whether it is a folder, or None where there is no folder."""
+        """Name of each child and whether the child is a folder; None if there is no such folder."""
         folder = self._place(self._files, repo, path)
         if not folder.is_dir():
             return None
@@ -108,7 +108,7 @@ class Store:
         upload.draft.unlink(missing_ok=True)
 
     def remove(self, repo: str, path: str) -> bool:
-        """Remove a file or a whole folder; False when there is neither."""
+        """Remove a file or a folder. False if neither exists."""
         target = self._place(self._files, repo, path)
         facts = self._place(self._facts, repo, path)
         if target.is_dir():

@@ -1,7 +1,7 @@
-"""The Azure Resource Manager stand-in, which knows this sandbox's cluster under two names.
+"""The Azure Resource Manager stand-in, which lists the sandbox's cluster under two names.
 
-One is an AKS cluster with Entra ID, whose API server takes the tokens of the Entra ID stand-in; the
-other is the same API server as a cluster with local accounts would show it.
+``CLUSTER`` is an AKS cluster with Entra ID: the API server accepts tokens of the Entra ID stand-in.
+``LOCAL_CLUSTER`` is the same API server as an AKS cluster with local accounts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def endpoint() -> str:
 
 
 def estate() -> dict[str, Any]:
-    """What the stand-in knows: see ``arm_server.py``."""
+    """The configuration of ``arm_server.py``."""
     known = entra.identity()
     admin = pki.issue(
         "kube-masterclient", common_name="masterclient", organization="system:masters"
@@ -69,7 +69,7 @@ def estate() -> dict[str, Any]:
 def connection(cluster: str = CLUSTER, client: int = 0) -> dict[str, Any]:
     """An Airflow Connection of type ``aks``, in Airflow's JSON form.
 
-    :param client: position among the tenant's applications; the first one may deploy.
+    :param client: index of the tenant's application; the first application may deploy.
     """
     known = entra.identity()
     return {
@@ -91,13 +91,13 @@ def connection(cluster: str = CLUSTER, client: int = 0) -> dict[str, Any]:
 
 
 class Arm(Part):
-    """Listens with TLS on the pod bridge, since azure-core sends tokens to nothing else."""
+    """Listens with TLS on the pod bridge, because azure-core sends tokens only over TLS."""
 
     name = "arm"
     needs = ("entra", "cluster")
 
     def start(self) -> None:
-        process.stop(self.name)  # what it knows may have changed
+        process.stop(self.name)  # the configuration may have changed
         pair = pki.issue(
             self.name, common_name=SETTINGS.pod_gateway, addresses=[SETTINGS.pod_gateway]
         )
@@ -116,14 +116,14 @@ class Arm(Part):
         )
         wait_until(self._answers, 20, "the ARM stand-in")
         control_plane.authentication()  # the tenant may be new
-        wait_until(_taken, 30, "the API server's trust in the tenant")
+        wait_until(_tokens_accepted, 30, "the API server's trust in the tenant")
 
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
         if json.loads(credentials.path("arm-estate").read_text()) != estate():
             return "it knows an older tenant or cluster"
-        return self._answers() or _taken()
+        return self._answers() or _tokens_accepted()
 
     def _answers(self) -> str | None:
         try:
@@ -152,8 +152,8 @@ class Arm(Part):
         }
 
 
-def _taken() -> str | None:
-    """Whether the API server takes a token of the tenant's first application."""
+def _tokens_accepted() -> str | None:
+    """Check that the API server accepts a token of the tenant's first application."""
     known = entra.identity()
     client = known["clients"][0]
     form = {
@@ -175,10 +175,10 @@ def _taken() -> str | None:
             headers={"Authorization": f"Bearer {token}"},
             **options,
         )
-        told = answer.json().get("status")  # a word, where the API server refuses
-        name = told["userInfo"].get("username") if isinstance(told, dict) else None
+        status = answer.json().get("status")  # a refusal has a string here
+        name = status["userInfo"].get("username") if isinstance(status, dict) else None
     except (requests.RequestException, OSError, KeyError) as error:
         return f"no token or no API server ({type(error).__name__})"
     if name != client["object_id"]:
-        return f"the API server does not take the tenant's tokens (HTTP {answer.status_code})"
+        return f"the API server does not accept the tenant's tokens (HTTP {answer.status_code})"
     return None

@@ -1,14 +1,12 @@
-"""A stand-in for Azure Resource Manager: the user credentials of managed clusters, and no more.
+"""A stand-in for Azure Resource Manager. It serves only the user credentials of managed clusters.
 
-``python -m sandbox.services.azure.arm_server --config FILE …``; the file is what
-``sandbox.services.azure.arm`` writes. Refusals come in ARM's order (is there a version, token,
-subscription, right, group, cluster, does it know the version) and with its status, error code and
-wording.
+``python -m sandbox.services.azure.arm_server --config FILE …``; ``sandbox.services.azure.arm``
+writes the file. Checks run in ARM's order: version present, token, subscription, permission, group,
+cluster, version known. Refusals have ARM's status, error code and wording.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import uuid
@@ -23,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from sandbox.services.azure import kubeconfigs
 from sandbox.services.azure.arm_tokens import Caller, TokenRefusedError, Tokens
-from sandbox.services.core.serving import serve
+from sandbox.services.core.web import parser, serve
 
 API_VERSIONS = ("2024-09-01", "2025-05-01", "2026-08-01")
 _TYPE = "Microsoft.ContainerService/managedClusters"
@@ -49,13 +47,15 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Estate:
-    """Subscriptions, groups, clusters, and who may do what there. Names are compared as ARM does,
-    without regard to case."""
+    """Subscriptions, groups, clusters and role assignments.
+
+    ARM compares names without regard to case.
+    """
 
     known: Mapping[str, Any]
 
     def cluster(self, subscription: str, group: str, name: str) -> Mapping[str, Any]:
-        """Raises RefusedError when a part of the name leads nowhere."""
+        """The cluster. Raises RefusedError if the group or the cluster does not exist."""
         mine = [item for item in self.known["clusters"] if _same(item["group"], group)]
         mine = [item for item in mine if _same(item["subscription"], subscription)]
         if not mine:
@@ -71,7 +71,7 @@ class Estate:
             "details please go to https://aka.ms/ARMResourceNotFoundFix",
         )
 
-    def demand_subscription(self, subscription: str) -> None:
+    def require_subscription(self, subscription: str) -> None:
         try:
             uuid.UUID(subscription)
         except ValueError:
@@ -81,7 +81,7 @@ class Estate:
             message = f"The subscription '{subscription}' could not be found."
             raise RefusedError(404, "SubscriptionNotFound", message)
 
-    def demand_right(self, caller: Caller, scope: str) -> None:
+    def require_permission(self, caller: Caller, scope: str) -> None:
         for item in self.known["assignments"]:
             below = scope.lower().startswith(item["scope"].lower())
             if item["client_id"] == caller.client_id and below and _ACTION in ROLES[item["role"]]:
@@ -115,7 +115,7 @@ def make_app(known: Mapping[str, Any]) -> FastAPI:
         return answer
 
     @app.exception_handler(HTTPException)
-    def elsewhere(request: Request, error: HTTPException) -> JSONResponse:
+    def not_served(request: Request, error: HTTPException) -> JSONResponse:
         message = f"The resource '{request.url.path}' is not served by this stand-in."
         return _error(error.status_code, "InvalidResourceType", message)
 
@@ -127,11 +127,11 @@ def make_app(known: Mapping[str, Any]) -> FastAPI:
         if not version:
             raise RefusedError(400, "MissingApiVersionParameter", _NO_VERSION)
         caller = tokens.caller(request.headers.get("Authorization"))
-        estate.demand_subscription(subscription)
+        estate.require_subscription(subscription)
         scope = request.url.path.rpartition("/")[0]
-        estate.demand_right(caller, scope)
+        estate.require_permission(caller, scope)
         cluster = estate.cluster(subscription, group, name)
-        _demand_known(version)
+        _require_known(version)
         if "content-length" not in request.headers:
             raise RefusedError(411, "LengthRequired", "The request must have a content length.")
         kind = request.query_params.get("format")
@@ -145,7 +145,7 @@ def make_app(known: Mapping[str, Any]) -> FastAPI:
     return app
 
 
-def _demand_known(version: str) -> None:
+def _require_known(version: str) -> None:
     if version not in API_VERSIONS:
         raise RefusedError(
             400,
@@ -165,15 +165,10 @@ def _same(one: str, other: str) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--certificate", type=Path, required=True)
-    parser.add_argument("--key", type=Path, required=True)
-    asked = parser.parse_args()
-    app = make_app(json.loads(asked.config.read_text()))
-    serve(app, asked.host, asked.port, asked.certificate, asked.key)
+    command = parser(__doc__)
+    command.add_argument("--config", type=Path, required=True)
+    arguments = command.parse_args()
+    serve(make_app(json.loads(arguments.config.read_text())), arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tokens that Azure Resource Manager takes: signed by the tenant, for ARM, and not expired."""
+"""Tokens that Azure Resource Manager accepts: signed by the tenant, for ARM, not expired."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Caller:
 
 
 class Tokens:
-    """Judges the Authorization header of requests.
+    """Checks the Authorization header of requests.
 
-    :param tenant: of all subscriptions.
-    :param keys: URL of the tenant's signing keys, behind the authority in ``ca``.
+    :param tenant: tenant of all subscriptions.
+    :param keys: URL of the tenant's signing keys.
+    :param ca: certificate authority of that URL.
     """
 
     def __init__(self, tenant: str, keys: str, ca: Path) -> None:
@@ -48,7 +49,7 @@ class Tokens:
         self._keys = jwt.PyJWKClient(keys, ssl_context=context, timeout=5)
 
     def caller(self, header: str | None) -> Caller:
-        """Raises TokenRefusedError in ARM's words."""
+        """Authenticate. Raises TokenRefusedError with ARM's wording."""
         if not header:
             message = "Authentication failed. The 'Authorization' header is missing."
             raise TokenRefusedError("AuthenticationFailed", message)
@@ -62,7 +63,7 @@ class Tokens:
     def _claims(self, token: str) -> dict[str, Any]:
         try:
             unverified = jwt.decode(token, options={"verify_signature": False})
-            self._demand_tenant(unverified)
+            self._require_tenant(unverified)
             key = self._keys.get_signing_key_from_jwt(token)
             return dict(
                 jwt.decode(
@@ -93,7 +94,7 @@ class Tokens:
             message = "The access token is invalid."
             raise TokenRefusedError("InvalidAuthenticationToken", message) from error
 
-    def _demand_tenant(self, claims: dict[str, Any]) -> None:
+    def _require_tenant(self, claims: dict[str, Any]) -> None:
         if claims.get("iss") != self._issuer or claims.get("tid") != self._tenant:
             raise TokenRefusedError(
                 "InvalidAuthenticationTokenTenant",

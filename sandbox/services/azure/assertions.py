@@ -1,7 +1,7 @@
-"""Client assertions: an application proves itself by its certificate, or by another issuer's token.
+"""Client assertions: an application authenticates by its certificate or by another issuer's token.
 
-The second is workload identity: a Kubernetes service account's token, of an issuer and a subject
-that the application trusts ("federated credential").
+The second is workload identity: a token of a Kubernetes ServiceAccount whose issuer and subject the
+application trusts ("federated credential").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST_SECONDS = 24 * 3600
 
 
 class AssertionRefusedError(Exception):
-    """With the AADSTS number of the refusal."""
+    """An assertion is refused, with this AADSTS number."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class AssertionRefusedError(Exception):
 
 
 def check(assertion: str, client: Mapping[str, Any], endpoint: str) -> None:
-    """Accept the assertion for this client at this token endpoint, or raise the refusal."""
+    """Check an assertion for this client and endpoint. Raises AssertionRefusedError."""
     try:
         header = jwt.get_unverified_header(assertion)
         claims = jwt.decode(assertion, options={"verify_signature": False})
@@ -80,10 +80,10 @@ def _check_federated(assertion: str, claims: Mapping[str, Any], client: Mapping[
 
 
 def _key_of_issuer(assertion: str, credential: Mapping[str, Any]) -> jwt.PyJWK | bytes:
-    """The real one asks the issuer for its keys (OpenID Connect Discovery 1.0), as anybody can.
+    """The issuer's key, by OpenID Connect Discovery 1.0 or from ``public_key_file``.
 
-    Here the credential names where the issuer answers (``openid``) and its CA (``ca``), since a
-    cluster's issuer is a name of its inside; or simply a file with its key.
+    The issuer of the sandbox's cluster is a name that only resolves inside the cluster, so the
+    credential has the address (``openid``) and the certificate authority (``ca``) of the issuer.
     """
     if "openid" not in credential:
         return Path(credential["public_key_file"]).read_bytes()

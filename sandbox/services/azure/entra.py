@@ -1,4 +1,4 @@
-"""The Entra ID stand-in: one tenant with an application that deploys and one that only reads."""
+"""The Entra ID stand-in: one tenant with two applications, ``deployer`` and ``reader``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LIFETIME = dt.timedelta(days=30)
 RESOURCES = (
     "https://containerregistry.azure.net",
     "https://management.azure.com",
-    # The server application of every Entra-enabled AKS cluster.
+    # The server application of every AKS cluster with Entra ID.
     "6dae42f8-4368-4678-94ff-3960e28e3630",
 )
 
@@ -33,7 +33,7 @@ def identity() -> dict[str, Any]:
 
 
 def authority() -> str:
-    """Host and port, for ``AZURE_AUTHORITY_HOST``."""
+    """The URL for ``AZURE_AUTHORITY_HOST``."""
     return f"https://{SETTINGS.pod_gateway}:{SETTINGS.entra_port}"
 
 
@@ -52,7 +52,7 @@ def _make_identity() -> dict[str, Any]:
 
 
 def _client(name: str, registry_role: str) -> dict[str, Any]:
-    """An application with a secret and a certificate of its own, as the portal makes them."""
+    """An application with a secret and a self-signed certificate."""
     key = _new_key()
     now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -89,7 +89,7 @@ def _pem(key: rsa.RSAPrivateKey) -> str:
 
 
 class Entra(Part):
-    """Listens with TLS on the pod bridge, since azure-identity speaks to nothing else."""
+    """Listens with TLS on the pod bridge, because azure-identity requires TLS."""
 
     name = "entra"
     needs = ("network",)

@@ -1,14 +1,12 @@
 """A stand-in for Entra ID: discovery, keys, and tokens for the client credentials grant.
 
-``python -m sandbox.services.azure.entra_server --identity FILE …``; the file is what
-``sandbox.services.azure.entra`` makes. Refusals carry the AADSTS number, the status and the OAuth
-error code of the real ones. The resources that it knows ask for version 1 tokens, as ACR, ARM and
-AKS do.
+``python -m sandbox.services.azure.entra_server --identity FILE …``; the module ``entra`` writes the
+file. Refusals have Entra ID's AADSTS number, status and OAuth error code. All tokens are version 1,
+because ACR, ARM and AKS ask for version 1.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import secrets
 import time
@@ -25,8 +23,7 @@ from fastapi.responses import JSONResponse
 from jwt.algorithms import RSAAlgorithm
 
 from sandbox.services.azure.assertions import AssertionRefusedError, check
-from sandbox.services.core.forms import Form
-from sandbox.services.core.serving import serve
+from sandbox.services.core.web import Form, parser, serve
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -51,7 +48,7 @@ class Tenant:
 
     @property
     def issuer(self) -> str:
-        """Of version 1 tokens; the same in every real tenant but for the id."""
+        """The issuer of version 1 tokens, in Entra ID's form."""
         return f"https://sts.windows.net/{self.id}/"
 
     @property
@@ -77,14 +74,14 @@ class Tenant:
         raise RefusedError(400, "unauthorized_client", 700016, message)
 
     def resource(self, scope: str) -> str:
-        """The audience that a scope ``<resource>/.default`` asks for."""
+        """The audience of the scope ``<resource>/.default``."""
         name, dot, rest = scope.rpartition("/.default")
         if not dot or rest:
             message = f"The provided value for scope {scope} is not valid: it must end in /.default"
             raise RefusedError(400, "invalid_scope", 1002012, message)
         for known in self.known["resources"]:
             if name.removeprefix("api://").rstrip("/") == known:
-                # A resource that is asked for with a slash gets it in aud, too.
+                # A slash at the end of the requested resource is kept in aud.
                 return name.removeprefix("api://")
         message = f"The resource principal named {name} was not found in the tenant"
         raise RefusedError(400, "invalid_resource", 500011, message)
@@ -121,7 +118,7 @@ def make_app(tenant: Tenant) -> FastAPI:
         }
         return JSONResponse(body, error.status)
 
-    def demand(name: str) -> None:
+    def require_tenant(name: str) -> None:
         if name != tenant.id:
             message = f"Tenant '{name}' not found"
             raise RefusedError(400, "invalid_request", 90002, message)
@@ -141,24 +138,24 @@ def make_app(tenant: Tenant) -> FastAPI:
 
     @app.get("/{name}/v2.0/.well-known/openid-configuration")
     def version_2(request: Request, name: str) -> dict[str, Any]:
-        demand(name)
+        require_tenant(name)
         return discovery(request, "{base}/v2.0")
 
     @app.get("/{name}/.well-known/openid-configuration")
     def version_1(request: Request, name: str) -> dict[str, Any]:
-        demand(name)
+        require_tenant(name)
         return discovery(request, tenant.issuer)
 
     @app.get("/{name}/discovery/v2.0/keys")
     def keys(name: str) -> dict[str, Any]:
-        demand(name)
+        require_tenant(name)
         key = RSAAlgorithm.to_jwk(tenant.key.public_key(), as_dict=True)
         key = {"kty": "RSA", "n": key["n"], "e": key["e"], "use": "sig", "alg": "RS256"}
         return {"keys": [{**key, "kid": tenant.key_id, "x5t": tenant.key_id}]}
 
     @app.post("/{name}/oauth2/v2.0/token")
     def token(request: Request, name: str, form: Form) -> dict[str, Any]:
-        demand(name)
+        require_tenant(name)
         given = form.first
         if given.get("grant_type") != "client_credentials":
             message = f"The grant type '{given.get('grant_type')}' is not supported here"
@@ -167,7 +164,7 @@ def make_app(tenant: Tenant) -> FastAPI:
         endpoint = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
         how = _authenticate(client, given, endpoint)
         audience = tenant.resource(given.get("scope", ""))
-        # A token can be refused before its time is over; then the two differ.
+        # For tests of a token that expires before its announced time.
         seconds = int(tenant.known.get("announced_seconds") or tenant.known["token_seconds"])
         return {
             "token_type": "Bearer",
@@ -180,7 +177,7 @@ def make_app(tenant: Tenant) -> FastAPI:
 
 
 def _authenticate(client: Mapping[str, Any], given: Mapping[str, str], endpoint: str) -> str:
-    """``appidacr``: 1 for a secret, 2 for an assertion. Raises RefusedError for neither."""
+    """The claim ``appidacr``: 1 for a secret, 2 for an assertion. Raises RefusedError."""
     if "client_assertion" in given:
         if given.get("client_assertion_type") != _ASSERTION_TYPE:
             message = "The client_assertion_type is not a JWT bearer's"
@@ -203,15 +200,10 @@ def _authenticate(client: Mapping[str, Any], given: Mapping[str, str], endpoint:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identity", type=Path, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--certificate", type=Path, required=True)
-    parser.add_argument("--key", type=Path, required=True)
-    asked = parser.parse_args()
-    tenant = Tenant(json.loads(asked.identity.read_text()))
-    serve(make_app(tenant), asked.host, asked.port, asked.certificate, asked.key)
+    command = parser(__doc__)
+    command.add_argument("--identity", type=Path, required=True)
+    arguments = command.parse_args()
+    serve(make_app(Tenant(json.loads(arguments.identity.read_text()))), arguments)
 
 
 if __name__ == "__main__":

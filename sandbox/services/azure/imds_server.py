@@ -1,13 +1,12 @@
-"""A stand-in for the instance metadata service (IMDS): tokens of managed identities, and no more.
+"""A stand-in for the instance metadata service (IMDS). It serves only tokens of managed identities.
 
-``python -m sandbox.services.azure.imds_server --identity FILE --user CLIENT_ID …``; the file is
-that of the Entra ID stand-in, whose applications stand for the identities assigned to this machine.
-Plain HTTP, as the real one's. It refuses what that refuses, with its status and words.
+``python -m sandbox.services.azure.imds_server --identity FILE --user CLIENT_ID …``; the file is the
+Entra ID stand-in's, whose applications act as the identities of this machine. Plain HTTP, as IMDS.
+Refusals have IMDS's status and wording.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from fastapi.responses import JSONResponse
 
 from sandbox.services.azure.entra_server import RefusedError as EntraRefusedError
 from sandbox.services.azure.entra_server import Tenant
-from sandbox.services.core.serving import serve
+from sandbox.services.core.web import parser, serve
 
 _VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
 _SELECTORS = {"client_id": "client_id", "object_id": "object_id", "principal_id": "object_id"}
@@ -31,7 +30,7 @@ _AMBIGUOUS = (
 
 
 class RefusedError(Exception):
-    """Becomes the error document; its status is 400."""
+    """Becomes IMDS's error document, with status 400."""
 
     def __init__(self, error: str, message: str) -> None:
         super().__init__(message)
@@ -40,8 +39,8 @@ class RefusedError(Exception):
 
 def make_app(tenant: Tenant, *, system: str | None, users: Sequence[str]) -> FastAPI:
     """
-    :param system: client id of the identity that the machine has itself.
-    :param users: client ids of the user-assigned ones.
+    :param system: client id of the system-assigned identity.
+    :param users: client ids of the user-assigned identities.
     """
     app = FastAPI(openapi_url=None)
 
@@ -66,7 +65,7 @@ def make_app(tenant: Tenant, *, system: str | None, users: Sequence[str]) -> Fas
     @app.get("/metadata/identity/oauth2/token")
     def token(request: Request) -> dict[str, str]:
         asked = request.query_params
-        # A header that a forged request from outside cannot carry, and none that a proxy adds.
+        # IMDS accepts no request that a proxy forwarded or that an attacker forged (SSRF).
         if request.headers.get("Metadata", "").lower() != "true":
             raise RefusedError("bad_request_102", "Required metadata header not specified")
         if "X-Forwarded-For" in request.headers:
@@ -102,15 +101,13 @@ def make_app(tenant: Tenant, *, system: str | None, users: Sequence[str]) -> Fas
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identity", type=Path, required=True)
-    parser.add_argument("--system", help="client id of the system-assigned identity")
-    parser.add_argument("--user", action="append", default=[], help="of a user-assigned one")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    asked = parser.parse_args()
-    tenant = Tenant(json.loads(asked.identity.read_text()))
-    serve(make_app(tenant, system=asked.system, users=asked.user), asked.host, asked.port)
+    command = parser(__doc__)
+    command.add_argument("--identity", type=Path, required=True)
+    command.add_argument("--system", help="client id of the system-assigned identity")
+    command.add_argument("--user", action="append", default=[], help="client id, user-assigned")
+    arguments = command.parse_args()
+    tenant = Tenant(json.loads(arguments.identity.read_text()))
+    serve(make_app(tenant, system=arguments.system, users=arguments.user), arguments)
 
 
 if __name__ == "__main__":

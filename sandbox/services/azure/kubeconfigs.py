@@ -1,4 +1,4 @@
-"""The kubeconfigs that Azure hands out for managed clusters (``az aks get-credentials``)."""
+"""The kubeconfigs that Azure returns for managed clusters (``az aks get-credentials``)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _CLIENT_APPLICATION = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
-"""Of kubectl users who sign in themselves."""
+"""The client application of kubectl users who sign in interactively."""
 
 
 def user(cluster: Mapping[str, Any], tenant: str, kind: str) -> dict[str, Any]:
-    """That of a user: a plugin for a cluster with Entra ID, a certificate for local accounts.
+    """A user's kubeconfig: a plugin for a cluster with Entra ID, a certificate for local accounts.
 
     :param cluster: ``group``, ``name``, ``server``, ``ca`` (PEM file), and for local accounts
         ``client_certificate`` and ``client_key`` (PEM files).

@@ -1,1 +1,1 @@
-"""What the stand-ins share: how they listen and read forms."""
+"""What the stand-ins' servers share."""

@@ -1,6 +1,6 @@
-"""The private package index: pypiserver behind a password, with two versions of internal-utils.
+"""The private package index: pypiserver with a password, and two versions of internal-utils.
 
-It speaks plain http, so that a build needs ``trusted-host`` and no certificate file of ours.
+Plain HTTP, so that a build needs ``trusted-host`` but no certificate file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Index(Part):
 
     @property
     def url(self) -> str:
-        """The index in pip's sense, without credentials."""
+        """pip's ``index-url``, without credentials."""
         return f"http://{SETTINGS.pod_gateway}:{SETTINGS.index_port}/simple/"
 
     def start(self) -> None:
@@ -46,7 +46,7 @@ class Index(Part):
         wheels.mkdir(parents=True, exist_ok=True)
         for version in VERSIONS:
             wheel.build(_SOURCE, "internal-utils", version, wheels)
-        # Without a fallback it never sends anybody to another index.
+        # Never redirect a client to another index.
         program = [sys.executable, "-m", "pypiserver", "run", "--disable-fallback"]
         place = ["--interface", SETTINGS.pod_gateway, "--port", str(SETTINGS.index_port)]
         access: list[str | Path] = [
@@ -93,7 +93,7 @@ class Index(Part):
         return SETTINGS.state / "index"
 
     def _passwords(self) -> Path:
-        """A file as Apache's htpasswd writes it; a plain hash will do for a random password."""
+        """A file in Apache's htpasswd format. The password is random, so SHA-1 is enough."""
         digest = hashlib.sha1(login()["password"].encode()).digest()
         line = f"{login()['user']}:{{SHA}}{base64.b64encode(digest).decode()}\n"
         return credentials.write_private(self._home / "htpasswd", line)

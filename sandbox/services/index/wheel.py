@@ -1,6 +1,6 @@
-"""A wheel of a pure Python package, straight from the format's description (PEP 427).
+"""Writes a wheel of a pure Python package (PEP 427).
 
-A build backend would take seconds and the network for what is four small files in a ZIP.
+A build backend would need seconds and network access to write the same four small files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SAME_EACH_TIME = (1980, 1, 1, 0, 0, 0)
 def build(
     source: Path, name: str, version: str, target: Path, *, requires: Iterable[str] = ()
 ) -> Path:
-    """Pack the package folder ``source`` as distribution ``name`` into the folder ``target``.
+    """Write the wheel of the package folder ``source`` to the folder ``target``.
 
     :param requires: requirements of the distribution.
     """

@@ -1,4 +1,4 @@
-"""The registry behind ACR's token protocol, and the docker client's login to it."""
+"""The registry, with ACR's token protocol, and the docker client's login."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TOKENS = "registry-tokens"
 
 
 def login() -> dict[str, Any]:
-    """``user`` and ``password`` that may do everything, as ACR's admin user may."""
+    """``user`` and ``password`` of an account with all rights, like ACR's admin user."""
     return credentials.load_or_make(
         "registry", lambda: {"user": "sandbox", "password": credentials.password()}
     )
 
 
 class Registry(Part):
-    """Listens with TLS on the pod bridge, its token server on the port beside it."""
+    """Listens with TLS on the pod bridge; the token server has its own port."""
 
     name = "registry"
     needs = ("packages", "network")
@@ -55,7 +55,7 @@ class Registry(Part):
         except (requests.RequestException, OSError) as error:
             return str(error)
         if challenge.status_code != 401 or refusal.status_code != 401:
-            return f"it let us in without a login ({challenge.status_code})"
+            return f"it answers {challenge.status_code} without a login"
         return None
 
     def stop(self) -> None:

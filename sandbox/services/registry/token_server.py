@@ -1,13 +1,12 @@
-"""A stand-in for ACR's token service, beside a registry that trusts its signature.
+"""A stand-in for ACR's token service. The registry trusts the tokens that it signs.
 
 ``python -m sandbox.services.registry.token_server --config FILE --host H --port P``; the file is
-the JSON of ``Config``. ACR answers these paths at the login server itself; here they are at the
-authority of the challenge's realm, where a client finds them in both cases.
+the JSON of ``Config``. ACR serves these paths at the login server. Here they are at the host of the
+challenge's ``realm``, which a client has to read in both cases.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import json
@@ -24,8 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from sandbox.services.core.forms import Form
-from sandbox.services.core.serving import serve
+from sandbox.services.core.web import Form, parser, serve
 
 ACR_AUDIENCE = "https://containerregistry.azure.net"
 ZERO_USER = "00000000-0000-0000-0000-000000000000"
@@ -50,19 +48,19 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """What the server is told at its start."""
+    """The server's configuration."""
 
     service: str
-    """The login server; every request must name it."""
+    """The login server, which every request must name."""
     issuer: str
     certificate: Path
     key: Path
-    """The pair (EC) that signs access tokens; the registry trusts this certificate alone."""
+    """The EC pair that signs access tokens. The registry trusts only this certificate."""
     user: str
     password: str
     tenant: str
     entra_keys: str
-    """URL of the key set that signs Entra ID tokens."""
+    """URL of the keys that sign Entra ID tokens."""
     entra_ca: Path
     roles: dict[str, str]
     """Role by application id."""
@@ -77,29 +75,29 @@ class Config:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who was recognised, and what they may do in every repository."""
+    """An authenticated client, and what it may do in every repository."""
 
     name: str
     actions: frozenset[str]
 
 
 class TokenService:
-    """The rules, without HTTP."""
+    """The rules of the token service, without HTTP."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._key = config.key.read_bytes()
         certificate = x509.load_pem_x509_certificate(config.certificate.read_bytes())
         self._key_id = _libtrust_id(certificate)
-        # Refresh tokens are this server's own affair: nobody else reads or verifies them.
+        # Only this server reads and verifies refresh tokens.
         self._refresh_key = hashlib.sha256(b"refresh" + self._key).digest()
         self._entra: jwt.PyJWKClient | None = None
 
     def exchange(self, form: dict[str, str]) -> str:
-        """A refresh token for an Entra ID token."""
+        """Exchange an Entra ID token for a refresh token."""
         if form.get("grant_type") != "access_token":
             raise RefusedError("grant_type must be access_token", 400, "UNSUPPORTED")
-        self._demand_service(form)
+        self._require_service(form)
         tenant = form.get("tenant", self._config.tenant)
         if tenant != self._config.tenant:
             raise RefusedError(f"tenant {tenant} is not the registry's")
@@ -108,7 +106,7 @@ class TokenService:
         if role is None:
             raise RefusedError(f"principal {claims['oid']} has no role on this registry")
         now = int(time.time())
-        words = {
+        content = {
             "iss": self._config.issuer,
             "aud": self._config.service,
             "sub": claims["oid"],
@@ -118,7 +116,7 @@ class TokenService:
             "nbf": now,
             "exp": now + self._config.refresh_seconds,
         }
-        return jwt.encode(words, self._refresh_key, "HS256")
+        return jwt.encode(content, self._refresh_key, "HS256")
 
     def by_refresh_token(self, token: str) -> Caller:
         try:
@@ -135,14 +133,14 @@ class TokenService:
     def by_password(self, user: str, password: str) -> Caller:
         if user == ZERO_USER:
             return self.by_refresh_token(password)
-        right = secrets.compare_digest(password.encode(), self._config.password.encode())
-        if user != self._config.user or not right:
+        correct = secrets.compare_digest(password.encode(), self._config.password.encode())
+        if user != self._config.user or not correct:
             raise RefusedError(_UNAUTHORIZED)
         return Caller(user, frozenset(ROLES["Owner"]))
 
     def access_token(self, caller: Caller, parameters: dict[str, str], scopes: list[str]) -> str:
-        """A token for what the caller may do of what was asked; that can be nothing."""
-        self._demand_service(parameters)
+        """A token for those of the requested actions that the caller may do; possibly none."""
+        self._require_service(parameters)
         now = int(time.time())
         claims = {
             "iss": self._config.issuer,
@@ -156,7 +154,7 @@ class TokenService:
         }
         return jwt.encode(claims, self._key, "ES256", {"kid": self._key_id})
 
-    def _demand_service(self, parameters: dict[str, str]) -> None:
+    def _require_service(self, parameters: dict[str, str]) -> None:
         service = parameters.get("service", "")
         if service != self._config.service:
             raise RefusedError(f"service {service!r} is not {self._config.service}")
@@ -231,19 +229,19 @@ def _scopes(values: list[str]) -> list[str]:
 
 
 def _granted(scope: str, caller: Caller) -> dict[str, Any]:
-    """``repository:name:pull,push`` (a name may hold a colon) as the registry wants to read it."""
+    """The ``access`` entry for a scope ``repository:NAME:pull,push``; NAME may contain a colon."""
     kind, _, rest = scope.partition(":")
     name, _, actions = rest.rpartition(":")
-    asked = actions.split(",")
+    requested = actions.split(",")
     return {
         "type": kind,
         "name": name,
-        "actions": [action for action in asked if action in caller.actions],
+        "actions": [action for action in requested if action in caller.actions],
     }
 
 
 def _libtrust_id(certificate: x509.Certificate) -> str:
-    """The key id by which distribution 2.8 finds the key among those of its bundle (libtrust)."""
+    """The key id (libtrust) by which distribution 2.8 finds the key in its bundle."""
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -252,15 +250,10 @@ def _libtrust_id(certificate: x509.Certificate) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--certificate", type=Path, required=True)
-    parser.add_argument("--key", type=Path, required=True)
-    asked = parser.parse_args()
-    app = make_app(Config.load(asked.config))
-    serve(app, asked.host, asked.port, asked.certificate, asked.key)
+    command = parser(__doc__)
+    command.add_argument("--config", type=Path, required=True)
+    arguments = command.parse_args()
+    serve(make_app(Config.load(arguments.config)), arguments)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def second_gateway(kube: Callable[..., str]) -> Iterator[SecondGateway]:
         pair.start()
 
         def ready() -> str | None:
-            if problem := pair.dead():
+            if problem := pair.failure():
                 raise SandboxError(problem)
             return pair.ready()
 
