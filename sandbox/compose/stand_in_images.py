@@ -25,7 +25,6 @@ _REQUIREMENTS = {
 }
 _LABEL = "manifest-engine.recipe"
 """Label of a made image: the hash of its recipe."""
-_REACH_SECONDS = 8
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _APT = """\
 Dir::Etc::SourceList "/dev/null";
@@ -66,7 +65,7 @@ def provide(images: dict[str, str], host: str | None) -> None:
         return
     archive = SETTINGS.cache / f"compose-images-{key}.tar"
     if not archive.exists():
-        if _reachable(images["postgres"], host):
+        if docker_cli.can_pull(images["postgres"], host):
             return  # compose pulls them itself
         _make(images, archive, key, host)
         return
@@ -83,15 +82,6 @@ def _current(image: str, key: str, host: str | None) -> bool:
     except SandboxError:
         return False
     return made_by in ("", key)
-
-
-def _reachable(image: str, host: str | None) -> bool:
-    words = ("manifest", "inspect", image)
-    try:
-        docker_cli.docker(*words, host=host, what="reaching", seconds=_REACH_SECONDS)
-    except SandboxError:
-        return False
-    return True
 
 
 def _key(images: dict[str, str]) -> str:

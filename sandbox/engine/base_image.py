@@ -25,7 +25,6 @@ IMAGE = "python:3.11"
 _SUITE = "bookworm"
 """The Debian release whose python3 is 3.11."""
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-_REACH_SECONDS = 8
 _PULL_SECONDS = 300
 
 
@@ -61,10 +60,9 @@ class BaseImage(Part):
     def _pull(self) -> bool:
         """Pull the image. False if the registry does not answer or the pull fails."""
         host = self._engine.host
+        if not docker_cli.can_pull(IMAGE, host):
+            return False
         try:
-            docker_cli.docker(
-                *("manifest", "inspect", IMAGE), host=host, what="reach", seconds=_REACH_SECONDS
-            )
             docker_cli.docker("pull", IMAGE, host=host, what="pulling", seconds=_PULL_SECONDS)
         except SandboxError:
             return False

@@ -23,6 +23,7 @@ CONFIG = SETTINGS.state / "docker"
 """``DOCKER_CONFIG``: logins and buildx's files."""
 BIN = SETTINGS.state / "bin"
 """A folder to put first on PATH. Its ``docker`` is a link to the client with buildx."""
+_REGISTRY_SECONDS = 8
 
 
 @functools.cache
@@ -43,6 +44,24 @@ def engine_answers(host: str | None, seconds: float = 5) -> bool:
     """Whether an engine answers at ``host``, else at DOCKER_HOST or the default socket."""
     where = ["--host", host] if host else []
     return _answers([str(find()), *where, "version"], seconds)
+
+
+def machine_engine_answers() -> bool:
+    """Whether the machine has a client with buildx and an engine that answers."""
+    try:
+        return engine_answers(None)
+    except SandboxError:
+        return False
+
+
+def can_pull(image: str, host: str | None) -> bool:
+    """Whether the registry of ``image`` answers, from the engine at ``host``."""
+    words = ("manifest", "inspect", image)
+    try:
+        docker(*words, host=host, what="docker manifest inspect", seconds=_REGISTRY_SECONDS)
+    except SandboxError:
+        return False
+    return True
 
 
 def docker(*words: str | Path, host: str | None, what: str, seconds: float | None = None) -> str:

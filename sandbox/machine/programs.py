@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from sandbox.airflow import database
+from sandbox.engine import docker_cli
 from sandbox.machine import golang
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -50,24 +50,10 @@ def missing() -> list[str]:
     """The names of the Debian packages to install."""
     others = [name for name, files in _OTHERS.items() if not _any_found(files)]
     engine = [name for name, files in ENGINE.items() if not _any_found(files)]
-    if engine and _usable_engine():
+    if engine and docker_cli.machine_engine_answers():
         engine = []
     postgresql = [] if database.installed() else [_POSTGRESQL]
     return [*engine, *others, *postgresql, *([] if golang.usable() else [_GO])]
-
-
-def _usable_engine() -> bool:
-    """Whether a Docker engine with buildx answers to the client on PATH."""
-    if not shutil.which("docker"):
-        return False
-    for words in (["buildx", "version"], ["version"]):
-        try:
-            done = subprocess.run(["docker", *words], capture_output=True, timeout=5, check=False)
-        except subprocess.TimeoutExpired:
-            return False
-        if done.returncode != 0:
-            return False
-    return True
 
 
 def _any_found(files: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
-"""End to end: the sandbox as it stands, driven as Infra Hub and people drive it.
+"""End-to-end tests drive the running sandbox as Infra Hub and people do.
 
-A part that does not answer fails every test here, with the command that mends it.
+If a part does not answer, every test fails and names the command that starts the sandbox.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sandbox.core import stack
 from sandbox.parts import all_parts
 
 SESSION = uuid.uuid4().hex[:6]
-"""Part of every service's name: what an earlier session pushed must not spare this one a build."""
+"""Part of every service's name, so that each session builds its own images."""
 EXAMPLES = Path(__file__).parents[2] / "include/examples"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> dict[str, str]:
-    """The sandbox's variables, once every part answers."""
+    """The sandbox's variables. Fails unless every part answers."""
     parts = all_parts()
     down = {part.name: problem for part in parts if (problem := part.ready())}
     if down:
@@ -52,10 +52,10 @@ def apps(cluster: client.ApiClient) -> client.AppsV1Api:
 
 
 class Service:
-    """A sample service under a name of its own, so that tests do not meet each other's objects."""
+    """A sample service with a unique name, so that tests do not share objects."""
 
     airflow: Server | None = None
-    """What deploys it; None is the sandbox's own Airflow."""
+    """The Airflow that deploys the service; None for the sandbox's own Airflow."""
 
     def __init__(self, sample: str, name: str) -> None:
         self.folder = EXAMPLES / "services" / sample
@@ -73,7 +73,7 @@ class Service:
         return zip_folder(self.folder, changes)
 
     def source(self, old: str, new: str) -> dict[str, bytes]:
-        """The service's module with one text replaced."""
+        """The service's source with ``old`` replaced by ``new``."""
         text = (self.folder / "src/aiservice.py").read_text()
         assert old in text
         return {"src/aiservice.py": text.replace(old, new).encode()}
@@ -86,9 +86,9 @@ class Service:
         to_end: bool = False,
         **manifest: Any,
     ) -> Outcome:
-        """Upload and deploy; ``manifest`` changes its fields for this and later deployments.
+        """Upload and deploy. ``manifest`` sets fields for this and later deployments.
 
-        :param to_end: also wait until the image is described.
+        :param to_end: wait until the run has described the image.
         """
         self.manifest |= manifest
         return deploy(
@@ -104,7 +104,7 @@ class Service:
 def service(
     request: pytest.FixtureRequest, cluster: client.ApiClient, environment: dict[str, str]
 ) -> Iterator[Callable[[str], Service]]:
-    """Makes a service from a sample; what it left in the cluster is deleted after the test."""
+    """Makes a service from a sample. Its objects are deleted after the test."""
     made: list[Service] = []
 
     def make(sample: str = "quote-service") -> Service:

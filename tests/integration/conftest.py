@@ -1,4 +1,4 @@
-"""What the integration tests share: the real parts of the sandbox, found by its own ``env``."""
+"""Shared fixtures: the parts of the sandbox, found by ``python -m sandbox env``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.names import COMPONENT
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEND = "Bring the sandbox up: .venv/bin/python -m sandbox up"
 
-# Before Airflow is imported for the first time.
+# Set before the first import of Airflow.
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
@@ -29,14 +29,14 @@ _LONG = ("test_under_load.py", "test_failed_rollouts.py", "test_faults.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first, each of which one of several workers does alone."""
+    """Run the slowest files first, because one worker runs all tests of a file."""
     items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> dict[str, str]:
-    """The variables that ``python -m sandbox env`` prints, also put into this process."""
-    said = subprocess.run(
+    """The variables of ``python -m sandbox env``, also set in this process."""
+    done = subprocess.run(
         [sys.executable, "-m", "sandbox", "env"],
         cwd=REPOSITORY,
         capture_output=True,
@@ -44,10 +44,10 @@ def sandbox() -> dict[str, str]:
         timeout=60,
         check=False,
     )
-    if said.returncode:
-        pytest.fail(f"{said.stderr.strip()} {MEND}")
+    if done.returncode:
+        pytest.fail(f"{done.stderr.strip()} {MEND}")
     found = {}
-    for line in said.stdout.splitlines():
+    for line in done.stdout.splitlines():
         key, _, value = line.removeprefix("export ").partition("=")
         found[key] = "".join(shlex.split(value))
     os.environ.update(found)
@@ -56,7 +56,7 @@ def sandbox() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def kube(sandbox: dict[str, str]) -> Callable[..., str]:
-    """``kubectl`` against the sandbox's cluster, as another person beside us uses it."""
+    """``kubectl`` on the sandbox's cluster, as another user of the cluster."""
 
     def run(*words: str, given: str | None = None, check: bool = True) -> str:
         done = subprocess.run(
@@ -80,7 +80,7 @@ def kube(sandbox: dict[str, str]) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str]:
-    """A namespace of this test run's own, with the secret that pulls from the registry."""
+    """A namespace for this test run, with the pull secret of the registry."""
     name = f"tests-{uuid4().hex[:8]}"
     kube("create", "namespace", name)
     try:
@@ -95,7 +95,7 @@ def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def digest(sandbox: dict[str, str]) -> str:
-    """Digest of the test service, pushed to ``datafactory/{COMPONENT}/service``."""
+    """Digest of the test service's image, pushed to ``datafactory/{COMPONENT}/service``."""
     image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:1"
     folder = Path(__file__).with_name("service")
 
@@ -109,14 +109,14 @@ def digest(sandbox: dict[str, str]) -> str:
 
     docker("buildx", "build", "-q", "--provenance=false", "--load", "-t", image, str(folder))
     docker("push", "-q", image)
-    told = docker("image", "inspect", "--format", "{{json .RepoDigests}}", image)
+    digests = docker("image", "inspect", "--format", "{{json .RepoDigests}}", image)
     repository = image.rpartition(":")[0]
-    return next(item.split("@")[1] for item in json.loads(told) if item.startswith(repository))
+    return next(item.split("@")[1] for item in json.loads(digests) if item.startswith(repository))
 
 
 @pytest.fixture
 def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable[..., Any]:
-    """Plans a release of the test service; keyword arguments are manifest fields."""
+    """Plans a release of the test service. Keyword arguments are manifest fields."""
     from manifest_engine.domain.environment.environment import Environment
     from manifest_engine.domain.manifest import manifest
     from manifest_engine.domain.release import release
@@ -170,7 +170,7 @@ def _push_into(pushed: dict[str, Any]) -> Callable[..., None]:
 
 @pytest.fixture
 def context() -> Callable[..., Any]:
-    """The part of a task's context that our operators use; XComs land in ``pushed``."""
+    """Makes the part of a task's context that our operators use. ``pushed`` collects XComs."""
 
     def make(run_id: str, *, task_id: str = "task", try_number: int = 1) -> dict[str, Any]:
         pushed: dict[str, Any] = {}
@@ -194,7 +194,7 @@ def context() -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def ends_with_the_module(kube: Any, namespace: str) -> Iterator[None]:
-    """The next module on this worker finds no workload; within one it need not start anew."""
+    """Delete all workloads after the module. Tests in one module share running workloads."""
     yield
     kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers"
     kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
@@ -204,7 +204,7 @@ def ends_with_the_module(kube: Any, namespace: str) -> Iterator[None]:
 def running(
     kube: Any, namespace: str, make_release: Any, digest: str, ends_with_the_module: None
 ) -> Callable[..., Any]:
-    """Applies a release's workload and waits until it is there, by kubectl."""
+    """Applies a release's workload with kubectl and waits for the rollout."""
     from manifest_engine.domain.workload import resources
 
     def start(**fields: Any) -> Any:
@@ -221,7 +221,7 @@ def running(
 
 @pytest.fixture
 def publish(context: Callable[..., Any]) -> Callable[..., Any]:
-    """The step ``publish_route`` of a release."""
+    """Runs the step ``publish_route`` for a release."""
     from manifest_engine.operators.route.publish_route import PublishRoute
 
     def run(release: Any) -> dict[str, Any]:

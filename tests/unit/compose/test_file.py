@@ -1,4 +1,4 @@
-"""docker-compose.yaml beside the files that describe it."""
+"""docker-compose.yaml agrees with .env.example and the Dockerfile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEXT = (REPOSITORY / "docker-compose.yaml").read_text()
 STACK = yaml.safe_load(TEXT)
 
 
-def test_the_example_of_settings_names_every_variable_with_its_default():
+def test_env_example_lists_every_variable_with_its_default():
     defaults = dict(re.findall(r"(?<!\$)\$\{(\w+):?-([^{}]*)\}", TEXT))
     example = (REPOSITORY / ".env.example").read_text()
     named = dict(re.findall(r"^#(\w+)=(.*)$", example, re.MULTILINE))
@@ -22,7 +22,7 @@ def test_the_example_of_settings_names_every_variable_with_its_default():
     assert set(defaults) <= set(named)
 
 
-def test_dockerfile_and_stack_name_the_same_images():
+def test_dockerfile_and_docker_compose_use_the_same_images():
     dockerfile = dict(
         re.findall(r"^ARG (\w+)=(\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.M)
     )
@@ -30,7 +30,7 @@ def test_dockerfile_and_stack_name_the_same_images():
     assert {name: f"${{{name}:-{image}}}" for name, image in dockerfile.items()} == arguments
 
 
-def test_every_file_from_the_host_gets_a_label_that_containers_may_read():
+def test_every_mounted_file_gets_an_selinux_label():
     mounts = [
         mount
         for service in STACK["services"].values()
@@ -41,6 +41,6 @@ def test_every_file_from_the_host_gets_a_label_that_containers_may_read():
     assert [mount["source"] for mount in mounts if mount["bind"] != {"selinux": "z"}] == []
 
 
-def test_no_image_of_ours_or_theirs_is_named_without_a_version():
+def test_every_image_has_a_version():
     images = [service["image"] for service in STACK["services"].values()]
     assert [image for image in images if not re.search(r":-[^:]+:[\w.-]+\}$", image)] == []
