@@ -75,9 +75,9 @@ def test_the_form_starts_a_deployment_that_ends_live(page, environment, service,
 def test_only_the_four_fields_must_be_filled_in(page, environment):
     open_form(page, environment)
     dialog = page.get_by_role("dialog")
-    for section in ("Where it comes from", "How it runs", "How it is checked", "For the record"):
+    for section in ("Artifact source", "Runtime", "Checks and route", "Owner and notes"):
         dialog.get_by_role("button", name=section).click()
-    expect(dialog.get_by_text("Why this deployment")).to_be_visible()
+    expect(dialog.get_by_text("The reason for this deployment")).to_be_visible()
     expect(dialog.get_by_text("This field is required")).to_have_count(4)
     expect(dialog.get_by_text("*", exact=True)).to_have_count(4)
 

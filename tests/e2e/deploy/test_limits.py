@@ -25,7 +25,7 @@ SECONDS = 60
             {"env": {f"BIG_{at}": "token" * 20_000 for at in range(40)}},
             "The largest field is env.BIG_1",
         ),
-        ({f"key-{at}": "v" for at in range(5_000)}, "at most 65536 are taken"),
+        ({f"key-{at}": "v" for at in range(5_000)}, "at most 65536 are allowed"),
         ({f"key-{at}": "v" for at in range(900)}, "and 894 more problems"),
     ],
     ids=["variable", "megabytes", "keys", "problems"],

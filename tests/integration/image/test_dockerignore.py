@@ -160,7 +160,7 @@ def test_buildx_refuses_what_we_refuse(
     done = buildx(tmp_path, "FROM scratch\nCOPY . /\n")
 
     assert "syntax error in pattern" in done.stderr or "illegal exclusion" in done.stderr
-    with pytest.raises(ArtifactError, match=r"^\.dockerignore, line \d: .* is no pattern"):
+    with pytest.raises(ArtifactError, match=r"^\.dockerignore, line \d: .* is not a pattern"):
         _ours({"b"}, ignore)
 
 

@@ -1,1 +1,1 @@
-"""The service's ZIP: what is refused, and how it becomes a build context."""
+"""The artifact: checks of the service's ZIP, and its conversion to a build context."""

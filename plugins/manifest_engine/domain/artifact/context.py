@@ -1,7 +1,7 @@
 """The build context: a tar stream that depends on names, contents and executable bits alone.
 
-Order, owners, modes and times are normalised, so the same service gives the same bytes, and with
-them the same image, whoever packed the ZIP, when, and with what.
+Order, owners, modes and times are normalised. The same files give the same bytes and the same
+image, regardless of the tool and the time that packed the ZIP.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SOURCE_DATE_EPOCH = 315_532_800
-"""1980-01-01T00:00:00Z, the first moment that a ZIP (so a wheel, too) can express: the time of all
-files and of the image (https://reproducible-builds.org/specs/source-date-epoch/)."""
+"""1980-01-01T00:00:00Z, the time of all files and of the image: the earliest time that a ZIP, such
+as a wheel, can store (https://reproducible-builds.org/specs/source-date-epoch/)."""
 
 _BLOCK = tarfile.BLOCKSIZE
-_GATHERED = 1 << 20
+_BATCH = 1 << 20
 _FOLDER_MODE = 0o755
 _FILE_MODE = 0o644
 _EXECUTABLE_MODE = 0o755
@@ -34,11 +34,11 @@ class ContextFile:
 def tar_stream(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
     """Yield the tar in blocks of about 1 MiB: first all folders, then all files, each sorted.
 
-    PAX format (POSIX.1-2001): any length, any size, names in UTF-8. A first name that needs a
-    header of its own comes after the root folder: buildx and BuildKit look at the first 512 bytes
-    alone to tell a tar from a Dockerfile, and read an extended header as neither.
+    The format is PAX (POSIX.1-2001): names in UTF-8, of any length, and files of any size. buildx
+    and BuildKit recognise a tar by its first 512 bytes, but do not recognise an extended header
+    there. If the first name needs an extended header, the root folder comes before it.
     """
-    return _gathered(_tar(folders, files))
+    return _batched(_tar(folders, files))
 
 
 def _tar(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
@@ -63,12 +63,12 @@ def _header(name: str, kind: bytes, mode: int, size: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
-def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer, larger blocks: a small file costs a copy, not a system call."""
+def _batched(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in larger blocks, so that small files do not need a system call each."""
     waiting = bytearray()
     for block in blocks:
         waiting += block
-        if len(waiting) >= _GATHERED:
+        if len(waiting) >= _BATCH:
             yield bytes(waiting)
             waiting.clear()
     if waiting:

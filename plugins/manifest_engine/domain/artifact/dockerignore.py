@@ -1,12 +1,11 @@
-"""What ``.dockerignore`` leaves out of a build context, exactly as ``docker build`` does.
+"""The rules of ``.dockerignore``, exactly as ``docker build`` applies them.
 
-The client of ``docker build`` applies that file to a folder. Nobody applies it to a context that
-comes as a tar, so whoever makes the tar must. The rules are those of three Go packages, read at
-moby/patternmatcher 5a6d842 (2026-03-24; ``ignorefile`` reads the lines, ``patternmatcher`` the
-patterns) and tonistiigi/fsutil 6d9dc2e (2026-07-16; ``filter.go`` walks the folder). They are
-stricter and odder than their documentation: a pattern becomes a regular expression of Go, so
-``src\\data`` is ``src``, a digit and ``ata``. RE2 is the engine that Go's is made after; it takes
-time that is linear in the path, whatever the pattern.
+``docker build`` applies ``.dockerignore`` to a folder, but not to a context that arrives as a tar,
+so the program that makes the tar must apply the rules. The rules follow three Go packages:
+``ignorefile`` (lines) and ``patternmatcher`` (patterns) of moby/patternmatcher 5a6d842 (2026-03-24)
+and ``filter.go`` (folders) of tonistiigi/fsutil 6d9dc2e (2026-07-16). Their behaviour differs from
+their documentation: a pattern becomes a regular expression of Go, so ``src\\data`` matches ``src``,
+a digit and ``ata``. RE2 has the syntax of Go's expressions and takes time linear in the path.
 """
 
 from __future__ import annotations
@@ -16,52 +15,52 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from manifest_engine.domain.artifact.member_paths import shown
+from manifest_engine.domain.artifact.member_paths import quoted
 from manifest_engine.domain.core.errors import ArtifactError
 
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-"""What Go's strings.TrimSpace takes away."""
+"""The characters that Go's strings.TrimSpace removes."""
 _LINE_MAX = 64 << 10
 """Bytes of the longest line that Go's bufio.Scanner reads (MaxScanTokenSize)."""
 _ANY = "[^/]*"
 _ESCAPED = ".+()$"
-"""What patternmatcher escapes. It means to escape ``{|}`` as well, but its table is too small for
-them (``escapeBytes``): ``a{2}*`` is ``aa`` and more."""
+"""The characters that patternmatcher escapes. Its table ``escapeBytes`` is too small to hold
+``{|}`` as intended, so ``a{2}*`` matches names that begin with ``aa``."""
 _WILDCARDS = frozenset("*[]?^\\")
 _CHAR = r"(?:\\(.)|([^\\\]-]))"
 _RANGE = re.compile(rf"{_CHAR}(?:-{_CHAR})?", re.DOTALL)
 """One character or range in the brackets of Go's filepath.Match."""
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _QUOTED_OR_ESCAPED = re.compile(r"\\Q.*?(?:\\E|$)|\\[^C]", re.DOTALL)
-"""What is left may hold ``\\C``, one byte: the only expression that RE2 has and Go has not."""
+"""Removed before the search for ``\\C`` (one byte), the only expression of RE2 that Go lacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
     line: int
-    """In the file, from 1."""
+    """Line number in the file, from 1."""
     raw: str
     keeps: bool
-    """It began with ``!``."""
+    """Whether the pattern begins with ``!``."""
     text: str
     regex: str | None
-    """None when it cannot be one, which docker finds out when a path is compared with it."""
+    """None for an invalid expression, which docker reports when it compares the first path."""
 
 
 class IgnoreRules:
-    """The rules of one file; call them with a path of the context, relative and with ``/``.
+    """The rules of one ignore file. Call the object with a relative path of the context.
 
-    :param content: of the file.
-    :param path: of the file, for messages.
-    :raises ArtifactError: for a pattern that ``docker build`` refuses to read.
+    :param content: content of the ignore file.
+    :param path: path of the ignore file, for messages.
+    :raises ArtifactError: for a pattern that ``docker build`` refuses.
     """
 
     def __init__(self, content: bytes, path: str) -> None:
         self.path = path
         self.is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        """Written by PowerShell's ``>``: no pattern matches, here as with ``docker build``."""
+        """PowerShell's ``>`` writes UTF-16. No pattern then matches, as with ``docker build``."""
         self._patterns = [
             made
             for number, line in enumerate(_lines(content, path), 1)
@@ -74,18 +73,18 @@ class IgnoreRules:
         self._folders: dict[str, _Match] = {"": _Match(False, False, ())}
 
     def __call__(self, path: str) -> bool:
-        """Whether the path is left out.
+        """Whether the path is ignored.
 
-        :raises ArtifactError: naming file and line of a pattern that cannot be applied.
+        :raises ArtifactError: naming file and line of an invalid pattern.
         """
-        return self._matched(path).out
+        return self._matched(path).ignored
 
     def _matched(self, path: str) -> _Match:
         folder = self._folder(path.rpartition("/")[0])
         return folder if folder.unvisited else self._match(path, folder.hits)
 
     def _folder(self, path: str) -> _Match:
-        """As the walk finds it: each folder is visited before its content."""
+        """The match of a folder; docker matches each folder before its content."""
         missing = []
         while path not in self._folders:
             missing.append(path)
@@ -94,37 +93,38 @@ class IgnoreRules:
         for name in reversed(missing):
             if not found.unvisited:
                 found = self._match(name, found.hits)
-                found = _Match(found.out, found.out and not self._enters(name), found.hits)
+                unvisited = found.ignored and not self._enters(name)
+                found = _Match(found.ignored, unvisited, found.hits)
             self._folders[name] = found
         return found
 
     def _enters(self, folder: str) -> bool:
-        """Whether docker looks into a folder that is left out, for what an exception keeps."""
+        """Whether docker searches an ignored folder for files that an exception keeps."""
         return not self._enters_only_kept or any(t.startswith(folder + "/") for t in self._kept)
 
     def _match(self, path: str, parent: tuple[bool, ...]) -> _Match:
         matching = self._matcher(path)
-        out, hits = False, []
+        ignored, hits = False, []
         for place, pattern in enumerate(self._patterns):
             hit = bool(parent) and parent[place]
-            if not hit and pattern.keeps is out:
+            if not hit and pattern.keeps is ignored:
                 if pattern.regex is None:
                     raise _bad(pattern.raw, pattern.line, self.path)
                 hit = place in matching
             if hit:
-                out = not pattern.keeps
+                ignored = not pattern.keeps
             hits.append(hit)
-        return _Match(out, False, tuple(hits))
+        return _Match(ignored, False, tuple(hits))
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    out: bool
+    ignored: bool
     unvisited: bool
-    """Left out with all that is in it, so that the walk does not enter it."""
+    """Whether docker ignores the whole content of the folder without matching it."""
     hits: tuple[bool, ...]
-    """Whether each pattern matched, or one of the folders above; a pattern that could change
-    nothing is not asked."""
+    """For each pattern, whether it matches the path or a parent folder. A pattern that cannot
+    change the result is not compared."""
 
 
 def _lines(content: bytes, path: str) -> list[str]:
@@ -134,14 +134,14 @@ def _lines(content: bytes, path: str) -> list[str]:
             f"{path}, line {long}: the line has more than {_LINE_MAX} bytes, which docker build "
             "does not read; shorten it."
         )
-    # On its way to the engine's client a pattern is JSON, which has no other bytes than UTF-8.
+    # docker build sends the patterns as JSON, in which invalid UTF-8 becomes U+FFFD.
     text = b"\n".join(line.removesuffix(b"\r") for line in lines).removeprefix(b"\xef\xbb\xbf")
     decoded = text.decode("utf-8", "surrogateescape")
     return _UNDECODABLE.sub("\N{REPLACEMENT CHARACTER}", decoded).split("\n")
 
 
 def _pattern(number: int, line: str, path: str) -> _Pattern | None:
-    """The pattern of one line, None for a comment and an empty line."""
+    """The pattern of one line; None for a comment or an empty line."""
     raw = "" if line.startswith("#") else line.strip(_SPACE)
     if not raw:
         return None
@@ -150,7 +150,7 @@ def _pattern(number: int, line: str, path: str) -> _Pattern | None:
     if text:
         text = _clean(text)
         text = text[1:] if len(text) > 1 and text.startswith("/") else text
-    # patternmatcher takes the line apart for a second time.
+    # ignorefile has parsed the line up to here; patternmatcher parses the result again.
     text = _clean(("!" * keeps + text).strip(_SPACE))
     keeps = text.startswith("!")
     text = text.removeprefix("!")
@@ -161,8 +161,8 @@ def _pattern(number: int, line: str, path: str) -> _Pattern | None:
 
 def _bad(raw: str, line: int, path: str) -> ArtifactError:
     return ArtifactError(
-        f"{path}, line {line}: {shown(raw)} is no pattern that docker build takes; correct it, or "
-        "write a backslash before a bracket that stands for itself."
+        f"{path}, line {line}: {quoted(raw)} is not a pattern that docker build accepts; correct "
+        "it, or write a backslash before a literal bracket."
     )
 
 
@@ -173,9 +173,9 @@ def _clean(path: str) -> str:
 
 
 def _is_well_formed(pattern: str) -> bool:
-    """Whether Go's filepath.Match can compare the pattern with ``.``, by which docker tests it.
+    """Whether Go's filepath.Match can compare the pattern with ``.``, which is docker's own test.
 
-    It reads from one ``*`` to the next, and not on where the comparison has failed already.
+    filepath.Match reads the pattern in chunks between ``*`` and stops at the first mismatch.
     """
     chunk, rest = _chunk(pattern.lstrip("*"))
     matches_dot = _matches_dot(chunk)
@@ -185,7 +185,7 @@ def _is_well_formed(pattern: str) -> bool:
 
 
 def _chunk(pattern: str) -> tuple[str, str]:
-    """The pattern up to its next ``*`` outside of brackets, and the rest."""
+    """The pattern up to the next ``*`` outside brackets, and the rest."""
     place, in_class = 0, False
     while place < len(pattern) and (in_class or pattern[place] != "*"):
         in_class = pattern[place] == "[" or (in_class and pattern[place] != "]")
@@ -194,7 +194,7 @@ def _chunk(pattern: str) -> tuple[str, str]:
 
 
 def _matches_dot(chunk: str) -> bool | None:
-    """Whether the chunk, which has no ``*``, is one ``.``; None when it is malformed."""
+    """Whether a chunk without ``*`` matches ``.``; None when the chunk is malformed."""
     place, matching = 0, []
     while place < len(chunk):
         if chunk[place] == "[":
@@ -213,7 +213,7 @@ def _matches_dot(chunk: str) -> bool | None:
 
 
 def _class(chunk: str, place: int) -> tuple[bool, int] | None:
-    """Whether the bracket that opens before ``place`` takes a ``.``, and where it ends."""
+    """Whether the bracket that opens before ``place`` matches ``.``, and where the bracket ends."""
     negated = chunk.startswith("^", place)
     place += negated
     ranges: list[tuple[str, str]] = []
@@ -227,9 +227,9 @@ def _class(chunk: str, place: int) -> tuple[bool, int] | None:
 
 
 def _compiled(pattern: str) -> str | None:
-    """The regular expression that patternmatcher makes of a pattern; None when RE2 refuses it."""
+    """The regular expression that patternmatcher makes of a pattern; None if RE2 refuses it."""
     made, kind, place = "^", "exact", 0
-    # Go's text/scanner skips a byte order mark at the begin.
+    # Go's text/scanner skips a byte order mark at the beginning.
     scanned = pattern.removeprefix("\ufeff")
     while place < len(scanned):
         char, begins = scanned[place], place == 0
@@ -280,7 +280,7 @@ def _is_regex_of_go(text: str) -> bool:
 
 
 def _matcher(patterns: list[_Pattern]) -> Any:
-    """The places of all patterns that match a path, whatever comes of it."""
+    """A function from a path to the indexes of all patterns that match the path."""
     import re2
 
     made = re2.Set.SearchSet(_options())
@@ -292,10 +292,10 @@ def _matcher(patterns: list[_Pattern]) -> Any:
 
     def matching(path: str) -> set[int]:
         found = set(made.Match(path))
-        if always not in found:  # RE2 was out of memory, and says so by no match
+        if always not in found:  # RE2 reports no match when it runs out of memory
             raise ArtifactError(
                 "The patterns of .dockerignore are too many or too long to be compared with "
-                f"{shown(path)}; shorten the file."
+                f"{quoted(path)}; shorten the file."
             )
         return {known[index] for index in found if index != always}
 

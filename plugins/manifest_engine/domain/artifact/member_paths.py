@@ -1,4 +1,4 @@
-"""Paths inside an artifact: which are refused, which are dropped, and where the root is."""
+"""Rules for paths in an artifact: unsafe paths, name collisions, ignored files and the root."""
 
 from __future__ import annotations
 
@@ -9,65 +9,64 @@ from collections.abc import Collection, Iterable, Set
 from manifest_engine.domain.core.errors import ArtifactError
 
 DOCKERFILE = "scripts/Dockerfile"
-"""The Dockerfile that wins when the ZIP has it."""
+"""Path of the Dockerfile in the ZIP that replaces the standard Dockerfile."""
 
 _DOCKERFILE_NAMES = ("dockerfile", "dockerfile.txt", "containerfile")
-"""In any case. Windows adds ``.txt``, and hides it."""
+"""Lower case. Windows adds ``.txt`` and hides the extension."""
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _PART_MAX = 255
 _PATH_MAX = 4095
-"""Linux' NAME_MAX and PATH_MAX, in bytes: what no builder could write anyway."""
+"""NAME_MAX and PATH_MAX of Linux, in bytes."""
 _FOLDERS_MAX = 64 << 20
-"""Characters of the paths of all folders: a path of 4 KiB can name 2,000 of them, each with a path
-of its own."""
+"""Characters of the paths of all folders: one path of 4 KiB can imply 2,000 folders."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What moves a terminal's cursor, and lone surrogates. Bidirectional overrides do neither, and
-docker build takes them; messages show them escaped."""
-_SHOWN_MAX = 120
+"""Control characters and lone surrogates. Bidirectional overrides are allowed, as in docker build;
+messages show them escaped."""
+_QUOTED_MAX = 120
 
 
-def shown(name: str) -> str:
-    """A member's name for messages: quoted, control characters escaped, not endless."""
-    return repr(name if len(name) <= _SHOWN_MAX else name[: _SHOWN_MAX - 1] + "…")
+def quoted(name: str) -> str:
+    """A member's name for messages: in quotes, with escaped control characters, and cut."""
+    return repr(name if len(name) <= _QUOTED_MAX else name[: _QUOTED_MAX - 1] + "…")
 
 
-def refused(name: str, why: str) -> ArtifactError:
-    """The error about one member: ``why`` continues the sentence after its name."""
-    return ArtifactError(f"The artifact's member {shown(name)} {why}.")
+def member_error(name: str, why: str) -> ArtifactError:
+    """The error about one member. ``why`` continues the sentence after the member's name."""
+    return ArtifactError(f"The artifact's member {quoted(name)} {why}.")
 
 
 def safe_path(name: str) -> str:
     """The path of a member under the root: relative, with ``/``, without ``.`` and empty parts.
 
     :return: the path without a trailing slash; empty for the root itself.
-    :raises ArtifactError: when the name could lead out of the root, or mean two things.
+    :raises ArtifactError: when the name is ambiguous or could lead out of the root.
     """
     if _CONTROL.search(name):
-        raise refused(name, "has a control character in its name; rename it")
+        raise member_error(name, "has a control character in its name; rename it")
     if "\\" in name:
-        raise refused(
+        raise member_error(
             name,
             "has a backslash in its name, as .NET's ZipFile before 4.6.1 writes it between "
             "folders; pack the ZIP with '/' between them (7-Zip, or tar -a -c -f service.zip *)",
         )
     if name.startswith("/") or _DRIVE.match(name):
-        raise refused(name, "has an absolute path; pack the ZIP with relative paths")
+        raise member_error(name, "has an absolute path; pack the ZIP with relative paths")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise refused(name, "leads out of its folder by '..'; pack the ZIP without it")
+        raise member_error(name, "leads out of its folder by '..'; pack the ZIP without it")
     path = "/".join(parts)
     if any(len(part.encode()) > _PART_MAX for part in parts) or len(path.encode()) > _PATH_MAX:
-        raise refused(name, f"has a longer name than Linux allows ({_PART_MAX} bytes)")
+        raise member_error(name, f"has a longer name than Linux allows ({_PART_MAX} bytes)")
     return path
 
 
 def folders_of(members: Iterable[tuple[str, bool]]) -> set[str]:
-    """All folders, named or implied, once every path is known to have one meaning.
+    """All folders, listed in the ZIP or implied by a path.
 
-    :param members: path and whether it is a folder. The same folder may come twice: some packers
-        write that, and it carries nothing.
-    :raises ArtifactError: for two files of one name, a file where a folder is, or too many folders.
+    :param members: the path, and whether the path is a folder. Some packers list a folder twice.
+    :raises ArtifactError: for two files with one path, for a path that is a file and a folder, or
+        for too many folders.
     """
     taken: dict[str, bool] = {}
     characters = 0
@@ -79,35 +78,39 @@ def folders_of(members: Iterable[tuple[str, bool]]) -> set[str]:
             parent = parent.rpartition("/")[0]
             characters += len(parent)
             if characters > _FOLDERS_MAX:
-                raise refused(path, "is one of too many folders in folders; pack fewer of them")
+                raise member_error(
+                    path, "is one of too many folders in folders; pack fewer of them"
+                )
     return {path for path, is_folder in taken.items() if is_folder}
 
 
 def _claim(taken: dict[str, bool], path: str, is_folder: bool) -> bool:
-    """Take the path; False when this very folder was there already, with its parents."""
+    """Record the path. False when the path is a folder that is already recorded."""
     if path not in taken:
         taken[path] = is_folder
         return True
     if is_folder and taken[path]:
         return False
     if is_folder or taken[path]:
-        raise refused(path, "is a file and a folder at once; pack the ZIP anew")
-    raise refused(path, "stands in it twice; pack the ZIP anew")
+        raise member_error(path, "is a file and a folder at once; pack the ZIP anew")
+    raise member_error(path, "is in the ZIP twice; pack the ZIP anew")
 
 
 def refuse_name_collisions(files: Iterable[str]) -> None:
-    """Folders may differ by case alone: no file is lost where they become one.
+    """Refuse files whose paths differ only by case or Unicode form.
 
-    :raises ArtifactError: for two files that are one where case or Unicode normalisation do not
-        count (macOS, Windows): whoever packed the ZIP there has not seen both.
+    macOS and Windows keep only one of them, so the author cannot have tested both.
+    Folders may differ by case alone, since no file is lost when two folders become one.
+
+    :raises ArtifactError: naming both files.
     """
     taken: dict[str, str] = {}
     for path in files:
         other = taken.setdefault(path.lower() if path.isascii() else _caseless(path), path)
         if other != path:
-            raise refused(
+            raise member_error(
                 path,
-                f"and {shown(other)} differ only by case or Unicode form, so that they are one "
+                f"and {quoted(other)} differ only by case or Unicode form, so that they are one "
                 "file on some systems; rename one",
             )
 
@@ -118,10 +121,9 @@ def _caseless(text: str) -> str:
 
 
 def is_junk(path: str, paths: Set[str]) -> bool:
-    """What macOS adds to a ZIP: ``__MACOSX/``, ``.DS_Store``, and AppleDouble files, which lie as
-    ``._name`` beside ``name``.
+    """Whether macOS added the file: ``__MACOSX/``, ``.DS_Store``, or ``._name`` beside ``name``.
 
-    :param paths: of all members.
+    :param paths: the paths of all members.
     """
     folder, slash, name = path.rpartition("/")
     if path.split("/", 1)[0] == "__MACOSX" or name == ".DS_Store":
@@ -129,12 +131,12 @@ def is_junk(path: str, paths: Set[str]) -> bool:
     return name.startswith("._") and f"{folder}{slash}{name[2:]}" in paths
 
 
-def wrapper(paths: Collection[str], dockerfile: str) -> str:
-    """The single folder around everything as ``name/``, to be looked through, or ``""``.
+def wrapping_folder(paths: Collection[str], dockerfile: str) -> str:
+    """The single folder around all files as ``name/``; empty if there is none.
 
-    The Dockerfile in its place shows that the root is the root, whatever is beside it.
+    A ZIP with the Dockerfile at its path from the root has no wrapping folder.
 
-    :param paths: those of folders end in ``/``.
+    :param paths: a folder's path ends in ``/``.
     """
     if dockerfile in paths:
         return ""
@@ -146,19 +148,19 @@ def wrapper(paths: Collection[str], dockerfile: str) -> str:
 
 
 def is_dockerfile(path: str) -> bool:
-    """A Dockerfile by its name, wherever it lies and whatever it builds."""
+    """Whether the file is a Dockerfile by its name, in any folder."""
     name = path.rpartition("/")[2].casefold()
     variant = name.startswith("dockerfile.") and not name.endswith(".dockerignore")
     return variant or name in _DOCKERFILE_NAMES
 
 
 def is_misplaced_dockerfile(path: str) -> bool:
-    """A file that its author means to build with: at the root or in one folder, of any spelling."""
+    """Whether the file is a Dockerfile at the root or in a top-level folder, in any spelling."""
     folder, _, name = path.rpartition("/")
     in_reach = "/" not in folder and not folder.startswith(".")
     return in_reach and name.casefold() in _DOCKERFILE_NAMES
 
 
 def is_archive(path: str) -> bool:
-    """A file that holds other files."""
+    """Whether the file is an archive by its name."""
     return path.casefold().endswith(_ARCHIVES)

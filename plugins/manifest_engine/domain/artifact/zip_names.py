@@ -1,6 +1,6 @@
-"""The name of a ZIP's member: which bytes mean which characters, and what stands between folders.
+"""Decodes the names of a ZIP's members and converts backslashes between folders.
 
-A ZIP says by a flag that a name is UTF-8, and means code page 437 without it (APPNOTE.TXT 4.4.4,
+With a flag, a name is UTF-8; without the flag, a name is in code page 437 (APPNOTE.TXT 4.4.4,
 bit 11, and appendix D). Info-ZIP's ``zip`` and macOS write UTF-8 without the flag.
 """
 
@@ -13,13 +13,13 @@ from enum import StrEnum
 
 UTF8_NAME = 0x800
 _UNICODE_PATH = 0x7075
-"""Extra field: the name in UTF-8, and the CRC-32 of the name that it replaces (4.6.9)."""
+"""Extra field with the name in UTF-8 and the CRC-32 of the replaced name (4.6.9)."""
 _FAT = 0
 """Made on MS-DOS or Windows (4.4.2)."""
 
 
 class Guess(StrEnum):
-    """How a name was read that is not written as the format demands; continues a sentence."""
+    """How a name that violates the format was read; continues a sentence."""
 
     UTF8 = "does not say its encoding and was read as UTF-8"
     CP437 = "does not say its encoding and was read as code page 437"
@@ -27,13 +27,13 @@ class Guess(StrEnum):
 
 
 def raw(info: zipfile.ZipInfo) -> bytes:
-    """The bytes that stand in the ZIP."""
-    # orig_filename: filename is cut at a NUL.
+    """The bytes of the name in the ZIP."""
+    # zipfile cuts `filename` at a NUL, but not `orig_filename`.
     return info.orig_filename.encode("utf-8" if info.flag_bits & UTF8_NAME else "cp437")
 
 
 def read(info: zipfile.ZipInfo) -> tuple[str, Guess | None]:
-    """The name, and how it was guessed."""
+    """The name, and how the name was guessed, if at all."""
     name, guess = info.orig_filename, None
     if not info.flag_bits & UTF8_NAME:
         given = raw(info)
@@ -42,7 +42,7 @@ def read(info: zipfile.ZipInfo) -> tuple[str, Guess | None]:
         elif not name.isascii():
             name, guess = _guessed(given)
     if info.create_system == _FAT and "\\" in name and "/" not in name:
-        # As unzip does; .NET Framework before 4.6.1 writes such names.
+        # .NET Framework before 4.6.1 writes such names; unzip converts them as well.
         return name.replace("\\", "/"), Guess.BACKSLASHES
     return name, guess
 

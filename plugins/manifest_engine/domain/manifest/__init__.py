@@ -1,1 +1,1 @@
-"""The manifest: its fields, their rules and its JSON Schema."""
+"""The manifest: its fields, the rules of the fields, and the JSON Schema."""

@@ -1,4 +1,4 @@
-"""The manifest: a deployment's flat run conf, and the single source of its schema and its form."""
+"""The manifest: the flat run conf of a deployment. Schema and form derive from the model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic.config import JsonDict
 
 from manifest_engine.domain.core import names, problems
 from manifest_engine.domain.core.errors import ManifestError
@@ -23,13 +24,19 @@ from manifest_engine.domain.manifest.values import (
     Version,
 )
 
+_SOURCE: JsonDict = {"section": "Artifact source"}
+_RUNTIME: JsonDict = {"section": "Runtime"}
+_CHECKS: JsonDict = {"section": "Checks and route"}
+_RECORD: JsonDict = {"section": "Owner and notes"}
+"""Sections of the form and of the reference page."""
+
 
 class Manifest(Model):
-    """What is asked for: one service, one version, one environment."""
+    """A request to deploy one version of one service to one environment."""
 
     component: Label = Field(
         title="Component",
-        description="The group of services it belongs to, e.g. `pricing`. Lower case, digits, `-`.",
+        description="The group of the service, e.g. `pricing`. Lower case, digits, `-`.",
         examples=["pricing"],
     )
     service_name: Label = Field(
@@ -39,13 +46,13 @@ class Manifest(Model):
     )
     version: Version = Field(
         title="Version",
-        description="Becomes the image's tag, e.g. `1.4.0`.",
+        description="Version of the service and tag of the image, e.g. `1.4.0`.",
         examples=["1.4.0"],
     )
     environment: str = Field(
         max_length=names.LABEL_MAX,
         title="Environment",
-        description="Where it runs; one of `environments.yaml`.",
+        description="The target; one of the environments in `environments.yaml`.",
         examples=["dev"],
     )
     artifact: ArtifactPath | None = Field(
@@ -53,106 +60,107 @@ class Manifest(Model):
         title="Artifact",
         description="Path of the ZIP in Artifactory, `repo/path/file.zip`. Empty: by convention "
         "`{repo}/{component}/{serviceName}/{version}/{serviceName}-{version}.zip`.",
-        json_schema_extra={"section": "Where it comes from"},
+        json_schema_extra=_SOURCE,
     )
     artifact_sha256: Sha256 | None = Field(
         None,
         title="SHA-256 of the artifact",
         description="64 hexadecimal digits; checked when given.",
-        json_schema_extra={"section": "Where it comes from"},
+        json_schema_extra=_SOURCE,
     )
     utils_version: PackageVersion | None = Field(
         None,
         title="Version of internal-utils",
         description="Installs `internal-utils==x.y.z` from the private index; empty: none.",
         examples=["1.4.2"],
-        json_schema_extra={"section": "Where it comes from"},
+        json_schema_extra=_SOURCE,
     )
     port: int = Field(
         8002,
         ge=1,
         le=65535,
         title="Port",
-        description="Port that the service listens on.",
-        json_schema_extra={"section": "How it runs"},
+        description="The port on which the service listens.",
+        json_schema_extra=_RUNTIME,
     )
     env: Variables = Field(
         default_factory=dict,
         title="Environment variables",
-        description='E.g. `{"ENVIRONMENT": "Development"}`. Nothing secret: the audit shows it.',
-        json_schema_extra={"section": "How it runs"},
+        description='E.g. `{"ENVIRONMENT": "Development"}`. No secrets: the audit shows them.',
+        json_schema_extra=_RUNTIME,
     )
     secret_env: SecretVariables = Field(
         default_factory=dict,
         title="Secret environment variables",
         description="Variable to `secret-name/key` of a Kubernetes Secret in the namespace, e.g. "
-        '`{"DB_PASSWORD": "pricing-quotes-db/password"}`. The Secret is named '
-        "`{component}-{serviceName}`, or that with `-` and more, or the environment lists it.",
-        json_schema_extra={"section": "How it runs"},
+        '`{"DB_PASSWORD": "pricing-quotes-db/password"}`. The Secret\'s name is '
+        "`{component}-{serviceName}` or begins with `{component}-{serviceName}-`, or the "
+        "environment lists the Secret.",
+        json_schema_extra=_RUNTIME,
     )
     replicas: int = Field(
         2,
         ge=1,
         le=100,
         title="Replicas",
-        description="Number of pods; not applied with autoscale.",
-        json_schema_extra={"section": "How it runs"},
+        description="Number of pods; ignored when autoscale is set.",
+        json_schema_extra=_RUNTIME,
     )
     resources: Resources = Field(
         default_factory=Resources,
         title="Resources",
         description="Requests and limits of CPU and memory.",
-        json_schema_extra={"section": "How it runs"},
+        json_schema_extra=_RUNTIME,
     )
     autoscale: Autoscale | None = Field(
         None,
         title="Autoscale",
         description='`{"minReplicas": 2, "maxReplicas": 6, "targetCpuPercent": 70}`; empty: off.',
-        json_schema_extra={"section": "How it runs"},
+        json_schema_extra=_RUNTIME,
     )
     health_path: UrlPath = Field(
         "/health",
         title="Health path",
-        description="Answers 200 when the service can take requests: readiness, liveness and the "
-        "default smoke test ask it.",
-        json_schema_extra={"section": "How it is checked"},
+        description="Path that answers 200 when the service is ready; for the readiness probe, the "
+        "liveness probe and, by default, the smoke test.",
+        json_schema_extra=_CHECKS,
     )
     smoke_test: SmokeTest = Field(
         default_factory=SmokeTest,
         title="Smoke test",
-        description="What a pod of the new image is asked before anything is deployed: `path`, "
+        description="The request to a pod of the new image before the deployment: `path`, "
         "`expectStatus`, `expectBody`, `timeoutSeconds`.",
-        json_schema_extra={"section": "How it is checked"},
+        json_schema_extra=_CHECKS,
     )
     route: Route = Field(
         default_factory=Route,
         title="Route",
-        description="`stripPrefix`: the service does not see the route's prefix.",
-        json_schema_extra={"section": "How it is checked"},
+        description="`stripPrefix`: remove the route's prefix from the path of each request.",
+        json_schema_extra=_CHECKS,
     )
     dry_run: bool = Field(
         False,
         title="Dry run",
-        description="Show what would change, and build and apply nothing.",
-        json_schema_extra={"section": "How it is checked"},
+        description="Show the changes without building or applying anything.",
+        json_schema_extra=_CHECKS,
     )
     owner: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None,
         title="Owner",
-        description="Who answers for the service.",
-        json_schema_extra={"section": "For the record"},
+        description="Person or team responsible for the service.",
+        json_schema_extra=_RECORD,
     )
     notes: Annotated[str, StringConstraints(max_length=4000)] | None = Field(
         None,
         title="Notes",
-        description="Why this deployment; stands in the audit.",
-        json_schema_extra={"section": "For the record", "format": "multiline"},
+        description="The reason for this deployment, for the audit.",
+        json_schema_extra={**_RECORD, "format": "multiline"},
     )
 
     rebuild: Rebuild | None = Field(
         None,
         title="Rebuild",
-        description="Set by `rebuild_services` alone: what is live is built again. Not recorded.",
+        description="Set by `rebuild_services` alone, to rebuild the live release. Not recorded.",
     )
 
     @model_validator(mode="after")
@@ -178,13 +186,13 @@ class Manifest(Model):
         return self.smoke_test.path or self.health_path
 
 
-def parse(conf: Mapping[str, Any], *, most: int = run_conf.MAX_BYTES) -> Manifest:
-    """Read a run conf. A key whose value is null counts as not given, as the UI's form sends it.
+def parse(conf: Mapping[str, Any], *, max_bytes: int = run_conf.MAX_BYTES) -> Manifest:
+    """Read a run conf. A key with the value null counts as not given, since the UI's form sends it.
 
-    :param most: bytes of the conf.
-    :raises ManifestError: naming every problem, with the nearest known key or a valid name.
+    :param max_bytes: limit of the conf as compact JSON in UTF-8.
+    :raises ManifestError: naming the problems, with the nearest known key or a valid name.
     """
-    run_conf.require_small(conf, most)
+    run_conf.require_small(conf, max_bytes)
     run_conf.require_printable(conf)
     given = {key: value for key, value in conf.items() if value is not None}
     try:

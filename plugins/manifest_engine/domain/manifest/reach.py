@@ -1,7 +1,7 @@
-"""What a manifest may reach in its environment: Secrets and repositories of artifacts.
+"""Which Secrets and artifact repositories a manifest may name in its environment.
 
-The rules look at names alone. Our role may not read Secrets, whose type says what they are, and a
-request for metadata alone needs the same right as one for the values.
+The rules check names alone. The type of a Secret would say more, but our role may not read Secrets,
+and reading only the metadata needs the same permission as reading the values.
 """
 
 from __future__ import annotations
@@ -20,24 +20,23 @@ _FORBIDDEN_KEYS = {
     ".dockercfg": "a pull secret's login",
     "token": "a ServiceAccount's token",
 }
-"""Where Kubernetes itself keeps what must not be had: Secrets of the types
+"""Keys under which Kubernetes keeps credentials of the cluster, in Secrets of the types
 ``kubernetes.io/dockerconfigjson``, ``kubernetes.io/dockercfg`` and
-``kubernetes.io/service-account-token`` hold it under these keys and no others ("Types of Secret" in
-the documentation of Kubernetes)."""
+``kubernetes.io/service-account-token`` ("Types of Secret" in the documentation of Kubernetes)."""
 _GENERATED = re.compile(r"-(?:token|dockercfg)-[bcdfghjklmnpqrstvwxz2456789]{5}$")
-"""Secrets that controllers make for a ServiceAccount: its name, and five characters of Kubernetes'
-alphabet for generated names. One of a service's ServiceAccount begins like the service."""
+"""The end of a Secret's name that a controller generated for a ServiceAccount: five characters of
+Kubernetes' alphabet for generated names. The beginning can be the name of a service."""
 _BOOTSTRAP = "bootstrap-token-"
 _DNS_LABEL = re.compile(names.DNS_LABEL)
 
 
 def require_allowed(manifest: Manifest, environment: Environment) -> None:
-    """Demand that the environment lets the manifest have all that it names.
+    """Refuse a manifest with a Secret or an artifact that the environment does not allow.
 
     :raises NotAllowed: naming the rule.
     """
     _require_repository(manifest, environment)
-    for variable, secret, key in _named(manifest):
+    for variable, secret, key in _secret_references(manifest):
         field = f"secretEnv.{variable}"
         if key in _FORBIDDEN_KEYS:
             raise NotAllowed(
@@ -60,20 +59,20 @@ def require_allowed(manifest: Manifest, environment: Environment) -> None:
             raise NotAllowed(
                 f"{field} names the Secret {secret!r}. In {manifest.environment!r} the service "
                 f"{own} may have those named {own!r}, or {own + '-'!r} and more"
-                f"{_listed(environment)}. Rename the Secret, or have it added to "
+                f"{_listed_secrets(environment)}. Rename the Secret, or have it added to "
                 "cluster.allowedSecrets in environments.yaml."
             )
 
 
 def other_owners(manifest: Manifest, environment: Environment) -> dict[str, str]:
-    """Services whose Secret may be named, by the name of their objects; with the Secret.
+    """Object names of other services that could own a Secret of the manifest, with the Secret.
 
-    The service ``a-b`` may have ``a-b-c-db``, which is also one of the service ``a-b-c``. The
-    longest name has it, if there is such a service.
+    The names of both services ``a-b`` and ``a-b-c`` allow the Secret ``a-b-c-db``. The Secret
+    belongs to the service with the longest name, if that service exists.
     """
     own = names.object_name(manifest.component, manifest.service_name)
     found = {}
-    for _, secret, _ in _named(manifest):
+    for _, secret, _ in _secret_references(manifest):
         if not _is_own(secret, manifest) or _is_listed(secret, environment):
             continue
         ends = [place for place, sign in enumerate(secret) if sign == "-" and place > len(own)]
@@ -86,9 +85,10 @@ def other_owners(manifest: Manifest, environment: Environment) -> dict[str, str]
 def refuse_other_owners(
     manifest: Manifest, environment: Environment, deployed: Collection[str]
 ) -> None:
-    """
-    :param deployed: names of the services that are deployed beside this one.
-    :raises NotAllowed: when one of them has a Secret that the manifest names.
+    """Refuse a manifest that names a Secret of another service.
+
+    :param deployed: object names of the services in the manifest's namespace.
+    :raises NotAllowed: naming the Secret and the service that owns the Secret.
     """
     for owner, secret in other_owners(manifest, environment).items():
         if owner in deployed:
@@ -100,7 +100,10 @@ def refuse_other_owners(
 
 
 def _require_repository(manifest: Manifest, environment: Environment) -> None:
-    """The path by convention lies in the environment's repository."""
+    """Refuse an artifact outside the allowed repositories.
+
+    A manifest without ``artifact`` uses the environment's own repository.
+    """
     artifactory = environment.artifactory
     allowed = (artifactory.repository, *artifactory.allowed_repositories)
     path = manifest.artifact
@@ -112,7 +115,8 @@ def _require_repository(manifest: Manifest, environment: Environment) -> None:
         )
 
 
-def _named(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+def _secret_references(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Variable, Secret and key of each entry of ``secretEnv``."""
     for variable, target in manifest.secret_env.items():
         secret, _, key = target.partition("/")
         yield variable, secret, key
@@ -127,6 +131,6 @@ def _is_listed(secret: str, environment: Environment) -> bool:
     return matches_any(environment.cluster.allowed_secrets, secret)
 
 
-def _listed(environment: Environment) -> str:
+def _listed_secrets(environment: Environment) -> str:
     listed = environment.cluster.allowed_secrets
     return f", and those that cluster.allowedSecrets lists: {', '.join(listed)}" if listed else ""

@@ -1,4 +1,4 @@
-"""The reference of the manifest for people, as ``docs/manifest.md`` holds it."""
+"""Generates ``docs/manifest.md``, the reference of the manifest."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ The manifest is the run conf of `deploy_service`: one flat JSON object. A key th
 not list is refused, and the error suggests the nearest one. A key whose value is `null` counts as
 not given.
 
-The whole manifest has at most 64 KiB (65,536 bytes as compact JSON in UTF-8). `validate` refuses a
-larger one, and one whose Kubernetes objects take more than 92 KiB when they are packed: a
-Deployment's annotations hold them twice, for a roll back. Text of ordinary length compresses well;
-only values that look random, such as Base64, reach that limit first, at about 44 KB. Linux starts
-no process with an environment variable of more than 131,071 bytes (`NAME=value`).
+A manifest has at most 64 KiB (65,536 bytes as compact JSON in UTF-8). `validate` refuses a larger
+manifest, and a manifest whose compressed Kubernetes objects take more than 92 KiB: the annotations
+of a Deployment hold the objects of two releases, for a rollback. Ordinary text compresses well.
+Values that look random, such as Base64, reach the 92 KiB first, at about 44 KB of manifest. Linux
+does not start a process with an environment variable of more than 131,071 bytes (`NAME=value`).
 
-This page is generated from the model that also checks a manifest and makes the form: `make schema`.
-[`include/manifest.schema.json`](../include/manifest.schema.json) is the same for programs.
+`make schema` generates this page from the model that also checks each manifest and makes the form.
+[`include/manifest.schema.json`](../include/manifest.schema.json) is the JSON Schema of the same
+model.
 """
-_FIRST = "Which service, which version, where"
+_FIRST = "Service, version and environment"
 _UNLISTED = frozenset({"rebuild"})
-"""Keys that only the DAG `rebuild_services` may set."""
+"""Keys that only the DAG ``rebuild_services`` sets."""
 
 
 def text() -> str:
-    """The page, in Markdown."""
+    """The page in Markdown."""
     return "\n".join(_lines(schema()))
 
 
@@ -59,7 +60,7 @@ def _lines(made: dict[str, Any]) -> Iterator[str]:
 def _table(
     properties: dict[str, Any], required: set[str], definitions: dict[str, Any]
 ) -> Iterator[str]:
-    yield "| key | type | default | what it is |"
+    yield "| key | type | default | description |"
     yield "|---|---|---|---|"
     for name, rules in properties.items():
         inner = _inner(rules, definitions)
@@ -70,7 +71,7 @@ def _table(
 
 
 def _inner(rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The rules of a value that is given: without ``null``, references followed."""
+    """The rules of a value other than null, with ``$ref`` resolved."""
     branches = rules.get("anyOf", [rules])
     found = next(branch for branch in branches if branch.get("type") != "null")
     return definitions[found["$ref"].rpartition("/")[2]] if "$ref" in found else found

@@ -1,4 +1,4 @@
-"""How large a run's conf may be, and of which characters. Checked before all else."""
+"""Limits of a run's conf: size and characters. These checks come before all others."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ManifestError
 
 MAX_BYTES = 64 * 1024
-"""Of the conf as compact JSON in UTF-8. Airflow hands the conf to each task of the run."""
+"""Size of the conf as compact JSON in UTF-8. Airflow passes the conf to each task of the run."""
 REBUILD_MAX_BYTES = MAX_BYTES + 16 * 1024
-"""The same of a rebuild that a DAG has started: its conf is the recorded manifest, which has all
+"""The same limit for a rebuild that a DAG started. Its conf has the recorded manifest with all
 defaults, and the base images."""
 VARIABLE_MAX_BYTES = 131_071
-"""Of an environment variable, ``NAME=value``. Source: execve(2), MAX_ARG_STRLEN: 32 pages of 4 KiB,
-of which the terminating NUL takes one byte."""
-_KEY_SHOWN = 80
+"""Size of an environment variable as ``NAME=value``. Source: execve(2), MAX_ARG_STRLEN: 32 pages
+of 4 KiB, minus one byte for the terminating NUL."""
+_KEY_MAX = 80
+"""Characters of a key in a sentence."""
 
 
-def require_small(conf: Mapping[str, Any], most: int = MAX_BYTES) -> None:
-    """Refuse a conf that is too large, or a variable that no process can be started with.
+def require_small(conf: Mapping[str, Any], max_bytes: int = MAX_BYTES) -> None:
+    """Refuse a conf that is too large, and an environment variable that Linux does not accept.
 
-    :param most: bytes of the whole.
-    :raises ManifestError: naming the field that takes most, its size and the limit.
+    :param max_bytes: limit of the conf as compact JSON in UTF-8.
+    :raises ManifestError: naming the largest field, its size and the limit.
     """
     for name, value in _variables(conf):
         size = _bytes(f"{name}=") + _bytes(value)
         if size > VARIABLE_MAX_BYTES:
-            shown = printable.excerpt(name, _KEY_SHOWN)
+            shown = printable.excerpt(name, _KEY_MAX)
             raise ManifestError(
                 f"env.{shown} takes {size} bytes as NAME=value; Linux takes at most "
                 f"{VARIABLE_MAX_BYTES} bytes for one environment variable. Move the value into a "
                 "file of the image."
             )
     size = _json_bytes(conf)
-    if size > most:
+    if size > max_bytes:
         raise ManifestError(
-            f"The run's conf has {size} bytes as JSON; at most {most} are taken. {advice(conf)}"
+            f"The run's conf has {size} bytes as JSON; at most {max_bytes} are allowed. "
+            f"{advice(conf)}"
         )
 
 
 def require_printable(conf: Mapping[str, Any]) -> None:
-    """Refuse a text that cannot be stored or shown: its characters reach annotations and logs.
+    """Refuse characters that annotations and XComs cannot store or that logs cannot show.
 
     :raises ManifestError: naming the field and the character.
     """
@@ -56,7 +58,7 @@ def require_printable(conf: Mapping[str, Any]) -> None:
                 "it."
             )
         if isinstance(value, Mapping):
-            shown = [printable.excerpt(str(key), _KEY_SHOWN) for key in value]
+            shown = [printable.excerpt(str(key), _KEY_MAX) for key in value]
             names = [f"{place}.{name}" if place else name for name in shown]
             named = list(zip(names, value, strict=True))
             waiting += [(f"the name {name}", key) for name, key in named]
@@ -66,13 +68,13 @@ def require_printable(conf: Mapping[str, Any]) -> None:
 
 
 def advice(conf: Mapping[str, Any]) -> str:
-    """A sentence that names the field that takes most, and where its value can go instead."""
+    """A sentence that names the largest field and another place for its value."""
     field, size = _largest(conf)
-    shown = printable.excerpt(field, _KEY_SHOWN)
+    shown = printable.excerpt(field, _KEY_MAX)
     inner = conf[field]
     if isinstance(inner, Mapping) and inner:
         key, size = _largest(inner)
-        shown += f".{printable.excerpt(key, _KEY_SHOWN)}"
+        shown += f".{printable.excerpt(key, _KEY_MAX)}"
     return (
         f"The largest field is {shown} with {size} bytes: move large values into a Secret "
         "(secretEnv) or into the image."

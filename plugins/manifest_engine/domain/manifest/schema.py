@@ -1,4 +1,4 @@
-"""The JSON Schema of the manifest, as ``include/manifest.schema.json`` holds it."""
+"""Generates ``include/manifest.schema.json``, the JSON Schema of the manifest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from manifest_engine.domain.manifest.manifest import Manifest
 
 
 def schema() -> dict[str, Any]:
-    """In the dialect 2020-12."""
+    """The JSON Schema in the dialect 2020-12."""
     made = Manifest.model_json_schema(by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,12 +1,17 @@
-"""The parts of a manifest that are objects themselves."""
+"""The nested objects of a manifest."""
 
 from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
 from manifest_engine.domain.core.model import Model
-from manifest_engine.domain.manifest import quantities
-from manifest_engine.domain.manifest.values import Digest, ImageReference, Sha256, UrlPath
+from manifest_engine.domain.manifest.values import (
+    Digest,
+    ImageReference,
+    Sha256,
+    UrlPath,
+    quantity,
+)
 
 
 class Amounts(Model):
@@ -18,12 +23,12 @@ class Amounts(Model):
     @field_validator("cpu", "memory")
     @classmethod
     def _is_quantity(cls, text: str) -> str:
-        quantities.parse(text)
+        quantity(text)
         return text
 
 
 class Resources(Model):
-    """What the container may use. Requests must not exceed limits."""
+    """Requests and limits of the container. A request must not exceed its limit."""
 
     requests: Amounts = Amounts(cpu="50m", memory="128Mi")
     limits: Amounts = Amounts(cpu="1", memory="512Mi")
@@ -32,7 +37,7 @@ class Resources(Model):
     def _requests_fit(self) -> Resources:
         for kind in ("cpu", "memory"):
             request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if quantities.parse(request) > quantities.parse(limit):
+            if quantity(request) > quantity(limit):
                 raise ValueError(
                     f"requests.{kind} {request} is more than limits.{kind} {limit}; "
                     "lower the request or raise the limit"
@@ -41,7 +46,7 @@ class Resources(Model):
 
 
 class Autoscale(Model):
-    """A HorizontalPodAutoscaler on CPU use; `replicas` is then not applied."""
+    """A HorizontalPodAutoscaler on CPU use. `replicas` is then ignored."""
 
     min_replicas: int = Field(ge=1, le=100)
     max_replicas: int = Field(ge=1, le=100)
@@ -57,16 +62,16 @@ class Autoscale(Model):
 
 
 class SmokeTest(Model):
-    """The request that the new image must answer before anything is deployed."""
+    """The request that a pod of the new image must answer before the deployment."""
 
-    path: UrlPath | None = Field(None, description="Path to ask; the health path if empty.")
-    expect_status: int = Field(200, ge=100, le=599, description="HTTP status that must come.")
+    path: UrlPath | None = Field(None, description="Path of the request; empty: the health path.")
+    expect_status: int = Field(200, ge=100, le=599, description="Expected HTTP status.")
     expect_body: str | None = Field(None, description="Text that the body must contain.")
-    timeout_seconds: int = Field(60, ge=1, le=600, description="How long it may take to come up.")
+    timeout_seconds: int = Field(60, ge=1, le=600, description="Startup time in seconds.")
 
 
 class Route(Model):
-    """How the public route reaches the service."""
+    """The public route of the service."""
 
     strip_prefix: bool = Field(
         True, description="The service sees `/x`, not `/datafactory/{component}/{serviceName}/x`."
@@ -74,14 +79,18 @@ class Route(Model):
 
 
 class Rebuild(Model):
-    """What a rebuild was planned from. `rebuild_services` sets it; nobody else needs it."""
+    """The live release that a rebuild replaces. Only `rebuild_services` sets this block."""
 
-    release_hash: str = Field(description="Of the live release; nothing is done to another one.")
-    digest: Digest = Field(description="Of the live image; the same one is not rolled out again.")
-    artifact_sha256: Sha256 | None = Field(None, description="Of the artifact that it runs.")
+    release_hash: str = Field(
+        description="Hash of the live release. The rebuild stops if another release is live."
+    )
+    digest: Digest = Field(
+        description="Digest of the live image. A rebuild with the same digest is not rolled out."
+    )
+    artifact_sha256: Sha256 | None = Field(None, description="SHA-256 of the live artifact.")
     bases: dict[ImageReference, Digest] = Field(
         default_factory=dict,
         max_length=128,
-        description="Base images, and the digests that are theirs now.",
+        description="Base images and their current digests.",
     )
-    no_cache: bool = Field(False, description="Run each step of the Dockerfile anew.")
+    no_cache: bool = Field(False, description="Build without the cache.")

@@ -1,8 +1,9 @@
-"""The values of a manifest that have rules of their own, and what is said of a wrong one."""
+"""The value types of a manifest, with a sentence for each kind of invalid value."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, WithJsonSchema
@@ -14,11 +15,29 @@ _DNS_LABEL, _VERSION = re.compile(names.DNS_LABEL), re.compile(names.VERSION)
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _SECRET_KEY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+$")
 _NOT_IN_A_PATH = frozenset('\\:|?*"<>;#%')
-"""What Artifactory refuses in names, and what ends a path or is decoded in its URLs (``;`` begins
-matrix parameters)."""
+"""Characters that Artifactory refuses in names, and characters that end a path or are decoded in
+its URLs (``;`` begins matrix parameters)."""
 _URL_PATH = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 """RFC 3986: path-absolute with an optional query, in ASCII."""
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_EXPONENTS = {"": 0, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 _PEP440_PUBLIC = r"^[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$"
+
+
+def quantity(text: str) -> Decimal:
+    """A Kubernetes quantity (``100m``, ``1.5``, ``256Mi``) as a number of cores or bytes.
+
+    The grammar is that of k8s.io/apimachinery ``resource.Quantity``, without exponents.
+
+    :raises ValueError: when the text is not a quantity.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not a Kubernetes quantity such as 100m, 1 or 256Mi")
+    suffix = found[2] or ""
+    base = 1024 if suffix.endswith("i") else 1000
+    exponent = _EXPONENTS[suffix.removesuffix("i").replace("K", "k")]
+    return Decimal(found[1]) * Decimal(base) ** exponent
 
 
 def _label(text: str) -> str:
@@ -26,7 +45,7 @@ def _label(text: str) -> str:
         nearest = names.suggest_dns_label(text)
         hint = f"; did you mean {nearest!r}?" if nearest else ""
         raise ValueError(
-            f"{text!r} is no valid name (lower-case letters, digits and '-', "
+            f"{text!r} is not a valid name (lower-case letters, digits and '-', "
             f"at most {names.LABEL_MAX} characters){hint}"
         )
     return text
@@ -37,7 +56,7 @@ def _version(text: str) -> str:
         raise ValueError(f"{text!r} is the tag of the build cache; choose another version")
     if not _VERSION.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no valid version: letters, digits, '.', '_' and '-', beginning and "
+            f"{text!r} is not a valid version: letters, digits, '.', '_' and '-', beginning and "
             f"ending with a letter or digit, at most {names.LABEL_MAX} characters"
         )
     return text
@@ -48,14 +67,14 @@ def _artifact(text: str) -> str:
         raise ValueError("give the path in Artifactory, repo/path/file.zip, not the URL")
     if strange := sorted(set(text) & _NOT_IN_A_PATH):
         raise ValueError(
-            f"{text!r} has {' '.join(strange)}, which a path in Artifactory does not have or which "
-            "means something in its URLs; write repo/path/file.zip"
+            f"{text!r} has {' '.join(strange)}, which Artifactory does not allow in a path or "
+            "which has a special meaning in its URLs; write repo/path/file.zip"
         )
     parts = text.split("/")
-    # Blanks and dots around a name mean the folder, or its parent, to some servers.
+    # Some servers ignore spaces and dots around a name, so `.. ` could lead to the parent folder.
     hollow = any(not part.strip(" .") or part != part.strip() for part in parts)
     if len(parts) < 2 or hollow or not text.isprintable():
-        raise ValueError(f"{text!r} is no path of the form repo/path/file.zip")
+        raise ValueError(f"{text!r} is not a path of the form repo/path/file.zip")
     if not text.lower().endswith(".zip"):
         raise ValueError(f"{text!r} does not end in .zip; only ZIP artifacts can be deployed")
     return text
@@ -65,8 +84,8 @@ def _variables(variables: dict[str, str]) -> dict[str, str]:
     for name in variables:
         if not _ENV_NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} is no name of an environment variable (letters, digits and '_', "
-                "not beginning with a digit)"
+                f"{name!r} is not a valid name of an environment variable (letters, digits and "
+                "'_', not beginning with a digit)"
             )
     return variables
 
@@ -75,8 +94,8 @@ def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
     for name, target in variables.items():
         if not _SECRET_KEY.fullmatch(target):
             raise ValueError(
-                f"{name} must name a key of a Kubernetes Secret as secret-name/key; "
-                "the value that stands there is not repeated here, in case it is the secret"
+                f"{name} must name a key of a Kubernetes Secret as secret-name/key; this message "
+                "does not repeat the given value, which may be a secret"
             )
     return variables
 
@@ -84,7 +103,7 @@ def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
 def _reference(text: str) -> str:
     if not base_images.is_normalized(text):
         raise ValueError(
-            f"{text[:80]!r} is no reference of an image such as docker.io/library/python:3.11"
+            f"{text[:80]!r} is not an image reference such as docker.io/library/python:3.11"
         )
     return text
 
@@ -95,7 +114,8 @@ UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
 PackageVersion = Annotated[str, StringConstraints(pattern=_PEP440_PUBLIC, max_length=128)]
 ImageReference = Annotated[str, AfterValidator(_reference)]
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "maxLength": names.LABEL_MAX})
-"""The run form refuses a longer one; our own sentence comes with the nearest valid name."""
+"""The run form checks only the length. ``validate`` reports an invalid name with the nearest valid
+name."""
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 Version = Annotated[str, AfterValidator(_version), _LABEL_SCHEMA]
 ArtifactPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_artifact)]

@@ -57,8 +57,10 @@ class ValidateManifest(StepOperator):
         dag_run = context["dag_run"]
         conf = dag_run.conf or {}
         by_dag = admission.requester(context).by_dag
-        most = run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
-        asked = manifest.parse(conf, most=most)
+        max_bytes = (
+            run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
+        )
+        asked = manifest.parse(conf, max_bytes=max_bytes)
         environment = environments.find(asked.environment, environments.load())
         admission.require_deploy(context, asked, environment)
         for connection, kind in _connections(asked, environment):

@@ -165,6 +165,7 @@ def test_what_is_probably_not_meant_is_a_note():
     assert archive(Part("a")).notes == []
     made = archive(Part("a"), Part(".dockerignore", "a\r\n".encode("utf-16")))
     assert made.notes == [
-        ".dockerignore is UTF-16, so it leaves nothing out, as with docker build; save it as UTF-8."
+        ".dockerignore is UTF-16, so no pattern in it matches, as with docker build; "
+        "save it as UTF-8."
     ]
     assert "a" in contents(made.tar_stream())

@@ -112,7 +112,7 @@ def test_a_zip_of_another_archive_alone_is_refused(name: str) -> None:
 def test_a_bad_pattern_of_dockerignore_is_refused_before_any_byte_is_passed_on() -> None:
     sentence = refusal(GOOD, Part(".dockerignore", b"*.md\n[z-a]*\n"))
 
-    assert sentence.startswith(".dockerignore, line 2: '[z-a]*' is no pattern that docker build")
+    assert sentence.startswith(".dockerignore, line 2: '[z-a]*' is not a pattern that docker build")
 
 
 def test_a_link_is_refused_whatever_system_it_claims_to_come_from() -> None:
@@ -126,10 +126,10 @@ def test_a_folder_with_content_is_refused() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
-        ("app.py", "app.py", "stands in it twice"),
-        ("a", "a", "stands in it twice"),
-        ("app.py", "./app.py", "stands in it twice"),
-        ("src/app.py", "src//app.py", "stands in it twice"),
+        ("app.py", "app.py", "is in the ZIP twice"),
+        ("a", "a", "is in the ZIP twice"),
+        ("app.py", "./app.py", "is in the ZIP twice"),
+        ("src/app.py", "src//app.py", "is in the ZIP twice"),
         ("app.py", "App.py", "differ only by case"),
         ("src/app.py", "SRC/App.py", "differ only by case"),
         ("caf\u00e9.txt", "cafe\u0301.txt", "Unicode form"),

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from manifest_engine.domain.artifact.archive import Archive, open_archive
-from manifest_engine.domain.artifact.member_paths import refused
+from manifest_engine.domain.artifact.member_paths import member_error
 from manifest_engine.domain.environment.environment import Limits
 
 from tests.unit.domain.artifact.zip_bytes import Part, make_zip
@@ -94,7 +94,7 @@ def test_members_are_read_under_their_raw_name() -> None:
 @pytest.mark.parametrize("name", ["\u202etxt", "\U0001f600", "a b", "10:30", "-rf", "...", "$HOME"])
 def test_a_name_that_linux_takes_is_kept_and_shown_escaped(name: str) -> None:
     assert opened(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
-    assert "\u202e" not in str(refused(name, ""))
+    assert "\u202e" not in str(member_error(name, ""))
 
 
 def test_zipfile_s_own_names_are_no_guess() -> None:

@@ -77,7 +77,7 @@ def test_an_unknown_key_in_a_block_is_named_with_its_path():
     "version", ["", "1.0 beta", ".1", "1.0-", "-1", "v" * 64, "1.0\n", "ü1", "a/b", "a:b"]
 )
 def test_a_version_that_is_no_tag_and_label_is_refused(version):
-    assert "no valid version" in refusal(version=version)
+    assert "not a valid version" in refusal(version=version)
 
 
 def test_the_tag_of_the_build_cache_is_no_version():
@@ -159,7 +159,7 @@ def test_a_health_path_begins_with_a_slash(path):
 def test_a_base_image_of_a_rebuild_is_a_reference_and_no_option(name):
     digest = "sha256:" + "a" * 64
     rebuild = {"releaseHash": "h", "digest": digest, "bases": {name: digest}}
-    assert "is no reference of an image such as docker.io/" in refusal(rebuild=rebuild)
+    assert "is not an image reference such as docker.io/" in refusal(rebuild=rebuild)
 
 
 def test_a_rebuild_has_a_bounded_number_of_base_images():

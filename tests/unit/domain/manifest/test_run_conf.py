@@ -55,7 +55,7 @@ def refusal(parse: Callable[[dict[str, Any]], Any], conf: dict[str, Any]) -> str
 def test_a_conf_of_64_kib_is_taken_and_one_byte_more_is_not():
     assert manifest.parse(of_size(64 * 1024)).env["TEXT"].startswith("xx")
     said = refusal(manifest.parse, of_size(64 * 1024 + 1))
-    assert "has 65537 bytes as JSON; at most 65536 are taken" in said
+    assert "has 65537 bytes as JSON; at most 65536 are allowed" in said
     assert "The largest field is env.TEXT with" in said
 
 
@@ -65,7 +65,7 @@ def test_bytes_are_counted_not_characters():
 
 def test_a_rebuild_has_room_for_what_its_plan_adds():
     conf = of_size(64 * 1024 + 1)
-    assert manifest.parse(conf, most=run_conf.REBUILD_MAX_BYTES)
+    assert manifest.parse(conf, max_bytes=run_conf.REBUILD_MAX_BYTES)
 
 
 @pytest.mark.parametrize("parse", PARSERS)

@@ -57,5 +57,5 @@ def test_a_manifest_that_a_deployments_annotations_cannot_hold_is_refused_before
 def test_a_rebuild_that_a_dag_starts_may_be_larger_than_what_a_person_asks_for():
     large = {"env": {"TEXT": "x" * 66_000}, "environment": "nowhere"}
     assert "'nowhere' is not configured" in refusal("operator_triggered", rebuild=REBUILD, **large)
-    assert "at most 65536 are taken" in refusal("manual", rebuild=REBUILD, **large)
-    assert "at most 65536 are taken" in refusal("operator_triggered", **large)
+    assert "at most 65536 are allowed" in refusal("manual", rebuild=REBUILD, **large)
+    assert "at most 65536 are allowed" in refusal("operator_triggered", **large)
