@@ -1,4 +1,4 @@
-"""Archives that the tests make, and what their build contexts hold."""
+"""Helpers that make archives and read build contexts."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""The build context of an artifact: what is in it, and that it depends on the content alone."""
+"""The build context of an artifact has the files of the ZIP and depends on them alone."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ def digest(blocks):
     return hashlib.sha256(b"".join(blocks)).hexdigest()
 
 
-def test_the_context_has_every_file_as_it_is_in_the_zip():
+def test_the_context_has_every_file_of_the_zip():
     made = archive(*parts(SERVICE))
 
     assert contents(made.tar_stream()) == SERVICE
@@ -27,7 +27,7 @@ def test_the_context_has_every_file_as_it_is_in_the_zip():
     assert made.size == sum(len(content) for content in SERVICE.values())
 
 
-def test_files_are_made_by_zipfile_and_by_its_streaming_mode_as_well():
+def test_a_zip_from_the_streaming_mode_of_zipfile_is_read():
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
             self.written = bytearray()
@@ -78,7 +78,7 @@ def test_owners_times_and_modes_are_normalised():
         assert entry.mtime == SOURCE_DATE_EPOCH
 
 
-def test_folders_come_before_their_content_and_everything_is_sorted():
+def test_sorted_folders_come_before_sorted_files():
     made = archive(Part("z/y/x.py", b"1"), Part("a.py", b"2"), Part("m/"), Part("z/b.py", b"3"))
 
     assert list(untarred(made.tar_stream())) == ["m", "z", "z/y", "a.py", "z/b.py", "z/y/x.py"]
@@ -88,8 +88,8 @@ def test_folders_come_before_their_content_and_everything_is_sorted():
     "name",
     ["a.py", "gr\u00f6\u00dfe/a", "gr\u00f6\u00dfe", "f" * 101, "d" * 100 + "/a", "d" * 99 + "/a"],
 )
-def test_the_first_512_bytes_are_a_plain_header_whatever_the_first_name(name):
-    """What buildx sees of a context to tell it from a Dockerfile (build/utils.go, isArchive)."""
+def test_the_first_512_bytes_are_always_a_plain_header(name):
+    """buildx recognises a tar by these bytes (build/utils.go, isArchive)."""
     made = archive(Part(name, b"x"), Part("zz", b"y"))
     first = tarfile.TarInfo.frombuf(b"".join(made.tar_stream())[:512], "utf-8", "strict")
 
@@ -97,7 +97,7 @@ def test_the_first_512_bytes_are_a_plain_header_whatever_the_first_name(name):
     assert contents(made.tar_stream()) == {name: b"x", "zz": b"y"}
 
 
-def test_the_same_content_gives_the_same_bytes_however_it_is_packed():
+def test_the_same_content_gives_the_same_bytes_with_any_packing():
     expected = digest(archive(*parts(SERVICE)).tar_stream())
     chance = random.Random(8002)
     for _ in range(20):
@@ -131,14 +131,14 @@ def test_other_content_gives_another_digest(changed):
 
 
 def test_the_bytes_of_the_context_are_fixed():
-    """A change here gives every service a new image: make it on purpose only."""
+    """A change of these bytes gives every service a new image."""
     assert (
         digest(archive(*parts(SERVICE)).tar_stream({"Dockerfile": b"FROM scratch\n"}))
         == "04487e8eb1ca1fc937f46db014bad351794a752aae0b0a168ac90ada70358c89"
     )
 
 
-def test_the_stream_can_be_had_twice():
+def test_the_stream_can_be_read_twice():
     made = archive(*parts(SERVICE))
 
     assert list(made.tar_stream()) == list(made.tar_stream())
@@ -156,13 +156,13 @@ def test_the_stream_can_be_had_twice():
         "wrap/src/._a.py",
     ],
 )
-def test_a_single_folder_around_everything_is_looked_through(junk):
+def test_a_single_wrapping_folder_is_removed(junk):
     made = archive(Part("wrap/"), Part("wrap/app.py"), Part("wrap/src/a.py"), Part(junk, b"x"))
 
     assert made.members == ("app.py", "src/a.py")
 
 
-def test_a_file_that_only_looks_like_apple_s_is_kept():
+def test_an_appledouble_name_without_its_file_is_kept():
     assert archive(Part("._app.py"), Part("src/._b.py"), Part("b.py")).members == (
         "._app.py",
         "b.py",
@@ -173,15 +173,15 @@ def test_a_file_that_only_looks_like_apple_s_is_kept():
 @pytest.mark.parametrize(
     "beside", [Part("README.md"), Part("docs/"), Part("wrapper/a.py")], ids=["file", "folder", "2"]
 )
-def test_a_folder_with_something_beside_it_is_no_wrapper(beside):
+def test_a_folder_beside_other_members_is_not_removed(beside):
     assert "wrap/app.py" in archive(Part("wrap/app.py"), beside).members
 
 
-def test_only_one_folder_is_looked_through():
+def test_only_one_wrapping_folder_is_removed():
     assert archive(Part("a/b/app.py")).members == ("b/app.py",)
 
 
-def test_a_root_with_scripts_alone_is_the_root():
+def test_a_scripts_folder_with_the_dockerfile_is_not_removed():
     assert archive(Part("scripts/Dockerfile"), Part("scripts/app.py")).members == (
         "scripts/Dockerfile",
         "scripts/app.py",

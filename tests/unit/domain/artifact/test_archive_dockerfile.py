@@ -1,4 +1,4 @@
-"""The Dockerfile, the ignore file and what is added to the context besides."""
+"""The Dockerfile, the ignore file and the extra files of a build context."""
 
 import pytest
 from manifest_engine.domain.artifact.archive import FROM_ARTIFACT, STANDARD
@@ -8,26 +8,26 @@ from tests.unit.domain.artifact.archives import archive, contents, parts, untarr
 from tests.unit.domain.artifact.zip_bytes import Part
 
 
-def test_the_zips_own_dockerfile_wins_also_inside_a_wrapper():
+def test_the_dockerfile_of_the_zip_is_used_also_in_a_wrapping_folder():
     made = archive(Part("w/scripts/Dockerfile", b"FROM mine\n", deflate=True), Part("w/app.py"))
 
     assert made.dockerfile(b"FROM standard\n") == (b"FROM mine\n", FROM_ARTIFACT)
 
 
-def test_without_one_the_standard_dockerfile_is_taken():
+def test_without_a_dockerfile_in_the_zip_the_standard_one_is_used():
     made = archive(Part("app.py"))
 
     assert made.dockerfile(b"FROM standard\n") == (b"FROM standard\n", STANDARD)
 
 
-def test_an_absurd_dockerfile_is_not_read_into_memory():
+def test_a_huge_dockerfile_is_not_read_into_memory():
     made = archive(Part("scripts/Dockerfile", bytes(2 << 20)))
 
     with pytest.raises(ArtifactError, match="too many for a Dockerfile"):
         made.dockerfile(b"")
 
 
-def test_extra_files_are_added_with_their_folders_and_replace_the_zips():
+def test_extra_files_are_added_with_folders_and_replace_files():
     made = archive(Part("app.py", b"1", mode=0o755), Part("old", b"2"))
     blocks = list(made.tar_stream({"app.py": b"new", "scripts/Dockerfile": b"FROM x"}))
 
@@ -36,14 +36,14 @@ def test_extra_files_are_added_with_their_folders_and_replace_the_zips():
     assert untarred(blocks)["app.py"].mode == 0o644
 
 
-def test_an_extra_file_that_has_no_place_is_refused_at_once():
+def test_an_extra_file_with_a_conflicting_path_is_refused_at_once():
     made = archive(Part("scripts", b"a file"))
 
     with pytest.raises(ArtifactError, match="a file and a folder at once"):
         made.tar_stream({"scripts/Dockerfile": b"FROM x"})
 
 
-def test_what_is_ignored_stays_out_of_the_context_but_never_the_dockerfile():
+def test_ignored_files_are_left_out_except_the_dockerfile():
     files = {
         ".dockerignore": b"empty\nscripts\nsecret\nsrc/b.py\nout/*\n",
         "scripts/Dockerfile": b"FROM x",
@@ -81,7 +81,7 @@ def test_what_is_ignored_stays_out_of_the_context_but_never_the_dockerfile():
         ),
     ],
 )
-def test_the_dockerfile_s_own_ignore_file_goes_before_that_of_the_root(files, path):
+def test_the_ignore_file_of_the_dockerfile_comes_first(files, path):
     made = archive(Part("x"), Part("y"), *parts(files))
 
     assert made.ignore_path == path
@@ -103,7 +103,7 @@ def test_the_dockerfile_s_own_ignore_file_goes_before_that_of_the_root(files, pa
         "scripts/Containerfile",
     ],
 )
-def test_a_dockerfile_in_another_place_is_refused_with_what_to_rename(name):
+def test_a_misplaced_dockerfile_is_refused_with_the_right_name(name):
     made = archive(Part(name, b"FROM mine\n"), Part("lib/requirements.txt"), Part("src/a.py"))
 
     with pytest.raises(ArtifactError) as caught:
@@ -125,18 +125,18 @@ def test_a_dockerfile_in_another_place_is_refused_with_what_to_rename(name):
         ("scripts/dockerfile_lint.py",),
     ],
 )
-def test_a_dockerfile_that_nobody_builds_the_service_with_is_none_of_ours(names):
+def test_an_unrelated_dockerfile_is_allowed(names):
     archive(*map(Part, names), Part("src/a.py")).refuse_misplaced_dockerfile()
 
 
-def test_a_dockerfile_that_is_ignored_may_lie_anywhere():
+def test_an_ignored_dockerfile_is_allowed_anywhere():
     files = {".dockerignore": b"docker\n", "docker/Dockerfile": b"FROM x", "src/a.py": b""}
 
     archive(*parts(files)).refuse_misplaced_dockerfile()
 
 
-def test_a_windows_environment_beside_the_standard_dockerfile_is_built_as_it_is():
-    """Its folders Scripts and Lib differ from ours by case alone, and no file of theirs does."""
+def test_a_windows_environment_beside_the_standard_dockerfile_is_allowed():
+    """The folders Scripts and Lib differ from the service's folders by case; no file does."""
     files = {
         "Scripts/activate.bat": b"@echo off\r\n",
         "Lib/site-packages/x.py": b"",
@@ -153,7 +153,7 @@ def test_a_windows_environment_beside_the_standard_dockerfile_is_built_as_it_is(
 
 
 @pytest.mark.parametrize("name", ["docker/prod/Dockerfile", "Dockerfile.prod", "a/dockerfile.dev"])
-def test_a_dockerfile_that_may_be_meant_is_a_note(name):
+def test_an_unused_dockerfile_gets_a_note(name):
     assert archive(Part(name), Part("x.py")).notes == [
         f"The standard Dockerfile is used; {name!r} is not."
     ]
@@ -161,7 +161,7 @@ def test_a_dockerfile_that_may_be_meant_is_a_note(name):
     assert archive(Part(f"{name}.dockerignore"), Part("x.py")).notes == []
 
 
-def test_what_is_probably_not_meant_is_a_note():
+def test_a_utf_16_ignore_file_gets_a_note():
     assert archive(Part("a")).notes == []
     made = archive(Part("a"), Part(".dockerignore", "a\r\n".encode("utf-16")))
     assert made.notes == [

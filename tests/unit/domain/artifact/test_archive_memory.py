@@ -1,4 +1,4 @@
-"""What is huge passes through little memory."""
+"""Huge members and directories need little memory."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ from tests.unit.domain.artifact.zip_bytes import Part, make_zip
 
 
 def test_a_huge_member_is_streamed_in_little_memory(tmp_path: Path):
-    """An eighth of a gigabyte of zeros, stored: a sparse file that takes no room."""
+    """128 MiB of zeros, stored in a sparse file."""
     size = 128 << 20
     whole = make_zip(Part("zeros", size=size, packed_size=size, crc=_crc_of_zeros(size)))
     directory = whole.index(b"PK\x01\x02")
@@ -50,8 +50,8 @@ def test_a_bomb_within_the_limits_is_streamed_in_little_memory():
     assert peak < 8 << 20
 
 
-def test_a_content_that_ends_just_after_a_block_is_read_to_its_end():
-    """zlib may have taken all input and hold back output still."""
+def test_content_that_ends_just_after_a_block_is_read_completely():
+    """zlib may hold back output although it has read all input."""
     for more in range(0, 300, 7):
         content = bytes((1 << 20) + more)
         made = open_archive(io.BytesIO(make_zip(Part("a", content, deflate=True))), LIMITS_OFF)

@@ -1,4 +1,4 @@
-"""What an artifact may not be: each ZIP here is one that somebody could upload."""
+"""ZIPs that are refused. A user could upload each of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def opened(*parts: Part, limits: Limits = LIMITS) -> Archive:
 
 
 def refusal(*parts: Part, limits: Limits = LIMITS) -> str:
-    """The sentence with which the ZIP is refused before any byte of it is passed on."""
+    """The sentence that refuses the ZIP before any byte of its content is passed on."""
     with pytest.raises(ArtifactError) as caught:
         opened(*parts, limits=limits)
     assert not caught.value.retryable
@@ -31,7 +31,7 @@ def refusal(*parts: Part, limits: Limits = LIMITS) -> str:
 
 
 def late_refusal(*parts: Part) -> str:
-    """The sentence with which it is refused while it is read, since only then it shows."""
+    """The sentence that refuses the ZIP while its content is read."""
     archive = opened(*parts)
     with pytest.raises(ArtifactError) as caught:
         list(archive.tar_stream())
@@ -57,7 +57,7 @@ def late_refusal(*parts: Part) -> str:
         (".", "without a name"),
     ],
 )
-def test_a_name_that_leads_astray_is_refused(name: str, why: str) -> None:
+def test_an_unsafe_name_is_refused(name: str, why: str) -> None:
     sentence = refusal(GOOD, Part(name, b"x"))
 
     assert why in sentence
@@ -65,7 +65,7 @@ def test_a_name_that_leads_astray_is_refused(name: str, why: str) -> None:
     assert "\n" not in sentence
 
 
-def test_a_path_of_a_folder_is_judged_as_well() -> None:
+def test_the_path_of_a_folder_is_checked_as_well() -> None:
     assert "'../out/'" in refusal(GOOD, Part("../out/"))
 
 
@@ -80,12 +80,12 @@ def test_a_path_of_a_folder_is_judged_as_well() -> None:
         (stat.S_IFDIR, "its name does not end in '/'"),
     ],
 )
-def test_only_files_and_folders_are_taken(kind: int, why: str) -> None:
+def test_only_files_and_folders_are_allowed(kind: int, why: str) -> None:
     assert why in refusal(GOOD, Part("odd", b"/etc/passwd", mode=kind | 0o777))
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO])
-def test_what_is_ignored_may_be_a_link_or_differ_by_case_alone(kind: int) -> None:
+def test_ignored_members_may_be_links_or_differ_by_case(kind: int) -> None:
     ignore = Part(".dockerignore", b".venv\nnode_modules\n")
     link = Part(".venv/bin/python", b"/usr/bin/python3", mode=kind | 0o777)
     twins = (Part("node_modules/a/README.md", b"1"), Part("node_modules/a/Readme.md", b"2"))
@@ -96,26 +96,26 @@ def test_what_is_ignored_may_be_a_link_or_differ_by_case_alone(kind: int) -> Non
 
 
 @pytest.mark.parametrize("path", [".dockerignore", "scripts/Dockerfile"])
-def test_a_file_that_the_build_reads_may_not_be_a_link(path: str) -> None:
+def test_a_file_that_the_build_reads_must_not_be_a_link(path: str) -> None:
     link = Part(path, b"../x", mode=stat.S_IFLNK | 0o777)
 
     assert f"{path!r} is a symbolic link; put the file itself in its place" in refusal(GOOD, link)
 
 
 @pytest.mark.parametrize("name", ["service.zip", "w/service-1.0.ZIP", "service.tar.gz"])
-def test_a_zip_of_another_archive_alone_is_refused(name: str) -> None:
+def test_a_zip_with_only_another_archive_is_refused(name: str) -> None:
     sentence = refusal(Part(name, b"PK"), Part("__MACOSX/._x", b"x"))
 
     assert f"contains another archive, '{name.rpartition('/')[2]}', and nothing else" in sentence
 
 
-def test_a_bad_pattern_of_dockerignore_is_refused_before_any_byte_is_passed_on() -> None:
+def test_an_invalid_ignore_pattern_is_refused_at_once() -> None:
     sentence = refusal(GOOD, Part(".dockerignore", b"*.md\n[z-a]*\n"))
 
     assert sentence.startswith(".dockerignore, line 2: '[z-a]*' is not a pattern that docker build")
 
 
-def test_a_link_is_refused_whatever_system_it_claims_to_come_from() -> None:
+def test_a_link_is_refused_with_any_creator_system() -> None:
     assert "symbolic link" in refusal(Part("odd", b"x", mode=stat.S_IFLNK | 0o777, system=0))
 
 
@@ -138,7 +138,7 @@ def test_a_folder_with_content_is_refused() -> None:
         ("src/app.py", "src", "a file and a folder at once"),
     ],
 )
-def test_two_members_may_not_be_one_file(first: str, second: str, why: str) -> None:
+def test_two_members_must_not_be_one_file(first: str, second: str, why: str) -> None:
     assert why in refusal(Part(first, b"1"), Part(second, b"2"))
 
 
@@ -183,7 +183,7 @@ def test_members_that_share_bytes_are_refused() -> None:
     assert "overlaps with another member" in refusal(GOOD, Part("app2.py", b"print()", offset=0))
 
 
-def test_a_member_whose_local_header_swallows_the_next_is_refused() -> None:
+def test_a_local_header_that_overlaps_the_next_member_is_refused() -> None:
     content = bytearray(make_zip(Part("a", b"12345"), Part("b", b"67890")))
     struct.pack_into("<H", content, 28, 20)  # length of the first one's extra field
 
@@ -199,7 +199,7 @@ def test_a_stored_member_with_two_sizes_is_refused() -> None:
     assert "yet has two sizes" in refusal(Part("app.py", b"12345", size=4))
 
 
-def test_more_content_than_declared_is_refused_though_the_checksum_fits_the_declared_part() -> None:
+def test_more_content_than_declared_is_refused_despite_a_valid_checksum() -> None:
     lying = Part("app.py", b"12345", deflate=True, size=2, crc=0x4F5344CD)  # CRC-32 of "12"
 
     assert "more than the 2 bytes" in late_refusal(lying)
@@ -210,7 +210,7 @@ def test_less_content_than_declared_is_refused() -> None:
 
 
 @pytest.mark.parametrize("deflate", [True, False])
-def test_content_that_does_not_fit_its_checksum_is_refused(deflate: bool) -> None:
+def test_content_with_a_wrong_checksum_is_refused(deflate: bool) -> None:
     assert "CRC-32" in late_refusal(Part("app.py", b"12345", deflate=deflate, crc=1))
 
 
@@ -226,7 +226,7 @@ def test_bytes_after_the_compressed_data_are_refused_also_in_a_later_block() -> 
     assert "after the end of its compressed data" in late_refusal(hidden)
 
 
-def test_bytes_after_the_compressed_data_are_refused_also_where_a_read_ends_between_them() -> None:
+def test_bytes_after_the_compressed_data_are_refused_at_a_block_boundary() -> None:
     lengths = [0xFFFF] * 15 + [(1 << 20) - 15 * (0xFFFF + 5) - 5]
     packed = b"".join(  # stored blocks (RFC 1951, 3.2.4), in all exactly one read
         struct.pack("<BHH", number == 15, length, length ^ 0xFFFF) + bytes(length)
@@ -238,7 +238,7 @@ def test_bytes_after_the_compressed_data_are_refused_also_where_a_read_ends_betw
     assert "after the end of its compressed data" in late_refusal(hidden)
 
 
-def test_compressed_data_that_break_off_are_refused() -> None:
+def test_truncated_compressed_data_are_refused() -> None:
     cut = Part("app.py", bytes(range(256)), deflate=True)
     cut.packed_size = len(cut.packed) - 8
 
@@ -274,7 +274,7 @@ def test_a_missing_local_header_is_refused() -> None:
     ],
     ids=["empty", "two bytes", "HTML", "end record", "cut", "headless", "directory", "name"],
 )
-def test_what_is_no_zip_is_told_in_a_sentence(content: bytes) -> None:
+def test_an_invalid_zip_is_refused_in_a_sentence(content: bytes) -> None:
     with pytest.raises(ArtifactError) as caught:
         list(open_archive(io.BytesIO(content), LIMITS).tar_stream())
 
@@ -287,7 +287,7 @@ def test_a_zip_without_files_is_refused(parts: tuple[Part, ...]) -> None:
     assert "contains no files" in refusal(*parts)
 
 
-def test_a_store_that_fails_is_not_taken_for_a_broken_zip() -> None:
+def test_a_read_error_of_the_store_is_retryable() -> None:
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             raise OSError(5, "Input/output error")
@@ -297,11 +297,11 @@ def test_a_store_that_fails_is_not_taken_for_a_broken_zip() -> None:
     assert caught.value.retryable
 
 
-def test_folders_in_folders_do_not_fill_the_memory() -> None:
+def test_nested_folders_do_not_fill_the_memory() -> None:
     deep = [Part(f"{number}/" + "a/" * 2_000 + "x", b"") for number in range(100)]
     assert "is one of too many folders in folders; pack fewer of them" in refusal(*deep)
 
 
 @pytest.mark.parametrize("char", ["\x84", "\x1b"])
-def test_a_name_that_a_terminal_would_show_as_another_is_refused(char: str) -> None:
+def test_a_control_character_in_a_name_is_refused(char: str) -> None:
     assert "has a control character in its name" in refusal(Part(f"src/a{char}b.py", b"x"))

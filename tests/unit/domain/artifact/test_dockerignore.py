@@ -1,4 +1,4 @@
-"""What Docker's documentation, moby/patternmatcher's tests and its code say of ``.dockerignore``.
+"""``.dockerignore`` as in Docker's documentation and in the tests and code of moby/patternmatcher.
 
 ``tests/integration/image/test_dockerignore.py`` compares the same rules with the real buildx.
 """
@@ -41,9 +41,7 @@ def rules(text: str | bytes) -> IgnoreRules:
         ("\ufeff*.log\r\n*.tmp\r\n", ["a.log", "a.tmp"], ["a"]),
     ],
 )
-def test_the_last_pattern_that_matches_a_path_or_its_folder_decides(
-    text: str, out: list[str], kept: list[str]
-) -> None:
+def test_the_last_matching_pattern_decides(text: str, out: list[str], kept: list[str]) -> None:
     leaves_out = rules(text)
     assert [path for path in [*out, *kept] if leaves_out(path)] == out
 
@@ -69,7 +67,7 @@ def test_the_last_pattern_that_matches_a_path_or_its_folder_decides(
         ("gr\u00f6\u00df?", ["gr\u00f6\u00dfe"], ["gr\u00f6\u00df"]),
     ],
 )
-def test_a_pattern_is_the_regular_expression_that_docker_makes_of_it(
+def test_a_pattern_becomes_the_regular_expression_of_docker(
     text: str, out: list[str], kept: list[str]
 ) -> None:
     leaves_out = rules("b\n" + text if text.startswith("/!") else text)
@@ -79,26 +77,26 @@ def test_a_pattern_is_the_regular_expression_that_docker_makes_of_it(
 @pytest.mark.parametrize(
     "bad", ["[z-a]*", "[", "a[b", "[]", "[^]", "[a-]", "a\\", "!", "!/", r"\y"]
 )
-def test_a_bad_pattern_is_named_with_file_and_line(bad: str) -> None:
+def test_an_invalid_pattern_is_refused_with_file_and_line(bad: str) -> None:
     with pytest.raises(ArtifactError, match=r"^\.dockerignore, line 3: ") as caught:
         rules(f"*.md\r\n# comment\n{bad}\n")("x")
     assert not caught.value.retryable
 
 
-def test_a_bad_range_that_no_path_is_compared_with_is_no_error_to_docker_either() -> None:
+def test_an_invalid_range_that_is_never_compared_is_no_error() -> None:
     assert rules("*\n[z-a]*\n")("a/b")
 
 
-def test_a_folder_that_is_left_out_is_not_looked_into() -> None:
-    """filter.go compares nothing in it, so a bad range is not found there."""
+def test_an_ignored_folder_is_not_searched() -> None:
+    """filter.go compares no path inside the folder, so an invalid range causes no error."""
     assert rules("a\n!a/b\n")("a/c")
     assert rules("a\na/[z-a]\n")("a/b")
     with pytest.raises(ArtifactError, match="line 2"):
         rules("a\n![z-a]\n")("a/b")
 
 
-def test_a_folder_matches_before_an_exception_does_and_stays_matched() -> None:
-    """The results of a folder go down to its content (MatchesUsingParentResults)."""
+def test_a_folders_match_applies_to_its_content() -> None:
+    """The content of a folder inherits its results (MatchesUsingParentResults)."""
     leaves_out = rules("*\n!src\nsrc/*/x\n!src/a/x/keep")
     assert [p for p in ["src/b", "src/a/x/y", "src/a/x/keep", "z"] if leaves_out(p)] == [
         "src/a/x/y",
@@ -106,24 +104,24 @@ def test_a_folder_matches_before_an_exception_does_and_stays_matched() -> None:
     ]
 
 
-def test_utf_16_leaves_nothing_out_as_with_docker_and_is_known() -> None:
+def test_a_utf_16_file_matches_nothing_and_is_detected() -> None:
     leaves_out = rules("secrets\r\n**\r\n".encode("utf-16"))
     assert leaves_out.is_utf16
     assert not leaves_out("secrets/key.pem")
 
 
-def test_bytes_that_are_no_utf_8_are_a_pattern_like_any_other() -> None:
+def test_invalid_utf_8_is_an_ordinary_pattern() -> None:
     assert not rules(b"\xff\n")("a")
     assert rules(b"\xff\nb")("b")
 
 
-def test_a_line_that_docker_cannot_read_is_named() -> None:
+def test_a_line_that_is_too_long_is_refused() -> None:
     with pytest.raises(ArtifactError, match="line 2: the line has more than 65536 bytes"):
         rules("a\n" + "b" * 65536)
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 2000 + "b", "**/" * 2000 + "b", "[^b]*" * 2000 + "b"])
-def test_the_time_is_linear_in_the_path_whatever_the_pattern(pattern: str) -> None:
+def test_the_time_is_linear_in_the_path_for_any_pattern(pattern: str) -> None:
     leaves_out = rules(pattern)
     begun = time.process_time()
     assert not leaves_out("/".join(["a" * 250] * 16))

@@ -1,4 +1,4 @@
-"""Names as packers write them: with and without the flag, with Info-ZIP's field, from Windows."""
+"""Names with and without the UTF-8 flag, with Info-ZIP's extra field, and from Windows."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def unicode_path(replaced: bytes, name: bytes) -> bytes:
         "second field",
     ],
 )
-def test_a_name_is_read_as_its_packer_meant_it(part: Part, guess: str | None) -> None:
+def test_a_name_is_decoded_as_the_packer_encoded_the_name(part: Part, guess: str | None) -> None:
     made = opened(OTHER, part)
 
     assert made.members == ("app.py", NAME)
-    said = f"The ZIP's name {NAME!r} does not say its encoding and was read as {guess}."
-    assert made.notes == ([said] if guess else [])
+    message = f"The ZIP's name {NAME!r} does not say its encoding and was read as {guess}."
+    assert made.notes == ([message] if guess else [])
 
 
-def test_a_guess_is_said_once_for_all_names() -> None:
+def test_a_guess_gets_one_note_for_all_names() -> None:
     names = [f"data/gr\u00f6\u00dfe{n}".encode() for n in range(3)]
     made = opened(OTHER, *(Part(name, b"x", utf8=False) for name in names))
 
@@ -73,7 +73,7 @@ def test_a_guess_is_said_once_for_all_names() -> None:
     assert made.notes[0].endswith("was read as UTF-8 (and 2 more).")
 
 
-def test_backslashes_of_a_windows_packer_are_folders_as_unzip_has_it() -> None:
+def test_backslashes_of_a_windows_packer_separate_folders() -> None:
     made = opened(
         Part("scripts\\", system=0),
         Part("scripts\\Dockerfile", b"FROM x", system=0),
@@ -85,19 +85,19 @@ def test_backslashes_of_a_windows_packer_are_folders_as_unzip_has_it() -> None:
     assert made.notes == ["The ZIP's name 'scripts/' had backslashes between folders (and 1 more)."]
 
 
-def test_members_are_read_under_their_raw_name() -> None:
+def test_members_are_found_by_their_raw_name() -> None:
     made = opened(OTHER, Part(UTF8, b"right", utf8=False))
 
     assert b"right" in b"".join(made.tar_stream())
 
 
 @pytest.mark.parametrize("name", ["\u202etxt", "\U0001f600", "a b", "10:30", "-rf", "...", "$HOME"])
-def test_a_name_that_linux_takes_is_kept_and_shown_escaped(name: str) -> None:
+def test_a_name_that_linux_allows_is_kept_and_escaped_in_messages(name: str) -> None:
     assert opened(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
     assert "\u202e" not in str(member_error(name, ""))
 
 
-def test_zipfile_s_own_names_are_no_guess() -> None:
+def test_names_from_zipfile_are_not_guessed() -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as target:
         target.writestr(NAME, "x")

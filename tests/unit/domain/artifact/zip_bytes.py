@@ -1,4 +1,4 @@
-"""ZIPs made byte by byte, for what zipfile would not write (APPNOTE.TXT 4.3)."""
+"""Makes ZIPs that zipfile would not write (APPNOTE.TXT 4.3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Part:
-    """A member whose headers may say anything; what is None is told truly."""
+    """A member with arbitrary headers. A field that is None gets the true value."""
 
     name: str | bytes
     content: bytes = b""
@@ -25,11 +25,11 @@ class Part:
     offset: int | None = None
     date: int = 0x21  # 1980-01-01
     tail: bytes = b""
-    """Further bytes, counted as compressed ones."""
+    """Further bytes that count as compressed data."""
     extra: bytes = b""
     """Extra fields in the central directory."""
     utf8: bool | None = None
-    """Whether the flag says that the name is UTF-8; None for when it needs to."""
+    """The UTF-8 flag of the name; None sets the flag for names that are not ASCII."""
 
     @property
     def raw_name(self) -> bytes:
@@ -43,7 +43,7 @@ class Part:
         return packer.compress(self.content) + packer.flush() + self.tail
 
     def fields(self) -> bytes:
-        """What local header and central directory have in common."""
+        """The fields that the local header and the central directory share."""
         utf8 = not self.raw_name.isascii() if self.utf8 is None else self.utf8
         return struct.pack(
             "<5H3I",

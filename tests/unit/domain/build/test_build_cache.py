@@ -1,4 +1,4 @@
-"""The cache is written anew when a command ran that it does not know, and only then."""
+"""The cache covers a build when the cached image ran the same commands on the same files."""
 
 import pytest
 from manifest_engine.domain.build.build_cache import Layers, Step, covers
@@ -7,7 +7,7 @@ PIP = "RUN |1 UTILS_VERSION=1.4.2 /bin/sh -c pip install # buildkit"
 
 
 def image(*steps: tuple[str, str | None]) -> Layers:
-    """Of steps and the layers that they made."""
+    """Layers from pairs of a step and the step's layer, if any."""
     return Layers(
         tuple(Step(text, layer is not None) for text, layer in steps),
         tuple(layer for _, layer in steps if layer is not None),
@@ -28,7 +28,7 @@ CACHED = image(*BASE, ("COPY requirements", "r1"), (PIP, "p1"), ("ENV A=1", None
     ],
     ids=["code", "metadata", "fewer copies", "no command"],
 )
-def test_a_change_after_the_last_command_leaves_the_cache_as_it_is(built: Layers) -> None:
+def test_a_change_after_the_last_command_is_covered(built: Layers) -> None:
     assert covers(CACHED, built)
 
 
@@ -43,10 +43,10 @@ def test_a_change_after_the_last_command_leaves_the_cache_as_it_is(built: Layers
     ],
     ids=["requirements", "packages", "base", "argument", "another command"],
 )
-def test_a_command_that_the_cache_does_not_know_writes_it_anew(built: Layers) -> None:
+def test_a_command_or_file_that_is_not_in_the_cache_is_not_covered(built: Layers) -> None:
     assert not covers(CACHED, built)
 
 
-def test_an_engine_s_history_does_not_tell_which_steps_make_layers() -> None:
-    told = Layers(tuple(Step(step.created_by) for step in CACHED.history), CACHED.diff_ids)
-    assert covers(CACHED, told)
+def test_the_history_of_an_engine_without_makes_layer_is_enough() -> None:
+    from_engine = Layers(tuple(Step(step.created_by) for step in CACHED.history), CACHED.diff_ids)
+    assert covers(CACHED, from_engine)

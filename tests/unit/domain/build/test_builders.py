@@ -1,4 +1,4 @@
-"""A service keeps its builder; a builder that goes away moves its own services alone."""
+"""A service keeps its builder when another builder is removed."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ def test_the_order_of_configuration_does_not_matter() -> None:
     assert ranked("pricing/quote", BUILDERS) == ranked("pricing/quote", reversed(BUILDERS))
 
 
-def test_every_builder_is_tried_once() -> None:
+def test_every_builder_is_ranked_once() -> None:
     assert sorted(ranked("pricing/quote", [*BUILDERS, "builder-a"])) == BUILDERS
 
 
@@ -21,7 +21,7 @@ def test_services_spread_evenly() -> None:
     assert all(150 < counts[builder] < 250 for builder in BUILDERS)
 
 
-def test_only_the_services_of_a_builder_that_goes_away_move() -> None:
+def test_removing_a_builder_moves_only_its_services() -> None:
     for service in SERVICES:
         before = ranked(service, BUILDERS)
         after = ranked(service, [b for b in BUILDERS if b != "builder-b"])

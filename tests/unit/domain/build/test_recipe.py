@@ -1,4 +1,4 @@
-"""What an image is made of follows from the input alone, and all of the input counts."""
+"""Build arguments and labels depend on the whole input and on nothing else."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def made(
     return recipe.recipe(planned, sha, dockerfile)
 
 
-def test_labels_tell_where_the_image_comes_from() -> None:
+def test_labels_name_the_artifact_and_the_base_image() -> None:
     labels = made().labels
     artifact = "datafactory/pricing/quote-service/1.4.0/quote-service-1.4.0.zip"
     assert labels == {
@@ -67,14 +67,14 @@ def test_every_part_of_the_input_changes_the_key(change: dict[str, Any]) -> None
     assert made(**change).key != made().key
 
 
-def test_a_version_is_the_same_under_another_standard_dockerfile_and_that_is_seen() -> None:
+def test_another_dockerfile_keeps_the_key_but_is_detected() -> None:
     other = made(dockerfile=b"FROM python:3.12\n")
     assert other.key == made().key
     assert not other.has_same_dockerfile(made().labels)
     assert made(run="run-2").has_same_dockerfile(made().labels)
 
 
-def test_what_only_the_cluster_sees_does_not_change_the_image() -> None:
+def test_fields_for_the_cluster_do_not_change_the_recipe() -> None:
     assert made(replicas=5, env={"ENVIRONMENT": "Development"}, notes="n") == made()
 
 
@@ -109,12 +109,12 @@ def test_the_base_image_is_that_of_the_last_stage(dockerfile: str, base: str | N
     assert recipe.base_image(dockerfile.encode(), {"UTILS_VERSION": "2"}) == base
 
 
-def test_arguments_in_arguments_do_not_fill_the_memory() -> None:
+def test_nested_arguments_do_not_fill_the_memory() -> None:
     dockerfile = b"ARG A=" + b"a" * 100_000 + b"\nFROM " + b"$A" * 100_000
     assert len(recipe.base_image(dockerfile, {}) or "") <= 1024
 
 
-def test_a_base_that_is_pinned_has_its_digest_in_a_label() -> None:
+def test_a_pinned_base_image_has_its_digest_in_a_label() -> None:
     labels = made(dockerfile=f"FROM python:3.11@sha256:{SHA}".encode()).labels
     assert labels["org.opencontainers.image.base.name"] == "python:3.11"
     assert labels["org.opencontainers.image.base.digest"] == f"sha256:{SHA}"

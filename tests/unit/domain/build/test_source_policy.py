@@ -1,4 +1,4 @@
-"""What a Dockerfile may bring in, as rules that BuildKit applies in their order."""
+"""Which sources a Dockerfile may use, judged as BuildKit applies the rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def build(**fields: Any) -> Build:
 
 
 def allows(policy: str, source: str) -> bool:
-    """As moby/buildkit, sourcepolicy/engine.go and util/wildcard do: the last match decides."""
+    """The last match decides, as in sourcepolicy/engine.go and util/wildcard of moby/buildkit."""
     allowed = True
     for rule in json.loads(policy)["rules"]:
         selector = rule["selector"]
@@ -34,7 +34,7 @@ def allows(policy: str, source: str) -> bool:
     return allowed
 
 
-def test_without_a_rule_there_is_no_policy() -> None:
+def test_without_restrictions_there_is_no_policy() -> None:
     assert source_policy(build(), {"docker.io/library/python:3.11": DIGEST}) == ""
 
 
@@ -58,20 +58,20 @@ def test_an_image_must_match_a_pattern(image: str, allowed: bool) -> None:
     assert allows(policy, f"docker-image://{image}") is allowed
 
 
-def test_no_pattern_allows_no_image() -> None:
+def test_an_empty_list_allows_no_image() -> None:
     policy = source_policy(build(allowedBases=[]), {})
     assert not allows(policy, "docker-image://docker.io/library/python:3.11")
     assert allows(policy, "local://context")
 
 
-def test_a_rebuild_s_digest_is_allowed_where_the_name_is() -> None:
+def test_the_pinned_digest_of_an_allowed_base_is_allowed() -> None:
     pins = {"docker.io/library/python:3.11": DIGEST, "team.example/secret:1": DIGEST}
     policy = source_policy(build(allowedBases=BASES), pins)
     assert allows(policy, f"docker-image://docker.io/library/python@{DIGEST}")
     assert not allows(policy, f"docker-image://team.example/secret@{DIGEST}")
 
 
-def test_a_restricted_network_allows_images_and_no_url() -> None:
+def test_a_restricted_network_allows_images_but_no_urls() -> None:
     policy = source_policy(build(network="restricted"), {})
     assert allows(policy, "docker-image://any.example/image:1")
     assert allows(policy, "http://buildkit-session/the-context")
@@ -91,6 +91,6 @@ def test_a_source_of_an_unknown_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["python:3.11", "*", "*.example.com/base", "team.example/a?b"])
-def test_a_pattern_names_its_registry_in_full(pattern: str) -> None:
+def test_a_pattern_without_a_full_registry_name_is_refused(pattern: str) -> None:
     with pytest.raises(ValidationError, match="allowedBases"):
         build(allowedBases=[pattern])

@@ -1,4 +1,4 @@
-"""Foreign text inside Markdown."""
+"""Text from outside in Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manifest_engine.domain.core import markdown
         (" ", "(empty)"),
     ],
 )
-def test_code_shows_a_line_as_it_is_and_nothing_in_it_is_markdown(text, shown):
+def test_code_renders_no_part_of_the_text_as_markdown(text, shown):
     assert markdown.code(text, 80) == shown
 
 
@@ -24,7 +24,7 @@ def test_code_is_cut_at_its_limit():
     assert markdown.code("x" * 1_000_000, 5) == "`xxxx…`"
 
 
-def test_no_line_of_a_block_ends_it():
+def test_a_fence_in_the_text_does_not_end_the_block():
     text = "before\n```\n[link](http://example.com)\n````"
     assert markdown.block(text, 100) == f"`````\n{text}\n`````"
 

@@ -1,4 +1,4 @@
-"""Names are derivable by hand."""
+"""Names follow from the manifest."""
 
 from datetime import UTC, datetime
 
@@ -15,17 +15,17 @@ def test_every_name_follows_from_the_manifest():
     )
 
 
-def test_a_rebuild_has_its_minute_in_utc_and_the_second_one_its_second():
+def test_a_rebuild_tag_has_the_minute_in_utc_and_optionally_the_second():
     moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert names.rebuild_tag("1.0", moment) == "1.0-202603040506"
     assert names.rebuild_tag("1.0", moment, seconds=True) == "1.0-20260304050607"
 
 
 @pytest.mark.parametrize("version", ["1.0-1", "1.0-999", "a-42"])
-def test_tags_of_continuous_patching_draw_a_warning(version):
+def test_a_tag_of_continuous_patching_gets_a_warning(version):
     assert "continuous patching" in (names.tag_warning(version) or "")
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.0-0", "1.0-1000", "1.0-rc1", "1-0.1"])
-def test_other_tags_draw_none(version):
+def test_any_other_tag_gets_no_warning(version):
     assert names.tag_warning(version) is None

@@ -1,4 +1,4 @@
-"""Foreign text is printable and bounded, and what a reader needs of it is kept."""
+"""Text from outside becomes printable and bounded, and keeps its beginning and end."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_what_cannot_be_shown_or_stored_is_replaced(text):
-    said = f"pip failed{text}"
+def test_unprintable_characters_are_replaced(text):
+    raw = f"pip failed{text}"
     for made in (
-        printable.printable(said, 100),
-        printable.line(said),
-        printable.excerpt(said),
-        printable.sentence(said),
-        printable.storable({said: [said]})["pip failed\ufffd"][0],
+        printable.printable(raw, 100),
+        printable.line(raw),
+        printable.excerpt(raw),
+        printable.sentence(raw),
+        printable.storable({raw: [raw]})["pip failed\ufffd"][0],
     ):
         assert made == "pip failed\ufffd"
         made.encode()
 
 
 @pytest.mark.parametrize("char", HOSTILE.values(), ids=HOSTILE)
-def test_the_first_such_character_is_named(char):
+def test_the_first_unprintable_character_is_named(char):
     assert printable.unprintable(f"ok\t\n{char}\0") == f"U+{ord(char):04X}"
     assert printable.unprintable("Grüße 👩‍🔬\t\r\n") is None
 
@@ -54,29 +54,29 @@ def test_the_first_such_character_is_named(char):
         "\x1bM",
     ],
 )
-def test_terminal_escapes_vanish(escape):
+def test_terminal_escapes_are_removed(escape):
     assert printable.line(f"no {escape}module") == "no module"
 
 
 @pytest.mark.parametrize("begin", ["\x1b]0;", "\x1bP", "\x1b[", "\x9d", "\x1b^"])
-def test_an_escape_that_nothing_ends_hides_no_text(begin):
+def test_an_unterminated_escape_hides_no_text(begin):
     assert "pip failed" in printable.printable(f"{begin}\npip failed", 100)
     assert "ip failed" in printable.line(f"{begin} pip failed")
 
 
-def test_a_text_of_several_lines_keeps_them():
+def test_line_ends_are_normalised_or_replaced():
     assert printable.printable("a\r\nb\rc\x0bd\u2028e\n", 100) == "a\nb\nc\nd\ne\n"
     assert printable.line("  a\r\nb  c\td \r\n") == "  a b  c\td"
 
 
-def test_of_a_long_text_the_begin_and_the_end_are_kept():
+def test_a_long_text_keeps_its_beginning_and_its_end():
     made = printable.printable("begin " + "x" * 1_000_000 + " end", 100)
     assert (made[:6], made[-4:], len(made) <= 100) == ("begin ", " end", True)
     made = printable.line(b"begin " + b"\x1b[31m" * 1_000_000 + b" end", 100)
     assert (made[:6], made[-4:], len(made) <= 100) == ("begin ", " end", True)
 
 
-def test_of_an_excerpt_the_begin_is_kept():
+def test_an_excerpt_keeps_the_beginning():
     assert printable.excerpt("<html>\n<p>no", 100) == "<html> <p>no"
     made = printable.excerpt("<html>" + "x" * 1_000_000, 100)
     assert (made[:6], made[-1], len(made)) == ("<html>", "…", 100)
@@ -87,7 +87,7 @@ def test_bytes_are_read_as_utf_8():
     assert printable.line("Grüße".encode() + b"\xff\0") == "Grüße\ufffd\ufffd"
 
 
-def test_an_xcom_keeps_its_shape_and_legal_texts():
+def test_storable_json_keeps_its_shape_and_legal_texts():
     value = {"env": {"A": "x\r\n\ty"}, "n": [1, None, True, 1.5], "long": "x" * 131_071}
     assert printable.storable(value) == value
     made = printable.storable({"log": "a\0" * 1_000_000})

@@ -1,4 +1,4 @@
-"""What a dry run shows of an object: what a person would want to know, and no more."""
+"""A dry run shows the changed fields of an object without bookkeeping."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ from tests.unit.domain.release.releases import ARTIFACT, DIGEST, make_release
 
 
 def deployment(**fields):
-    """As the API server gives it back."""
+    """A Deployment as the API server returns it."""
     made = resources.workload(make_release(**fields), DIGEST, ARTIFACT)[0]
     made["metadata"] |= {"uid": "u", "resourceVersion": "7", "generation": 3, "managedFields": []}
     return made | {"status": {"replicas": 2}}
@@ -23,34 +23,34 @@ def changed(before, after):
     return {item.field: (item.before, item.after) for item in change.fields}
 
 
-def test_what_is_not_there_would_be_created():
+def test_a_missing_object_would_be_created():
     assert str(difference.compare(None, deployment())) == (
         "Deployment pricing-quotes: would be created"
     )
 
 
-def test_the_same_release_asked_for_by_another_run_stays_as_it_is():
+def test_the_same_release_from_another_run_is_unchanged():
     live = deployment(run_id="run-1")
     change = difference.compare(live, deployment(run_id="run-2") | {"status": {"replicas": 9}})
     assert (change.action, change.fields) == ("unchanged", ())
     assert str(change) == "Deployment pricing-quotes: stays as it is"
 
 
-def test_a_changed_field_is_named_with_both_values_and_by_its_containers_name():
+def test_a_changed_field_has_its_path_and_both_values():
     found = changed(deployment(env={"A": "1"}), deployment(env={"A": "2", "B": "3"}))
     app = "spec.template.spec.containers[app]"
     assert found[f"{app}.env[A].value"] == ('"1"', '"2"')
     assert found[f"{app}.env[B].value"] == ("(none)", '"3"')
 
 
-def test_the_manifest_is_compared_field_by_field_too():
+def test_the_manifest_is_compared_field_by_field():
     found = changed(deployment(), deployment(owner="ada"))
     assert found == {
         f"metadata.annotations[{annotation.MANIFEST}].owner": ("(none)", '"ada"'),
     }
 
 
-def test_what_a_release_hands_on_to_the_next_is_not_shown():
+def test_bookkeeping_annotations_are_not_shown():
     first = deployment(version="1")
     first["status"] = {
         "observedGeneration": 3,
@@ -71,14 +71,14 @@ def test_a_long_value_is_cut():
     assert longest < 220
 
 
-def test_items_without_names_are_counted():
+def test_items_without_names_are_numbered():
     before = {"kind": "HTTPRoute", "metadata": {"name": "r"}, "spec": {"hostnames": ["a", "b"]}}
     after = copy.deepcopy(before)
     after["spec"]["hostnames"][1] = "c"
     assert changed(before, after) == {"spec.hostnames[1]": ('"b"', '"c"')}
 
 
-def test_an_unknown_digest_is_said_to_be_to_be_built():
+def test_the_placeholder_of_an_unknown_digest_is_replaced():
     new = "sha256:" + "0" * 64
     after = resources.workload(make_release(), new, ARTIFACT)[0]
     shown = difference.replace_text([difference.compare(deployment(), after)], new, "(to be built)")
@@ -88,10 +88,10 @@ def test_an_unknown_digest_is_said_to_be_to_be_built():
     json.dumps([item.dump() for item in shown])
 
 
-def test_the_dry_run_itself_is_no_part_of_a_release():
+def test_dry_run_does_not_change_the_objects():
     assert deployment(dryRun=True) == deployment()
 
 
-def test_for_xcom_it_is_plain_json():
+def test_a_change_dumps_to_plain_json():
     dumped = difference.compare(deployment(), deployment(owner="ada")).dump()
     assert json.loads(json.dumps(dumped)) == dumped

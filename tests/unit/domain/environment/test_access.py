@@ -1,4 +1,4 @@
-"""Who may do what: lists of users and roles, and what cannot be judged."""
+"""Who may do what: lists of users and roles, and roles that are unknown."""
 
 import pytest
 import yaml
@@ -11,7 +11,7 @@ ROLES = {"op": frozenset({"grace", "ken"})}
 
 @pytest.fixture
 def configured(tmp_path):
-    """The shipped environment with a block ``access``, and others."""
+    """Loads the shipped environment with further blocks."""
 
     def load(**blocks):
         content = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
@@ -23,7 +23,7 @@ def configured(tmp_path):
     return load
 
 
-def test_without_a_list_everybody_may():
+def test_without_a_list_everybody_is_allowed():
     assert access.is_allowed("ada", None, None)
     assert access.is_allowed(None, None, None)
 
@@ -35,21 +35,21 @@ def test_a_list_covers_its_users_and_the_users_of_its_roles():
     assert not access.is_allowed("bob", allowed, ROLES)
 
 
-def test_a_user_that_is_called_like_an_entry_is_none_of_the_role():
+def test_a_user_named_like_a_role_entry_is_not_covered():
     assert not access.is_allowed("role:op", ("role:op",), ROLES)
 
 
-def test_no_list_covers_a_run_that_nobody_is_recorded_for():
+def test_no_list_covers_a_run_without_a_user():
     assert not access.is_allowed(None, ("ada",), ROLES)
 
 
-def test_a_list_with_a_role_that_is_not_known_lets_nobody_pass():
+def test_a_list_with_an_unknown_role_allows_nobody():
     with pytest.raises(ConfigurationError, match=r"'role:op'.*only the simple auth manager"):
         access.is_allowed("ada", ("ada", "role:op"), None)
 
 
 @pytest.mark.parametrize("entry", ["", " ada", "group:ops", "team:ops", "role:", "a\nb", "x" * 600])
-def test_an_entry_that_is_no_user_or_role_is_refused_when_the_file_is_read(configured, entry):
+def test_an_invalid_entry_is_refused_when_the_file_is_read(configured, entry):
     with pytest.raises(ConfigurationError, match=r"dev\.access\.deploy\.0"):
         configured(access={"deploy": [entry]})
 
@@ -59,27 +59,27 @@ def test_an_empty_list_is_refused(configured):
         configured(access={"remove": []})
 
 
-def test_approvers_are_those_of_access(configured):
+def test_approvers_come_from_access(configured):
     found = configured(access={"approve": ["ada", "role:op", "ken"]}, approval=True)
     assert access.approvers(found, ROLES) == ("ada", "grace", "ken")
 
 
-def test_approvers_of_the_block_approval_are_the_same(configured):
+def test_approvers_come_from_the_block_approval(configured):
     found = configured(approval={"approvers": ["ada", "role:op"]})
     assert access.approvers(found, ROLES) == ("ada", "grace", "ken")
 
 
-def test_without_approvers_anyone_may_answer(configured):
+def test_without_approvers_everybody_may_answer(configured):
     assert access.approvers(configured(approval=True), None) == ()
 
 
-def test_a_role_that_no_user_has_does_not_let_anyone_answer(configured):
+def test_a_role_without_users_is_an_error(configured):
     found = configured(access={"approve": ["role:admin"]}, approval=True)
     with pytest.raises(ConfigurationError, match="Nobody can answer"):
         access.approvers(found, ROLES)
 
 
-def test_approvers_that_differ_are_refused(configured):
+def test_different_lists_of_approvers_are_refused(configured):
     with pytest.raises(ConfigurationError, match="differ here; keep one"):
         configured(access={"approve": ["ada"]}, approval={"approvers": ["grace"]})
 
@@ -89,7 +89,7 @@ def test_approvers_without_an_approval_are_refused(configured):
         configured(access={"approve": ["ada"]})
 
 
-def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
+def test_the_refusal_names_the_user_the_rule_and_the_allowed_users():
     with pytest.raises(NotAllowed) as refused:
         access.require(
             Requester("bob", "manual"), "remove", "prod", Access(remove=("ada", "role:op")), ROLES
@@ -101,27 +101,27 @@ def test_the_refusal_says_who_may_not_do_what_where_and_who_may():
     assert not refused.value.retryable
 
 
-def test_each_verb_has_a_list_of_its_own():
+def test_each_verb_has_its_own_list():
     only = Access(remove=("ada",))
     access.require(Requester("bob", "manual"), "deploy", "prod", only, None)
     access.require(Requester("ada", "manual"), "remove", "prod", only, None)
 
 
 @pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered"])
-def test_a_run_that_no_user_is_recorded_for_is_refused_where_there_is_a_list(run_type):
+def test_a_run_without_a_user_is_refused_if_there_is_a_list(run_type):
     nobody = Requester(None, run_type)
     access.require(nobody, "deploy", "prod", Access(), None)
     with pytest.raises(NotAllowed, match=f"no user for this run .its type is '{run_type}'"):
         access.require(nobody, "deploy", "prod", Access(deploy=("ada",)), None)
 
 
-def test_a_user_that_the_scheduler_would_not_have_is_not_the_schedule():
+def test_only_a_scheduled_run_without_a_user_is_on_schedule():
     assert Requester(None, "scheduled").on_schedule
     assert not Requester("scheduled", "manual").on_schedule
     assert not Requester(None, "manual").on_schedule
 
 
-def test_a_component_that_an_environment_does_not_take_is_refused():
+def test_a_component_that_is_not_listed_is_refused():
     taken = Access(components=("pricing", "quotes-*"))
     access.require_component("quotes-eu", "prod", taken)
     with pytest.raises(NotAllowed, match=r"'prod' does not take the component 'pricing-eu'"):

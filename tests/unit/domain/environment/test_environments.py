@@ -1,4 +1,4 @@
-"""environments.yaml: its own manual, and strict."""
+"""environments.yaml is checked strictly."""
 
 from pathlib import Path
 
@@ -33,46 +33,46 @@ def test_an_unknown_key_is_refused_with_its_path(changed):
         changed(lambda dev: dev["cluster"].update(nameSpace="x"))
 
 
-def test_the_block_of_the_routing_api_must_be_there(changed):
+def test_the_block_of_the_routing_api_is_required(changed):
     with pytest.raises(ConfigurationError, match="the block 'ingress' must be given"):
         changed(lambda dev: dev["routing"].update(api="ingress"))
 
 
-def test_at_least_one_builder_is_needed(changed):
+def test_at_least_one_builder_is_required(changed):
     with pytest.raises(ConfigurationError, match="builders"):
         changed(lambda dev: dev.update(builders=[]))
 
 
-def test_a_missing_file_is_named_with_the_variable_that_moves_it():
+def test_the_error_about_a_missing_file_names_the_variable():
     with pytest.raises(ConfigurationError, match="MANIFEST_ENGINE_ENVIRONMENTS"):
         environments.load(Path("/nowhere/environments.yaml"))
 
 
-def test_broken_yaml_is_named(tmp_path):
+def test_invalid_yaml_is_reported(tmp_path):
     path = tmp_path / "e.yaml"
     path.write_text("a: [")
     with pytest.raises(ConfigurationError, match="not valid YAML"):
         environments.load(path)
 
 
-def test_an_edited_file_is_read_anew(tmp_path, changed):
+def test_an_edited_file_is_read_again(tmp_path, changed):
     assert changed(lambda dev: None)["dev"].description == "Development"
     assert changed(lambda dev: dev.update(description="New"))["dev"].description == "New"
 
 
-def test_an_unknown_environment_lists_the_configured_and_the_nearest(changed):
+def test_an_unknown_environment_gets_a_suggestion(changed):
     configured = changed(lambda dev: None)
     with pytest.raises(ManifestError, match=r"did you mean 'dev'\? configured: dev"):
         environments.find("dve", configured)
 
 
-def test_approval_true_is_anyone_for_a_day(changed):
+def test_approval_true_means_everybody_for_a_day(changed):
     found = changed(lambda dev: dev.update(approval=True))["dev"].approval
     assert (found.approvers, found.timeout_minutes) == ((), 24 * 60)
     assert changed(lambda dev: dev.update(approval=False))["dev"].approval is None
 
 
-def test_an_approval_without_time_or_with_an_unknown_key_is_refused(changed):
+def test_an_invalid_approval_is_refused(changed):
     with pytest.raises(ConfigurationError, match=r"approval\.timeoutMinutes"):
         changed(lambda dev: dev.update(approval={"timeoutMinutes": 0}))
     with pytest.raises(ConfigurationError, match=r"approval\.who"):
@@ -101,19 +101,19 @@ def two(tmp_path):
     return load
 
 
-def test_two_environments_in_one_namespace_of_a_cluster_are_refused_naming_both(two):
-    said = r"'dev' and 'prod' have the same cluster\.connection 'kubernetes_default'"
-    with pytest.raises(ConfigurationError, match=said):
+def test_two_environments_in_one_namespace_are_refused(two):
+    message = r"'dev' and 'prod' have the same cluster\.connection 'kubernetes_default'"
+    with pytest.raises(ConfigurationError, match=message):
         two()
 
 
-def test_another_namespace_or_another_connection_is_another_place(two):
+def test_another_namespace_or_connection_is_allowed(two):
     assert two(namespace="other").keys() == {"dev", "prod"}
     assert two(connection="aks_default").keys() == {"dev", "prod"}
 
 
 @pytest.mark.parametrize(("block", "key"), [("build", "proxy"), ("packageIndex", "publicUrl")])
-def test_a_login_in_a_url_is_refused_and_not_quoted(changed, block, key):
+def test_a_login_in_a_url_is_refused_and_not_repeated(changed, block, key):
     url = "http://robot:hunter2@proxy.example.com:3128"
     with pytest.raises(ConfigurationError, match=key) as raised:
         changed(lambda dev: dev.setdefault(block, {}).update({key: url}))

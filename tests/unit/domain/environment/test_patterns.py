@@ -1,4 +1,4 @@
-"""Patterns of names: `*` alone is special."""
+"""Patterns of names, in which only `*` is special."""
 
 import time
 
@@ -37,7 +37,7 @@ def test_another_name_is_not_covered(pattern, name):
     assert not patterns.matches_any([pattern], name)
 
 
-def test_the_worst_pattern_costs_milliseconds():
+def test_the_worst_pattern_takes_milliseconds():
     worst = "a*" * 126 + "b"
     begin = time.process_time()
     assert not patterns.matches_any([worst], "a" * 253)

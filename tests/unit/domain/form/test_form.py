@@ -1,4 +1,4 @@
-"""The form and the schema file derive from the one model."""
+"""The form, the schema file and the reference page derive from the model."""
 
 import json
 
@@ -13,11 +13,11 @@ ENVIRONMENTS = environments.load(environments.INCLUDE / "environments.yaml")
 FIELDS = {field.name: field for field in form.form_fields(ENVIRONMENTS)}
 
 
-def test_the_order_is_the_models():
+def test_the_fields_have_the_order_of_the_model():
     assert list(FIELDS)[:5] == ["component", "serviceName", "version", "environment", "artifact"]
 
 
-def test_only_what_the_model_requires_has_no_default():
+def test_only_required_fields_have_no_default():
     required = [name for name, field in FIELDS.items() if field.required]
     assert required == ["component", "serviceName", "version", "environment"]
 
@@ -29,11 +29,11 @@ def test_the_environments_are_a_dropdown_with_their_descriptions():
 
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if not field.required])
-def test_what_has_a_default_may_stay_empty(name):
+def test_optional_fields_may_be_empty(name):
     assert FIELDS[name].schema["type"][1] == "null"
 
 
-def test_notes_are_multiline_and_objects_have_an_editor():
+def test_notes_are_multiline_and_objects_are_json():
     assert FIELDS["notes"].schema["format"] == "multiline"
     assert FIELDS["env"].schema["type"] == ["object", "null"]
 
@@ -44,23 +44,23 @@ def test_every_field_has_title_and_description():
         assert field.schema["description_md"]
 
 
-def test_what_must_be_filled_in_stands_in_the_section_that_is_open_at_first():
+def test_required_fields_are_in_the_open_section():
     for field in FIELDS.values():
         assert field.required != ("section" in field.schema)
 
 
-def test_the_forms_defaults_are_the_models():
+def test_the_form_has_the_defaults_of_the_model():
     filled = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
     defaults = {name: field.default for name, field in FIELDS.items() if not field.required}
     assert manifest.parse(filled | defaults) == manifest.parse(filled)
 
 
-def test_the_schema_file_is_in_step_with_the_model():
+def test_the_schema_file_matches_the_model():
     written = json.loads((environments.INCLUDE / "manifest.schema.json").read_text())
     assert written == manifest_schema.schema(), "run `make schema`"
 
 
-def test_the_reference_page_is_in_step_with_the_model():
+def test_the_reference_page_matches_the_model():
     page = environments.INCLUDE.parent / "docs/manifest.md"
     assert page.read_text() == manifest_reference.text(), "run `make schema`"
 

@@ -1,4 +1,4 @@
-"""Names of base images."""
+"""References of base images."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DIGEST = "sha256:" + "1" * 64
         (f"python@{DIGEST}", f"docker.io/library/python@{DIGEST}"),
     ],
 )
-def test_a_name_is_completed_as_docker_does(written, whole):
+def test_a_reference_is_normalized_as_docker_does(written, whole):
     assert base_images.normalized(written) == whole
 
 
-def test_a_name_comes_apart():
+def test_a_reference_has_a_host_a_repository_and_a_tag():
     name = "localhost:5000/base/python:3.11"
     assert base_images.host(name) == "localhost:5000"
     assert base_images.repository(name) == "localhost:5000/base/python"
@@ -35,10 +35,10 @@ def test_a_name_comes_apart():
     assert not base_images.is_pinned(name)
 
 
-def test_an_engine_tells_the_registrys_digest_of_the_name_that_is_asked_for():
-    told = [f"other.example/python@{'sha256:' + '2' * 64}", f"python@{DIGEST}"]
-    assert base_images.digest_among("docker.io/library/python:3.11", told) == DIGEST
-    assert base_images.digest_among("quay.io/python:3.11", told) is None
+def test_the_repo_digest_of_the_same_repository_is_found():
+    repo_digests = [f"other.example/python@{'sha256:' + '2' * 64}", f"python@{DIGEST}"]
+    assert base_images.digest_among("docker.io/library/python:3.11", repo_digests) == DIGEST
+    assert base_images.digest_among("quay.io/python:3.11", repo_digests) is None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_engine_tells_the_registrys_digest_of_the_name_that_is_asked_for():
         f"docker.io/library/python:3.11@{DIGEST}",
     ],
 )
-def test_a_whole_name_is_known_as_one(name):
+def test_a_normalized_reference_is_recognised(name):
     assert base_images.is_normalized(name)
 
 
@@ -74,5 +74,5 @@ def test_a_whole_name_is_known_as_one(name):
         "docker.io/" + "a" * 600,
     ],
 )
-def test_what_is_no_name_of_an_image_is_told_from_one(text):
+def test_any_other_text_is_not_a_normalized_reference(text):
     assert not base_images.is_normalized(text)

@@ -1,4 +1,4 @@
-"""Attaching follows from the content alone, so a retry attaches the same thing once."""
+"""A manifest depends on the content alone, so a retry does not attach the content twice."""
 
 import json
 
@@ -8,17 +8,17 @@ SUBJECT = referrer.Descriptor(referrer.MANIFEST, "sha256:" + "ab" * 32, 1669)
 KIND = "application/vnd.cyclonedx+json"
 
 
-def test_a_manifest_names_subject_kind_and_content() -> None:
-    told = json.loads(referrer.manifest(SUBJECT, KIND, b"content"))
-    assert told["subject"] == {
+def test_a_manifest_has_subject_type_and_content() -> None:
+    made = json.loads(referrer.manifest(SUBJECT, KIND, b"content"))
+    assert made["subject"] == {
         "mediaType": referrer.MANIFEST,
         "digest": SUBJECT.digest,
         "size": 1669,
     }
-    assert told["artifactType"] == KIND
-    assert told["layers"] == [referrer.describe(KIND, b"content").dump()]
-    # The empty descriptor as the image specification spells it out.
-    assert told["config"] == {
+    assert made["artifactType"] == KIND
+    assert made["layers"] == [referrer.describe(KIND, b"content").dump()]
+    # The empty descriptor as the image specification gives it.
+    assert made["config"] == {
         "mediaType": "application/vnd.oci.empty.v1+json",
         "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "size": 2,
@@ -30,11 +30,11 @@ def test_the_same_content_gives_the_same_manifest() -> None:
     assert made[0] == made[1]
 
 
-def test_the_fallback_tag_is_the_specification_s() -> None:
+def test_the_fallback_tag_follows_the_specification() -> None:
     assert referrer.fallback_tag(SUBJECT.digest) == "sha256-" + "ab" * 32
 
 
-def test_an_index_keeps_what_others_attached_and_lists_ours_once() -> None:
+def test_an_index_keeps_other_entries_and_lists_ours_once() -> None:
     foreign = {"mediaType": referrer.MANIFEST, "digest": "sha256:1", "size": 1}
     made = referrer.manifest(SUBJECT, KIND, b"content")
     once = json.loads(referrer.with_entry({"manifests": [foreign]}, made, KIND))

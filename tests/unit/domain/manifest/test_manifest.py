@@ -1,4 +1,4 @@
-"""What a manifest may say, and the sentence for what it may not."""
+"""Valid manifests, and the sentence about each kind of invalid manifest."""
 
 import pytest
 from manifest_engine.domain.core.errors import ManifestError
@@ -49,43 +49,43 @@ def test_every_missing_field_is_named_at_once():
         ("q" * 70, "q" * 63),
     ],
 )
-def test_a_bad_name_comes_with_the_nearest_valid_one(name, suggested):
+def test_an_invalid_name_gets_the_nearest_valid_name(name, suggested):
     assert f"did you mean {suggested!r}?" in refusal(serviceName=name)
 
 
-def test_a_name_with_nothing_valid_in_it_gets_no_suggestion():
+def test_a_name_without_valid_characters_gets_no_suggestion():
     assert "did you mean" not in refusal(component="___")
 
 
 @pytest.mark.parametrize(
     ("key", "nearest"), [("verison", "version"), ("servicename", "serviceName"), ("envs", "env")]
 )
-def test_an_unknown_key_comes_with_the_nearest_known_one(key, nearest):
+def test_an_unknown_key_gets_the_nearest_known_key(key, nearest):
     assert f"unknown key {key!r} (did you mean {nearest!r}?)" in refusal(**{key: "x"})
 
 
-def test_an_unknown_key_far_from_all_lists_the_known_ones():
+def test_an_unknown_key_without_a_similar_key_gets_all_known_keys():
     assert "known keys: component, serviceName" in refusal(zzzzzz=1)
 
 
 def test_an_unknown_key_in_a_block_is_named_with_its_path():
-    said = refusal(smokeTest={"paht": "/x"})
-    assert "unknown key 'smokeTest.paht' (did you mean 'path'?)" in said
+    message = refusal(smokeTest={"paht": "/x"})
+    assert "unknown key 'smokeTest.paht' (did you mean 'path'?)" in message
 
 
 @pytest.mark.parametrize(
     "version", ["", "1.0 beta", ".1", "1.0-", "-1", "v" * 64, "1.0\n", "ü1", "a/b", "a:b"]
 )
-def test_a_version_that_is_no_tag_and_label_is_refused(version):
+def test_a_version_that_is_not_a_tag_and_a_label_is_refused(version):
     assert "not a valid version" in refusal(version=version)
 
 
-def test_the_tag_of_the_build_cache_is_no_version():
+def test_the_tag_of_the_build_cache_is_refused_as_a_version():
     assert "build cache" in refusal(version="cache")
 
 
 @pytest.mark.parametrize(
-    ("artifact", "said"),
+    ("artifact", "message"),
     [
         ("https://host/repo/a.zip", "not the URL"),
         ("repo/../a.zip", "repo/path/file.zip"),
@@ -94,21 +94,21 @@ def test_the_tag_of_the_build_cache_is_no_version():
         ("repo/a.tar.gz", ".zip"),
     ],
 )
-def test_an_artifact_that_is_no_path_to_a_zip_is_refused(artifact, said):
-    assert said in refusal(artifact=artifact)
+def test_an_artifact_that_is_not_a_path_of_a_zip_is_refused(artifact, message):
+    assert message in refusal(artifact=artifact)
 
 
 def test_component_and_service_name_must_fit_a_kubernetes_name_together():
-    said = refusal(component="c" * 40, serviceName="s" * 40)
-    assert "81 characters" in said
-    assert "shorten one by 18" in said
+    message = refusal(component="c" * 40, serviceName="s" * 40)
+    assert "81 characters" in message
+    assert "shorten one by 18" in message
 
 
-def test_a_service_name_of_kubernetes_begins_with_a_letter():
+def test_a_component_must_begin_with_a_letter():
     assert "must begin with a letter" in refusal(component="3d")
 
 
-def test_a_wrong_type_says_how_to_write_it():
+def test_the_error_about_a_wrong_type_names_the_form():
     assert "port must be a whole number" in refusal(port="8002")
     assert "env.LEVEL must be text" in refusal(env={"LEVEL": 3})
 
@@ -123,8 +123,8 @@ def test_a_value_of_secret_env_is_never_repeated():
 
 
 def test_a_variable_cannot_be_plain_and_secret_at_once():
-    said = refusal(env={"A": "1"}, secretEnv={"A": "s/k"})
-    assert "A stands in env and in secretEnv" in said
+    message = refusal(env={"A": "1"}, secretEnv={"A": "s/k"})
+    assert "A stands in env and in secretEnv" in message
 
 
 def test_requests_above_limits_are_refused_with_both_figures():
@@ -135,11 +135,11 @@ def test_requests_above_limits_are_refused_with_both_figures():
     assert "requests.cpu 2 is more than limits.cpu 500m" in refusal(resources=amounts)
 
 
-def test_replicas_of_the_autoscaler_must_be_in_order():
+def test_min_replicas_must_not_exceed_max_replicas():
     assert "more than maxReplicas" in refusal(autoscale={"minReplicas": 5, "maxReplicas": 2})
 
 
-def test_an_empty_autoscaler_says_what_it_lacks():
+def test_an_empty_autoscaler_names_the_missing_keys():
     assert "autoscale.minReplicas is missing" in refusal(autoscale={})
 
 
@@ -156,13 +156,13 @@ def test_a_health_path_begins_with_a_slash(path):
 @pytest.mark.parametrize(
     "name", ["--push", "-x.example/a:1", "docker.io/a=docker-image://b", "a b", "python:3.11"]
 )
-def test_a_base_image_of_a_rebuild_is_a_reference_and_no_option(name):
+def test_a_base_image_of_a_rebuild_must_be_a_reference(name):
     digest = "sha256:" + "a" * 64
     rebuild = {"releaseHash": "h", "digest": digest, "bases": {name: digest}}
     assert "is not an image reference such as docker.io/" in refusal(rebuild=rebuild)
 
 
-def test_a_rebuild_has_a_bounded_number_of_base_images():
+def test_the_number_of_base_images_of_a_rebuild_is_limited():
     digest = "sha256:" + "a" * 64
     bases = {f"docker.io/library/a{number}:1": digest for number in range(129)}
     assert "at most 128" in refusal(rebuild={"releaseHash": "h", "digest": digest, "bases": bases})

@@ -1,4 +1,4 @@
-"""What a manifest may reach: its own Secrets and repositories, and what the environment lists."""
+"""A manifest may name its own Secrets and repositories, and those that the environment lists."""
 
 import pytest
 from manifest_engine.domain.core.errors import ManifestError, NotAllowed
@@ -19,12 +19,12 @@ def require(secret=None, *, artifact=None, repositories=(), **cluster):
 
 
 @pytest.mark.parametrize("name", ["pricing-quotes", "pricing-quotes-db", "pricing-quotes-db.v2"])
-def test_a_service_has_the_secrets_that_are_named_after_it(name):
+def test_secrets_named_after_the_service_are_allowed(name):
     require(f"{name}/password")
 
 
 @pytest.mark.parametrize("name", ["pricing-quotesdb", "pricing-quotes.db", "pricing", "other-db"])
-def test_another_secret_is_refused_naming_both_rules(name):
+def test_any_other_secret_is_refused_with_both_rules(name):
     with pytest.raises(NotAllowed) as refused:
         require(f"{name}/password")
     assert str(refused.value) == (
@@ -35,7 +35,7 @@ def test_another_secret_is_refused_naming_both_rules(name):
     assert not refused.value.retryable
 
 
-def test_a_secret_that_the_environment_lists_is_allowed():
+def test_a_listed_secret_is_allowed():
     require("kafka-client-a/password", allowedSecrets=["smtp", "kafka-client-*"])
     with pytest.raises(NotAllowed, match=r"cluster\.allowedSecrets lists: smtp, kafka-client-\*"):
         require("kafka/password", allowedSecrets=["smtp", "kafka-client-*"])
@@ -56,12 +56,12 @@ def test_the_keys_of_pull_secrets_and_serviceaccount_tokens_are_refused_in_any_s
 @pytest.mark.parametrize(
     "name", ["pricing-quotes-token-x7k2p", "pricing-quotes-dockercfg-bcd45", "bootstrap-token-abc"]
 )
-def test_names_that_kubernetes_makes_for_tokens_are_refused(name):
+def test_generated_names_of_token_secrets_are_refused(name):
     with pytest.raises(NotAllowed, match="tokens and logins of its own"):
         require(f"{name}/value", allowedSecrets=["*"])
 
 
-def test_a_name_that_only_looks_like_a_generated_one_is_allowed():
+def test_a_name_that_only_resembles_a_generated_name_is_allowed():
     require("pricing-quotes-token-store/value")
     require("pricing-quotes-token-aeiou/value")
 
@@ -71,7 +71,7 @@ def owners(secret, **cluster):
     return made, reach.other_owners(made.manifest, made.environment)
 
 
-def test_a_secret_may_be_that_of_a_service_with_a_longer_name():
+def test_a_secret_can_belong_to_a_service_with_a_longer_name():
     made, found = owners("pricing-quotes-eu-db")
     assert found.keys() == {"pricing-quotes-eu", "pricing-quotes-eu-db"}
     reach.refuse_other_owners(made.manifest, made.environment, {"pricing-quotes", "pricing"})
@@ -80,28 +80,28 @@ def test_a_secret_may_be_that_of_a_service_with_a_longer_name():
 
 
 @pytest.mark.parametrize("secret", ["pricing-quotes", "pricing-quotes.db"])
-def test_the_secret_of_the_services_own_name_is_no_other_ones(secret):
+def test_a_secret_with_the_services_own_name_has_no_other_owner(secret):
     assert owners(secret)[1] == {}
 
 
-def test_of_a_listed_secret_nobody_else_is_asked():
+def test_a_listed_secret_has_no_other_owner():
     assert owners("pricing-quotes-eu", allowedSecrets=["pricing-*"])[1] == {}
 
 
-def test_a_name_that_no_service_can_have_is_no_owner():
+def test_an_invalid_service_name_is_not_an_owner():
     assert owners("pricing-quotes-a.b")[1] == {}
     assert all(len(name) <= 63 for name in owners(f"pricing-quotes-{'x' * 40}-{'y' * 40}")[1])
 
 
 @pytest.mark.parametrize("path", ["datafactory/a/b.zip", "archive/old/b.zip"])
-def test_an_artifact_lies_where_the_environment_takes_artifacts_from(path):
+def test_an_artifact_in_an_allowed_repository_is_allowed(path):
     require(artifact=path, repositories=("archive",))
 
 
 @pytest.mark.parametrize(
     "path", ["other/a.zip", "datafactory-other/a.zip", "Datafactory/a.zip", "archive/a.zip"]
 )
-def test_an_artifact_elsewhere_is_refused_naming_the_rule(path):
+def test_an_artifact_in_another_repository_is_refused(path):
     with pytest.raises(NotAllowed) as refused:
         require(artifact=path)
     assert str(refused.value) == (
@@ -132,7 +132,7 @@ def test_an_artifact_elsewhere_is_refused_naming_the_rule(path):
         "datafactory/*.zip",
     ],
 )
-def test_a_path_that_a_server_may_read_otherwise_is_no_artifact(path):
+def test_an_ambiguous_artifact_path_is_refused(path):
     asked = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
     with pytest.raises(ManifestError, match="artifact"):
         manifest.parse(asked | {"artifact": path})

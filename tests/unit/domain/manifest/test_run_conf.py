@@ -1,4 +1,4 @@
-"""A conf that is too large is refused before anything else, and the sentence names the field."""
+"""Limits of a conf, checked before all else. The sentence names the field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from manifest_engine.domain.removal import removal
 NAMED = {"component": "pricing", "serviceName": "quotes", "environment": "dev"}
 ASKED = NAMED | {"version": "1.0"}
 CPU_SECONDS = 5.0
-"""Far more than linear work on a few megabytes takes, far less than quadratic work does."""
+"""Far more time than linear work on a few megabytes takes, and far less than quadratic work."""
 
 
 def _nightly(conf: dict[str, Any]) -> Any:
@@ -37,7 +37,7 @@ PARSERS: list[Callable[[dict[str, Any]], Any]] = [
 
 
 def of_size(size: int) -> dict[str, Any]:
-    """A legal conf of exactly so many bytes as JSON."""
+    """A valid conf of exactly ``size`` bytes as JSON."""
     conf = ASKED | {"env": {"TEXT": ""}}
     conf["env"] = {"TEXT": "x" * (size - len(json.dumps(conf, separators=(",", ":"))))}
     return conf
@@ -52,18 +52,18 @@ def refusal(parse: Callable[[dict[str, Any]], Any], conf: dict[str, Any]) -> str
     return str(caught.value)
 
 
-def test_a_conf_of_64_kib_is_taken_and_one_byte_more_is_not():
+def test_a_conf_of_64_kib_is_allowed_but_not_one_byte_more():
     assert manifest.parse(of_size(64 * 1024)).env["TEXT"].startswith("xx")
-    said = refusal(manifest.parse, of_size(64 * 1024 + 1))
-    assert "has 65537 bytes as JSON; at most 65536 are allowed" in said
-    assert "The largest field is env.TEXT with" in said
+    message = refusal(manifest.parse, of_size(64 * 1024 + 1))
+    assert "has 65537 bytes as JSON; at most 65536 are allowed" in message
+    assert "The largest field is env.TEXT with" in message
 
 
-def test_bytes_are_counted_not_characters():
+def test_the_limit_counts_bytes_not_characters():
     assert "has 120" in refusal(manifest.parse, ASKED | {"notes": "é" * 60_000})
 
 
-def test_a_rebuild_has_room_for_what_its_plan_adds():
+def test_a_rebuild_has_a_larger_limit():
     conf = of_size(64 * 1024 + 1)
     assert manifest.parse(conf, max_bytes=run_conf.REBUILD_MAX_BYTES)
 
@@ -82,11 +82,11 @@ def test_a_rebuild_has_room_for_what_its_plan_adds():
     ],
     ids=["text", "name", "surrogates", "key", "keys", "long-key", "list"],
 )
-def test_whatever_is_too_large_is_refused_in_a_short_sentence(parse, field, value):
-    said = refusal(parse, NAMED | {field: value})
-    assert "at most" in said
-    assert len(said) < 600
-    said.encode()
+def test_a_value_that_is_too_large_is_refused_in_a_short_sentence(parse, field, value):
+    message = refusal(parse, NAMED | {field: value})
+    assert "at most" in message
+    assert len(message) < 600
+    message.encode()
 
 
 @pytest.mark.parametrize("parse", PARSERS)
@@ -94,19 +94,19 @@ def test_a_conf_that_is_nested_too_deeply_is_refused(parse):
     deep: Any = {}
     for _ in range(100_000):
         deep = {"a": deep}
-    said = refusal(parse, NAMED | {"notes": deep})
+    message = refusal(parse, NAMED | {"notes": deep})
     while deep:  # else the interpreter frees it recursively
         deep = deep.pop("a")
-    assert "nested too deeply" in said
+    assert "nested too deeply" in message
 
 
-def test_a_variable_that_no_process_can_start_with_is_named_with_linuxs_limit():
-    said = refusal(manifest.parse, ASKED | {"env": {"BIG_CONFIG": "x" * 140_000}})
-    assert "env.BIG_CONFIG takes 140011 bytes" in said
-    assert "Linux takes at most 131071 bytes for one environment variable" in said
+def test_a_variable_above_the_limit_of_linux_is_refused():
+    message = refusal(manifest.parse, ASKED | {"env": {"BIG_CONFIG": "x" * 140_000}})
+    assert "env.BIG_CONFIG takes 140011 bytes" in message
+    assert "Linux takes at most 131071 bytes for one environment variable" in message
 
 
-def test_linux_takes_just_so_much():
+def test_linux_has_exactly_this_limit():
     def start(size: int) -> None:
         env = {**os.environ, "BIG": "x" * (size - len("BIG="))}
         subprocess.run([sys.executable, "-Sc", ""], env=env, check=True)
@@ -117,14 +117,14 @@ def test_linux_takes_just_so_much():
 
 
 @pytest.mark.parametrize("parse", PARSERS)
-def test_of_thousands_of_problems_a_few_are_told_and_the_rest_is_counted(parse):
-    said = refusal(parse, {f"key-{at}": 1 for at in range(3_000)})
-    assert "more problems" in said
-    assert len(said) < 4_000
+def test_only_a_few_of_many_problems_are_listed(parse):
+    message = refusal(parse, {f"key-{at}": 1 for at in range(3_000)})
+    assert "more problems" in message
+    assert len(message) < 4_000
 
 
 @pytest.mark.parametrize("field", ["component", "serviceName", "version", "environment", "port"])
-def test_a_long_value_is_repeated_in_part(field):
+def test_a_long_value_is_repeated_only_in_part(field):
     assert len(refusal(manifest.parse, ASKED | {field: "A" * 60_000})) < 1_000
 
 
@@ -140,14 +140,14 @@ def test_a_long_value_is_repeated_in_part(field):
         ({"env": {"A\0": "x"}}, "the name env.A\ufffd"),
     ],
 )
-def test_a_character_that_cannot_be_stored_is_refused_and_its_field_named(parse, given, place):
-    said = refusal(parse, ASKED | given)
-    assert said.startswith(f"{place} has the character U+")
-    assert "can be neither stored nor shown; remove it." in said
-    assert said.isprintable()
+def test_an_unprintable_character_is_refused_with_its_field(parse, given, place):
+    message = refusal(parse, ASKED | given)
+    assert message.startswith(f"{place} has the character U+")
+    assert "can be neither stored nor shown; remove it." in message
+    assert message.isprintable()
 
 
-def test_a_conf_may_have_what_people_write():
+def test_a_conf_may_have_line_ends_emoji_and_any_script():
     text = "Grüße 👩‍🔬, שלום\u200f\r\n\tline two"
     asked = manifest.parse(ASKED | {"notes": text, "env": {"TEXT": text}})
     assert asked.notes == asked.env["TEXT"] == text
