@@ -13,7 +13,7 @@ from sandbox.core.lock import lock
 from sandbox.core.part import Part, SandboxError
 from sandbox.core.settings import SETTINGS
 from sandbox.machine import mounts
-from sandbox.parts import all_parts, every_part, on_request
+from sandbox.parts import enabled_parts, known_parts, on_request
 
 
 def main(words: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> int:
     run.add_argument("--manifest", type=Path, required=True, help="JSON file, see include/examples")
     run.add_argument("--json", action="store_true", help="print one JSON object at the end")
     arguments = parser.parse_args(words)
-    parts = all_parts()
+    parts = enabled_parts()
     one_at_a_time = lock("turn", "another `up` or `down` to end")
     try:
         if arguments.verb == "up":
@@ -42,8 +42,8 @@ def main(words: list[str] | None = None) -> int:
             with one_at_a_time:
                 stack.up(chosen)
         elif arguments.verb == "down":
-            every = [*every_part(), *on_request()]
-            chosen = [part for part in every if not arguments.only or part.name in arguments.only]
+            known = [*known_parts(), *on_request()]
+            chosen = [part for part in known if not arguments.only or part.name in arguments.only]
             with one_at_a_time:
                 if not arguments.only:
                     kept_logs.keep()

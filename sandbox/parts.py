@@ -25,13 +25,13 @@ from sandbox.services.index.index import Index
 from sandbox.services.registry.registry import Registry
 
 
-def all_parts() -> list[Part]:
+def enabled_parts() -> list[Part]:
     """The parts that the current settings ask for."""
     left_out = _left_out()
-    return [part for part in every_part() if part.name not in left_out]
+    return [part for part in known_parts() if part.name not in left_out]
 
 
-def every_part() -> list[Part]:
+def known_parts() -> list[Part]:
     """All parts. ``down`` uses this list, because ``up`` may have run with other settings."""
     return [
         Packages(),

@@ -12,7 +12,7 @@ from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.database import Database
 from sandbox.compose.compose import Compose
 from sandbox.core import stack
-from sandbox.parts import all_parts
+from sandbox.parts import enabled_parts
 from tests.e2e.conftest import SESSION, Service, apps, cluster, remove
 
 __all__ = ["apps", "cluster"]  # fixtures
@@ -27,7 +27,7 @@ class ManyService(Service):
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> dict[str, str]:
     """The sandbox's variables, once every part but its own Airflow answers."""
-    parts = all_parts()
+    parts = enabled_parts()
     others = [part for part in parts if part.name not in (Airflow.name, Database.name)]
     down = {part.name: problem for part in others if (problem := part.ready())}
     if down:

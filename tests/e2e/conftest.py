@@ -19,7 +19,7 @@ from sandbox.airflow.api import AirflowApi, Server
 from sandbox.airflow.archives import zip_folder
 from sandbox.airflow.deploy import Outcome, deploy
 from sandbox.core import stack
-from sandbox.parts import all_parts
+from sandbox.parts import enabled_parts
 
 SESSION = uuid.uuid4().hex[:6]
 """Part of every service's name, so that each session builds its own images."""
@@ -29,7 +29,7 @@ EXAMPLES = Path(__file__).parents[2] / "include/examples"
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> dict[str, str]:
     """The sandbox's variables. Fails unless every part answers."""
-    parts = all_parts()
+    parts = enabled_parts()
     down = {part.name: problem for part in parts if (problem := part.ready())}
     if down:
         pytest.fail(f"The sandbox is not up, run `make up`: {down}", pytrace=False)

@@ -19,7 +19,7 @@ import pytest
 from tests.integration.names import COMPONENT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MEND = "Bring the sandbox up: .venv/bin/python -m sandbox up"
+FIX = "Bring the sandbox up: .venv/bin/python -m sandbox up"
 
 # Set before the first import of Airflow.
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
@@ -45,7 +45,7 @@ def sandbox() -> dict[str, str]:
         check=False,
     )
     if done.returncode:
-        pytest.fail(f"{done.stderr.strip()} {MEND}")
+        pytest.fail(f"{done.stderr.strip()} {FIX}")
     found = {}
     for line in done.stdout.splitlines():
         key, _, value = line.removeprefix("export ").partition("=")
@@ -69,9 +69,9 @@ def kube(sandbox: dict[str, str]) -> Callable[..., str]:
 
     kubeconfig = sandbox.get("KUBECONFIG")
     if not kubeconfig:
-        pytest.fail(f"There is no cluster. {MEND} --only gateway --only pull-secret")
+        pytest.fail(f"There is no cluster. {FIX} --only gateway --only pull-secret")
     if "ok" not in run("get", "--raw", "/readyz", "--request-timeout=5s", check=False):
-        pytest.fail(f"The cluster does not answer. {MEND} --only gateway --only pull-secret")
+        pytest.fail(f"The cluster does not answer. {FIX} --only gateway --only pull-secret")
     os.environ["AIRFLOW_CONN_KUBERNETES_DEFAULT"] = json.dumps(
         {"conn_type": "kubernetes", "extra": {"kube_config_path": kubeconfig}}
     )
@@ -104,7 +104,7 @@ def digest(sandbox: dict[str, str]) -> str:
             ["docker", *words], capture_output=True, text=True, timeout=180, check=False
         )
         if done.returncode:
-            pytest.fail(f"docker {' '.join(words)}: {done.stderr} {MEND} --only registry")
+            pytest.fail(f"docker {' '.join(words)}: {done.stderr} {FIX} --only registry")
         return done.stdout
 
     docker("buildx", "build", "-q", "--provenance=false", "--load", "-t", image, str(folder))
@@ -193,7 +193,7 @@ def context() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def ends_with_the_module(kube: Any, namespace: str) -> Iterator[None]:
+def deletes_workloads(kube: Any, namespace: str) -> Iterator[None]:
     """Delete all workloads after the module. Tests in one module share running workloads."""
     yield
     kinds = "deployments,services,poddisruptionbudgets,horizontalpodautoscalers"
@@ -202,7 +202,7 @@ def ends_with_the_module(kube: Any, namespace: str) -> Iterator[None]:
 
 @pytest.fixture
 def running(
-    kube: Any, namespace: str, make_release: Any, digest: str, ends_with_the_module: None
+    kube: Any, namespace: str, make_release: Any, digest: str, deletes_workloads: None
 ) -> Callable[..., Any]:
     """Applies a release's workload with kubectl and waits for the rollout."""
     from manifest_engine.domain.workload import resources

@@ -36,7 +36,7 @@ def endpoint() -> str:
     return f"https://{SETTINGS.pod_gateway}:{SETTINGS.arm_port}"
 
 
-def estate() -> dict[str, Any]:
+def resources() -> dict[str, Any]:
     """The configuration of ``arm_server.py``."""
     known = entra.identity()
     admin = pki.issue(
@@ -102,7 +102,7 @@ class Arm(Part):
             self.name, common_name=SETTINGS.pod_gateway, addresses=[SETTINGS.pod_gateway]
         )
         config = credentials.path("arm-estate")
-        credentials.write_private(config, json.dumps(estate(), indent=2))
+        credentials.write_private(config, json.dumps(resources(), indent=2))
         program = [sys.executable, "-m", "sandbox.services.azure.arm_server"]
         process.start(
             self.name,
@@ -121,7 +121,7 @@ class Arm(Part):
     def ready(self) -> str | None:
         if problem := process.require_alive(self.name):
             return problem
-        if json.loads(credentials.path("arm-estate").read_text()) != estate():
+        if json.loads(credentials.path("arm-estate").read_text()) != resources():
             return "it knows an older tenant or cluster"
         return self._answers() or _tokens_accepted()
 

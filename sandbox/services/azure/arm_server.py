@@ -46,7 +46,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Estate:
+class Resources:
     """Subscriptions, groups, clusters and role assignments.
 
     ARM compares names without regard to case.
@@ -97,7 +97,7 @@ class Estate:
 
 def make_app(known: Mapping[str, Any]) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    estate = Estate(known)
+    resources = Resources(known)
     tokens = Tokens(known["tenant"], known["entra_keys"], Path(known["entra_ca"]))
 
     @app.exception_handler(RefusedError)
@@ -127,10 +127,10 @@ def make_app(known: Mapping[str, Any]) -> FastAPI:
         if not version:
             raise RefusedError(400, "MissingApiVersionParameter", _NO_VERSION)
         caller = tokens.caller(request.headers.get("Authorization"))
-        estate.require_subscription(subscription)
+        resources.require_subscription(subscription)
         scope = request.url.path.rpartition("/")[0]
-        estate.require_permission(caller, scope)
-        cluster = estate.cluster(subscription, group, name)
+        resources.require_permission(caller, scope)
+        cluster = resources.cluster(subscription, group, name)
         _require_known(version)
         if "content-length" not in request.headers:
             raise RefusedError(411, "LengthRequired", "The request must have a content length.")

@@ -26,7 +26,7 @@ from sandbox.core import stack
 from sandbox.core.settings import REPOSITORY, SETTINGS
 from sandbox.engine import base_image, docker_cli
 from sandbox.engine.dockerd import Daemon
-from sandbox.parts import all_parts
+from sandbox.parts import enabled_parts
 from tests.benchmarks.build.measure import Figures, Task, by_hand
 from tests.benchmarks.build.services import Bench
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of the quick cases")
     parser.add_argument("--big", type=int, default=1024, help="MiB of the big ZIP; 0: none")
     asked = parser.parse_args()
-    known = stack.exports(all_parts())
+    known = stack.exports(enabled_parts())
     missing = {"REGISTRY", "INDEX_URL"} - known.keys()
     if missing:
         sys.exit(

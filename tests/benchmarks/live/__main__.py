@@ -28,7 +28,7 @@ from sandbox.airflow.archives import zip_folder
 from sandbox.airflow.deploy import upload
 from sandbox.core import process, stack
 from sandbox.core.settings import REPOSITORY, SETTINGS
-from sandbox.parts import all_parts
+from sandbox.parts import enabled_parts
 from tests.benchmarks.live.by_hand import ByHand
 from tests.benchmarks.live.ours import Ours, Site
 from tests.benchmarks.live.steps import Deployment
@@ -47,7 +47,7 @@ def main() -> None:
         "--airflow", metavar="URL", help="not the sandbox's; AIRFLOW_USER, AIRFLOW_PASSWORD say who"
     )
     asked = parser.parse_args()
-    known = stack.exports(all_parts())
+    known = stack.exports(enabled_parts())
     if missing := {"AIRFLOW_URL", "REGISTRY", "KUBECONFIG", "GATEWAY_URL"} - known.keys():
         sys.exit(f"The sandbox has no {', '.join(sorted(missing))}; run: make up")
     who = os.environ if asked.airflow else known

@@ -28,7 +28,7 @@ from sandbox.airflow.api import AirflowApi
 from sandbox.core import stack
 from sandbox.core.console import say
 from sandbox.core.settings import REPOSITORY
-from sandbox.parts import all_parts
+from sandbox.parts import enabled_parts
 from tests.benchmarks.nightly import recorded
 from tests.e2e.conftest import remove
 from tests.e2e.nightly import COMPONENT, RECORD, Night, dockerfile
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=500, help="on record, unchanged")
     parser.add_argument("--built", type=int, default=16, help="built again; 0: none")
     asked = parser.parse_args()
-    known = stack.exports(all_parts())
+    known = stack.exports(enabled_parts())
     recorded.connect()
     cluster = config.new_client_from_config(known["KUBECONFIG"])
     night = Night(AirflowApi(Airflow()), client.AppsV1Api(cluster), known)

@@ -12,14 +12,14 @@ from sandbox.airflow.airflow import Airflow
 from sandbox.core import process
 from sandbox.services.azure import arm
 
-MEND = "run `.venv/bin/python -m sandbox down --only airflow` and `.venv/bin/python -m sandbox up`"
+FIX = "run `.venv/bin/python -m sandbox down --only airflow` and `.venv/bin/python -m sandbox up`"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def configured(api: Any) -> None:
     found = api.get("connections/aks_default")
     if not found or found["login"] != arm.connection()["login"]:
-        pytest.fail(f"Airflow has no current connection aks_default: {MEND}", pytrace=False)
+        pytest.fail(f"Airflow has no current connection aks_default: {FIX}", pytrace=False)
 
 
 def asked_of_arm() -> int:
@@ -90,6 +90,6 @@ def test_what_the_button_test_calls_asks_the_cluster_itself(
         headers={"Authorization": f"Bearer {airflow.token()}"},
         timeout=60,
     )
-    assert answer.ok, f"{answer.text}: {MEND}"
+    assert answer.ok, f"{answer.text}: {FIX}"
     assert answer.json()["status"] is status
     assert said in answer.json()["message"]

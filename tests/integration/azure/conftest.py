@@ -14,7 +14,7 @@ from sandbox.services.azure import arm, entra
 from sandbox.services.azure.arm import Arm
 from tests.integration.azure.directories import Directory, of_the_sandbox
 
-MEND = "Bring it up: .venv/bin/python -m sandbox up --only arm --only rbac"
+FIX = "Bring it up: .venv/bin/python -m sandbox up --only arm --only rbac"
 SECONDS = 6
 """How long a token lives where a test waits for its end."""
 
@@ -25,7 +25,7 @@ Make = Callable[..., str]
 def azure(sandbox: dict[str, str]) -> dict[str, Any]:
     """What is known of tenant and cluster, once ARM answers."""
     if problem := Arm().ready():
-        pytest.fail(f"There is no ARM stand-in: {problem}. {MEND}", pytrace=False)
+        pytest.fail(f"There is no ARM stand-in: {problem}. {FIX}", pytrace=False)
     deployer, reader = entra.identity()["clients"]
     return {
         "connection": arm.connection(),

@@ -29,7 +29,7 @@ from sandbox.engine import base_image
 from sandbox.engine.dockerd import Daemon
 from tests import registry_images
 
-MEND = "run: .venv/bin/python -m sandbox up --only base-image --only registry --only index"
+FIX = "run: .venv/bin/python -m sandbox up --only base-image --only registry --only index"
 _FREE_SLOTS = {"second": 2, "modern": 3}
 """Of the engine bridge's shares of addresses; the sandbox's own engine has the first."""
 SERVICE = {
@@ -44,7 +44,7 @@ def docker_host(sandbox: dict[str, str]) -> str:
     """The sandbox's engine."""
     for name in ("REGISTRY", "INDEX_URL", "ENTRA_CLIENT_ID"):
         if name not in sandbox:
-            pytest.fail(f"The sandbox has no {name}; {MEND}", pytrace=False)
+            pytest.fail(f"The sandbox has no {name}; {FIX}", pytrace=False)
     return sandbox.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 
 
