@@ -90,4 +90,4 @@ def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_u
     assert counted[0]["failed"] == 0, counted
     assert requests.get(f"{url}/asked/", timeout=10).text.strip() == "manual"
     told = api.xcom(waiting, "apply_deployment", "skipped")
-    assert f"was deployed anew after the rebuild was planned, by run {by_hand} of admin" in told
+    assert f"was deployed again after the rebuild was planned, by run {by_hand} of admin" in told

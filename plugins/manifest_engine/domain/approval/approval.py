@@ -116,7 +116,7 @@ def not_listed(planned: Planned, who: str) -> str:
     """The error sentence for somebody who may not approve."""
     return (
         f"{who} may not approve runs for {planned.environment_name!r} (access.approve or "
-        "approval.approvers in environments.yaml); somebody of those has to answer."
+        "approval.approvers in environments.yaml); one of them has to answer."
     )
 
 

@@ -42,7 +42,7 @@ def refuse(planned: Request, live: Mapping[str, Any] | None) -> None:
     if datetime.fromisoformat(requested_at) > planned.requested_at:
         raise StateError(
             f"This run is superseded: {run_id}, asked for later ({requested_at}), has been applied "
-            "already. Start a new run to have it done nevertheless."
+            "already. Start a new run to apply it anyway."
         )
 
 
@@ -63,14 +63,14 @@ def refuse_replaced(release_hash: str | None, live: Mapping[str, Any] | None) ->
     if live_hash == release_hash and digest and digest not in (image or digest):
         raise StateError(
             "The image of this run's release was replaced by hand meanwhile: live is "
-            f"{image}. It is left as it is; start a new run to deploy the release nevertheless."
+            f"{image}. It is left as it is; start a new run to deploy the release anyway."
         )
     if live_hash != release_hash:
         raise StateError(
             "The release of this run was replaced meanwhile, by a deployment or by hand: live is "
             f"that of run {annotations.get(annotation.RUN_ID, '?')}, asked for by "
             f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}. It is left as it is; start a "
-            "new run to deploy this one nevertheless."
+            "new run to deploy this release anyway."
         )
 
 

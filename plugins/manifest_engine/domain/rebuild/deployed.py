@@ -68,24 +68,24 @@ def read(
         where = recorded.get("environment", environment)
         digest, release_hash = annotations[annotation.DIGEST], annotations[annotation.RELEASE_HASH]
     except (KeyError, ValueError, AttributeError):
-        return Row(name, environment, SKIPPED, "No release of ours is recorded on it.")
+        return Row(name, environment, SKIPPED, "The Deployment has no recorded release.")
     if where != environment and where in configured:
         return None
     if where != environment:
         text = (
-            f"It was deployed to the environment {where!r}, which is not configured any more; "
-            "deploy it anew, or remove it."
+            f"It was deployed to the environment {where!r}, which is no longer configured; "
+            "deploy it again, or remove it."
         )
         return Row(name, where, FAILED, text)
     if deployment["metadata"].get("deletionTimestamp"):
         return Row(name, environment, SKIPPED, "It is being removed.")
     if not history.is_complete(deployment):
-        return Row(name, environment, SKIPPED, "Its rollout is not done, or has failed.")
+        return Row(name, environment, SKIPPED, "Its rollout is in progress or has failed.")
     try:
         manifest = Manifest.model_validate(recorded)
     except ValidationError as error:
         text = (
-            f"The recorded manifest is not valid any more ({error.error_count()} problems); "
+            f"The recorded manifest is no longer valid ({error.error_count()} problems); "
             "deploy the service by deploy_service."
         )
         return Row(name, environment, FAILED, text)

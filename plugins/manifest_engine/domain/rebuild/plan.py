@@ -64,8 +64,8 @@ def decide(
         and _reason(before_rollback, current, standard) is None
     ):
         text = (
-            "Somebody rolled it back from an image on the present base images; it is rebuilt when "
-            "one of them changes again, or by force."
+            "It was rolled back from an image with the current base images; it is rebuilt when a "
+            "base image changes again, or with force."
         )
         return Row(name, environment, SKIPPED, text)
     pins = {base: pin for base in service.bases if (pin := current[base].pin)}
@@ -118,7 +118,7 @@ def distinct_bases(services: Iterable[Deployed]) -> list[str]:
 def _reason(service: Deployed, current: Mapping[str, Current], standard: bytes) -> str | None:
     record = service.provenance
     if record is None:
-        return "It is not on record what its image was built from."
+        return "The provenance of its image is not recorded."
     if record.standard and record.dockerfile != hashlib.sha256(standard).hexdigest():
         return "The standard Dockerfile has changed."
     if record.args != recipe.build_args(service.manifest):

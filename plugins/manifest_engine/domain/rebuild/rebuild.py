@@ -34,20 +34,20 @@ def outdated(release: Release, live: Mapping[str, Any] | None) -> str | None:
         return None
     annotations = annotation.read_annotations(live)
     if live is None or live["metadata"].get("deletionTimestamp"):
-        return f"{release.name} was removed after the rebuild was planned; it is not brought back."
+        return f"{release.name} was removed after the rebuild was planned; the rebuild was skipped."
     run_id = annotations.get(annotation.RUN_ID)
     applied = run_id == release.run_id  # by an earlier try of this run
     if not applied and annotations.get(annotation.RELEASE_HASH) != planned.release_hash:
         return (
-            f"{release.name} was deployed anew after the rebuild was planned, by run {run_id} of "
-            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}; that stays."
+            f"{release.name} was deployed again after the rebuild was planned, by run {run_id} of "
+            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}; the rebuild was skipped."
         )
     manifest = release.manifest.model_copy(update={"rebuild": None, "dry_run": False})
     sha256 = annotations.get(annotation.ARTIFACT_SHA256)
     if planned.artifact_sha256 != sha256 or _recorded(annotations) != manifest:
         return (
-            f"Manifest or artifact of this run are not those that {release.name} runs by, so this "
-            "is no rebuild; deploy it without the field rebuild."
+            f"The manifest or the artifact of this run differs from the live release of "
+            f"{release.name}, so this is not a rebuild; deploy without the field rebuild."
         )
     return None
 

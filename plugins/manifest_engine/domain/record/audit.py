@@ -173,7 +173,7 @@ def _sentence(xcoms: XComs, failed: str | None, message: str) -> Any:
     if message == "timed_out":
         return "The run took longer than its DAG allows (dagrun_timeout) and was ended."
     if failed:
-        return f"{failed} failed without a word; its log says more."
+        return f"{failed} failed without an error sentence; see its log."
     return f"The run was ended ({message or 'by hand'})."
 
 

@@ -144,7 +144,7 @@ def available(past: list[PastRelease]) -> str:
     """A sentence that lists the releases."""
     if not past:
         return "There is no other release to return to."
-    return f"To return to, newest first: {'; '.join(map(str, past))}."
+    return f"Available, newest first: {'; '.join(map(str, past))}."
 
 
 def _requested_before(

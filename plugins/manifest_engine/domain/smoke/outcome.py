@@ -123,7 +123,7 @@ def no_verdict_in_time(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFail
         # The prober ends in time by itself, so the node most likely stopped reporting.
         node = (pod.get("spec") or {}).get("nodeName", "?")
         return SmokeTestFailed(
-            f"The smoke test's pod runs on node {node}, but nothing was heard of it in time; see "
+            f"The smoke test's pod runs on node {node}, but did not report in time; see "
             f"'kubectl describe node {node}'.",
             retryable=True,
         )

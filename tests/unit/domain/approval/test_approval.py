@@ -1,4 +1,4 @@
-"""When a person has to agree, and what counts as an approval."""
+"""When a run needs an approval, and which approvals count."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.unit.domain.removal.removals import make_removal
 OLD = "sha256:" + "0" * 64
 
 
-def asking(planned, wanted=None):
-    """The same in an environment that asks for an approval."""
-    environment = planned.environment.model_copy(update={"approval": wanted or Approval()})
+def asking(planned, rule=None):
+    """The same plan in an environment that asks for approvals."""
+    environment = planned.environment.model_copy(update={"approval": rule or Approval()})
     return planned.model_copy(update={"environment": environment})
 
 
-def guarded(wanted=None, **fields):
-    return asking(make_release(**fields), wanted)
+def guarded(rule=None, **fields):
+    return asking(make_release(**fields), rule)
 
 
 def record(**changes):
@@ -30,7 +30,7 @@ def record(**changes):
     return approval.Approved(**given | changes, approved_at=datetime(2026, 1, 2, tzinfo=UTC)).dump()
 
 
-def test_a_good_record_lets_it_go_on():
+def test_a_valid_record_is_accepted():
     approval.check(record(), guarded(), DIGEST)
 
 
@@ -43,12 +43,12 @@ def test_an_environment_without_approval_needs_no_record():
     "data",
     [None, {}, {"chosen_options": ["Approve"]}, record(subject=OLD), record(run_id="run-0")],
 )
-def test_a_green_task_without_its_record_is_no_approval(data):
+def test_a_successful_task_without_a_record_is_no_approval(data):
     with pytest.raises(StateError, match="nobody has approved sha256:dddddddddddd in this run"):
         approval.check(data, guarded(), DIGEST)
 
 
-def test_a_removal_needs_the_record_of_its_service_in_its_run():
+def test_a_removal_needs_a_record_of_its_service_in_its_run():
     removal = asking(make_removal())
     approval.check(record(subject="pricing-quotes"), removal, "pricing-quotes")
     for data in (None, record(), record(subject="pricing-quotes", run_id="run-0")):
@@ -56,7 +56,7 @@ def test_a_removal_needs_the_record_of_its_service_in_its_run():
             approval.check(data, removal, "pricing-quotes")
 
 
-def test_where_four_eyes_are_wanted_the_requesters_approval_counts_for_nothing():
+def test_without_self_approval_the_requesters_approval_does_not_count():
     mine = record(approved_by="ada")
     approval.check(mine, guarded(), DIGEST)
     four_eyes = guarded(Approval(selfApproval=False))
@@ -65,7 +65,7 @@ def test_where_four_eyes_are_wanted_the_requesters_approval_counts_for_nothing()
         approval.check(mine, four_eyes, DIGEST)
 
 
-def test_a_rollback_is_asked_about_unless_it_is_exempted():
+def test_a_rollback_needs_an_approval_unless_exempted():
     rollback = make_release().model_copy(update={"rollback": True})
     assert not approval.is_needed(rollback)
     assert approval.is_needed(asking(rollback))

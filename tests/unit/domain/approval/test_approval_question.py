@@ -1,4 +1,4 @@
-"""What a person is shown before they agree."""
+"""The question to an approver."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_body_shows_version_digest_and_each_changed_field_and_no_other():
     assert "```\nFaster.\n```" in text
 
 
-def test_the_body_says_when_the_manifest_does_not_change_otherwise():
+def test_the_body_says_when_no_other_field_of_the_manifest_changes():
     assert "No other field" in body(guarded(version="1.1"), live())
 
 
@@ -70,12 +70,12 @@ def test_the_body_shows_what_the_dry_run_would_change_in_the_cluster():
     ]
 
 
-def test_a_dry_run_that_fails_is_told():
+def test_a_failed_dry_run_is_reported():
     text = body(guarded(), problem="The path is taken by `x`.")
     assert "likely to fail as well:\n\n```\nThe path is taken by `x`.\n```" in text
 
 
-def test_no_secret_is_shown_and_that_one_changes_is():
+def test_a_changed_secret_is_shown_without_its_value():
     old = live(env={"DB_PASSWORD": "old", "URL": "https://me:old@host/"})
     new = guarded(env={"DB_PASSWORD": "new", "URL": "https://me:new@host/"})
     field = FieldChange("spec.template.spec.containers[app].env[DB_PASSWORD].value", "old", "new")
@@ -86,7 +86,7 @@ def test_no_secret_is_shown_and_that_one_changes_is():
     assert "new" not in text
 
 
-def test_nothing_foreign_is_markdown_or_breaks_the_table():
+def test_foreign_text_is_escaped_in_markdown():
     evil = "x`|\n| y | ![z](http://example.com/z.png)"
     text = body(guarded(env={"A": evil}, notes=f"```\n{evil}"), live(), problem=evil)
     assert "| `env.A` | (none) | `x'\\| \\| y \\| ![z](http://example.com/z.png)` |" in text
@@ -105,7 +105,7 @@ def test_the_body_is_bounded():
     assert "460 more fields change." in text
 
 
-def test_the_subject_says_what_is_asked():
+def test_the_subject_is_the_question():
     rollback = guarded().model_copy(update={"rollback": True})
     assert approval_question.deploy_subject(guarded()) == "Deploy pricing-quotes 1.0 to dev?"
     assert approval_question.deploy_subject(rollback) == "Roll pricing-quotes in dev back to 1.0?"
@@ -132,7 +132,7 @@ def test_a_removal_shows_the_live_release_its_pods_and_each_object(removal):
     assert "- `HTTPRoute pricing-quotes`\n- `Deployment pricing-quotes`" in text
 
 
-def test_the_removal_of_what_is_not_there_says_so(removal):
+def test_the_removal_of_a_missing_service_says_so(removal):
     text = approval_question.removal_body(removal, None, [], [])
     assert "pricing-quotes is not deployed there." in text
     assert "No object would be removed." in text

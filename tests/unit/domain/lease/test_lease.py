@@ -1,4 +1,4 @@
-"""Who may deploy a service right now."""
+"""Which run may deploy a service."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,20 +15,18 @@ def taken():
     return lease.desired("pricing-quotes", "apps", "run-1", "ada", NOW)
 
 
-def test_a_lease_that_is_held_says_by_whom_and_since_when():
-    told = str(lease.holder(taken()))
-    assert told == "run run-1, asked for by ada, since 2026-01-02T03:04:05.600000Z"
+def test_a_held_lease_names_its_holder_and_time():
+    text = str(lease.holder(taken()))
+    assert text == "run run-1, asked for by ada, since 2026-01-02T03:04:05.600000Z"
 
 
 @pytest.mark.parametrize(("seconds", "free"), [(0, False), (70, False), (76, True)])
-def test_a_holder_that_does_not_renew_is_dead_after_a_while_and_some_for_skewed_clocks(
-    seconds, free
-):
+def test_a_holder_is_dead_after_the_duration_plus_clock_skew(seconds, free):
     assert lease.is_free(taken(), NOW + timedelta(seconds=seconds)) is free
 
 
 @pytest.mark.parametrize("found", [None, {}, {"spec": {}}, {"spec": {"holderIdentity": ""}}])
-def test_a_lease_that_nobody_holds_is_free(found):
+def test_a_lease_without_a_holder_is_free(found):
     assert lease.is_free(found, NOW)
 
 
@@ -44,12 +42,12 @@ def later(release, seconds):
     )
 
 
-def test_a_run_asked_for_before_the_live_one_is_superseded():
+def test_a_run_requested_before_the_live_release_is_superseded():
     with pytest.raises(StateError, match="superseded: run-2"):
         superseded.refuse(later(make_release(), -1), live(run_id="run-2"))
 
 
-def test_a_later_run_and_a_retry_of_the_live_one_are_not():
+def test_a_later_run_and_a_retry_of_the_live_run_are_not_superseded():
     superseded.refuse(later(make_release(), 1), live(run_id="run-2"))
     superseded.refuse(later(make_release(), -1), live(run_id="run-1"))
     superseded.refuse(make_release(), None)

@@ -1,4 +1,4 @@
-"""A run neither judges nor rolls back what has taken the place of its own release."""
+"""A run neither judges nor rolls back a release that replaced its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def live(**fields):
 MINE = annotation.read_annotations(live())[annotation.RELEASE_HASH]
 
 
-def test_its_own_release_is_whoever_applied_it():
+def test_a_release_with_the_same_hash_is_accepted_from_any_run():
     superseded.refuse_replaced(MINE, live(run_id="another"))
 
 
@@ -27,12 +27,12 @@ def test_the_release_of_another_run_is_named_with_its_run():
         superseded.refuse_replaced(MINE, live(version="2.0", run_id="other"))
 
 
-def test_an_image_that_was_set_by_hand_is_named():
+def test_an_image_that_was_replaced_by_hand_is_named():
     changed = live()
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/debug:1"
     with pytest.raises(StateError, match=r"by hand meanwhile: live is registry\.example/debug:1"):
         superseded.refuse_replaced(MINE, changed)
 
 
-def test_where_no_release_is_given_nothing_is_compared():
+def test_without_a_release_hash_nothing_is_compared():
     superseded.refuse_replaced(None, live(version="2.0"))

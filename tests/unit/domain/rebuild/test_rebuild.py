@@ -1,4 +1,4 @@
-"""When a rebuild must not go on, and what it brings when it may."""
+"""When a rebuild must not go on, and which release a rebuild deploys."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ NEWER = "sha256:" + "e" * 64
 NIGHT = datetime(2026, 1, 9, 2, 30, tzinfo=UTC)
 
 
-def live(built_from=None, **fields):
-    return resources.workload(make_release(**fields), DIGEST, ARTIFACT, built_from)[0]
+def live(provenance=None, **fields):
+    return resources.workload(make_release(**fields), DIGEST, ARTIFACT, provenance)[0]
 
 
 def planned(run_id="night-1", found=None, sha256=ARTIFACT["sha256"], **fields):
-    notes = annotation.read_annotations(found or live())
-    asked = {
-        "releaseHash": notes[annotation.RELEASE_HASH],
-        "digest": notes[annotation.DIGEST],
+    annotations = annotation.read_annotations(found or live())
+    block = {
+        "releaseHash": annotations[annotation.RELEASE_HASH],
+        "digest": annotations[annotation.DIGEST],
         "artifactSha256": sha256,
     }
-    return make_release(run_id=run_id, rebuild=asked, **fields)
+    return make_release(run_id=run_id, rebuild=block, **fields)
 
 
-def test_it_goes_on_while_the_release_that_it_was_planned_from_is_live():
+def test_a_rebuild_goes_on_while_its_planned_release_is_live():
     assert rebuild.outdated(planned(), live()) is None
 
 
-def test_a_service_that_was_removed_is_not_brought_back():
-    assert "not brought back" in rebuild.outdated(planned(), None)
+def test_a_removed_service_is_not_deployed_again():
+    assert "the rebuild was skipped" in rebuild.outdated(planned(), None)
     going = live()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert "not brought back" in rebuild.outdated(planned(), going)
+    assert "the rebuild was skipped" in rebuild.outdated(planned(), going)
 
 
-def test_what_was_deployed_meanwhile_stays_and_whose_it_is_is_told():
+def test_a_deployment_made_meanwhile_stays_and_its_requester_is_named():
     found = rebuild.outdated(planned(), live(replicas=3, run_id="by-hand"))
-    assert "by run by-hand of ada; that stays" in found
+    assert "by run by-hand of ada; the rebuild was skipped" in found
 
 
-def test_a_later_try_goes_on_with_what_an_earlier_one_has_applied():
+def test_a_retry_goes_on_with_the_release_that_an_earlier_try_applied():
     before = live()
     applied = live(run_id="night-1")
     applied["metadata"]["annotations"] |= {annotation.DIGEST: NEWER, annotation.RELEASE_HASH: "new"}
@@ -59,10 +59,10 @@ def test_a_later_try_goes_on_with_what_an_earlier_one_has_applied():
 
 @pytest.mark.parametrize("change", [{"replicas": 3}, {"sha256": "b" * 64}, {"sha256": None}])
 def test_another_manifest_or_artifact_is_no_rebuild(change):
-    assert "this is no rebuild" in rebuild.outdated(planned(**change), live())
+    assert "this is not a rebuild" in rebuild.outdated(planned(**change), live())
 
 
-def test_an_ordinary_deployment_is_not_held_up():
+def test_an_ordinary_deployment_is_never_outdated():
     assert rebuild.outdated(make_release(), None) is None
 
 
@@ -70,7 +70,7 @@ def tonight():
     return planned().model_copy(update={"requested_at": NIGHT})
 
 
-def test_a_rebuild_has_a_tag_of_its_own_and_the_time_of_the_release_that_it_renews():
+def test_a_rebuild_has_its_own_tag_and_the_request_time_of_the_live_release():
     found = rebuild.release_of(tonight(), live())
     assert (found.tag, found.requested_at) == ("1.0-202601090230", NIGHT)
     assert found.renews_request_at == make_release().requested_at
@@ -78,7 +78,7 @@ def test_a_rebuild_has_a_tag_of_its_own_and_the_time_of_the_release_that_it_rene
     assert again.renews_request_at == make_release().requested_at
 
 
-def test_a_deployment_asked_for_before_the_rebuild_and_applied_after_it_is_not_superseded():
+def test_a_deployment_requested_before_and_applied_after_a_rebuild_is_not_superseded():
     asked = datetime(2026, 1, 9, 2, 29, tzinfo=UTC)
     manual = make_release(run_id="by-hand", version="2.0").model_copy(
         update={"requested_at": asked}
@@ -91,7 +91,7 @@ def test_a_deployment_asked_for_before_the_rebuild_and_applied_after_it_is_not_s
         superseded.refuse(manual, resources.workload(late, NEWER, ARTIFACT)[0])
 
 
-def test_neither_manifest_nor_hash_of_a_release_know_that_it_is_a_rebuild():
+def test_a_rebuild_changes_neither_manifest_nor_hash_of_a_release():
     ordinary, renewed = live(), resources.workload(planned(), DIGEST, ARTIFACT)[0]
     for key in (annotation.MANIFEST, annotation.RELEASE_HASH):
         assert (
@@ -99,7 +99,7 @@ def test_neither_manifest_nor_hash_of_a_release_know_that_it_is_a_rebuild():
         )
 
 
-def test_the_record_of_what_an_image_was_built_from_is_kept_with_the_image_alone():
+def test_provenance_is_carried_over_only_with_the_same_image():
     before = live({"bases": {}})
     same = history.carry_over(
         resources.workload(make_release(replicas=3), DIGEST, ARTIFACT), before
@@ -110,40 +110,40 @@ def test_the_record_of_what_an_image_was_built_from_is_kept_with_the_image_alone
 
 
 def packed_record(an_object):
-    """What a roll back to this release would restore."""
+    """The annotations that a rollback to this release restores."""
     return annotation.read_annotations(
         history.restore(annotation.read_annotations(an_object)[annotation.OBJECTS])[0]
     )
 
 
-def test_a_roll_back_restores_the_record_that_was_handed_on_too():
+def test_a_rollback_restores_the_provenance_that_was_carried_over():
     before = live({"bases": {}})
-    wanted = resources.workload(make_release(replicas=3), DIGEST, ARTIFACT)
+    desired = resources.workload(make_release(replicas=3), DIGEST, ARTIFACT)
     assert (
-        packed_record(history.carry_over(wanted, before)[0])[annotation.BUILT_FROM]
+        packed_record(history.carry_over(desired, before)[0])[annotation.BUILT_FROM]
         == '{"bases":{}}'
     )
 
 
-def test_a_roll_back_restores_the_record_that_a_rebuild_has_noted_last():
+def test_a_rollback_restores_the_provenance_that_a_rebuild_recorded():
     before = live({"bases": {}}, run_id="run-1")
     again = make_release(run_id="night-1")
-    noted = history.carry_over(
+    applied = history.carry_over(
         resources.workload(again, DIGEST, ARTIFACT, {"bases": {"a": "b"}}), before
     )
-    record = packed_record(noted[0])
+    record = packed_record(applied[0])
     assert record[annotation.BUILT_FROM] == '{"bases":{"a":"b"}}'
     assert record[annotation.RUN_ID] == "run-1"
     assert record.keys() == packed_record(before).keys()
 
 
 def by_night(release):
-    """Airflow tells that a DAG has started the run; else anybody may have written the field."""
+    """Airflow reports that a DAG started the run; a person could have written the field."""
     return release.model_copy(update={"by_dag": True})
 
 
 @pytest.mark.parametrize(
-    ("wanted", "release", "asks"),
+    ("rule", "release", "needed"),
     [
         (None, planned(), False),
         (Approval(), planned(), True),
@@ -154,13 +154,13 @@ def by_night(release):
         (Approval(exemptRebuilds=True), make_release(), True),
     ],
 )
-def test_an_environment_may_let_rebuilds_of_a_known_artifact_pass_without_an_approval(
-    wanted, release, asks
+def test_an_environment_can_exempt_rebuilds_of_a_known_artifact_from_approval(
+    rule, release, needed
 ):
-    environment = release.environment.model_copy(update={"approval": wanted})
+    environment = release.environment.model_copy(update={"approval": rule})
     release = release.model_copy(update={"environment": environment})
-    assert approval.is_needed(release) is asks
-    if asks:
+    assert approval.is_needed(release) is needed
+    if needed:
         with pytest.raises(StateError, match="asks for an approval"):
             approval.check(None, release, DIGEST)
     else:

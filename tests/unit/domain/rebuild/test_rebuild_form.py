@@ -1,4 +1,4 @@
-"""What a run of ``rebuild_services`` can be about, and when it runs by itself."""
+"""The run conf and the schedule of ``rebuild_services``."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from pendulum import instance
 CONFIGURED = environments.load(environments.INCLUDE / "environments.yaml")
 
 
-def test_a_scheduled_run_is_about_everything():
+def test_a_scheduled_run_covers_every_service():
     assert rebuild_form.parse({}, CONFIGURED) == Selection()
 
 
-def test_fields_that_were_left_empty_count_as_not_given():
-    asked = {"environment": "dev", "component": "", "serviceName": None, "force": True}
-    assert rebuild_form.parse(asked, CONFIGURED) == Selection("dev", force=True)
+def test_empty_fields_count_as_missing():
+    conf = {"environment": "dev", "component": "", "serviceName": None, "force": True}
+    assert rebuild_form.parse(conf, CONFIGURED) == Selection("dev", force=True)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("conf", "message"),
     [({"environment": "moon"}, "configured: dev"), ({"forse": True}, "force")],
 )
-def test_a_mistake_is_named_with_what_is_possible(asked, said):
-    with pytest.raises(ManifestError, match=said):
-        rebuild_form.parse(asked, CONFIGURED)
+def test_a_mistake_is_named_with_the_valid_values(conf, message):
+    with pytest.raises(ManifestError, match=message):
+        rebuild_form.parse(conf, CONFIGURED)
 
 
-def test_every_field_of_the_form_has_a_default_since_the_dag_is_scheduled():
+def test_every_field_of_the_form_has_a_default():
     fields = rebuild_form.form_fields(CONFIGURED)
     assert [field.name for field in fields] == ["environment", "component", "serviceName", "force"]
     assert not any(field.required for field in fields)
@@ -60,7 +60,7 @@ def nights(zone: str, first: datetime, last: datetime) -> list[str]:
         found.append(f"{info.run_after.astimezone(UTC):%d %H:%M}")
 
 
-def test_the_change_of_the_clock_costs_no_night_and_doubles_none():
+def test_a_clock_change_neither_skips_nor_repeats_a_night():
     berlin = ZoneInfo("Europe/Berlin")
     spring = nights(
         "Europe/Berlin", datetime(2026, 3, 28, tzinfo=berlin), datetime(2026, 3, 31, tzinfo=berlin)
@@ -74,7 +74,7 @@ def test_the_change_of_the_clock_costs_no_night_and_doubles_none():
     assert autumn == ["24 00:30", "25 01:30", "26 01:30"]
 
 
-def test_a_zone_that_does_not_exist_is_refused_with_its_key(tmp_path):
+def test_an_unknown_time_zone_is_refused_with_its_key(tmp_path):
     text = environments.default_path().read_text().replace("timezone: UTC", "timezone: Berlin")
     path = tmp_path / "environments.yaml"
     path.write_text(text)

@@ -52,29 +52,29 @@ def decide(built: Provenance | None, current: Any = SAME, *, force: bool = False
     return rebuild_plan.decide(service, current, STANDARD, force=force)
 
 
-def test_what_was_built_from_the_present_base_and_dockerfile_is_left_alone():
+def test_an_image_with_current_base_and_dockerfile_is_unchanged():
     assert decide(record()) == Row("pricing-quotes", "dev", UNCHANGED)
 
 
 @pytest.mark.parametrize(
     ("built", "current", "why"),
     [
-        (None, {}, "not on record"),
+        (None, {}, "not recorded"),
         (record(), MOVED, f"{BASE} has changed: sha256:111111111111 is sha256:222222222222 now."),
         (record(dockerfile=b"FROM python:3.10\n"), SAME, "standard Dockerfile has changed"),
         (record(args={"SERVICE_VERSION": "1.0"}), SAME, "build arguments have changed"),
     ],
 )
-def test_what_has_changed_is_rebuilt_and_the_reason_is_told(built, current, why):
+def test_a_changed_input_is_rebuilt_with_its_reason(built, current, why):
     assert why in decide(built, current).row.sentence
 
 
-def test_a_dockerfile_of_the_artifacts_own_is_not_compared_with_the_standard_one():
+def test_an_artifacts_own_dockerfile_is_not_compared_with_the_standard_one():
     own = record(dockerfile=b"FROM python:3.11\nRUN true\n", standard=False)
     assert decide(own).outcome == UNCHANGED
 
 
-def test_what_somebody_rolled_back_from_is_not_built_again_until_a_base_moves_on():
+def test_an_image_that_was_rolled_back_is_not_built_again_until_a_base_changes():
     left = record(bases={BASE: NEW})
     made = deployment(record())
     made["metadata"]["annotations"][annotation.ROLLED_BACK_FROM] = provenance.annotation_value(
@@ -83,13 +83,13 @@ def test_what_somebody_rolled_back_from_is_not_built_again_until_a_base_moves_on
     service = read(made)
     found = rebuild_plan.decide(service, MOVED, STANDARD, force=False)
     assert found.outcome == SKIPPED
-    assert "rolled it back" in found.sentence
+    assert "It was rolled back" in found.sentence
     assert isinstance(rebuild_plan.decide(service, MOVED, STANDARD, force=True), Planned)
     newest = {BASE: Current(frozenset({DIGEST}), pin=DIGEST)}
     assert isinstance(rebuild_plan.decide(service, newest, STANDARD, force=False), Planned)
 
 
-def test_a_rebuild_is_the_recorded_manifest_with_what_it_was_planned_from():
+def test_a_rebuild_conf_is_the_recorded_manifest_with_a_rebuild_block():
     found = decide(record(), MOVED)
     assert isinstance(found, Planned)
     live = annotation.read_annotations(deployment(record()))
@@ -103,12 +103,12 @@ def test_a_rebuild_is_the_recorded_manifest_with_what_it_was_planned_from():
     assert found.conf == annotation.manifest(make_release())
 
 
-def test_force_rebuilds_what_has_not_changed_without_cache():
+def test_force_rebuilds_an_unchanged_service_without_cache():
     found = decide(record(), force=True)
     assert found.conf["rebuild"]["noCache"] is True
 
 
-def test_an_image_that_only_engines_have_is_not_pinned_and_may_differ_between_them():
+def test_an_image_that_only_engines_have_is_not_pinned():
     engines = {BASE: Current(frozenset({OLD, NEW}))}
     assert decide(record(), engines).outcome == UNCHANGED
     gone = {BASE: Current(frozenset({NEW}))}
@@ -119,9 +119,7 @@ def test_an_image_that_only_engines_have_is_not_pinned_and_may_differ_between_th
     ("built", "force"),
     [(record(), False), (record(), True), (record(dockerfile=b"FROM python:3.10\n"), False)],
 )
-def test_a_base_that_cannot_be_looked_up_fails_its_services_whyever_they_were_to_be_rebuilt(
-    built, force
-):
+def test_a_base_that_cannot_be_looked_up_fails_its_services(built, force):
     found = decide(built, {BASE: Current(problem="Nobody knows it.")}, force=force)
     assert (found.outcome, found.sentence) == (FAILED, "Nobody knows it.")
 
@@ -142,13 +140,13 @@ def test_a_deployment_of_another_environment_in_the_same_namespace_is_not_listed
     assert read(deployment(), "prod", ("dev", "prod")) is None
 
 
-def test_a_deployment_of_an_environment_that_is_gone_is_a_failure_and_not_forgotten():
+def test_a_deployment_of_an_unknown_environment_is_a_failure():
     found = read(deployment(), "development", ("development",))
     assert (found.environment, found.outcome) == ("dev", FAILED)
-    assert "'dev', which is not configured any more" in found.sentence
+    assert "'dev', which is no longer configured" in found.sentence
 
 
-def test_what_is_not_good_right_now_is_skipped():
+def test_incomplete_removed_and_foreign_deployments_are_skipped():
     unfinished = read(deployment(done=False))
     going = deployment()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -159,33 +157,35 @@ def test_what_is_not_good_right_now_is_skipped():
     assert len({item.sentence for item in found}) == 3
 
 
-def test_a_recorded_manifest_that_is_refused_today_is_a_failure():
+def test_a_recorded_manifest_that_is_no_longer_valid_is_a_failure():
     made = deployment()
     made["metadata"]["annotations"][annotation.MANIFEST] = (
         '{"environment": "dev", "component": "X"}'
     )
     found = read(made)
     assert found.outcome == FAILED
-    assert "not valid any more" in found.sentence
+    assert "no longer valid" in found.sentence
 
 
-def test_more_than_airflow_maps_over_wait_for_the_next_run():
+def test_services_above_max_map_length_wait_for_the_next_run():
     planned = [decide(None) for _ in range(3)]
     taken, rest = rebuild_plan.limit_to_one_run(planned, 2)
     assert len(taken) == 2
     assert [(row.outcome, "another run" in row.sentence) for row in rest] == [(SKIPPED, True)]
 
 
-def asked_for(number: int) -> list[Planned]:
+def needing_approval(number: int) -> list[Planned]:
     service = read(deployment(record()))
     made = rebuild_plan.decide(service, MOVED, STANDARD, force=False, approval=Approval())
     assert isinstance(made, Planned)
     return [made] * number
 
 
-def test_those_that_wait_for_a_person_come_last_and_are_few():
+def test_rebuilds_that_need_an_approval_come_last_and_are_limited():
     alone = decide(None)
-    begun, rest = rebuild_plan.limit_approvals([*asked_for(rebuild_plan.APPROVALS + 2), alone])
+    begun, rest = rebuild_plan.limit_approvals(
+        [*needing_approval(rebuild_plan.APPROVALS + 2), alone]
+    )
     assert begun[0] == alone
     assert [item.needs_approval for item in begun[1:]] == [True] * rebuild_plan.APPROVALS
     assert [row.outcome for row in rest] == [SKIPPED] * 2
@@ -193,7 +193,7 @@ def test_those_that_wait_for_a_person_come_last_and_are_few():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "covered"),
+    ("selection", "covered"),
     [
         (Selection(), True),
         (Selection(component="pricing"), True),
@@ -202,11 +202,11 @@ def test_those_that_wait_for_a_person_come_last_and_are_few():
         (Selection(component="pricing", service_name="other"), False),
     ],
 )
-def test_a_run_can_be_about_a_component_or_a_service(wanted, covered):
-    assert wanted.covers(deployment()) is covered
+def test_a_run_can_select_a_component_or_a_service(selection, covered):
+    assert selection.covers(deployment()) is covered
 
 
-def test_a_record_is_read_back_and_damage_counts_as_none():
+def test_a_provenance_record_is_read_back_and_a_damaged_one_counts_as_missing():
     made = record()
     assert provenance.read(provenance.annotation_value(made.dump())) == made
     assert made.dockerfile == hashlib.sha256(STANDARD).hexdigest()

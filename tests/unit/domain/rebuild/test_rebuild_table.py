@@ -1,4 +1,4 @@
-"""How a night ends: a table and a sentence."""
+"""The table and the summary of a nightly run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_failures_come_first_and_each_row_is_one_line():
     ]
 
 
-def test_nothing_deployed_is_said():
+def test_an_empty_table_says_that_nothing_is_deployed():
     assert rebuild_table.text([]) == "No service is deployed there."
 
 
-def test_a_run_fails_by_one_sentence_on_the_first_failure():
+def test_the_error_of_a_run_names_the_first_failure():
     assert rebuild_table.failure(ROWS[:2]) is None
     found = rebuild_table.failure([*ROWS, Row("z-five", "prod", FAILED, "No.")])
     assert found.startswith("2 services could not be rebuilt: b-three in prod: It does not")

@@ -1,4 +1,4 @@
-"""What stands in an audit entry, and what never does."""
+"""The contents of an audit entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run(state="success", dag="deploy_service", triggered_by="ui", **conf):
     return audit.Run(dag, "run-1", state, CONF | conf, triggered_by, "ada", NOW, NOW, NOW)
 
 
-def test_a_good_end_tells_who_what_where_from_and_with_which_image():
+def test_a_successful_run_records_requester_service_source_and_image():
     xcoms = {
         ("record_release", "return_value"): SUMMARY,
         ("validate", "return_value"): {"manifest": CONF | {"replicas": 2}},
@@ -46,7 +46,7 @@ def test_a_good_end_tells_who_what_where_from_and_with_which_image():
     }
 
 
-def test_a_failure_tells_the_step_and_its_sentence_and_the_image_that_failed():
+def test_a_failed_run_records_step_sentence_and_image():
     xcoms = {
         ("smoke_test", "error"): "It answers 500.",
         ("push_image", "return_value"): {"digest": "sha256:bb"},
@@ -56,7 +56,7 @@ def test_a_failure_tells_the_step_and_its_sentence_and_the_image_that_failed():
     assert made["digest"] == "sha256:bb"
 
 
-def test_a_rollback_names_the_version_and_digest_that_it_found():
+def test_a_rollback_records_version_and_digest_of_its_target():
     xcoms = {
         ("validate_rollback", "return_value"): {"manifest": CONF | {"version": "0.9"}},
         ("validate_rollback", "push"): {"digest": "sha256:cc"},
@@ -66,35 +66,35 @@ def test_a_rollback_names_the_version_and_digest_that_it_found():
 
 
 @pytest.mark.parametrize(
-    ("message", "failed", "said"),
+    ("message", "failed", "sentence"),
     [
         ("timed_out", "smoke_test", "longer than its DAG allows"),
-        ("task_failure", "build_image", "build_image failed without a word"),
+        ("task_failure", "build_image", "build_image failed without an error"),
         ("", None, "ended (by hand)"),
     ],
 )
-def test_a_failure_without_a_sentence_gets_one(message, failed, said):
+def test_a_failure_without_a_sentence_gets_a_default(message, failed, sentence):
     made = audit.entry(run("failed"), {}, failed=failed, message=message)
-    assert said in made["sentence"]
+    assert sentence in made["sentence"]
 
 
 @pytest.mark.parametrize(
     ("airflows", "ours"), [("rest_api", "api"), ("timetable", "schedule"), ("ui", "ui")]
 )
-def test_where_it_came_from_is_a_plain_word(airflows, ours):
+def test_the_source_of_a_run_is_a_plain_word(airflows, ours):
     made = audit.entry(run("running", triggered_by=airflows), {})
     assert (made["from"], made["event"]) == (ours, "started")
     assert "result" not in made
 
 
-def test_a_line_for_people_names_a_schedule_where_there_is_nobody():
+def test_the_line_of_a_scheduled_run_names_the_schedule():
     nightly = audit.Run(
         "rebuild_services", "night-1", "running", {}, "timetable", None, NOW, NOW, None
     )
     assert audit.line(audit.entry(nightly, {})).endswith("in all environments, by schedule")
 
 
-def test_a_line_for_people_has_the_sentence_below():
+def test_the_line_of_a_failed_run_has_the_sentence_below():
     xcoms = {("smoke_test", "error"): "It answers 500."}
     text = audit.line(audit.entry(run("failed"), xcoms, failed="smoke_test"))
     assert text == (
@@ -103,14 +103,14 @@ def test_a_line_for_people_has_the_sentence_below():
     )
 
 
-def test_a_deployment_that_the_nightly_run_triggers_is_a_rebuild_by_a_dag():
+def test_a_deployment_triggered_by_the_nightly_run_is_a_rebuild_from_a_dag():
     rebuild = {"releaseHash": "h", "digest": "sha256:aa", "bases": {}, "noCache": False}
     made = audit.entry(run(triggered_by="operator", rebuild=rebuild), {})
     assert (made["action"], made["from"]) == ("rebuild", "dag")
     assert made["manifest"]["rebuild"] == rebuild
 
 
-def test_a_nightly_run_is_about_all_services_and_ends_with_its_sentence():
+def test_a_nightly_run_covers_all_services_and_records_its_sentence():
     nightly = audit.Run(
         "rebuild_services", "night-1", "failed", {"force": True}, "timetable", None, NOW, NOW, NOW
     )

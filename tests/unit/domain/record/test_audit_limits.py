@@ -1,4 +1,4 @@
-"""An audit entry is small and made in no time, whatever was asked for: the scheduler makes it."""
+"""The scheduler makes audit entries, so an entry is small and fast for any run conf."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from manifest_engine.domain.record import audit
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CPU_SECONDS = 0.05
-"""What an entry may take of the scheduler."""
+"""CPU time that an entry may take in the scheduler."""
 ASKED = {"component": "pricing", "serviceName": "quotes", "version": "1.0", "environment": "dev"}
 
 
 def _deep(depth: int) -> Any:
-    """As deep as a JSON parser of Python reads it."""
+    """JSON as deep as Python's parser accepts."""
     made: Any = "x"
     for _ in range(depth):
         made = {"a": [made]}
@@ -49,11 +49,11 @@ HOSTILE: dict[str, dict[str, Any]] = {
 
 
 def entry(conf: dict[str, Any], sentence: Any = "It answers 500.", user: str = "ada") -> str:
-    """As the listener writes it."""
+    """The entry as the listener writes it."""
     xcoms = {("validate", "error"): sentence}
     run = audit.Run("deploy_service", "run-1", "failed", conf, "ui", user, NOW, NOW, NOW)
     taken = []
-    for _ in range(3):  # the quickest counts: neighbours on the machine cost CPU time, too
+    for _ in range(3):  # the fastest counts, since other processes add CPU time
         before = time.process_time()
         made = audit.entry(run, xcoms, failed="validate")
         text = json.dumps(made, ensure_ascii=False, allow_nan=False)
@@ -64,19 +64,19 @@ def entry(conf: dict[str, Any], sentence: Any = "It answers 500.", user: str = "
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_whatever_is_asked_for_the_entry_is_small_valid_and_made_at_once(kind):
+def test_an_entry_is_small_valid_and_fast_for_any_conf(kind):
     made = json.loads(entry(ASKED | HOSTILE[kind]))
     assert made["manifest"]["component"]
     assert made["sentence"] == "It answers 500."
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000_000, "\U0001f600" * 5_000_000, "pass=" * 1_000_000])
-def test_everything_at_its_longest_still_fits(text):
+def test_an_entry_with_every_part_at_its_limit_fits(text):
     made = entry(dict.fromkeys([*ASKED, "notes", "owner"], text), sentence=text, user=text)
     assert json.loads(made)["failedStep"] == "validate"
 
 
-def test_a_manifest_of_ordinary_size_is_written_whole():
+def test_a_manifest_of_ordinary_size_is_not_shortened():
     asked = ASKED | {
         "env": {f"VARIABLE_{at}": "a value of some length" for at in range(60)},
         "notes": "First line.\n" * 30,
@@ -84,12 +84,12 @@ def test_a_manifest_of_ordinary_size_is_written_whole():
     assert json.loads(entry(asked))["manifest"] == asked
 
 
-def test_a_sentence_with_the_lines_of_a_log_is_written_whole():
+def test_a_sentence_with_log_lines_is_not_shortened():
     sentence = "It ended with 1. Its last lines:\n" + "a line of its log\n" * 200
     assert json.loads(entry(ASKED, sentence))["sentence"] == sentence
 
 
-def test_what_is_cut_says_so():
+def test_a_shortened_manifest_says_so():
     made = json.loads(entry(ASKED | {"notes": "x" * 600, **{f"k{at:02}": 1 for at in range(15)}}))
     assert made["manifest"]["notes"] == "x" * 500 + "…"
     assert made["manifest"]["…"] == "5 more"
@@ -98,7 +98,7 @@ def test_what_is_cut_says_so():
     assert shown["…"] == f"{1_000 - (len(shown) - 1)} more"
 
 
-def test_no_secret_is_seen_because_the_rest_of_it_is_cut():
+def test_a_shortened_secret_is_still_redacted():
     begin = "y" * 480
     asked = {
         "notes": f"{begin} https://me:hunter2{'z' * 500}@host",

@@ -1,4 +1,4 @@
-"""No secret stands in what is written down."""
+"""No secret is recorded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from manifest_engine.domain.record import redaction
 
 
-def test_no_secret_is_written_even_of_a_manifest_that_was_refused():
+def test_no_secret_of_a_rejected_manifest_is_recorded():
     asked = {
         "secretEnv": {"DB": "quote-db/password", "API": "hunter2!"},
         "env": {"DB_PASSWORD": "hunter2", "URL": "https://me:hunter2@host/x", "LEVEL": "debug"},
@@ -38,5 +38,5 @@ def test_a_secret_is_found_in_connection_strings_and_deep_inside(value):
     assert "host" in str(made) or "https" in str(made)
 
 
-def test_of_a_rebuild_only_what_our_own_nights_ask_for_is_written():
+def test_a_rebuild_block_with_unknown_keys_is_hidden():
     assert redaction.redacted({"rebuild": {"password": "x"}}) == {"rebuild": "***"}

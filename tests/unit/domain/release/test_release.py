@@ -1,4 +1,4 @@
-"""A release says everything that the later steps need, and survives the way through XCom."""
+"""A release has everything that later steps need, and survives XCom."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ def planned(login_server: str = "team.azurecr.io", **changes: object) -> release
     )
 
 
-def test_names_are_those_of_the_manifest():
+def test_names_derive_from_the_manifest():
     made = planned()
     assert made.name == "pricing-quote"
     assert made.image == "team.azurecr.io/datafactory/pricing/quote:1.0"
@@ -34,20 +34,20 @@ def test_names_are_those_of_the_manifest():
     assert made.url == "https://dev.example.com/datafactory/pricing/quote"
 
 
-def test_an_artifact_that_is_named_wins_over_convention():
+def test_an_artifact_in_the_manifest_overrides_the_convention():
     assert planned(artifact="other/x.zip").artifact == "other/x.zip"
 
 
-def test_it_survives_json():
+def test_a_release_survives_a_json_round_trip():
     made = planned(env={"A": "1"}, autoscale={"minReplicas": 1, "maxReplicas": 3})
     assert release.load(json.loads(json.dumps(made.dump()))) == made
 
 
-def test_a_reference_too_long_for_clients_is_refused():
+def test_an_image_reference_longer_than_clients_accept_is_refused():
     with pytest.raises(ManifestError, match="many clients take 255"):
         planned(login_server="r" * 240 + ".io")
 
 
-def test_no_release_is_an_error_that_names_the_step_to_clear():
+def test_a_missing_release_is_an_error_that_names_the_task_to_clear():
     with pytest.raises(StateError, match="clear validate"):
         release.load(None)

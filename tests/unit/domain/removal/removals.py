@@ -1,4 +1,4 @@
-"""A planned removal for tests, of the service that ``releases`` plans."""
+"""A planned removal for tests, for the same service as in ``releases``."""
 
 from __future__ import annotations
 

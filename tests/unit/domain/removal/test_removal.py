@@ -1,4 +1,4 @@
-"""What is removed, and what must be typed for it."""
+"""The objects of a removal, and its confirmation."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,14 +34,14 @@ def planned(requested_at=NOW, environment=None):
 
 
 @pytest.mark.parametrize("typed", ["", "quotes", "Pricing-Quotes", "pricing-quotes "])
-def test_another_name_than_the_services_removes_nothing_and_says_what_to_type(typed):
+def test_a_wrong_confirmation_removes_nothing_and_says_what_to_type(typed):
     with pytest.raises(ManifestError, match="type 'pricing-quotes' into confirm") as raised:
         removal.parse(ASKED | {"confirm": typed})
     assert repr(typed) in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"component": "Pricing"}, "did you mean 'pricing'"),
         ({"serviceName": "../pods"}, "cannot be the name of a service"),
@@ -49,12 +49,12 @@ def test_another_name_than_the_services_removes_nothing_and_says_what_to_type(ty
         ({"confirm": None}, "confirm must be text"),
     ],
 )
-def test_what_is_no_request_is_told(change, said):
-    with pytest.raises(ManifestError, match=said):
+def test_an_invalid_request_is_explained(change, message):
+    with pytest.raises(ManifestError, match=message):
         removal.parse(ASKED | change)
 
 
-def test_an_environment_that_is_not_configured_is_told_with_those_that_are():
+def test_an_unknown_environment_is_refused_with_a_list_of_environments():
     asked = removal.parse(ASKED | {"environment": "dve"})
     with pytest.raises(ManifestError, match="did you mean 'dev'"):
         removal.plan(
@@ -66,14 +66,14 @@ def test_an_environment_that_is_not_configured_is_told_with_those_that_are():
         )
 
 
-def test_it_names_every_object_that_a_release_can_have():
+def test_a_removal_covers_every_object_that_a_release_can_have():
     scaled = make_release(autoscale={"minReplicas": 2, "maxReplicas": 3})
     applied = {resources.key(item) for item in resources.workload(scaled, DIGEST, ARTIFACT)}
     assert {resources.key(item) for item in removal.workload(planned())} == applied
     assert resources.key(removal.route(planned())) == resources.key(routes.route(scaled))
 
 
-def test_the_route_is_of_the_environments_kind():
+def test_the_route_has_the_environments_kind():
     ingress = {
         "api": "ingress",
         "url": "https://dev.example.com",
@@ -84,20 +84,20 @@ def test_the_route_is_of_the_environments_kind():
     assert resources.key(found) == resources.key(routes.route(release))
 
 
-def test_a_service_deployed_after_the_removal_was_asked_for_stays():
+def test_a_service_deployed_after_the_removal_was_requested_stays():
     live = resources.workload(make_release(), DIGEST, ARTIFACT)[0]
     with pytest.raises(StateError, match="superseded: run-1"):
         superseded.refuse(planned(NOW - timedelta(seconds=1)), live)
     superseded.refuse(planned(NOW + timedelta(seconds=1)), live)
 
 
-def test_it_passes_from_task_to_task_whole():
+def test_a_removal_survives_xcom():
     assert removal.load(planned().dump()) == planned()
     with pytest.raises(StateError, match="validate_removal"):
         removal.load(None)
 
 
-def test_every_field_of_the_form_is_explained_and_must_be_filled_in():
+def test_every_field_of_the_form_is_described_and_required():
     configured = environments.load(environments.INCLUDE / "environments.yaml")
     fields = {field.name: field for field in removal.form_fields(configured)}
     assert list(fields) == list(ASKED)
@@ -108,17 +108,17 @@ def test_every_field_of_the_form_is_explained_and_must_be_filled_in():
         assert field.schema["description_md"]
 
 
-def test_the_pods_of_a_release_are_waited_for_and_those_of_its_smoke_test_are_not():
-    wanted = removal.pod_labels(planned()).items()
+def test_pod_labels_match_pods_of_a_release_and_no_smoke_pod():
+    labels = removal.pod_labels(planned()).items()
     release = make_release(component="pricing", serviceName="quotes")
     deployment = resources.workload(release, DIGEST, ARTIFACT)[0]
-    assert wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert labels <= deployment["spec"]["template"]["metadata"]["labels"].items()
     smoke = smoke_pod.smoke_pod(release, DIGEST, "")
-    assert not wanted <= smoke["metadata"]["labels"].items()
+    assert not labels <= smoke["metadata"]["labels"].items()
 
 
-def test_pods_that_do_not_end_are_named_with_their_node():
+def test_pods_that_still_run_are_named_with_their_node():
     pods = [{"metadata": {"name": "quotes-1"}, "spec": {"nodeName": "node-7"}}]
-    said = removal.pods_still_running(planned(), pods, 40)
-    assert "pricing-quotes is removed" in said
-    assert "not ended 40 s later: quotes-1 on node-7." in said
+    sentence = removal.pods_still_running(planned(), pods, 40)
+    assert "pricing-quotes is removed" in sentence
+    assert "not ended 40 s later: quotes-1 on node-7." in sentence

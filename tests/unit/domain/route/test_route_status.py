@@ -1,4 +1,4 @@
-"""What a Gateway says of a route, and what is wrong with the Gateway itself."""
+"""The status of a route, and the diagnosis of its Gateway."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HTTPS = Gateway(name="gw", namespace="gateways", section="https")
 
 
 def answered(**changes):
-    """One entry of a route's status."""
+    """One parent entry of a route's status."""
     reference = {"name": "gw", "namespace": "gateways"} | changes.pop("reference", {})
     seen = changes.pop("seen", 2)
-    told = {"Accepted": "True", "ResolvedRefs": "True"} | changes
+    statuses = {"Accepted": "True", "ResolvedRefs": "True"} | changes
     conditions = [
         {"type": kind, "status": status, "reason": "R", "message": "m.", "observedGeneration": seen}
-        for kind, status in told.items()
+        for kind, status in statuses.items()
     ]
     return {"parentRef": reference, "conditions": conditions}
 
@@ -32,11 +32,11 @@ def judged(*parents, gateway=PLAIN):
     return route_status.acceptance(made, gateway)
 
 
-def test_a_route_is_accepted_when_the_gateway_says_so_of_its_present_state():
+def test_a_route_is_accepted_for_its_current_generation():
     assert judged(answered()).accepted
     assert not judged(answered(seen=1)).accepted
-    said = judged(answered(ResolvedRefs="False"))
-    assert (said.problem, said.refused) == ("ResolvedRefs is false, R: m", True)
+    answer = judged(answered(ResolvedRefs="False"))
+    assert (answer.problem, answer.refused) == ("ResolvedRefs is false, R: m", True)
     assert not judged(answered(Accepted="Unknown")).accepted
 
 
@@ -55,14 +55,14 @@ def test_other_conditions_do_not_count():
         {"kind": "Service", "group": ""},
     ],
 )
-def test_only_the_answer_of_the_environments_own_gateway_counts(reference):
-    said = judged(answered(reference=reference), answered(Accepted="False"))
-    assert not said.accepted
-    assert "Accepted is false" in said.problem
+def test_only_conditions_of_the_environments_gateway_count(reference):
+    answer = judged(answered(reference=reference), answered(Accepted="False"))
+    assert not answer.accepted
+    assert "Accepted is false" in answer.problem
     assert judged(answered(reference=reference, Accepted="False"), answered()).accepted
 
 
-def test_each_listener_answers_for_itself():
+def test_each_listener_has_its_own_conditions():
     whole = answered()
     https = answered(reference={"sectionName": "https"}, Accepted="False")
     assert judged(whole, https).accepted
@@ -99,14 +99,14 @@ def seen(*listeners, gateway=PLAIN, host="dev.example.com", conditions=()):
     return route_status.diagnosis(found, gateway, host, "apps")
 
 
-def test_nothing_is_told_of_a_gateway_that_takes_the_route():
+def test_a_gateway_that_serves_the_route_has_no_diagnosis():
     assert seen(listener(hostname="*.example.com")) == ""
     one_bad = {"type": "Programmed", "status": "False", "reason": "ListenersNotValid"}
     assert seen(listener(ready=False), listener("http"), conditions=[one_bad]) == ""
 
 
 @pytest.mark.parametrize(
-    ("listeners", "gateway", "said"),
+    ("listeners", "gateway", "problem"),
     [
         ([listener(ready=False)], PLAIN, "not ready: ResolvedRefs is false, InvalidCertificateRef"),
         ([listener(ready=False), listener("http")], HTTPS, "listener 'https' is not ready"),
@@ -115,19 +115,21 @@ def test_nothing_is_told_of_a_gateway_that_takes_the_route():
         ([listener(from_="Same")], PLAIN, "routes of its own namespace alone"),
     ],
 )
-def test_what_is_wrong_with_a_listener_is_told(listeners, gateway, said):
-    assert said in seen(*listeners, gateway=gateway)
+def test_a_listener_that_does_not_serve_the_route_is_explained(listeners, gateway, problem):
+    assert problem in seen(*listeners, gateway=gateway)
 
 
-def test_what_is_wrong_with_the_gateway_comes_first():
+def test_a_gateway_that_is_not_ready_is_reported_first():
     waiting = {
         "type": "Programmed",
         "status": "False",
         "reason": "Pending",
         "message": "no address",
     }
-    said = seen(listener(ready=False), conditions=[waiting])
-    assert said == "the Gateway gateways/gw is not ready: Programmed is false, Pending: no address"
+    problem = seen(listener(ready=False), conditions=[waiting])
+    assert (
+        problem == "the Gateway gateways/gw is not ready: Programmed is false, Pending: no address"
+    )
     assert route_status.diagnosis(None, PLAIN, "x", "apps") == (
         "the Gateway gateways/gw does not exist"
     )

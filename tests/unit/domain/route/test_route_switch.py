@@ -1,4 +1,4 @@
-"""A service's address changes: the former one answers until the new one does."""
+"""A service's address changes: the former route answers until the new route does."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ def gateways(route):
     return [reference["name"] for reference in route["spec"]["parentRefs"]]
 
 
-def test_both_gateways_and_hosts_are_served_meanwhile():
-    live, wanted = http_route(OLD, "a.example"), http_route(NEW, "b.example")
-    made = route_switch.keep_both(live, wanted)
+def test_both_gateways_and_hosts_are_kept():
+    live, desired = http_route(OLD, "a.example"), http_route(NEW, "b.example")
+    made = route_switch.keep_both(live, desired)
     assert gateways(made) == ["new", "old"]
     assert made["spec"]["hostnames"] == ["b.example", "a.example"]
-    assert made["spec"]["rules"] == wanted["spec"]["rules"]
+    assert made["spec"]["rules"] == desired["spec"]["rules"]
 
 
-def test_every_host_is_served_where_one_of_the_two_states_had_every_host():
-    for live, wanted in (
+def test_hostnames_are_dropped_if_one_route_serves_every_host():
+    for live, desired in (
         (http_route(OLD), http_route(NEW, "b.example")),
         (http_route(OLD, "a.example"), http_route(NEW)),
     ):
-        assert "hostnames" not in route_switch.keep_both(live, wanted)["spec"]
+        assert "hostnames" not in route_switch.keep_both(live, desired)["spec"]
 
 
-def test_a_second_switch_before_the_first_was_done_keeps_what_there_was():
+def test_a_second_switch_during_the_first_keeps_every_parent():
     unfinished = route_switch.keep_both(http_route(OLD), http_route(NEW))
     third = http_route(NEW | {"name": "third"})
     assert gateways(route_switch.keep_both(unfinished, third)) == ["third", "new", "old"]
 
 
-def test_a_gateway_is_not_named_both_with_and_without_a_listener():
+def test_a_gateway_is_not_named_with_and_without_a_listener():
     whole, https = http_route(OLD), http_route(OLD | {"section": "https"})
     assert route_switch.keep_both(whole, https)["spec"]["parentRefs"] == https["spec"]["parentRefs"]
     assert route_switch.keep_both(https, whole)["spec"]["parentRefs"] == whole["spec"]["parentRefs"]
@@ -56,7 +56,7 @@ def test_a_gateway_is_not_named_both_with_and_without_a_listener():
     assert len(route_switch.keep_both(http, https)["spec"]["parentRefs"]) == 2
 
 
-def test_the_former_routes_are_those_that_are_live():
+def test_the_former_routes_are_the_live_ones():
     live, other = http_route(OLD), ingress("nginx")
     assert route_switch.formers(None, None) == []
     kinds = [route["kind"] for route in route_switch.formers(live, other)]
@@ -66,7 +66,7 @@ def test_the_former_routes_are_those_that_are_live():
     assert "status" not in kept
 
 
-def test_the_former_routes_of_a_killed_try_are_those_that_it_recorded():
+def test_the_former_routes_of_a_killed_try_are_read_from_its_annotation():
     recorded = {annotation.FORMER_ROUTES: annotation.pack([http_route(OLD)])}
     assert route_switch.formers(route_switch.annotated(http_route(NEW), recorded), None) == [
         http_route(OLD)
@@ -75,16 +75,16 @@ def test_the_former_routes_of_a_killed_try_are_those_that_it_recorded():
     assert route_switch.formers(first, None) == []
 
 
-def test_an_ingress_keeps_its_former_host_of_the_same_class():
+def test_an_ingress_of_the_same_class_keeps_its_former_host():
     made = route_switch.keep_both(ingress("nginx", "a.example"), ingress("nginx", "b.example"))
     assert [rule["host"] for rule in made["spec"]["rules"]] == ["b.example", "a.example"]
-    live, wanted = ingress("nginx"), ingress("traefik")
-    assert route_switch.keep_both(live, wanted) == wanted
+    live, desired = ingress("nginx"), ingress("traefik")
+    assert route_switch.keep_both(live, desired) == desired
 
 
-def test_annotations_leave_the_wanted_route_as_it_is_and_are_not_put_back():
-    wanted = http_route(NEW)
-    made = route_switch.annotated(wanted, {annotation.REPLACES: "Ingress"})
+def test_annotations_of_the_switch_are_added_to_a_copy_and_not_restored():
+    desired = http_route(NEW)
+    made = route_switch.annotated(desired, {annotation.REPLACES: "Ingress"})
     assert made["metadata"]["annotations"] == {annotation.REPLACES: "Ingress"}
-    assert "annotations" not in wanted["metadata"]
+    assert "annotations" not in desired["metadata"]
     assert "annotations" not in route_switch.as_applied(made)["metadata"]

@@ -1,4 +1,4 @@
-"""The public route, and who owns a path already."""
+"""The public route, and the owners of a path."""
 
 import pytest
 from manifest_engine.domain.route import owners as route_owners
@@ -40,17 +40,17 @@ def test_the_prefix_is_replaced_by_a_rule_with_exactly_one_prefix_match():
     assert {"type": "URLRewrite", "urlRewrite": {"path": rewrite}} in rule["filters"]
 
 
-def test_the_service_is_told_its_prefix_over_what_a_client_claims():
+def test_the_prefix_header_overrides_the_header_of_a_client():
     (rule,) = http_route()["spec"]["rules"]
-    told = {"name": "X-Forwarded-Prefix", "value": "/datafactory/pricing/quotes"}
-    assert rule["filters"][0]["requestHeaderModifier"] == {"set": [told]}
+    header = {"name": "X-Forwarded-Prefix", "value": "/datafactory/pricing/quotes"}
+    assert rule["filters"][0]["requestHeaderModifier"] == {"set": [header]}
 
 
 def test_without_strip_prefix_nothing_is_rewritten():
     assert "filters" not in http_route(route={"stripPrefix": False})["spec"]["rules"][0]
 
 
-def test_the_timeout_is_stated():
+def test_the_timeout_is_set_explicitly():
     assert http_route()["spec"]["rules"][0]["timeouts"] == {"request": "60s"}
 
 
@@ -79,12 +79,12 @@ def test_an_ingress_without_strip_prefix_needs_no_annotation():
     [("/datafactory/pricing/quotes", True), ("/datafactory/pricing/quotes/", True),
      ("/datafactory/pricing/quotes/v2", False)],
 )  # fmt: skip
-def test_the_same_path_and_one_below_it_are_claims(path, whole):
+def test_the_same_path_and_a_path_below_it_are_claims(path, whole):
     (claim,) = route_owners.claims(http_route(), [other(path)])
     assert (claim.owner, claim.whole) == ("HTTPRoute apps/other", whole)
 
 
-def test_a_path_that_only_begins_alike_is_no_claim():
+def test_a_path_with_the_same_beginning_is_no_claim():
     assert route_owners.claims(http_route(), [other("/datafactory/pricing/quotes2")]) == []
 
 
@@ -95,7 +95,7 @@ def test_another_gateway_or_another_host_is_no_claim():
     assert route_owners.claims(mine, elsewhere) == []
 
 
-def test_a_wildcard_host_meets_a_host_below_it():
+def test_a_wildcard_host_covers_a_host_below_it():
     mine = http_route(routing=GATEWAY | {"host": "dev.example.com"})
     found = route_owners.claims(
         mine, [other("/datafactory/pricing/quotes", hosts=["*.example.com"])]
@@ -104,25 +104,25 @@ def test_a_wildcard_host_meets_a_host_below_it():
 
 
 @pytest.mark.parametrize(
-    ("mine", "others", "meet"),
+    ("mine", "others", "conflict"),
     [("dev.example.com", "dev.example.com", True), ("dev.example.com", "*.example.com", True),
      ("dev.example.com", "prod.example.com", False), ("dev.example.com", None, False),
      (None, None, False)],
 )  # fmt: skip
-def test_routes_of_two_kinds_meet_at_a_host_that_both_name(mine, others, meet):
-    """Without a host they may be at two addresses."""
+def test_routes_of_two_kinds_conflict_only_on_a_common_host_name(mine, others, conflict):
+    """Without a host name, the two routes may have different addresses."""
     route = http_route(routing=GATEWAY | ({"host": mine} if mine else {}))
     ingress = http_route(routing=INGRESS | {"host": others})
     ingress["metadata"]["name"] = "other"
-    assert len(route_owners.claims(route, [ingress])) == meet
+    assert len(route_owners.claims(route, [ingress])) == conflict
     ingress, route = {**ingress, "metadata": route["metadata"]}, {
         **route, "metadata": ingress["metadata"],
     }  # fmt: skip
-    assert len(route_owners.claims(ingress, [route])) == meet
+    assert len(route_owners.claims(ingress, [route])) == conflict
 
 
 @pytest.mark.parametrize(
-    ("mine", "others", "meet"),
+    ("mine", "others", "conflict"),
     [
         ({"section": "https"}, {"sectionName": "http"}, False),
         ({"section": "https"}, {"sectionName": "https"}, True),
@@ -134,12 +134,12 @@ def test_routes_of_two_kinds_meet_at_a_host_that_both_name(mine, others, meet):
         ({}, {"kind": "Gateway", "group": "gateway.networking.k8s.io"}, True),
     ],
 )
-def test_routes_on_two_listeners_of_a_gateway_do_not_meet(mine, others, meet):
+def test_routes_on_two_listeners_of_a_gateway_do_not_conflict(mine, others, conflict):
     gateway = {"name": "gw", "namespace": "gateways"}
     route = http_route(routing=GATEWAY | {"gateway": gateway | mine})
     foreign = other("/datafactory/pricing/quotes")
     foreign["spec"]["parentRefs"] = [gateway | others]
-    assert bool(route_owners.claims(route, [foreign])) is meet
+    assert bool(route_owners.claims(route, [foreign])) is conflict
 
 
 def ingress(path, *, host="dev.example.com", **changes):
@@ -151,18 +151,18 @@ def ingress(path, *, host="dev.example.com", **changes):
 
 
 @pytest.mark.parametrize(
-    ("host", "meet"),
+    ("host", "conflict"),
     [("dev.example.com", True), (None, True), ("*.example.com", True), ("*.com", False)],
 )
-def test_a_wildcard_of_an_ingress_stands_for_one_label(host, meet):
+def test_a_wildcard_of_an_ingress_stands_for_one_label(host, conflict):
     found = route_owners.claims(
         http_route(routing=INGRESS), [ingress("/datafactory/pricing/quotes", host=host)]
     )
-    assert [claim.owner for claim in found] == (["Ingress apps/other"] if meet else [])
+    assert [claim.owner for claim in found] == (["Ingress apps/other"] if conflict else [])
 
 
 @pytest.mark.parametrize(
-    ("changes", "meet"),
+    ("changes", "conflict"),
     [
         ({"ingressClassName": "traefik"}, False),
         ({"ingressClassName": None}, True),
@@ -175,10 +175,10 @@ def test_a_wildcard_of_an_ingress_stands_for_one_label(host, meet):
         ),
     ],
 )
-def test_an_ingress_without_a_class_is_anybodys(changes, meet):
+def test_an_ingress_without_a_class_can_conflict_with_any_class(changes, conflict):
     mine = http_route(routing=INGRESS)
     foreign = ingress("/datafactory/pricing/quotes", **changes)
-    assert bool(route_owners.claims(mine, [foreign])) is meet
+    assert bool(route_owners.claims(mine, [foreign])) is conflict
 
 
 def test_our_own_route_is_no_claim():
@@ -187,7 +187,7 @@ def test_our_own_route_is_no_claim():
 
 
 @pytest.mark.parametrize(("label", "claimed"), [("manifest-engine", False), ("Helm", True)])
-def test_a_route_of_our_name_and_the_other_kind_is_ours_only_if_a_release_made_it(label, claimed):
+def test_a_route_of_our_name_and_the_other_kind_is_ours_only_with_our_label(label, claimed):
     host = {"host": "dev.example.com"}
     route, ingress = http_route(routing=GATEWAY | host), http_route(routing=INGRESS)
     for mine, other_kind in ((route, ingress), (ingress, route)):

@@ -1,4 +1,4 @@
-"""What is made of a smoke pod that gave no verdict."""
+"""Errors for a smoke pod without a verdict."""
 
 from manifest_engine.domain.smoke import outcome as smoke_outcome
 
@@ -24,19 +24,19 @@ def event(reason, message):
     }
 
 
-def test_a_prober_that_ran_and_was_heard_of_no_more_points_at_its_node():
+def test_a_running_prober_without_a_verdict_points_to_its_node():
     silent = pod(app={"running": {}}, prober={"running": {}})
     gone_quiet = [event("NodeNotReady", "Node is not ready")]
     for events in ([], gone_quiet):
         error = smoke_outcome.no_verdict_in_time(silent, events)
         assert str(error) == (
-            "The smoke test's pod runs on node aks-agentpool-1, but nothing was heard of it in "
+            "The smoke test's pod runs on node aks-agentpool-1, but did not report in "
             "time; see 'kubectl describe node aks-agentpool-1'."
         )
         assert error.retryable
 
 
-def test_a_service_that_never_started_beside_the_prober_is_told_as_that():
+def test_a_service_that_never_started_is_reported():
     message = "failed to sync secret cache: timed out waiting for the condition"
     waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
     error = smoke_outcome.no_verdict_in_time(pod(app=waiting, prober={"running": {}}), [])
@@ -44,18 +44,18 @@ def test_a_service_that_never_started_beside_the_prober_is_told_as_that():
     assert error.retryable
 
 
-def test_a_pod_that_was_never_seen_gave_no_reason():
+def test_a_pod_that_was_never_seen_has_no_reason():
     error = smoke_outcome.no_verdict_in_time({}, [])
     assert str(error).endswith("did not start in 300 s: it gave no reason.")
 
 
-def test_a_passing_trouble_of_the_node_is_waited_for():
+def test_a_transient_node_error_is_waited_for():
     hiccup = {"reason": "CreateContainerError", "message": "context deadline exceeded"}
     waits = pod(app={"waiting": hiccup}, prober={"running": {}})
     assert smoke_outcome.final_finding(waits) is None
 
 
-def test_a_secret_that_is_missing_is_not():
+def test_a_missing_secret_is_not_waited_for():
     missing = {"reason": "CreateContainerConfigError", "message": 'secret "db" not found'}
     found = smoke_outcome.final_finding(pod(app={"waiting": missing}, prober={"running": {}}))
     assert 'secret "db" not found' in found.sentence

@@ -1,4 +1,4 @@
-"""A verdict counts for one image and one run, and only a good one lets a release through."""
+"""A verdict counts for one image and one run, and only a good verdict is accepted."""
 
 import json
 
@@ -20,12 +20,12 @@ def check(data):
     return verdict.check(data, digest="sha256:d", run_id="run-1")
 
 
-def test_a_good_verdict_on_this_image_by_this_run_passes():
+def test_a_good_verdict_on_this_image_by_this_run_is_accepted():
     assert check(GOOD).status == 200
 
 
 @pytest.mark.parametrize("missing", [None, {}, ""])
-def test_a_green_task_without_a_verdict_is_no_proof(missing):
+def test_a_successful_task_without_a_verdict_is_no_proof(missing):
     with pytest.raises(StateError, match="handed over no verdict"):
         check(missing)
 
@@ -42,9 +42,9 @@ def test_a_bad_verdict_is_refused_with_its_problem():
 
 
 @pytest.mark.parametrize("message", ["", "Killed", "{}", "[]", '{"ok": true}'])
-def test_what_is_no_verdict_is_not_read_as_one(message):
+def test_an_invalid_message_is_no_verdict(message):
     assert verdict.read(message) is None
 
 
-def test_what_the_prober_writes_is_read():
+def test_the_probers_message_is_read():
     assert verdict.read(json.dumps(GOOD)) == verdict.Verdict.model_validate(GOOD, strict=False)

@@ -11,7 +11,7 @@ def test_a_healthy_pod_gives_no_finding():
     assert diagnosis.of_pod(pod(container(ready=True))) is None
 
 
-def test_a_crash_is_told_with_exit_code_and_last_lines():
+def test_a_crash_is_reported_with_exit_code_and_last_log_lines():
     given = container(waiting={"reason": "CrashLoopBackOff"}, last=ended(3, message="a\nb\n"))
     found = diagnosis.of_container(given)
     assert found.sentence == (
@@ -25,7 +25,7 @@ def test_only_the_last_lines_of_a_log_are_repeated():
     assert text.endswith("\n98\n99")
 
 
-def test_colours_of_a_terminal_do_not_get_into_an_error():
+def test_terminal_colours_are_removed():
     assert diagnosis.tail("\x1b[33mGET /\x1b[0m 404").endswith("\nGET / 404")
 
 
@@ -38,31 +38,31 @@ def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
 @pytest.mark.parametrize(
     "last", [ended(1), ended(0, reason="Completed"), ended(137, reason="OOMKilled")]
 )
-def test_a_container_that_runs_is_not_given_up_for_its_earlier_starts(last):
-    """Its database may have been away for the first two."""
+def test_a_running_container_may_still_come_up_after_earlier_crashes(last):
+    """For example, its database was unavailable during the first two starts."""
     found = diagnosis.of_container(container(last=last, restarts=2))
     assert found.final is False
 
 
-def test_one_that_waits_to_be_started_a_fourth_time_is():
+def test_a_container_that_waits_for_its_fourth_start_is_final():
     given = container(waiting={"reason": "CrashLoopBackOff"}, last=ended(1), restarts=2)
     assert diagnosis.of_container(given).final
 
 
 @pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
-def test_one_that_is_being_made_anew_on_a_node_that_came_back_is_not(reason):
+def test_a_container_that_a_returning_node_creates_again_is_not_final(reason):
     given = container(waiting={"reason": reason}, last=ended(255), restarts=9)
     assert diagnosis.of_container(given).final is False
 
 
-def test_a_pod_that_is_ready_now_is_well_however_it_was_before():
+def test_a_ready_pod_gives_no_finding_after_earlier_crashes():
     given = container(ready=True, last=ended(137, reason="OOMKilled"), restarts=7)
     events = [event("Unhealthy", "statuscode: 503"), event("FailedMount", "timed out")]
     assert diagnosis.of_container(given) is None
     assert diagnosis.of_pod(pod(given), events) is None
 
 
-def test_out_of_memory_is_told_as_such_and_not_as_exit_code_137():
+def test_out_of_memory_is_reported_in_place_of_exit_code_137():
     given = container(terminated=ended(137, reason="OOMKilled"))
     assert "more memory than its limit" in diagnosis.of_container(given).sentence
 
@@ -102,14 +102,14 @@ HICCUPS = [
 
 
 @pytest.mark.parametrize(("reason", "message"), HICCUPS)
-def test_a_node_that_is_late_is_waited_for(reason, message):
+def test_a_slow_node_is_transient(reason, message):
     given = container(waiting={"reason": reason, "message": message}, last=ended(1), restarts=2)
     found = diagnosis.of_container(given)
     assert (found.final, found.retryable) == (False, True)
     assert message in found.sentence
 
 
-def test_a_start_that_a_late_node_did_not_manage_is_no_fault_of_the_image():
+def test_a_failed_start_on_a_slow_node_is_retryable():
     late = ended(128, reason="StartError", message="context deadline exceeded")
     found = diagnosis.of_container(container(terminated=late))
     assert (found.final, found.retryable) == (False, True)
@@ -119,7 +119,7 @@ def test_a_start_that_a_late_node_did_not_manage_is_no_fault_of_the_image():
     "message",
     [
         'exec: "gunicorn": executable file not found in $PATH',
-        # Too small a memory limit, as runc tells it.
+        # runc's message for a memory limit that is too small.
         "getting the final child's pid from pipe caused: EOF",
         "read init-p: connection reset by peer",
     ],
@@ -133,7 +133,7 @@ def test_a_container_that_cannot_be_started_is_final_at_once(message):
         assert (found.final, found.retryable) == (True, False)
 
 
-def test_a_failing_probe_is_told_with_what_it_was_answered():
+def test_a_failing_probe_is_reported_with_its_answer():
     events = [
         event("Unhealthy", "old", at="2026-01-01T00:00:00Z"),
         event("Unhealthy", "HTTP probe failed with statuscode: 500", at="2026-01-01T00:00:09Z"),
@@ -144,7 +144,7 @@ def test_a_failing_probe_is_told_with_what_it_was_answered():
     )
 
 
-def test_what_a_probe_was_answered_tells_more_than_a_refused_connection_after_a_restart():
+def test_an_answer_to_a_probe_is_preferred_over_a_later_refused_connection():
     events = [
         event("Unhealthy", "statuscode: 418", at="2026-01-01T00:00:01Z"),
         event("Unhealthy", "connect: connection refused", at="2026-01-01T00:00:09Z"),
@@ -152,7 +152,7 @@ def test_what_a_probe_was_answered_tells_more_than_a_refused_connection_after_a_
     assert "418" in diagnosis.of_pod(pod(container()), events).sentence
 
 
-def test_one_that_was_stopped_for_its_probe_twice_is_given_up_though_it_runs_again():
+def test_a_running_container_that_its_probe_stopped_twice_is_final():
     found = diagnosis.of_container(container(last=ended(143), restarts=2))
     assert "stopped by a signal" in found.sentence
     assert found.final
@@ -165,7 +165,7 @@ def test_a_container_stopped_for_its_probe_has_not_crashed():
     assert found.final
 
 
-def test_a_pod_that_fits_no_node_says_what_the_scheduler_said():
+def test_an_unschedulable_pod_repeats_the_scheduler_message():
     condition = {
         "type": "PodScheduled",
         "status": "False",
@@ -180,7 +180,7 @@ def test_events_of_other_pods_do_not_count():
     assert diagnosis.of_pod(pod(container()), [event("Unhealthy", "x", name="q")]) is None
 
 
-def test_pods_that_cannot_even_be_made_are_told_from_the_deployment():
+def test_pods_that_cannot_be_created_are_reported_from_the_deployment():
     def refused(message):
         condition = {"type": "ReplicaFailure", "status": "True", "message": message}
         return diagnosis.of_creation({"status": {"conditions": [condition]}})
@@ -190,13 +190,13 @@ def test_pods_that_cannot_even_be_made_are_told_from_the_deployment():
     assert refused("admission webhook denied the request").final
 
 
-def test_the_closest_cause_among_several_pods_is_told():
+def test_the_finding_closest_to_the_cause_is_chosen_among_pods():
     crashed = pod(container(terminated=ended(1), restarts=3), name="a")
     waiting = pod(phase="Pending", conditions=[], name="b")
     assert "exit code 1" in diagnosis.of_pods([waiting, crashed]).sentence
 
 
-def test_lines_in_a_row_that_differ_in_their_time_alone_stand_once():
+def test_consecutive_lines_that_differ_only_in_time_are_kept_once():
     text = "start 1\n10:00:01 GET /x 404\n10:00:02 GET /x 404\n10:00:02 GET /y 404\nstart 2"
     assert diagnosis.tail(text).splitlines()[1:] == [
         "start 1",
@@ -206,7 +206,7 @@ def test_lines_in_a_row_that_differ_in_their_time_alone_stand_once():
     ]
 
 
-def test_what_a_pod_wrote_is_printable_and_bounded():
+def test_pod_logs_are_made_printable_and_bounded():
     message = "\0\x1b]0;x\x07\ud83d" + "x" * 1_000_000 + "\nlast"
     found = diagnosis.of_container(container(last=ended(1, message=message), restarts=1))
     assert found is not None

@@ -1,4 +1,4 @@
-"""Why an image cannot be pulled, and whether a later try may succeed."""
+"""Why an image cannot be pulled, and whether a retry may succeed."""
 
 import pytest
 from manifest_engine.domain.workload import diagnosis, image_pull
@@ -7,7 +7,7 @@ from manifest_engine.domain.workload.finding import flat
 from tests.unit.domain.workload.pods import container, event, pod
 
 
-def test_an_image_pull_that_fails_for_good_is_final_and_not_retryable():
+def test_a_permanent_image_pull_error_is_final_and_not_retryable():
     waiting = {"reason": "ImagePullBackOff", "message": "401 unauthorized"}
     found = diagnosis.of_container(container(waiting=waiting))
     assert found.sentence == "the image i@d cannot be pulled: 401 unauthorized"
@@ -15,15 +15,15 @@ def test_an_image_pull_that_fails_for_good_is_final_and_not_retryable():
 
 
 def without_secret(*, times):
-    told = event(
+    unread = event(
         "FailedToRetrieveImagePullSecret",
         "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not "
         "succeed.",
     )
-    return told | {"count": times}
+    return unread | {"count": times}
 
 
-def test_a_node_that_was_late_to_learn_of_the_pull_secret_pulls_again():
+def test_a_node_that_learned_late_of_the_pull_secret_pulls_again():
     for reason in ("ErrImagePull", "ImagePullBackOff"):
         waiting = {"reason": reason, "message": "401 Unauthorized"}
         found = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=1)])
@@ -37,7 +37,7 @@ def test_a_node_that_was_late_to_learn_of_the_pull_secret_pulls_again():
     ("message", "retryable"),
     [("401 Unauthorized", True), ("403 Forbidden", True), ("invalid reference format", False)],
 )
-def test_a_pull_that_was_refused_for_want_of_the_pull_secret_is_retryable(message, retryable):
+def test_a_pull_denied_without_the_pull_secret_is_retryable(message, retryable):
     waiting = {"reason": "ImagePullBackOff", "message": message}
     found = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=3)])
     assert (found.final, found.retryable) == (True, retryable)
@@ -45,7 +45,7 @@ def test_a_pull_that_was_refused_for_want_of_the_pull_secret_is_retryable(messag
 
 
 @pytest.mark.parametrize("message", ["not found", "503 Service Unavailable", "i/o timeout"])
-def test_an_image_pull_that_may_succeed_later_is_retryable(message):
+def test_a_transient_image_pull_error_is_retryable(message):
     waiting = {"reason": "ErrImagePull", "message": message}
     found = diagnosis.of_container(container(waiting=waiting))
     assert (found.final, found.retryable) == (False, True)
@@ -60,7 +60,7 @@ def test_an_image_pull_that_may_succeed_later_is_retryable(message):
         "goaway.example.com/datafactory/broken-pipe/no-such-host:EOF",
     ],
 )
-def test_a_name_that_looks_like_a_passing_fault_is_none(image):
+def test_an_image_name_that_looks_like_a_transient_error_is_ignored(image):
     message = (
         f"{image}: failed to authorize: failed to fetch oauth token: unexpected status from GET "
         f"request to https://{image.partition('/')[0]}/oauth2/token?id=429: 401 Unauthorized; "
@@ -83,7 +83,7 @@ def test_a_name_that_looks_like_a_passing_fault_is_none(image):
         "toomanyrequests: Rate exceeded",
     ],
 )
-def test_a_passing_fault_is_seen_beside_names(message):
+def test_a_transient_error_is_recognised_beside_names(message):
     waiting = {"reason": "ImagePullBackOff", "message": message}
     assert diagnosis.of_container(container(waiting=waiting)).retryable
 
@@ -117,7 +117,7 @@ GET = (
         "failed to copy: httpReadSeeker: failed open: unexpected EOF",
     ],
 )
-def test_a_registry_that_a_node_does_not_reach_for_a_moment_is_worth_a_retry(message):
+def test_a_registry_that_is_briefly_unreachable_is_retryable(message):
     wrapped = f'failed to pull and unpack image "r.example.com/datafactory/quotes:1": {message}'
     for reason in ("ErrImagePull", "ImagePullBackOff"):
         waiting = {"reason": reason, "message": wrapped}
@@ -126,14 +126,14 @@ def test_a_registry_that_a_node_does_not_reach_for_a_moment_is_worth_a_retry(mes
         assert found.sentence.endswith(message[-30:])
 
 
-def test_a_long_message_keeps_its_end_where_the_cause_stands():
+def test_a_long_message_keeps_its_end_with_the_cause():
     text = flat(GET + "EOF")
     assert text.startswith("failed to copy: httpReadSeeker")
     assert text.endswith(": EOF")
     assert len(text) < 610
 
 
-def test_a_host_named_like_a_passing_fault_is_none():
+def test_a_host_name_that_looks_like_a_transient_error_is_ignored():
     message = (
         f"{HEAD}tls: failed to verify certificate: x509: certificate is valid for timeout.example"
         ".com, eof.example.com, broken-pipe.example.com, goaway-1, not r.example.com"
@@ -142,7 +142,7 @@ def test_a_host_named_like_a_passing_fault_is_none():
     assert diagnosis.of_container(container(waiting=waiting)).retryable is False
 
 
-def test_a_long_reference_does_not_hide_why_a_pull_failed():
+def test_a_long_image_reference_does_not_hide_the_cause():
     image = f"{'r' * 200}/name@sha256:{'0' * 64}"
     message = (
         f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
@@ -155,7 +155,7 @@ def test_a_long_reference_does_not_hide_why_a_pull_failed():
     assert found.image_missing
 
 
-def test_a_pull_error_does_not_repeat_the_reference_of_every_layer():
+def test_the_image_reference_is_not_repeated():
     message = (
         'failed to pull and unpack image "i@d": failed to resolve reference "i@d": i@d: not found'
     )

@@ -1,4 +1,4 @@
-"""Two services of one object name are told apart by what the live Deployment bears."""
+"""Two services with one object name are told apart by the labels of the live Deployment."""
 
 import pytest
 from manifest_engine.domain.core import names
@@ -15,7 +15,7 @@ def live(**labels):
     return made
 
 
-def test_the_owner_of_a_name_is_told():
+def test_the_owner_of_a_name_is_named():
     assert names.object_name("a", "b-c") == names.object_name("a-b", "c")
     with pytest.raises(ManifestError) as raised:
         name_collisions.refuse("a", "b-c", live())
@@ -26,9 +26,9 @@ def test_the_owner_of_a_name_is_told():
 @pytest.mark.parametrize(
     "found", [None, live(), {"metadata": {"labels": {}}}, live(**{label.MANAGED_BY: "Helm"})]
 )
-def test_the_service_s_own_and_what_no_release_put_there_is_not_refused(found):
+def test_the_service_s_own_or_a_foreign_deployment_is_accepted(found):
     name_collisions.refuse("a-b", "c", found)
 
 
-def test_a_deployment_that_somebody_else_made_is_for_others_to_judge():
+def test_a_foreign_deployment_is_ignored():
     name_collisions.refuse("a", "b-c", live(**{label.MANAGED_BY: "Helm"}))

@@ -1,4 +1,4 @@
-"""What an API server's refusal means, and whether a retry can mend it."""
+"""What an API server's error response means, and whether a retry can help."""
 
 import json
 
@@ -32,20 +32,20 @@ def test_a_conflict_names_each_manager_with_its_fields():
     assert found.retryable is False
 
 
-def test_a_missing_permission_names_verb_resource_and_what_to_bind():
+def test_a_missing_permission_names_verb_resource_and_role():
     message = 'User "u" cannot patch resource "deployments" in API group "apps" in the namespace'
     found = explain(403, status(message, reason="Forbidden"), ATTEMPT)
     assert "may not patch deployments.apps in namespace 'apps'" in found.sentence
     assert "verb 'patch' on 'deployments.apps'" in found.sentence
 
 
-def test_a_quota_is_no_missing_permission_and_may_free_itself():
+def test_an_exceeded_quota_is_retryable_and_no_missing_permission():
     found = explain(403, status("exceeded quota: small, requested: cpu=2"), ATTEMPT)
     assert "quota" in found.sentence
     assert found.retryable
 
 
-def test_an_apply_that_may_not_create_names_create():
+def test_an_apply_without_the_create_verb_names_create():
     message = 'User "u" cannot create resource "pods" in API group "" in the namespace "apps"'
     found = explain(403, status(message, reason="Forbidden"), ATTEMPT)
     assert "may not create pods in namespace 'apps'" in found.sentence
@@ -60,7 +60,7 @@ def test_an_apply_that_may_not_create_names_create():
         'admission webhook "policies.example.com" denied the request: no',
     ],
 )
-def test_a_policy_is_named_as_admission_and_says_what_to_do(code, message):
+def test_an_admission_policy_is_named_with_advice(code, message):
     found = explain(code, status(message), ATTEMPT)
     assert (found.reason, found.retryable) == ("Admission", False)
     assert "whoever keeps the policy" in found.sentence
@@ -71,17 +71,17 @@ def test_a_missing_namespace_is_named():
     assert "namespace 'apps' does not exist" in explain(404, body, ATTEMPT).sentence
 
 
-def test_a_kind_that_the_cluster_does_not_know_is_named():
+def test_an_unknown_kind_is_named():
     found = explain(404, "404 page not found\n", ATTEMPT)
     assert found.reason == "NoSuchKind"
 
 
-def test_an_immutable_field_says_that_the_object_must_go():
+def test_an_immutable_field_advises_to_remove_the_object():
     found = explain(422, status("spec.selector: Invalid value: field is immutable"), ATTEMPT)
     assert found.reason == "Immutable"
     assert "Remove the object" in found.sentence
 
 
 @pytest.mark.parametrize("code", [429, 500, 503, 504])
-def test_an_api_server_in_trouble_may_be_asked_again(code):
+def test_an_unavailable_api_server_is_retryable(code):
     assert explain(code, "", ATTEMPT).retryable

@@ -1,4 +1,4 @@
-"""The objects of a release: what is wanted, and that wanting the same twice is the same."""
+"""The objects of a release; the same manifest gives the same objects."""
 
 import json
 
@@ -33,9 +33,9 @@ def kinds(**fields):
     return [item["kind"] for item in objects(**fields)]
 
 
-def live(wanted, *, reason="NewReplicaSetAvailable", generation=1, updated=1):
-    """The Deployment of ``wanted`` as the cluster would show it."""
-    made = json.loads(json.dumps(wanted[0]))
+def live(objects, *, reason="NewReplicaSetAvailable", generation=1, updated=1):
+    """The Deployment of ``objects`` with a status, as the cluster shows it."""
+    made = json.loads(json.dumps(objects[0]))
     made["metadata"]["generation"] = generation
     condition = {"type": "Progressing", "status": "True", "reason": reason}
     made["status"] = {
@@ -46,11 +46,11 @@ def live(wanted, *, reason="NewReplicaSetAvailable", generation=1, updated=1):
     return made
 
 
-def test_the_image_is_run_by_digest():
+def test_the_image_is_deployed_by_digest():
     assert container()["image"] == f"registry.example/datafactory/pricing/quotes@{DIGEST}"
 
 
-def test_the_selector_has_nothing_that_a_later_release_could_change():
+def test_the_selector_does_not_depend_on_the_release():
     chosen = deployment(version="1.0")["spec"]["selector"]
     assert chosen == deployment(version="2.0")["spec"]["selector"]
     assert set(chosen["matchLabels"]) == {
@@ -66,23 +66,23 @@ def test_service_and_budget_select_the_pods_of_the_deployment():
     assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
-def test_a_single_replica_has_no_budget_which_would_block_every_drain():
+def test_a_single_replica_has_no_disruption_budget():
     assert kinds(replicas=1) == ["Deployment", "Service"]
 
 
-def test_with_autoscale_replicas_is_left_to_the_autoscaler():
+def test_with_autoscale_replicas_is_not_set():
     scale = {"minReplicas": 1, "maxReplicas": 3}
     assert "replicas" not in deployment(autoscale=scale)["spec"]
     assert kinds(autoscale=scale) == ["Deployment", "Service", "HorizontalPodAutoscaler"]
 
 
 @pytest.mark.parametrize(("replicas", "surge"), [(1, "100%"), (3, "100%"), (4, "25%")])
-def test_no_pod_goes_before_its_successor_is_there_and_few_come_side_by_side(replicas, surge):
+def test_no_pod_stops_before_its_successor_is_ready_and_a_few_start_together(replicas, surge):
     strategy = deployment(replicas=replicas)["spec"]["strategy"]["rollingUpdate"]
     assert strategy == {"maxUnavailable": 0, "maxSurge": surge}
 
 
-def test_a_pod_answers_while_it_drains_and_still_has_time_left():
+def test_the_grace_period_is_longer_than_the_drain():
     assert container()["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
     assert pod()["terminationGracePeriodSeconds"] > 5
     assert pod()["shareProcessNamespace"] is True
@@ -95,7 +95,7 @@ def test_probes_ask_the_health_path_on_the_service_port():
         assert made[kind]["httpGet"] == {"path": "/up?deep=1", "port": "http", "scheme": "HTTP"}
 
 
-def test_the_service_may_take_as_long_to_start_as_the_smoke_test_allows():
+def test_the_startup_time_is_that_of_the_smoke_test():
     made = container(smokeTest={"timeoutSeconds": 90})
     assert made["startupProbe"]["failureThreshold"] * made["startupProbe"]["periodSeconds"] == 90
 
@@ -106,19 +106,19 @@ def test_a_dollar_in_a_variable_is_not_expanded():
     ]
 
 
-def test_a_secret_is_referred_to_never_read():
+def test_a_secret_is_referenced_and_never_read():
     assert container(secretEnv={"DB": "quote-db/password"})["env"] == [
         {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "quote-db", "key": "password"}}}
     ]
 
 
-def test_the_container_has_no_rights_but_may_be_root():
+def test_the_container_has_no_privileges_but_may_run_as_root():
     made = container()["securityContext"]
     assert made == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     assert pod()["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
 
-def test_the_environment_says_where_pods_run_and_as_whom():
+def test_the_environment_sets_node_selector_service_account_and_pull_secrets():
     given = {
         "imagePullSecrets": ["registry"],
         "serviceAccount": "quotes",
@@ -130,12 +130,12 @@ def test_the_environment_says_where_pods_run_and_as_whom():
     assert made["nodeSelector"] == {"pool": "apps"}
 
 
-def test_without_a_service_account_pods_get_no_token():
+def test_without_a_service_account_no_token_is_mounted():
     assert pod()["automountServiceAccountToken"] is False
     assert "automountServiceAccountToken" not in pod(cluster={"serviceAccount": "quotes"})
 
 
-def test_the_run_is_told_by_annotations_that_restart_nothing():
+def test_annotations_of_the_run_are_not_on_the_pod_template():
     made = deployment()
     written = made["metadata"]["annotations"]
     assert written[annotation.RUN_ID] == "run-1"
@@ -147,7 +147,7 @@ def test_the_run_is_told_by_annotations_that_restart_nothing():
     assert "annotations" not in made["spec"]["template"]["metadata"]
 
 
-def test_two_runs_that_want_the_same_have_the_same_hash():
+def test_two_runs_with_the_same_manifest_have_the_same_hash():
     one = deployment(run_id="run-1")["metadata"]["annotations"]
     two = deployment(run_id="run-2")["metadata"]["annotations"]
     assert one[annotation.RELEASE_HASH] == two[annotation.RELEASE_HASH]
@@ -157,25 +157,25 @@ def test_two_runs_that_want_the_same_have_the_same_hash():
     "change",
     [{"version": "1.1"}, {"env": {"A": "b"}}, {"replicas": 3}, {"owner": "bob"}, {"port": 9}],
 )
-def test_what_differs_has_another_hash(change):
+def test_a_changed_release_has_another_hash(change):
     one, two = deployment()["metadata"]["annotations"], deployment(**change)["metadata"]
     assert one[annotation.RELEASE_HASH] != two["annotations"][annotation.RELEASE_HASH]
 
 
-def test_the_same_release_again_is_applied_exactly_as_it_is():
+def test_applying_the_live_release_again_changes_nothing():
     first = carry_over(objects(run_id="run-1"), None)
     again = carry_over(objects(run_id="run-2"), live(first))
     assert again == first
 
 
-def test_the_release_to_return_to_is_the_live_one_once_it_was_available():
+def test_the_last_good_release_is_the_live_one_after_a_completed_rollout():
     first = objects(version="1.0")
     second = carry_over(objects(version="2.0"), live(first))
     packed = second[0]["metadata"]["annotations"][annotation.LAST_GOOD]
     assert history.restore(packed) == first
 
 
-def test_a_release_that_never_came_up_is_not_returned_to():
+def test_a_release_that_never_came_up_is_not_the_last_good_one():
     good = objects(version="1.0")
     bad = carry_over(objects(version="2.0"), live(good))
     third = carry_over(objects(version="3.0"), live(bad, reason="ReplicaSetUpdated"))
@@ -183,27 +183,27 @@ def test_a_release_that_never_came_up_is_not_returned_to():
     assert history.restore(packed) == good
 
 
-def test_a_retry_of_the_same_release_keeps_what_it_would_return_to():
+def test_a_retry_of_the_same_release_keeps_the_last_good_one():
     good = objects(version="1.0")
     bad = carry_over(objects(version="2.0"), live(good))
     again = carry_over(objects(version="2.0"), live(bad, reason="ReplicaSetUpdated"))
     assert again == bad
 
 
-def test_a_state_that_the_controller_has_not_seen_counts_for_nothing():
+def test_a_status_of_an_older_generation_does_not_count():
     shown = live(objects())
     shown["metadata"]["generation"] = 2
     assert history.is_complete(shown) is False
 
 
-def test_a_state_whose_pods_are_not_made_yet_shows_the_former_ones_success():
+def test_a_status_without_updated_pods_is_not_complete():
     assert history.is_complete(live(objects(), updated=0)) is False
     asleep = live(objects(), updated=0)
     asleep["spec"]["replicas"] = 0
     assert history.is_complete(asleep) is True
 
 
-def test_a_first_release_is_marked_until_one_has_come_up():
+def test_a_release_is_marked_as_first_until_one_has_come_up():
     first = carry_over(objects(version="1.0"), None)
     second = carry_over(objects(version="2.0"), live(first, reason="ReplicaSetUpdated"))
     third = carry_over(objects(version="3.0"), live(second))
@@ -221,13 +221,13 @@ def test_a_first_release_is_marked_until_one_has_come_up():
         (1, {"autoscale": {"minReplicas": 2, "maxReplicas": 20}}, 2),
     ],
 )
-def test_a_rollout_has_a_minute_for_each_pod_that_there_is(live_replicas, fields, pods):
+def test_a_rollout_has_a_minute_per_pod(live_replicas, fields, pods):
     release = make_release(**fields)
     applied = {"spec": {"replicas": live_replicas}}
     assert rollout_seconds(release, applied) == progress_deadline(release) + 60 * pods
 
 
-def test_a_damaged_record_is_no_record():
+def test_a_damaged_record_counts_as_missing():
     assert history.restore("H4sIAAAA") is None
     assert history.restore(None) is None
 
@@ -237,7 +237,7 @@ def test_a_manifest_too_large_to_be_recorded_is_refused():
         objects(env={f"V{i}": "x" * 3000 for i in range(100)})
 
 
-def test_smoke_pods_bear_no_label_that_the_service_selects_by():
+def test_smoke_pods_have_no_label_that_the_service_selects():
     from manifest_engine.domain.smoke import pod as smoke_pod
 
     release = make_release()

@@ -4,12 +4,12 @@ import pytest
 from manifest_engine.domain.workload.rollout import Done, Failed, Waiting, status
 
 
-def deployment(*, generation=2, observed=2, wanted=2, reason="ReplicaSetUpdated", **counts):
+def deployment(*, generation=2, observed=2, desired=2, reason="ReplicaSetUpdated", **counts):
     condition = {"type": "Progressing", "status": "True", "reason": reason}
     names = {"updated": "updatedReplicas", "existing": "replicas", "available": "availableReplicas"}
     return {
         "metadata": {"generation": generation},
-        "spec": {"replicas": wanted, "progressDeadlineSeconds": 90},
+        "spec": {"replicas": desired, "progressDeadlineSeconds": 90},
         "status": {"observedGeneration": observed, "conditions": [condition]}
         | {names[key]: value for key, value in counts.items()},
     }
@@ -25,28 +25,28 @@ def deployment(*, generation=2, observed=2, wanted=2, reason="ReplicaSetUpdated"
         ({}, "0 of 2 new pods have been made"),
     ],
 )
-def test_it_waits_for_what_is_still_missing(given, text):
+def test_a_rollout_waits_for_updated_and_available_pods(given, text):
     found = status(deployment(**given))
     assert isinstance(found, Waiting)
     assert text in found.text
 
 
-def test_it_is_done_when_all_pods_are_new_and_available():
+def test_a_rollout_is_done_when_all_pods_are_new_and_available():
     assert status(deployment(updated=2, existing=2, available=2)) == Done(2)
 
 
-def test_the_deadline_for_progress_counts_before_the_numbers():
+def test_an_exceeded_progress_deadline_fails_first():
     given = deployment(reason="ProgressDeadlineExceeded", updated=2, existing=2, available=2)
     assert status(given) == Failed("no progress for 90 s (progressDeadlineSeconds)")
 
 
-def test_a_deadline_of_an_earlier_state_does_not_count():
+def test_a_deadline_of_an_older_generation_does_not_count():
     found = status(deployment(observed=1, reason="ProgressDeadlineExceeded"))
     assert isinstance(found, Waiting)
 
 
-def test_no_replicas_wanted_is_done_at_once():
-    assert status(deployment(wanted=0)) == Done(0)
+def test_zero_replicas_are_done_at_once():
+    assert status(deployment(desired=0)) == Done(0)
 
 
 def paused(**counts):
@@ -62,11 +62,11 @@ def paused(**counts):
         {"existing": 2, "available": 2},
         {"updated": 1, "existing": 3, "available": 3},
         {"updated": 2, "existing": 3, "available": 3},
-        # Of before it was paused; the controller leaves it as it is.
+        # The condition is from before the pause; the controller keeps it.
         {"reason": "ProgressDeadlineExceeded", "existing": 2},
     ],
 )
-def test_a_paused_deployment_is_not_waited_for(given):
+def test_a_paused_deployment_fails(given):
     found = status(paused(**given))
     assert isinstance(found, Failed)
     assert "is paused" in found.reason
@@ -75,10 +75,10 @@ def test_a_paused_deployment_is_not_waited_for(given):
     )
 
 
-def test_a_pause_is_of_no_matter_once_all_pods_are_made():
+def test_a_pause_after_all_pods_are_created_is_ignored():
     assert status(paused(updated=2, existing=2, available=2)) == Done(2)
     assert isinstance(status(paused(updated=2, existing=2, available=1)), Waiting)
 
 
-def test_a_pause_of_which_the_controller_does_not_know_yet_is_waited_for():
+def test_a_pause_that_the_controller_has_not_seen_is_waited_for():
     assert isinstance(status(paused(observed=1)), Waiting)
