@@ -122,8 +122,8 @@ def test_the_field_rebuild_of_a_persons_run_is_refused(run):
 
 def test_what_a_manifest_may_not_reach_is_refused_before_anything_is_built(run):
     outcome = run("deploy_service", MANIFEST | {"secretEnv": {"DB": "registry/.dockerconfigjson"}})
-    assert "Kubernetes keeps a pull secret's login, which no service gets" in outcome.error
+    assert "Kubernetes keeps a pull secret's login, which no service may read" in outcome.error
     outcome = run("deploy_service", MANIFEST | {"artifact": "restricted/a.zip"})
-    assert "does not lie where 'stage' takes artifacts from: datafactory" in outcome.error
+    assert "is not in a repository that 'stage' allows: datafactory" in outcome.error
     outcome = run("deploy_service", MANIFEST | {"secretEnv": {"DB": "other-service/password"}})
-    assert "the service e2e-access may have those named" in outcome.error
+    assert "the service e2e-access may use Secrets whose name is" in outcome.error

@@ -64,7 +64,7 @@ class Archive:
         if len(self._files) == 1 and is_archive(only := next(iter(self._files))):
             raise ArtifactError(
                 f"The artifact contains another archive, {quoted(only)}, and nothing else; publish "
-                "a ZIP of the files in it."
+                "a ZIP with the files of that archive."
             )
         self._ignore = self._ignore_rules()
         self._context = {
@@ -131,8 +131,9 @@ class Archive:
         if found := next(filter(is_misplaced_dockerfile, sorted(self._context)), None):
             raise ArtifactError(
                 f"The artifact has {quoted(found)}, which would not be used: rename it to "
-                f"{DOCKERFILE}, in exactly these letters (its paths count from the ZIP's root). "
-                "To build with the standard Dockerfile, leave it out, or name it in .dockerignore."
+                f"{DOCKERFILE}, with exactly this spelling (its paths are relative to the ZIP's "
+                "root). To build with the standard Dockerfile, remove this file or list it in "
+                ".dockerignore."
             )
 
     def tar_stream(self, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:

@@ -47,14 +47,14 @@ def safe_path(name: str) -> str:
     if "\\" in name:
         raise member_error(
             name,
-            "has a backslash in its name, as .NET's ZipFile before 4.6.1 writes it between "
+            "has a backslash in its name, as .NET's ZipFile before 4.6.1 writes between "
             "folders; pack the ZIP with '/' between them (7-Zip, or tar -a -c -f service.zip *)",
         )
     if name.startswith("/") or _DRIVE.match(name):
         raise member_error(name, "has an absolute path; pack the ZIP with relative paths")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise member_error(name, "leads out of its folder by '..'; pack the ZIP without it")
+        raise member_error(name, "leads out of the ZIP's root by '..'; pack the ZIP without '..'")
     path = "/".join(parts)
     if any(len(part.encode()) > _PART_MAX for part in parts) or len(path.encode()) > _PATH_MAX:
         raise member_error(name, f"has a longer name than Linux allows ({_PART_MAX} bytes)")
@@ -78,9 +78,7 @@ def folders_of(members: Iterable[tuple[str, bool]]) -> set[str]:
             parent = parent.rpartition("/")[0]
             characters += len(parent)
             if characters > _FOLDERS_MAX:
-                raise member_error(
-                    path, "is one of too many folders in folders; pack fewer of them"
-                )
+                raise member_error(path, "is in too many nested folders; pack fewer folders")
     return {path for path, is_folder in taken.items() if is_folder}
 
 
@@ -92,8 +90,8 @@ def _claim(taken: dict[str, bool], path: str, is_folder: bool) -> bool:
     if is_folder and taken[path]:
         return False
     if is_folder or taken[path]:
-        raise member_error(path, "is a file and a folder at once; pack the ZIP anew")
-    raise member_error(path, "is in the ZIP twice; pack the ZIP anew")
+        raise member_error(path, "is a file and a folder at once; pack the ZIP again")
+    raise member_error(path, "is in the ZIP twice; pack the ZIP again")
 
 
 def refuse_name_collisions(files: Iterable[str]) -> None:

@@ -103,9 +103,9 @@ def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
     kind = stat.S_IFMT(mode)
     is_folder = name.endswith("/")
     if is_folder and info.file_size:
-        raise member_error(name, "is a folder with content; pack the ZIP anew")
+        raise member_error(name, "is a folder with content; pack the ZIP again")
     if not is_folder and not path:
-        raise member_error(name, "is a file without a name; pack the ZIP anew")
+        raise member_error(name, "is a file without a name; pack the ZIP again")
     if not is_folder and kind == stat.S_IFDIR:
         raise member_error(name, "is a folder by its attributes, but its name does not end in '/'")
     if info.flag_bits & _ENCRYPTED:
@@ -117,7 +117,9 @@ def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
         raise member_error(name, "is a patch of another file; pack the ZIP with Deflate, as usual")
     deflated = info.compress_type == zipfile.ZIP_DEFLATED
     if not deflated and info.compress_size != info.file_size:
-        raise member_error(name, "is stored, yet has two sizes; pack the ZIP anew")
+        raise member_error(
+            name, "is stored without compression, but has two sizes; pack the ZIP again"
+        )
     if info.file_size > max(_SMALL, limits.ratio * info.compress_size):
         raise member_error(
             name,
@@ -143,9 +145,7 @@ def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
 
 def _unsupported(kind: int) -> str:
     if kind == stat.S_IFLNK:
-        return (
-            "is a symbolic link; put the file itself in its place, or the link into .dockerignore"
-        )
+        return "is a symbolic link; replace it by the file itself, or list it in .dockerignore"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a device, pipe or socket; leave it out"
     return ""
@@ -165,7 +165,8 @@ def _ends(infos: list[zipfile.ZipInfo], directory: int) -> dict[int, int]:
         if info.header_offset < 0 or least > end:
             raise member_error(
                 info.orig_filename,
-                "overlaps with another member, or reaches out of the file; pack the ZIP anew",
+                "overlaps with another member, or reaches beyond the end of the file; "
+                "pack the ZIP again",
             )
         ends[info.header_offset] = end
     return ends
@@ -226,13 +227,13 @@ def read_member(file: BinaryIO, member: Member) -> Iterator[bytes]:
     for block in _inflated(packed, member) if member.deflated else packed:
         size += len(block)
         if size > member.size:
-            raise _mismatch(member, f"more than the {member.size} bytes that it is said to have")
+            raise _mismatch(member, f"more than the declared {member.size} bytes")
         crc = zlib.crc32(block, crc)
         yield block
     if size != member.size:
-        raise _mismatch(member, f"{size} bytes, not the {member.size} that it is said to have")
+        raise _mismatch(member, f"{size} bytes instead of the declared {member.size}")
     if crc != member.crc:
-        raise _mismatch(member, "other content than its checksum (CRC-32) says")
+        raise _mismatch(member, "content that does not match its checksum (CRC-32)")
 
 
 def _packed(file: BinaryIO, member: Member) -> Iterator[bytes]:
@@ -241,19 +242,19 @@ def _packed(file: BinaryIO, member: Member) -> Iterator[bytes]:
     file.seek(member.offset)
     header = file.read(_LOCAL.size + len(name))
     if len(header) < _LOCAL.size or not header.startswith(_SIGNATURE):
-        raise _mismatch(member, "no header where the directory says")
+        raise _mismatch(member, "no local header where the central directory points to")
     *_, name_length, extra_length = _LOCAL.unpack_from(header)
     if name_length != len(name) or header[_LOCAL.size :] != name:
-        raise _mismatch(member, "another name in its own header")
+        raise _mismatch(member, "another name in its local header")
     start = member.offset + _LOCAL.size + name_length + extra_length
     if start + member.packed_size > member.end:
-        raise _mismatch(member, "bytes in common with another member")
+        raise _mismatch(member, "data that overlaps with another member")
     file.seek(start)
     left = member.packed_size
     while left:
         block = file.read(min(BLOCK, left))
         if not block:
-            raise _mismatch(member, f"{left} bytes less than the directory says")
+            raise _mismatch(member, f"{left} bytes less than the central directory declares")
         left -= len(block)
         yield block
 
@@ -268,7 +269,7 @@ def _inflated(packed: Iterator[bytes], member: Member) -> Iterator[bytes]:
             try:
                 block = inflater.decompress(rest, BLOCK)
             except zlib.error as error:
-                raise _mismatch(member, "broken compressed data") from error
+                raise _mismatch(member, "invalid compressed data") from error
             if block:
                 yield block
             rest = inflater.unconsumed_tail
@@ -278,7 +279,7 @@ def _inflated(packed: Iterator[bytes], member: Member) -> Iterator[bytes]:
         if inflater.unused_data:
             raise _mismatch(member, "bytes after the end of its compressed data")
     if not inflater.eof:
-        raise _mismatch(member, "compressed data that break off")
+        raise _mismatch(member, "truncated compressed data")
 
 
 def _mismatch(member: Member, what: str) -> ArtifactError:

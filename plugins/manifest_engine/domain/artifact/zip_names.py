@@ -21,8 +21,8 @@ _FAT = 0
 class Guess(StrEnum):
     """How a name that violates the format was read; continues a sentence."""
 
-    UTF8 = "does not say its encoding and was read as UTF-8"
-    CP437 = "does not say its encoding and was read as code page 437"
+    UTF8 = "has no declared encoding and was read as UTF-8"
+    CP437 = "has no declared encoding and was read as code page 437"
     BACKSLASHES = "had backslashes between folders"
 
 

@@ -1,1 +1,1 @@
-"""Builds: what an image follows from, its builder and its cache."""
+"""Builds: the inputs of an image, the builder, the cache and the allowed sources."""

@@ -37,8 +37,8 @@ _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORE
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
 _REFERENCE_MAX = 1024
-"""Characters of an image's reference, or of what stands for a part of it; registries take 255 for a
-repository. Longer ones are cut: arguments in arguments could fill the memory."""
+"""Characters of an image reference, and of the value of one argument; registries allow 255 for a
+repository. Longer texts are cut, since nested arguments could fill the memory."""
 _REFERENCE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 
 

@@ -39,8 +39,8 @@ the rest of the output."""
 _LINE_END = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f"
-    r"\ud800-\udfff"  # surrogates: alone in a str, they cannot be encoded
-    r"\u202a-\u202e\u2066-\u2069]"  # bidirectional overrides: text reads as what it is not
+    r"\ud800-\udfff"  # lone surrogates, which cannot be encoded
+    r"\u202a-\u202e\u2066-\u2069]"  # bidirectional overrides, which reorder the shown text
 )
 _RAW_PER_PRINTABLE = 4
 """Raw characters that are read for each allowed character: escape sequences take some of them."""

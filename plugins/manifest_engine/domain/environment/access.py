@@ -39,8 +39,8 @@ def _entry(text: str) -> str:
         raise ValueError(f"{text!r} is neither the name of an Airflow user nor {ROLE}NAME")
     if text.startswith(_NOT_KNOWN):
         raise ValueError(
-            f"{text!r} cannot be judged: Airflow tells a task no groups and teams of a user; "
-            f"name users, or {ROLE}NAME with the simple auth manager"
+            f"{text!r} cannot be checked: Airflow does not tell a task the groups and teams of a "
+            f"user; name users, or {ROLE}NAME with the simple auth manager"
         )
     if len(text) > _USER_MAX:
         raise ValueError(f"{text[:20]!r}… is longer than {_USER_MAX} characters")

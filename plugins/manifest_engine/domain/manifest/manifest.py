@@ -169,16 +169,16 @@ class Manifest(Model):
         if len(name) > names.LABEL_MAX:
             raise ValueError(
                 f"component and serviceName make {name!r}, {len(name)} characters; Kubernetes "
-                f"takes {names.LABEL_MAX}: shorten one by {len(name) - names.LABEL_MAX}"
+                f"allows {names.LABEL_MAX}: shorten one by {len(name) - names.LABEL_MAX}"
             )
         if not name[0].isalpha():
             raise ValueError(
-                f"component {self.component!r} must begin with a letter, since a Kubernetes "
-                "Service's name does (RFC 1035)"
+                f"component {self.component!r} must begin with a letter, because the "
+                "name of a Kubernetes Service must (RFC 1035)"
             )
         both = sorted(self.env.keys() & self.secret_env.keys())
         if both:
-            raise ValueError(f"{both[0]} stands in env and in secretEnv; keep one of them")
+            raise ValueError(f"{both[0]} is in env and in secretEnv; keep only one of them")
         return self
 
     @property

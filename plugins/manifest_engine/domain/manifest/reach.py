@@ -1,7 +1,7 @@
 """Which Secrets and artifact repositories a manifest may name in its environment.
 
-The rules check names alone. The type of a Secret would say more, but our role may not read Secrets,
-and reading only the metadata needs the same permission as reading the values.
+The rules check only names. The type of a Secret would say more, but our role may not read Secrets,
+and Kubernetes needs the same permission for the metadata as for the values.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ def require_allowed(manifest: Manifest, environment: Environment) -> None:
         if key in _FORBIDDEN_KEYS:
             raise NotAllowed(
                 f"{field} names the key {key!r} of the Secret {secret!r}. Under that key "
-                f"Kubernetes keeps {_FORBIDDEN_KEYS[key]}, which no service gets; keep another "
-                "value under another key."
+                f"Kubernetes keeps {_FORBIDDEN_KEYS[key]}, which no service may read; store other "
+                "values under another key."
             )
         if secret in environment.cluster.image_pull_secrets:
             raise NotAllowed(
                 f"{field} names the Secret {secret!r}, with which {manifest.environment!r} pulls "
-                "images (cluster.imagePullSecrets in environments.yaml); no service gets it."
+                "images (cluster.imagePullSecrets in environments.yaml); no service may read it."
             )
         if secret.startswith(_BOOTSTRAP) or _GENERATED.search(secret):
             raise NotAllowed(
-                f"{field} names the Secret {secret!r}. Kubernetes gives such names to tokens and "
-                "logins of its own, which no service gets; give yours another name."
+                f"{field} names the Secret {secret!r}. Kubernetes gives such names to its own "
+                "tokens and logins, which no service may read; give the Secret another name."
             )
         if not _is_own(secret, manifest) and not _is_listed(secret, environment):
             own = names.object_name(manifest.component, manifest.service_name)
             raise NotAllowed(
                 f"{field} names the Secret {secret!r}. In {manifest.environment!r} the service "
-                f"{own} may have those named {own!r}, or {own + '-'!r} and more"
+                f"{own} may use Secrets whose name is {own!r} or begins with {own + '-'!r}"
                 f"{_listed_secrets(environment)}. Rename the Secret, or have it added to "
                 "cluster.allowedSecrets in environments.yaml."
             )
@@ -93,9 +93,9 @@ def refuse_other_owners(
     for owner, secret in other_owners(manifest, environment).items():
         if owner in deployed:
             raise NotAllowed(
-                f"secretEnv names the Secret {secret!r}, which belongs to the service {owner}: of "
-                "several services that a Secret's name begins with, the longest has it. Rename "
-                "the Secret, or have it added to cluster.allowedSecrets in environments.yaml."
+                f"secretEnv names the Secret {secret!r}, which belongs to the service {owner}: a "
+                "Secret belongs to the service with the longest matching name. Rename the Secret, "
+                " or have it added to cluster.allowedSecrets in environments.yaml."
             )
 
 
@@ -109,8 +109,8 @@ def _require_repository(manifest: Manifest, environment: Environment) -> None:
     path = manifest.artifact
     if path is not None and not any(path.startswith(f"{place}/") for place in allowed):
         raise NotAllowed(
-            f"The artifact {path!r} does not lie where {manifest.environment!r} takes artifacts "
-            f"from: {', '.join(allowed)} (artifactory.repository and allowedRepositories in "
+            f"The artifact {path!r} is not in a repository that {manifest.environment!r} allows: "
+            f"{', '.join(allowed)} (artifactory.repository and allowedRepositories in "
             "environments.yaml). Upload or copy it there, or have its repository added."
         )
 
@@ -133,4 +133,4 @@ def _is_listed(secret: str, environment: Environment) -> bool:
 
 def _listed_secrets(environment: Environment) -> str:
     listed = environment.cluster.allowed_secrets
-    return f", and those that cluster.allowedSecrets lists: {', '.join(listed)}" if listed else ""
+    return f", and those in cluster.allowedSecrets: {', '.join(listed)}" if listed else ""

@@ -65,8 +65,9 @@ def _table(
     for name, rules in properties.items():
         inner = _inner(rules, definitions)
         default = "required" if name in required else _default(name, rules, inner)
-        what = rules.get("description") or inner.get("description") or ""
-        yield f"| `{name}` | {_type(inner)} | {default} | {_escaped(what)} |"
+        description = rules.get("description") or inner.get("description") or ""
+        cell = description.replace("|", r"\|")
+        yield f"| `{name}` | {_type(inner)} | {default} | {cell} |"
     yield ""
 
 
@@ -96,10 +97,6 @@ def _default(name: str, rules: dict[str, Any], inner: dict[str, Any]) -> str:
     if "default" not in rules and "properties" in inner:
         return f"[below](#{name.lower()})"
     return "none" if default in (None, {}, []) else f"`{json.dumps(default)}`"
-
-
-def _escaped(what: str) -> str:
-    return what.replace("|", r"\|")
 
 
 if __name__ == "__main__":

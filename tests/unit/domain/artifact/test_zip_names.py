@@ -61,7 +61,7 @@ def test_a_name_is_decoded_as_the_packer_encoded_the_name(part: Part, guess: str
     made = opened(OTHER, part)
 
     assert made.members == ("app.py", NAME)
-    message = f"The ZIP's name {NAME!r} does not say its encoding and was read as {guess}."
+    message = f"The ZIP's name {NAME!r} has no declared encoding and was read as {guess}."
     assert made.notes == ([message] if guess else [])
 
 

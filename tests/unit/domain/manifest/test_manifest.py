@@ -124,7 +124,7 @@ def test_a_value_of_secret_env_is_never_repeated():
 
 def test_a_variable_cannot_be_plain_and_secret_at_once():
     message = refusal(env={"A": "1"}, secretEnv={"A": "s/k"})
-    assert "A stands in env and in secretEnv" in message
+    assert "A is in env and in secretEnv" in message
 
 
 def test_requests_above_limits_are_refused_with_both_figures():

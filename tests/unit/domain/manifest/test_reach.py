@@ -28,16 +28,18 @@ def test_any_other_secret_is_refused_with_both_rules(name):
     with pytest.raises(NotAllowed) as refused:
         require(f"{name}/password")
     assert str(refused.value) == (
-        f"secretEnv.DB names the Secret {name!r}. In 'dev' the service pricing-quotes may have "
-        "those named 'pricing-quotes', or 'pricing-quotes-' and more. Rename the Secret, or have "
-        "it added to cluster.allowedSecrets in environments.yaml."
+        f"secretEnv.DB names the Secret {name!r}. In 'dev' the service pricing-quotes may use "
+        "Secrets whose name is 'pricing-quotes' or begins with 'pricing-quotes-'. Rename the "
+        "Secret, or have it added to cluster.allowedSecrets in environments.yaml."
     )
     assert not refused.value.retryable
 
 
 def test_a_listed_secret_is_allowed():
     require("kafka-client-a/password", allowedSecrets=["smtp", "kafka-client-*"])
-    with pytest.raises(NotAllowed, match=r"cluster\.allowedSecrets lists: smtp, kafka-client-\*"):
+    with pytest.raises(
+        NotAllowed, match=r"those in cluster\.allowedSecrets: smtp, kafka-client-\*"
+    ):
         require("kafka/password", allowedSecrets=["smtp", "kafka-client-*"])
 
 
@@ -49,7 +51,7 @@ def test_the_environments_pull_secrets_are_refused_whatever_their_name(name):
 
 @pytest.mark.parametrize("key", [".dockerconfigjson", ".dockercfg", "token"])
 def test_the_keys_of_pull_secrets_and_serviceaccount_tokens_are_refused_in_any_secret(key):
-    with pytest.raises(NotAllowed, match="which no service gets; keep another value under another"):
+    with pytest.raises(NotAllowed, match="which no service may read; store other values under"):
         require(f"pricing-quotes/{key}", allowedSecrets=["*"])
 
 
@@ -57,7 +59,7 @@ def test_the_keys_of_pull_secrets_and_serviceaccount_tokens_are_refused_in_any_s
     "name", ["pricing-quotes-token-x7k2p", "pricing-quotes-dockercfg-bcd45", "bootstrap-token-abc"]
 )
 def test_generated_names_of_token_secrets_are_refused(name):
-    with pytest.raises(NotAllowed, match="tokens and logins of its own"):
+    with pytest.raises(NotAllowed, match="its own tokens and logins"):
         require(f"{name}/value", allowedSecrets=["*"])
 
 
@@ -105,7 +107,7 @@ def test_an_artifact_in_another_repository_is_refused(path):
     with pytest.raises(NotAllowed) as refused:
         require(artifact=path)
     assert str(refused.value) == (
-        f"The artifact {path!r} does not lie where 'dev' takes artifacts from: datafactory "
+        f"The artifact {path!r} is not in a repository that 'dev' allows: datafactory "
         "(artifactory.repository and allowedRepositories in environments.yaml). Upload or copy it "
         "there, or have its repository added."
     )

@@ -191,7 +191,7 @@ def test_a_guessed_name_is_logged(serve, capsys):
     serve(make_zip(Part("größe.txt".encode(), b"x", utf8=False)))
     step()
 
-    assert "'größe.txt' does not say its encoding and was read as UTF-8" in capsys.readouterr().out
+    assert "'größe.txt' has no declared encoding and was read as UTF-8" in capsys.readouterr().out
 
 
 def test_bytes_that_are_not_those_of_file_info_do_not_stay(serve, tmp_path):
