@@ -14,7 +14,7 @@ ELLIPSIS = "…"
 _DEPTH_MAX = 6
 _KEY_MAX = 100
 _CHARACTER_MAX = 4
-"""Bytes of one printable character in JSON, at most: four in UTF-8; an escaped quote takes two."""
+"""Bytes of one printable character in JSON, at most: four in UTF-8, two for an escaped quote."""
 _INTEGER_MAX = 1 << 63
 _SCALAR_MAX = 24
 """Bytes of a number."""
@@ -62,30 +62,30 @@ class Excerpt:
             made.append(self.of(item, depth))
         return made
 
-    def _text(self, value: str, most: int) -> str:
-        made, size = _printable(value, max(0, min(most, self._left)))
+    def _text(self, value: str, max_chars: int) -> str:
+        made, size = _printable(value, max(0, min(max_chars, self._left)))
         if size > self._left:
-            made, size = _printable(value, max(0, min(most, self._left // _CHARACTER_MAX)))
+            made, size = _printable(value, max(0, min(max_chars, self._left // _CHARACTER_MAX)))
         self._left -= size
         return made
 
 
-def _printable(value: str, most: int) -> tuple[str, int]:
-    """At most ``most`` characters of a text, and their size in JSON in bytes."""
-    cut = value if len(value) <= most else f"{_begin(value, most)}{ELLIPSIS}"
-    made = printable.printable(cut, 2 * most + len(ELLIPSIS))
+def _printable(value: str, max_chars: int) -> tuple[str, int]:
+    """At most ``max_chars`` characters of a text, and their size in JSON in bytes."""
+    cut = value if len(value) <= max_chars else f"{_beginning(value, max_chars)}{ELLIPSIS}"
+    made = printable.printable(cut, 2 * max_chars + len(ELLIPSIS))
     return made, len(json.dumps(made, ensure_ascii=False).encode()) + 2
 
 
-def _begin(text: str, most: int) -> str:
+def _beginning(text: str, max_chars: int) -> str:
     """The beginning of a text, cut before an incomplete URL.
 
     Redaction cannot recognise a password in the first part of a URL.
     """
-    begin = text[:most]
-    last = max(begin.rfind(space) for space in " \t\n\r")
-    scheme = begin.find("://", last + 1)
-    return begin if scheme < 0 else begin[: scheme + 3]
+    beginning = text[:max_chars]
+    last = max(beginning.rfind(space) for space in " \t\n\r")
+    scheme = beginning.find("://", last + 1)
+    return beginning if scheme < 0 else beginning[: scheme + 3]
 
 
 def _scalar(value: Any) -> Any:

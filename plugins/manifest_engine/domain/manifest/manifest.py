@@ -165,7 +165,7 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Manifest:
-        name = names.object_name(self.component, self.service_name)
+        name = self.object_name
         if len(name) > names.LABEL_MAX:
             raise ValueError(
                 f"component and serviceName make {name!r}, {len(name)} characters; Kubernetes "
@@ -180,6 +180,11 @@ class Manifest(Model):
         if both:
             raise ValueError(f"{both[0]} is in env and in secretEnv; keep only one of them")
         return self
+
+    @property
+    def object_name(self) -> str:
+        """Name of the service's objects in Kubernetes."""
+        return names.object_name(self.component, self.service_name)
 
     @property
     def smoke_path(self) -> str:

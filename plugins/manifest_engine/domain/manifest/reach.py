@@ -55,7 +55,7 @@ def require_allowed(manifest: Manifest, environment: Environment) -> None:
                 "tokens and logins, which no service may read; give the Secret another name."
             )
         if not _is_own(secret, manifest) and not _is_listed(secret, environment):
-            own = names.object_name(manifest.component, manifest.service_name)
+            own = manifest.object_name
             raise NotAllowed(
                 f"{field} names the Secret {secret!r}. In {manifest.environment!r} the service "
                 f"{own} may use Secrets whose name is {own!r} or begins with {own + '-'!r}"
@@ -70,7 +70,7 @@ def other_owners(manifest: Manifest, environment: Environment) -> dict[str, str]
     The names of both services ``a-b`` and ``a-b-c`` allow the Secret ``a-b-c-db``. The Secret
     belongs to the service with the longest name, if that service exists.
     """
-    own = names.object_name(manifest.component, manifest.service_name)
+    own = manifest.object_name
     found = {}
     for _, secret, _ in _secret_references(manifest):
         if not _is_own(secret, manifest) or _is_listed(secret, environment):
@@ -95,7 +95,7 @@ def refuse_other_owners(
             raise NotAllowed(
                 f"secretEnv names the Secret {secret!r}, which belongs to the service {owner}: a "
                 "Secret belongs to the service with the longest matching name. Rename the Secret, "
-                " or have it added to cluster.allowedSecrets in environments.yaml."
+                "or have it added to cluster.allowedSecrets in environments.yaml."
             )
 
 
@@ -123,8 +123,7 @@ def _secret_references(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_own(secret: str, manifest: Manifest) -> bool:
-    own = names.object_name(manifest.component, manifest.service_name)
-    return secret == own or secret.startswith(f"{own}-")
+    return secret == manifest.object_name or secret.startswith(f"{manifest.object_name}-")
 
 
 def _is_listed(secret: str, environment: Environment) -> bool:

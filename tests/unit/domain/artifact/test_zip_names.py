@@ -8,19 +8,15 @@ import zipfile
 import zlib
 
 import pytest
-from manifest_engine.domain.artifact.archive import Archive, open_archive
+from manifest_engine.domain.artifact.archive import open_archive
 from manifest_engine.domain.artifact.member_paths import member_error
-from manifest_engine.domain.environment.environment import Limits
 
-from tests.unit.domain.artifact.zip_bytes import Part, make_zip
+from tests.unit.domain.artifact.archives import LIMITS, archive
+from tests.unit.domain.artifact.zip_bytes import Part
 
 NAME = "data/gr\u00f6\u00dfe.txt"
 UTF8, OEM = NAME.encode(), NAME.encode("cp437")
 OTHER = Part("app.py", b"x")
-
-
-def opened(*parts: Part) -> Archive:
-    return open_archive(io.BytesIO(make_zip(*parts)), Limits())
 
 
 def unicode_path(replaced: bytes, name: bytes) -> bytes:
@@ -58,7 +54,7 @@ def unicode_path(replaced: bytes, name: bytes) -> bytes:
     ],
 )
 def test_a_name_is_decoded_as_the_packer_encoded_the_name(part: Part, guess: str | None) -> None:
-    made = opened(OTHER, part)
+    made = archive(OTHER, part)
 
     assert made.members == ("app.py", NAME)
     message = f"The ZIP's name {NAME!r} has no declared encoding and was read as {guess}."
@@ -67,14 +63,14 @@ def test_a_name_is_decoded_as_the_packer_encoded_the_name(part: Part, guess: str
 
 def test_a_guess_gets_one_note_for_all_names() -> None:
     names = [f"data/gr\u00f6\u00dfe{n}".encode() for n in range(3)]
-    made = opened(OTHER, *(Part(name, b"x", utf8=False) for name in names))
+    made = archive(OTHER, *(Part(name, b"x", utf8=False) for name in names))
 
     assert len(made.notes) == 1
     assert made.notes[0].endswith("was read as UTF-8 (and 2 more).")
 
 
 def test_backslashes_of_a_windows_packer_separate_folders() -> None:
-    made = opened(
+    made = archive(
         Part("scripts\\", system=0),
         Part("scripts\\Dockerfile", b"FROM x", system=0),
         Part("app.py", b"x", system=0),
@@ -86,14 +82,14 @@ def test_backslashes_of_a_windows_packer_separate_folders() -> None:
 
 
 def test_members_are_found_by_their_raw_name() -> None:
-    made = opened(OTHER, Part(UTF8, b"right", utf8=False))
+    made = archive(OTHER, Part(UTF8, b"right", utf8=False))
 
     assert b"right" in b"".join(made.tar_stream())
 
 
 @pytest.mark.parametrize("name", ["\u202etxt", "\U0001f600", "a b", "10:30", "-rf", "...", "$HOME"])
 def test_a_name_that_linux_allows_is_kept_and_escaped_in_messages(name: str) -> None:
-    assert opened(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
+    assert archive(OTHER, Part(f"odd/{name}", b"x")).members[-1] == f"odd/{name}"
     assert "\u202e" not in str(member_error(name, ""))
 
 
@@ -102,4 +98,4 @@ def test_names_from_zipfile_are_not_guessed() -> None:
     with zipfile.ZipFile(made, "w") as target:
         target.writestr(NAME, "x")
 
-    assert open_archive(made, Limits()).notes == []
+    assert open_archive(made, LIMITS).notes == []

@@ -57,8 +57,8 @@ def test_bookkeeping_annotations_are_not_shown():
         "updatedReplicas": 1,
         "conditions": [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}],
     }
-    wanted = resources.workload(make_release(version="2"), DIGEST, ARTIFACT)
-    second = history.carry_over(wanted, first)[0]
+    desired = resources.workload(make_release(version="2"), DIGEST, ARTIFACT)
+    second = history.carry_over(desired, first)[0]
     assert annotation.LAST_GOOD in second["metadata"]["annotations"]
     fields = " ".join(changed(first, second))
     assert "last-good" not in fields

@@ -168,7 +168,7 @@ def test_the_artifact_that_the_manifest_names_is_taken(serve):
     ("content", "why"),
     [
         (b"<html>Sign in</html>", "not a readable ZIP"),
-        (make_zip(Part("../app.py", b"x")), "leads out of its folder"),
+        (make_zip(Part("../app.py", b"x")), "leads out of the ZIP's root"),
         (make_zip(Part("Scripts/Dockerfile", b"FROM x")), "rename it to scripts/Dockerfile"),
     ],
 )
