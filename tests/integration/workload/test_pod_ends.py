@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Timer
 
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
-from manifest_engine.hooks.kubernetes.pod_ends import await_gone
+from manifest_engine.hooks.kubernetes.pod_ends import wait_for_deletion
 
 LABEL = "tests.manifest-engine.io/ends"
 HOLD = "tests.manifest-engine.io/hold"
@@ -29,11 +29,11 @@ def test_pods_are_waited_for_until_the_time_is_over(
     hook, labels = ClusterHook("kubernetes_default"), f"{LABEL}=held"
     log = logging.getLogger(__name__)
 
-    left = await_gone(hook, namespace, labels, seconds=1, log=log)
+    left = wait_for_deletion(hook, namespace, labels, seconds=1, log=log)
     assert [item["metadata"]["name"] for item in left] == ["held"]
 
     let_go = ("patch", "pod", "held", "-n", namespace, "--type=merge")
     Timer(1, kube, (*let_go, "-p", '{"metadata":{"finalizers":null}}')).start()
     begin = time.monotonic()
-    assert await_gone(hook, namespace, labels, seconds=30, log=log) == []
+    assert wait_for_deletion(hook, namespace, labels, seconds=30, log=log) == []
     assert 0.5 < time.monotonic() - begin < 5, "it was watched"

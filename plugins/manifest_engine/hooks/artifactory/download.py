@@ -1,4 +1,4 @@
-"""One download: resumed where it was cut, and verified to the last byte."""
+"""Download a file, resume after a broken connection, and verify the checksum."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from manifest_engine.hooks.artifactory.errors import os_error
 from manifest_engine.hooks.artifactory.http import ATTEMPTS, Client
 
 _BLOCK = 1 << 16
-"""A cut loses what was read of the current block: small, so that every connection gets further."""
+"""A broken connection loses the current block, so blocks are small."""
 _PROGRESS = 1 << 20
-"""Bytes after which a cut counts as the first one again."""
+"""Bytes after which the count of consecutive broken connections starts again."""
 _CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
 class Download:
-    """Iterate once over the blocks of the file; only after the last one it is known to be right.
+    """An iterator over the blocks of the file; the file is verified after the last block.
 
-    :param size: bytes that file info promises.
-    :param sha256: checksum that file info promises.
+    :param size: bytes, from file info.
+    :param sha256: checksum, from file info.
     """
 
     def __init__(self, client: Client, url: str, size: int, sha256: str) -> None:
@@ -63,11 +63,11 @@ class Download:
         self._require("its content has", self._digest.hexdigest())
 
     def _connection(self) -> Iterator[bytes]:
-        """What one connection yields of the bytes that are still missing."""
+        """Yield the missing bytes that one connection delivers."""
         response, start = self._open()
         with response:
-            for said in (*response.history, response):
-                if header := said.headers.get("X-Checksum-Sha256"):
+            for answer in (*response.history, response):
+                if header := answer.headers.get("X-Checksum-Sha256"):
                     self._require("the download's header says", header.lower())
             blocks = response.iter_content(_BLOCK)
             for block in blocks if start else self._after_known(blocks):
@@ -78,18 +78,19 @@ class Download:
                 yield block
 
     def _open(self) -> tuple[requests.Response, int]:
-        """An answer, and the place in the file where it begins: where we are, or 0.
+        """Return an answer, and the offset of its first byte in the file: the current one, or 0.
 
-        The request has no If-Range: that wants a quoted ETag (RFC 9110, 13.1.5), and Artifactory's
-        is the bare SHA-1. JFrog's own client asks by Range alone, too (jfrog-client-go 00b8ea7,
-        http/httpclient/client.go). The answer is compared instead, and the whole at the end.
+        The request has no If-Range, which requires a quoted ETag (RFC 9110, 13.1.5): Artifactory
+        sends an unquoted SHA-1. JFrog's own client also sends Range alone (jfrog-client-go 00b8ea7,
+        http/httpclient/client.go). Instead, the headers of the answer are compared with the first
+        answer, and at the end the checksum of the file.
         """
         if self._done:
             response = self._client.get(self._url, {"Range": f"bytes={self._done}-"})
             if response.status_code == 206 and self._fits(response):
                 return response, self._done
             if response.status_code == 200:
-                # Some versions announce ranges and send everything
+                # Some versions announce ranges and send the whole file
                 # (https://github.com/prefix-dev/async_http_range_reader/pull/5, 7.78.3).
                 return self._whole(response), 0
             response.close()
@@ -119,7 +120,7 @@ class Download:
         )
 
     def _after_known(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """What follows the bytes that were passed on already, once these have come again alike."""
+        """Compare the first bytes with those already yielded, and yield the bytes after them."""
         known, again = self._done, hashlib.sha256()
         for block in blocks:
             head, rest = block[:known], block[known:]
@@ -144,5 +145,5 @@ class Download:
 
 
 def _etag(response: requests.Response) -> str | None:
-    """Without quotes and weakness, which a proxy may add to Artifactory's bare SHA-1."""
+    """The ETag without the quotes and ``W/`` that a proxy can add to Artifactory's SHA-1."""
     return response.headers.get("ETag", "").removeprefix("W/").strip('"') or None

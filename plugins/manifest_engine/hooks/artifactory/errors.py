@@ -1,6 +1,6 @@
-"""What went wrong with a request to Artifactory, as sentences that say what to do.
+"""Errors of requests to Artifactory, with the reason and the remedy.
 
-None holds a credential or a URL's query: Artifactory redirects to storage by signed URLs.
+No error contains a credential or the query of a URL: Artifactory redirects to signed URLs.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from manifest_engine.domain.core.errors import ArtifactError
 from manifest_engine.hooks.core.retrying import retry_after
 
 _BUSY = 429
-_SAID_MAX = 200
+_MESSAGE_MAX = 200
 
 
 class ArtifactUnavailable(ArtifactError):
-    """May succeed in a moment; after so many seconds, if the server says when."""
+    """The request can succeed later.
+
+    :param after: seconds in the server's ``Retry-After``, if any.
+    """
 
     def __init__(self, sentence: str, after: float | None = None) -> None:
         super().__init__(sentence, retryable=True)
@@ -29,12 +32,13 @@ class ArtifactUnavailable(ArtifactError):
 
 
 class ArtifactMissing(ArtifactError):
-    """There is no such file, as far as this connection may know."""
+    """Artifactory says that the file does not exist."""
 
 
 @dataclass(frozen=True)
-class Sentences:
-    """
+class ErrorSentences:
+    """Creates the errors of one Artifactory.
+
     :param base: base URL of Artifactory.
     :param connection: id of the Airflow Connection.
     """
@@ -43,9 +47,9 @@ class Sentences:
     connection: str
 
     def unreachable(self, error: requests.RequestException) -> ArtifactError:
-        """The sentence for a request that got no answer, or not all of it."""
-        asked = error.request.url if error.request is not None else self.base
-        place = self._place(str(asked))
+        """The error for a request without an answer, or with half an answer."""
+        url = error.request.url if error.request is not None else self.base
+        place = self._place(str(url))
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return ArtifactError(
@@ -63,17 +67,17 @@ class Sentences:
                 f"{place} cannot be asked ({type(error).__name__}); check the host of the Airflow "
                 f"Connection {self.connection!r}."
             )
-        known = os_error(error)
-        reason = (known.strerror if known else None) or type(error).__name__
+        system = os_error(error)
+        reason = (system.strerror if system else None) or type(error).__name__
         return ArtifactUnavailable(
             f"{place} cannot be reached ({reason}); check that it runs, and the host of the "
             f"Airflow Connection {self.connection!r}."
         )
 
     def refusal(self, url: str, response: requests.Response) -> ArtifactError:
-        """The sentence for an answer that is none of those that were asked for."""
+        """The error for an answer with an unexpected status."""
         status, place = response.status_code, self._place(response.url)
-        # People know the file by the URL that they can open, not by that of its file info.
+        # Show the URL that opens the file in a browser, not the URL of its file info.
         url = url.replace(f"{self.base}/api/storage/", f"{self.base}/")
         if status == _BUSY:
             return ArtifactUnavailable(
@@ -112,9 +116,9 @@ class Sentences:
         if status == 403:
             return ArtifactError(
                 f"{place} does not let the Airflow Connection {self.connection!r} read {url} (403"
-                f"{_said(response)}); its user needs the permission Read on that repository."
+                f"{_message(response)}); its user needs the permission Read on that repository."
             )
-        return ArtifactError(f"{place} answers {status} for {url}{_said(response)}.")
+        return ArtifactError(f"{place} answers {status} for {url}{_message(response)}.")
 
     def _place(self, url: str) -> str:
         authority = _authority(url)
@@ -124,7 +128,7 @@ class Sentences:
 
 
 def os_error(error: BaseException) -> OSError | None:
-    """What the operating system said, to chain: requests' errors quote URLs with their query."""
+    """The system's error, for chaining; errors of requests quote URLs with their queries."""
     for cause in _causes(error):
         if isinstance(cause, requests.RequestException):
             continue
@@ -134,20 +138,20 @@ def os_error(error: BaseException) -> OSError | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it came from: requests and urllib3 wrap without chaining."""
+    """The error and all its causes; requests and urllib3 wrap errors without chaining."""
     waiting, seen = [error], set[int]()
     while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        seen.add(id(cause))
+        yield cause
+        inner = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
         waiting += [item for item in inner if isinstance(item, BaseException)]
 
 
-def _said(response: requests.Response) -> str:
-    """Artifactory's own message from its error document, as the continuation of a sentence."""
+def _message(response: requests.Response) -> str:
+    """The message of Artifactory's error document, to append to a sentence."""
     try:
         text = str(response.json()["errors"][0]["message"])
     except (
@@ -155,7 +159,7 @@ def _said(response: requests.Response) -> str:
         *(ValueError, KeyError, IndexError, TypeError),
     ):
         return ""
-    line = printable.excerpt(text, _SAID_MAX)
+    line = printable.excerpt(text, _MESSAGE_MAX)
     return f": {line}" if line else ""
 
 

@@ -1,4 +1,4 @@
-"""Artifactory: what is known of a file, and its bytes, verified."""
+"""Artifactory: size and checksum of a file, and its verified download."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ArtifactError, ConfigurationError
 from manifest_engine.hooks.artifactory.download import Download
-from manifest_engine.hooks.artifactory.errors import ArtifactMissing, Sentences, os_error
+from manifest_engine.hooks.artifactory.errors import ArtifactMissing, ErrorSentences, os_error
 from manifest_engine.hooks.artifactory.http import Anonymous, Bearer, Client
 from manifest_engine.hooks.core import connections, http_answers
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 _PORT = re.compile(r":\d+$")
 _TIMEOUT = 60.0
-"""Seconds without a byte; Artifactory may need some to fetch a remote repository's file."""
+"""Seconds without a byte; Artifactory can need this time to fetch a remote repository's file."""
 
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class ArtifactInfo:
-    """What Artifactory says of a file."""
+    """Artifactory's information on a file."""
 
     size: int
     """Bytes."""
     sha256: str
     """64 lower-case hexadecimal digits."""
     uri: str
-    """Where it is downloaded from, without credentials."""
+    """URL of the download, without credentials."""
 
 
 class ArtifactoryHook(BaseHook):
     """Reads files of JFrog Artifactory.
 
-    The connection (type ``artifactory``): ``host`` is the base URL, e.g.
-    ``https://example.jfrog.io/artifactory`` (or a host name, with ``schema`` and ``port``);
-    ``password`` an access token, or with ``login`` a user's password or token. Extra: ``verify``
-    (``false``, or the path of a CA bundle, which must then cover storage that Artifactory redirects
-    to), ``timeout`` (seconds without a byte, default 60).
+    Fields of the Connection (type ``artifactory``): ``host`` is the base URL, such as
+    ``https://example.jfrog.io/artifactory`` (or a host name, with ``schema`` and ``port``).
+    ``password`` is an access token, or with ``login`` the password or token of a user. Fields of
+    the extra: ``verify`` is ``false`` or the path of a CA bundle, which must also cover the storage
+    that Artifactory redirects to; ``timeout`` is the time without a byte in seconds (default 60).
 
     :param artifactory_conn_id: id of the Airflow Connection.
     """
@@ -63,9 +63,9 @@ class ArtifactoryHook(BaseHook):
 
     @cached_property
     def client(self) -> Client:
-        """The HTTP client that the connection describes.
+        """The HTTP client for the Connection.
 
-        :raises ConfigurationError: when the connection is not there, or incomplete.
+        :raises ConfigurationError: when the Connection does not exist or is incomplete.
         """
         with connections.required(self.artifactory_conn_id, "artifactory"):
             connection = self.get_connection(self.artifactory_conn_id)
@@ -75,7 +75,7 @@ class ArtifactoryHook(BaseHook):
         except ValueError:
             raise self._misconfigured("has a timeout that is no number of seconds") from None
         return Client(
-            Sentences(self._base_url(connection), self.artifactory_conn_id),
+            ErrorSentences(self._base_url(connection), self.artifactory_conn_id),
             auth=_auth(connection.login, connection.password),
             verify=_verify(extra.get("verify")),
             timeout=timeout,
@@ -87,18 +87,18 @@ class ArtifactoryHook(BaseHook):
         return self.client.errors.base
 
     def get_conn(self) -> requests.Session:
-        """The session; it holds no credentials, these go with each request."""
+        """The session, without credentials: :class:`Client` adds them to each request."""
         return self.client.session
 
     def file_info(self, path: str) -> ArtifactInfo:
         """Size and checksum of ``repo/path/file.zip``.
 
-        The API knows local, cached and virtual repositories
-        (https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11), so nothing of a
-        remote one's file before somebody downloads it. Such a file is first downloaded into
+        The API covers local, cached and virtual repositories
+        (https://jfrog.com/help/r/jfrog-rest-apis/get-folder-info, read 2026-11), but not a remote
+        repository's file before its first download. Such a file is first downloaded into
         Artifactory's cache.
 
-        :raises ArtifactError: when there is no such file, or it may not be read.
+        :raises ArtifactError: when the file does not exist, or the Connection may not read it.
         """
         try:
             return self._file_info(path, path)
@@ -125,33 +125,35 @@ class ArtifactoryHook(BaseHook):
                 raise self.client.errors.unreachable(error) from os_error(error)
 
     def _file_info(self, known: str, path: str) -> ArtifactInfo:
-        """:param known: where Artifactory has it, which is its cache for a remote repository."""
+        """:param known: path at Artifactory; for a remote repository, the path in its cache."""
         uri = f"{self._base}/{quote(path)}"
         with self.client.get(f"{self._base}/api/storage/{quote(known)}") as response:
             try:
-                said: Any = response.json()
+                info: Any = response.json()
             except requests.JSONDecodeError:
-                # A server that JFrog Cloud has put to sleep redirects to a page that wakes it
+                # A sleeping server of JFrog Cloud redirects to a page that wakes it up
                 # (https://github.com/apache/arrow/issues/40746, 2024-03-22).
-                found = urlsplit(response.url).netloc
-                led = (
-                    "" if found == urlsplit(self._base).netloc else f", which redirects to {found}"
+                target = urlsplit(response.url).netloc
+                redirect = (
+                    ""
+                    if target == urlsplit(self._base).netloc
+                    else f", which redirects to {target}"
                 )
                 raise self._misconfigured(
-                    f"leads to something that is not Artifactory's API ({self._base}{led}): host "
-                    "must be the base URL, which usually ends in /artifactory"
+                    f"leads to something that is not Artifactory's API ({self._base}{redirect}): "
+                    "host must be the base URL, which usually ends in /artifactory"
                 ) from None
-        if isinstance(said, dict) and "children" in said:
+        if isinstance(info, dict) and "children" in info:
             raise ArtifactError(f"{uri} is a folder; name the ZIP in it as artifact.")
         try:
-            size, sha256 = int(said["size"]), said["checksums"].get("sha256")
+            size, sha256 = int(info["size"]), info["checksums"].get("sha256")
         except (KeyError, ValueError, AttributeError, TypeError):
             raise ArtifactError(
                 f"Artifactory's file info of {uri} has no size and checksums; look at "
                 f"{self._base}/api/storage/{quote(path)}."
             ) from None
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-            # Artifactory before 5.5 computed none; files from then have none until migrated.
+            # Artifactory before 5.5 computed no sha256, so old files have none before a migration.
             raise ArtifactError(
                 f"Artifactory has no sha256 of {uri}; upload it again, or let Artifactory compute "
                 "it (POST api/checksum/sha256)."
@@ -159,29 +161,29 @@ class ArtifactoryHook(BaseHook):
         return ArtifactInfo(size, sha256.lower(), uri)
 
     def download(self, info: ArtifactInfo) -> Iterator[bytes]:
-        """The file's bytes in order; an error at the end means that they are not to be used.
+        """Yield the file's bytes; after an error, also one at the end, discard all of them.
 
-        A cut connection is resumed, where the server can; size and sha256 are compared with file
-        info and with the download's own header.
+        A broken connection is resumed if the server supports ranges. Size and sha256 are compared
+        with file info and with the download's header.
 
-        :param info: what :meth:`file_info` has told.
-        :raises ArtifactError: when the bytes cannot be had, or are not those that were announced.
+        :param info: result of :meth:`file_info`.
+        :raises ArtifactError: when the download fails, or the file differs from ``info``.
         """
         return iter(Download(self.client, info.uri, info.size, info.sha256))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask whether Artifactory is there and takes the credentials, for Airflow's Test button."""
+        """Runs when the user clicks "Test" in the Connection's form."""
         try:
             with self.client.get(f"{self._base}/api/system/ping") as response:
                 http_answers.read_refusal(response)
-                said = printable.excerpt(response.content, 100)
-                return response.ok, f"Artifactory answers {said!r}"
+                answer = printable.excerpt(response.content, 100)
+                return response.ok, f"Artifactory answers {answer!r}"
         except (ArtifactError, ConfigurationError) as error:
             return False, str(error)
 
     def _base_url(self, connection: Any) -> str:
         host = (connection.host or "").strip().rstrip("/")
-        # By URI (artifactory://:token@host:8081/artifactory) the path arrives as schema.
+        # In a URI (artifactory://:token@host:8081/artifactory) Airflow stores the path as schema.
         schema = (connection.schema or "").strip("/")
         scheme, path = (schema, "") if schema in ("http", "https") else ("https", schema)
         parts = urlsplit(host if "://" in host else f"{scheme}://{host}")
@@ -211,7 +213,7 @@ def _auth(login: str | None, password: str | None) -> AuthBase:
 
 
 def _verify(given: Any) -> bool | str:
-    """``verify`` as JSON or as the text of a form field."""
+    """Read ``verify`` from JSON or from the text of a form field."""
     if given is None or given == "":
         return True
     words = {"true": True, "false": False}

@@ -1,4 +1,4 @@
-"""Requests to Artifactory: what passes is tried again, and credentials stay where they belong."""
+"""Requests to Artifactory, with retries; credentials never follow a redirect to another host."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from manifest_engine.hooks.artifactory.errors import ArtifactUnavailable, Sentences, os_error
+from manifest_engine.hooks.artifactory.errors import ArtifactUnavailable, ErrorSentences, os_error
 from manifest_engine.hooks.core import http_answers
 
 ATTEMPTS = 5
-"""Per request; with the waits below some 8 s, after which Airflow's own retries take over."""
+"""Per request. With the waits below about 8 s, after which Airflow's own retries take over."""
 _FIRST_WAIT = 0.5
-"""Seconds; doubled with every attempt."""
+"""Seconds; each wait is twice as long."""
 _LONGEST_WAIT = 60.0
-"""Seconds that Retry-After may ask for while a worker's slot is taken."""
+"""Maximum seconds for Retry-After, since the task occupies a worker slot meanwhile."""
 
 
 class Bearer(AuthBase):
@@ -35,16 +35,16 @@ class Bearer(AuthBase):
 
 
 class Anonymous(AuthBase):
-    """Nothing; that something stands here keeps requests from looking into netrc."""
+    """Sends no credentials, and keeps requests from reading those of netrc."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
 class _Session(requests.Session):
-    """Follows redirects without credentials of ours or of netrc to another authority.
+    """Sends no credentials, ours or those of netrc, to the target of a redirect to another host.
 
-    ``trust_env`` stays on: proxies and CA bundles of the environment count.
+    ``trust_env`` stays on, for proxies and CA bundles of the environment.
     """
 
     def rebuild_auth(
@@ -57,14 +57,14 @@ class _Session(requests.Session):
 
 @dataclass
 class Client:
-    """GET, with retries of what passes.
+    """Sends GET requests, and retries temporary failures.
 
-    :param errors: names Artifactory and the connection in messages.
+    :param errors: creates the errors.
     :param verify: True, False, or the path of a CA bundle.
     :param timeout: seconds without a byte.
     """
 
-    errors: Sentences
+    errors: ErrorSentences
     auth: AuthBase
     verify: bool | str
     timeout: float
@@ -73,15 +73,15 @@ class Client:
     session: requests.Session = field(default_factory=_Session)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
-        """An answer with status 200, 206 or 416, its body not yet read; close it.
+        """An answer with status 200, 206 or 416 and an unread body; the caller closes it.
 
-        :raises ArtifactError: for every other answer, and for none.
+        :raises ArtifactError: for every other status, and when no answer comes.
         """
         return Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
             retry=retry_if_exception(lambda error: isinstance(error, ArtifactUnavailable)),
-            before_sleep=self._tell,
+            before_sleep=self._log_retry,
             sleep=self.sleep,
             reraise=True,
         )(self._get, url, headers or {})
@@ -90,11 +90,10 @@ class Client:
         try:
             response = self.session.get(
                 url,
-                # A compressing proxy would make sizes and ranges mean something else.
+                # Sizes and ranges count bytes of the uncompressed file.
                 headers={"Accept-Encoding": "identity", **headers},
                 auth=self.auth,
-                # Given with each request: the session's own would lose against CA bundles of
-                # the environment.
+                # A CA bundle of the environment would override ``verify`` of the session.
                 verify=self.verify,
                 timeout=(min(self.timeout, 10), self.timeout),
                 stream=True,
@@ -107,7 +106,7 @@ class Client:
             http_answers.read_refusal(response)
             raise self.errors.refusal(url, response)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0
         self.log.warning("%s Trying again in %.1f s.", error, seconds)

@@ -10,14 +10,14 @@ from manifest_engine.hooks.azure.identity import TRANSPORT, AzureIdentity, first
 from manifest_engine.hooks.core import http_answers
 
 ENDPOINT = "https://management.azure.com"
-"""Of the public cloud."""
+"""Endpoint of the public cloud."""
 ROLE = "Azure Kubernetes Service Cluster User Role"
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
 class ManagedCluster:
-    """One AKS cluster as Azure names it."""
+    """The place of one AKS cluster in Azure."""
 
     subscription_id: str
     resource_group: str
@@ -33,9 +33,10 @@ class ManagedCluster:
 
 @dataclass(frozen=True)
 class ResourceManager:
-    """Where it listens, and whom its tokens are for.
+    """Azure Resource Manager of one cloud.
 
-    :param verify: file of certificate authorities, or True for the usual ones.
+    :param audience: resource that its tokens are issued for.
+    :param verify: path of a file of certificate authorities, or True for the usual authorities.
     """
 
     endpoint: str = ENDPOINT
@@ -45,13 +46,13 @@ class ResourceManager:
     def user_kubeconfig(self, cluster: ManagedCluster, identity: AzureIdentity) -> bytes:
         """The kubeconfig that ``az aks get-credentials`` would write.
 
-        :raises ClusterError: naming the resource, and the right that is missing.
+        :raises ClusterError: with the resource and the missing permission.
         """
         from azure.core import exceptions
         from azure.mgmt.containerservice import ContainerServiceClient
 
         scope = f"{self.audience.rstrip('/')}/.default"
-        identity.token(scope)  # what Entra ID refuses is told apart from what ARM refuses
+        identity.token(scope)  # so that an error of Entra ID is not reported as one of ARM
         client = ContainerServiceClient(
             identity.credential,
             cluster.subscription_id,
@@ -79,7 +80,7 @@ class ResourceManager:
 
 
 def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> ClusterError:
-    """``error``'s body is ``{"error": {"code": …, "message": …}}``."""
+    """Explain an answer with the body ``{"error": {"code": …, "message": …}}``."""
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"HTTP {status}"
     message = first_sentence(Exception(getattr(error.error, "message", None) or error.message))

@@ -1,4 +1,4 @@
-"""An Entra ID identity from a Connection's fields, by azure-identity."""
+"""Create a credential of azure-identity from the fields of a Connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entra_credential(
         (PEM text or path, with its key), ``authority`` (default: public cloud, or
         AZURE_AUTHORITY_HOST).
     :param transport: keyword arguments of azure-core's transport, such as ``connection_verify``.
-    :raises ConfigurationError: naming the field that is missing.
+    :raises ConfigurationError: with the name of a missing field.
     """
     method = extra.get("auth")
     if method not in METHODS:

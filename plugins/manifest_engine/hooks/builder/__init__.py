@@ -1,1 +1,1 @@
-"""BuildKit through ``docker buildx build``, and the tools beside it."""
+"""BuildKit through ``docker buildx build``, a Dockerfile linter and an SBOM generator."""

@@ -1,4 +1,4 @@
-"""Why a build failed, as one sentence for the person who can mend it."""
+"""Explain why a build failed, in one sentence for the person who can fix it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Cause(NamedTuple):
 
 
 def _after(words: str) -> str:
-    """A pattern for these words where they stand first: what follows is looked at once only."""
+    """A pattern for the first occurrence of these words, matched in linear time."""
     return rf"\A(?>.*?{words})"
 
 
@@ -51,7 +51,7 @@ _ENGINE_CAUSES = (
         "client and engine do not fit (API version {0}): install Docker Engine 23 or newer",
     ),
 )
-"""Not the service's fault; the sentences go on after "builder NAME: "."""
+"""Causes outside the service; each sentence follows "on the builder NAME: "."""
 
 _NETWORK = rf"{error_text.NETWORK}|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
 _REGISTRY_AWAY = rf"(?>.*?(?:{_NETWORK}|{error_text.CUT_OFF}))"
@@ -79,9 +79,9 @@ _SOURCE_CAUSES = (
         retryable=True,
     ),
 )
-"""A base image, or another source, that cannot be had. Looked for in buildx's own last word alone,
-and before an engine that went away: BuildKit pulls base images over HTTP, and both connections
-break off in the same words."""
+"""A base image or another source that BuildKit could not fetch. Only the final error of buildx is
+searched, and before the causes of the engine: BuildKit pulls base images over HTTP, and a broken
+connection has the same message in both cases."""
 
 _STEP_CAUSES = (
     _cause(
@@ -132,20 +132,20 @@ _STEP_CAUSES = (
     _cause(r"exit code: 137", "it was killed (exit code 137), most likely for want of memory"),
     _cause(r"did not complete successfully: exit code: (\d+)", "it ended with exit code {0}"),
 )
-"""The sentences go on after "Dockerfile, line N (instruction): "."""
+"""Causes in a step; each sentence follows "Dockerfile, line N (instruction): "."""
 
 
 def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError:
-    """The error that a failed build's output tells of.
+    """Create the error for the output of a failed build.
 
     :param builder: connection id.
-    :param dockerfile: how to call the Dockerfile: the service's own, or the standard one.
+    :param dockerfile: name of the Dockerfile in the error.
     """
     last = [output.error]
-    told = [*last, *reversed(output.tail)]
+    everything = [*last, *reversed(output.tail)]
     source_refused = any(_first(cause, last) for cause in _SOURCE_CAUSES)
     engine_causes = () if source_refused else _ENGINE_CAUSES
-    for cause, texts in [(_DISK_FULL, told), *((c, last) for c in engine_causes)]:
+    for cause, texts in [(_DISK_FULL, everything), *((c, last) for c in engine_causes)]:
         if found := _first(cause, texts):
             return BuildError(
                 f"The image could not be built on the builder {builder!r}: "
@@ -162,7 +162,10 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
         where += f", line {output.place[1]}"
     if output.instruction:
         where += f" ({_short(output.instruction)})"
-    for cause, texts in [*((c, last) for c in _SOURCE_CAUSES), *((c, told) for c in _STEP_CAUSES)]:
+    for cause, texts in [
+        *((c, last) for c in _SOURCE_CAUSES),
+        *((c, everything) for c in _STEP_CAUSES),
+    ]:
         if found := _first(cause, texts):
             why, retryable = cause.sentence(found), cause.retryable
             break
@@ -176,8 +179,8 @@ def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError
     return BuildError(sentence, retryable=retryable)
 
 
-def _first(cause: _Cause, told: list[str]) -> re.Match[str] | None:
-    return next((found for text in told if (found := cause.pattern.search(text))), None)
+def _first(cause: _Cause, texts: list[str]) -> re.Match[str] | None:
+    return next((found for text in texts if (found := cause.pattern.search(text))), None)
 
 
 def _short(instruction: str) -> str:

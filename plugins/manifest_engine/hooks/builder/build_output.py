@@ -1,8 +1,9 @@
-"""Read what ``docker buildx build --progress plain`` prints, as it comes.
+"""Parse the output of ``docker buildx build --progress plain`` line by line.
 
 Lines are ``#7 [stage-0 4/7] RUN …`` (a step begins), ``#7 CACHED``, ``#7 1.35 text`` (output, with
-the seconds since the step's begin) and ``#7 ERROR: …``; after a failure ``scripts/Dockerfile:13``,
-an excerpt whose failing lines begin with ``>>>``, and ``ERROR: failed to solve: …``.
+the seconds since the step began) and ``#7 ERROR: …``. After a failure come
+``scripts/Dockerfile:13``, an excerpt whose failing lines begin with ``>>>``, and
+``ERROR: failed to solve: …``.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ _EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
 
 @dataclass
 class BuildOutput:
-    """What is kept of the output: little, however long it is."""
+    """The facts in the output, in bounded memory."""
 
     place: tuple[str, int] | None = None
-    """Dockerfile and line of the failure."""
+    """Dockerfile and number of the failing line."""
     instruction: str = ""
     """The failing instruction up to the end of its first logical line."""
     error: str = ""
-    """buildx's own last word."""
+    """The final error message of buildx."""
     _loaded: set[str] = field(default_factory=set)
     _digests: dict[str, str] = field(default_factory=dict)
     _pinned: dict[str, str] = field(default_factory=dict)
@@ -44,12 +45,12 @@ class BuildOutput:
     _failed: str = ""
 
     def read_line(self, line: str) -> None:
-        """Read the next line."""
+        """Parse the next line."""
         if found := _LINE.match(line):
             self._read_step(found[1], found[2])
         elif line.startswith("ERROR: "):
             self.error = _without_command(line.removeprefix("ERROR: "))
-        elif line.startswith("unknown flag: "):  # the one error that bears no such word
+        elif line.startswith("unknown flag: "):  # the one error without the prefix "ERROR: "
             self.error = line
         elif found := _PLACE.match(line):
             self.place = (found[1], int(found[2]))
@@ -58,23 +59,23 @@ class BuildOutput:
 
     @property
     def bases(self) -> dict[str, str | None]:
-        """Base images by normalized reference; None where a local one was taken, whose digest is
-        not told."""
+        """Digests of base images by normalized reference; None for a local image, since buildx
+        does not print its digest."""
         return {name: self._digests.get(name) for name in sorted(self._loaded)} | self._pinned
 
     @property
     def steps(self) -> int:
-        """Steps of the Dockerfile seen so far."""
+        """Number of Dockerfile steps so far."""
         return len(self._steps)
 
     @property
     def cached_steps(self) -> int:
-        """Steps that were not run, since their result was there."""
+        """Number of steps whose result came from the cache."""
         return len(self._cached)
 
     @property
     def tail(self) -> list[str]:
-        """The last lines that the failing step printed."""
+        """The last output lines of the failing step."""
         return list(self._tails.get(self._failed, ()))
 
     def _read_instruction(self, line: str) -> None:
@@ -97,7 +98,7 @@ class BuildOutput:
             self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
 
     def _read_base(self, text: str) -> None:
-        """That it is a base, and its digest, come in any order."""
+        """Read the name or the digest of a base image; their lines come in any order."""
         if found := _BASE.match(text):
             self._loaded.add(found[1])
         elif found := _PINNED.match(text):
@@ -107,8 +108,8 @@ class BuildOutput:
 
 
 def _without_command(error: str) -> str:
-    """``process "…" did not complete successfully``: what the command is called is no sign of what
-    went wrong."""
+    """Remove the command from ``process "…" did not complete successfully``, so that no pattern
+    matches the text of the command."""
     before, begun, rest = error.partition('process "')
     _, ended, after = rest.rpartition('" did not complete successfully: ')
     return f"{before}process {ended[2:]}{after}" if begun and ended else error

@@ -1,7 +1,7 @@
-"""``docker buildx build`` as data: the command line and the environment of one build.
+"""The command line and the environment of one ``docker buildx build``.
 
-The plugin is run as the docker client runs it, without the client: one process instead of two to
-start and to end. Nothing secret stands on the command line.
+A build runs the buildx plugin directly, as the docker client would, so there is only one process to
+start and to stop. The command line contains no secrets.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PLUGIN_FOLDERS = (
 )
 """Where the docker client looks for plugins (docker/cli, cli-plugins/manager)."""
 _AS_PLUGIN = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": "docker"}
-"""By this the plugin knows that it is called as one (docker/cli, ReexecEnvvar); only then does it
-read from the environment how to speak TLS."""
+"""The docker client sets this variable for its plugins (docker/cli, ReexecEnvvar). Without the
+variable, buildx ignores DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
 SOURCE_POLICY = "source-policy.json"
 SOURCE_POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
-"""Names the file of the policy (https://docs.docker.com/build/building/variables/)."""
+"""Path of the policy file (https://docs.docker.com/build/building/variables/)."""
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
 
 
@@ -50,7 +50,7 @@ class Build:
 
     tag: str
     file: str
-    """Path of the Dockerfile in the context."""
+    """Path of the Dockerfile in the build context."""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -58,20 +58,22 @@ class Build:
     cache_from: str | None = None
     """Reference of an image with inline cache."""
     proxies: Mapping[str, str] = field(default_factory=dict)
-    """Of the steps: ``httpProxy``, ``httpsProxy`` and ``noProxy``, as in ``config.json``."""
+    """For the build steps: ``httpProxy``, ``httpsProxy`` and ``noProxy``, as in ``config.json``."""
     source_policy: str = ""
-    """BuildKit's source policy as JSON; empty: every source is allowed."""
+    """BuildKit's source policy as JSON; empty allows every source."""
     pins: Mapping[str, str] = field(default_factory=dict)
-    """Digest by base image: that one is used, whatever the builder has under its name."""
+    """Digest by base image: the build uses this digest, even if the builder has another image of
+    that name."""
     no_cache: bool = False
     inline_cache: bool = False
-    """Write inline cache into the image: for the cache tag alone, it makes digests unstable."""
+    """Write the inline cache into the image. It makes digests unstable, so only the image of the
+    cache tag has it."""
 
 
 def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
-    """The command line; the context is a tar on standard input.
+    """The command line of a build, which reads its context as a tar from standard input.
 
-    :param metadata: file that buildx writes; :func:`image_id` reads it.
+    :param metadata: path of the file that buildx writes and :func:`image_id` reads.
     """
     words = [
         str(plugin),
@@ -83,7 +85,7 @@ def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
         "plain",
         "--load",
     ]
-    # An attestation would make an index of the image and hold times: its digest would change.
+    # Attestations contain times and turn the image into an index, so its digest would change.
     words += ["--provenance=false", "--sbom=false"]
     words += ["--tag", build.tag, "--file", build.file]
     words += ["--metadata-file", str(metadata)]
@@ -107,14 +109,14 @@ def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
 
 
 def inspect_argv(plugin: Path, reference: str) -> list[str]:
-    """The command line that asks an image's registry; it prints the descriptor as JSON."""
+    """The command line that prints an image's descriptor in its registry as JSON."""
     words = [str(plugin), "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}"]
-    return [*words, "--", reference]  # a reference that begins with "-" is no option
+    return [*words, "--", reference]  # a reference that begins with "-" is not an option
 
 
 def image_id(metadata: str) -> str:
     """The engine's id of the image: the digest of its configuration, or in containerd's image store
-    that of its manifest.
+    the digest of its manifest.
     """
     return str(json.loads(metadata)["containerimage.digest"])
 
@@ -122,11 +124,11 @@ def image_id(metadata: str) -> str:
 def environment(
     build: Build, engine: Mapping[str, str], config: Path, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of the process.
+    """The environment of the buildx process.
 
     :param engine: ``DOCKER_HOST`` and, with TLS, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``.
-    :param config: private folder with ``config.json`` (:func:`client_config`) and, where the build
-        has one, its source policy in the file :data:`SOURCE_POLICY`.
+    :param config: private folder with ``config.json`` (:func:`client_config`) and, if the build has
+        a source policy, the file :data:`SOURCE_POLICY`.
     :param inherited: the worker's own environment.
     """
     secrets = {
@@ -150,8 +152,8 @@ def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None
     """The text of ``config.json``.
 
     :param logins: by registry host.
-    :param proxies: of builds (:attr:`Build.proxies`): buildx makes the predefined build arguments
-        of them, which stand in no layer and no history.
+    :param proxies: :attr:`Build.proxies`. buildx passes them as predefined build arguments, which
+        appear in no layer and no history.
     """
     auths = {
         registry: {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
@@ -162,9 +164,9 @@ def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None
 
 
 def find_plugin(variables: Mapping[str, str] | None = None) -> Path:
-    """The first buildx plugin, in the docker client's own order and then on PATH.
+    """The path of the buildx plugin, searched in the docker client's order and then on PATH.
 
-    :raises ConfigurationError: saying what to install.
+    :raises ConfigurationError: when no buildx is installed.
     """
     variables = os.environ if variables is None else variables
     for candidate in _candidates(variables):

@@ -1,4 +1,4 @@
-"""What hadolint has to say on a Dockerfile: advice for its author, never a reason to fail."""
+"""Lint a Dockerfile by hadolint: advice for the author, never a reason to fail."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from manifest_engine.hooks.core import bounded, child_environment
 _SECONDS = 10
 _OUTPUT_MAX = 4 << 20
 _FINDINGS_MAX = 50
-"""More advice than that nobody reads in a log."""
+"""Nobody reads a longer list in a log."""
 
 
 def advice(dockerfile: bytes) -> list[str]:
-    """One line per finding, ``line 3: DL3006 …``; none when hadolint is not there or has none."""
+    """One line per finding, ``line 3: DL3006 …``; empty without findings or without hadolint."""
     program = shutil.which("hadolint", path=sysconfig.get_path("scripts")) or shutil.which(
         "hadolint"
     )

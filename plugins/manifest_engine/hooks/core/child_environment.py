@@ -1,8 +1,8 @@
 """The environment of every program that a worker starts.
 
-A worker's own environment holds Airflow's secrets and Connections. A program that reads foreign
-content, such as a Dockerfile or an image, gets the variables of this list and those that its caller
-names.
+The environment of a worker holds Airflow's secrets and Connections. A program that reads untrusted
+content, such as a Dockerfile or an image, receives only the variables in :data:`ALLOWED` and those
+that its caller sets.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ ALLOWED = frozenset(
 def clean(
     variables: Mapping[str, str] | None = None, *, inherited: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The allowed variables of the worker's environment, and ``variables`` over them.
+    """The allowed variables of the worker's environment, updated by ``variables``.
 
-    :param inherited: default: the environment of this process.
+    :param inherited: the worker's environment; by default that of this process.
     """
     inherited = os.environ if inherited is None else inherited
     kept = {name: inherited[name] for name in ALLOWED & inherited.keys()}

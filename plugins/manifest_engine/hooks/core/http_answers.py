@@ -1,4 +1,4 @@
-"""Reads the answers of HTTP servers in bounded memory."""
+"""Read the answers of HTTP servers in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import requests
 from manifest_engine.domain.core.printable import ANSWER_MAX
 
 REFUSAL_MAX = 64 << 10
-"""Bytes of an answer that refuses: the sentence that is made of it takes a few hundred."""
+"""Bytes read of an error answer; our error sentence quotes a few hundred."""
 _BLOCK = 64 << 10
 
 
 class TooLarge(requests.RequestException):
-    """An answer is larger than any legal one."""
+    """An answer is larger than any valid answer."""
 
 
 def session() -> requests.Session:
-    """A session whose answers are read up to ``ANSWER_MAX``; a longer one raises TooLarge."""
-    made = requests.Session()
-    made.hooks["response"].append(_read_response)
-    return made
+    """A session that raises TooLarge for an answer of more than ``ANSWER_MAX`` bytes."""
+    session = requests.Session()
+    session.hooks["response"].append(_read_response)
+    return session
 
 
 def read(answer: requests.Response, limit: int = ANSWER_MAX) -> None:
-    """Read the body of an answer that was asked for with ``stream``, for ``content`` and ``json``.
+    """Read the body of an answer to a request with ``stream``, for ``content`` and ``json``.
 
-    :raises TooLarge: when it has more bytes than ``limit``, unpacked.
+    :raises TooLarge: when the decompressed body has more bytes than ``limit``.
     """
     body = bytearray()
     for block in answer.iter_content(_BLOCK):
@@ -42,7 +42,7 @@ def read(answer: requests.Response, limit: int = ANSWER_MAX) -> None:
 
 
 def read_refusal(answer: requests.Response) -> None:
-    """Read the begin of the body of an answer that refuses something."""
+    """Read the beginning of the body of an error answer."""
     body = b""
     try:
         for block in answer.iter_content(_BLOCK):
@@ -50,7 +50,7 @@ def read_refusal(answer: requests.Response) -> None:
             if len(body) > REFUSAL_MAX:
                 break
     except requests.RequestException:
-        pass  # its status says enough
+        pass  # the status is enough
     finally:
         answer.close()
     answer._content = body[:REFUSAL_MAX]

@@ -1,1 +1,1 @@
-"""The Docker engine's HTTP API: address, TLS, errors and push events."""
+"""The Docker engine's HTTP API: client, errors and push events."""

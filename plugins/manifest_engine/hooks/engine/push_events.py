@@ -1,4 +1,4 @@
-"""Read the engine's push stream: failures are events in it, not exceptions."""
+"""Read the event stream of a push, in which the engine reports failures as events."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from manifest_engine.domain.core.errors import RegistryError
 
 _RETRY = re.compile(r"Retrying in (\d+) second")
 _DONE = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+$")
-"""The last status. Engines with Docker's own image store say it in ``aux`` besides."""
-_PATIENCE_SECONDS = 10
-"""The engine retries a layer after 5, 10, 15, 20 and 25 s and occupies one of its five upload slots
-all the while: two tries are given to a hiccup, then the slot is worth more to other pushes."""
+"""The last status. Engines with Docker's own image store also report the digest in ``aux``."""
+_LONGEST_RETRY_SECONDS = 10
+"""The engine retries a layer after 5, 10, 15, 20 and 25 s. Meanwhile the layer occupies one of the
+engine's five upload slots, so the push ends after two retries to free the slot for other pushes."""
 
 
 class Unauthorized(RegistryError):
-    """The registry did not know the login, or it may not push: the engine does not say which."""
+    """The registry refused the login, or the login may not push: the engine does not say which."""
 
 
 def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: float) -> str:
-    """Read all events; the digest of the pushed manifest.
+    """Read all events, and return the digest of the pushed manifest.
 
-    :raises RegistryError: which image, why, and what to do.
+    :raises RegistryError: with the image, the reason and the remedy.
     """
     end = time.monotonic() + deadline_seconds
-    found: str | None = None
+    pushed: str | None = None
     try:
         for event in events:
             if "error" in event:
                 raise refusal(image, str(event["error"]))
             status = str(event.get("status", ""))
             if done := _DONE.match(status):
-                found = done[1]
-            found = (event.get("aux") or {}).get("Digest", found)
-            waiting = _RETRY.match(status)
-            if waiting and int(waiting[1]) > _PATIENCE_SECONDS:
+                pushed = done[1]
+            pushed = (event.get("aux") or {}).get("Digest", pushed)
+            retry = _RETRY.match(status)
+            if retry and int(retry[1]) > _LONGEST_RETRY_SECONDS:
                 raise RegistryError(
                     f"The registry does not take {image}: uploads fail again and again (the "
                     "engine's log says why); the push was ended so that others are not held up.",
@@ -54,12 +54,12 @@ def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: fl
         close = getattr(events, "close", None)
         if close:
             close()
-    if found is None:
+    if pushed is None:
         raise RegistryError(
             f"The push of {image} ended without a digest: the engine was stopped meanwhile.",
             retryable=True,
         )
-    return found
+    return pushed
 
 
 _REFUSALS = (
@@ -100,18 +100,18 @@ def refusal(image: str, reason: str) -> RegistryError:
     """The error for an error event."""
     server, _, rest = image.partition("/")
     repository = rest.rpartition(":")[0]
-    words = error_text.without_names(reason)
+    text = error_text.without_names(reason)
     sentence, retryable = next(
         (
             (sentence, retryable)
             for pattern, (_, sentence, retryable) in zip(_PATTERNS, _REFUSALS, strict=True)
-            if pattern.search(words)
+            if pattern.search(text)
         ),
         ("a later try may succeed", True),
     )
     kind = Unauthorized if sentence.startswith("it does not accept") else RegistryError
-    said = printable.excerpt(reason)
     return kind(
-        f"The registry {server} did not take {repository} ({said}): {sentence}.",
+        f"The registry {server} did not take {repository} ({printable.excerpt(reason)}): "
+        f"{sentence}.",
         retryable=retryable,
     )

@@ -1,1 +1,1 @@
-"""The API server of a cluster, plain or AKS."""
+"""The API server of a Kubernetes or AKS cluster."""

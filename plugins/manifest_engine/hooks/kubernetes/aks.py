@@ -1,4 +1,4 @@
-"""An AKS cluster by its name in Azure: found through ARM, spoken to as an identity of Entra ID."""
+"""An AKS cluster, found by its name in Azure Resource Manager and used as an Entra ID identity."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _WHERE = ("subscription_id", "resource_group", "cluster_name")
 class AksHook(BaseHook):
     """The cluster of an Airflow Connection of type ``aks``.
 
-    Login is a client id and password its secret; other identities by ``auth`` in the extra
-    (``service_principal``, the default; ``managed_identity``; ``workload_identity``), as for a
-    registry. The extra has ``subscription_id``, ``resource_group``, ``cluster_name`` and
-    ``tenant_id``; besides, where they are needed:
+    Login is a client id and password is its secret. ``auth`` in the extra selects the kind of
+    identity, as for a registry: ``service_principal`` (the default), ``managed_identity`` or
+    ``workload_identity``. The extra requires ``subscription_id``, ``resource_group``,
+    ``cluster_name`` and ``tenant_id``. Optional fields of the extra:
 
-    - ``server_application_id``: of a cluster that has an application of its own.
-    - ``private_fqdn``: the name under which this Airflow reaches the API server.
-    - ``proxy_url``: an HTTP proxy on the way to the API server.
-    - ``arm_endpoint``, ``arm_audience``, ``authority``: of a sovereign cloud.
-    - ``verify``: file of certificate authorities for ARM and Entra ID (default:
-      REQUESTS_CA_BUNDLE, or the usual ones).
+    - ``server_application_id``: for a cluster with its own server application.
+    - ``private_fqdn``: the name by which this Airflow reaches the API server.
+    - ``proxy_url``: an HTTP proxy between this Airflow and the API server.
+    - ``arm_endpoint``, ``arm_audience``, ``authority``: for a sovereign cloud.
+    - ``verify``: path of a file of certificate authorities for ARM and Entra ID (default:
+      REQUESTS_CA_BUNDLE, or the usual authorities).
 
-    A cluster with local accounts is spoken to with the certificate that ARM hands out.
+    For a cluster with local accounts the client uses the certificate from ARM.
 
-    :param aks_conn_id: its id.
-    :param connection: the Connection itself, where it has been read already (in the triggerer).
+    :param aks_conn_id: id of the Airflow Connection.
+    :param connection: the Connection, if it has been read already (in the triggerer).
     """
 
     conn_name_attr = "aks_conn_id"
@@ -60,16 +60,16 @@ class AksHook(BaseHook):
 
     @cached_property
     def _extra(self) -> dict[str, Any]:
-        """What is filled in; the form stores empty fields, too."""
+        """The fields of the extra that have a value; the form also stores empty fields."""
         given = self._connection.extra_dejson.items()
         filled = {key: value for key, value in given if value not in (None, "")}
         return {"auth": "service_principal", **filled}
 
     @cached_property
     def cluster(self) -> arm.ManagedCluster:
-        """The cluster as Azure names it.
+        """The cluster's place in Azure.
 
-        :raises ConfigurationError: naming the fields that are missing.
+        :raises ConfigurationError: with the names of missing fields.
         """
         missing = [field for field in _WHERE if field not in self._extra]
         if missing:
@@ -81,7 +81,7 @@ class AksHook(BaseHook):
 
     @cached_property
     def identity(self) -> AzureIdentity:
-        """Who asks ARM and the cluster."""
+        """The identity for ARM and the cluster."""
         connection = self._connection
         return AzureIdentity(
             self.aks_conn_id,
@@ -92,10 +92,10 @@ class AksHook(BaseHook):
         )
 
     def get_conn(self) -> ApiClient:
-        """A client of the cluster's API server; its token is renewed for as long as it is used.
+        """A client of the cluster's API server, which renews its token when needed.
 
         :raises ConfigurationError: when the Connection is incomplete.
-        :raises ClusterError: when Entra ID or ARM refuses, saying what is missing.
+        :raises ClusterError: when Entra ID or ARM refuses the identity.
         """
         from manifest_engine.hooks.kubernetes.bearer_client import BearerClient, TimedClient
 
@@ -104,7 +104,7 @@ class AksHook(BaseHook):
         if found.entra is None:
             self.log.info("%s has local accounts", self.cluster.name)
             return TimedClient(configuration)
-        self._demand_tenant(found.entra)
+        self._require_tenant(found.entra)
         application = self._extra.get("server_application_id") or found.entra.server_application
         return BearerClient(
             configuration,
@@ -114,13 +114,13 @@ class AksHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """For the button "Test" of the Connection's form: ask the cluster who we are."""
+        """Runs when the user clicks "Test" in the Connection's form: ask the cluster who we are."""
         try:
             client = self.get_conn()
-            return True, f"{client.configuration.host} takes this identity as {_who(client)}."
+            return True, f"{client.configuration.host} takes this identity as {_user_name(client)}."
         except ManifestEngineError as error:
             return False, str(error)
-        except Exception as error:  # whatever it is, it is the answer
+        except Exception as error:  # the form shows any error
             why = getattr(error, "reason", None) or error
             return False, f"The API server of {self.cluster} does not answer: {why}"
 
@@ -139,7 +139,7 @@ class AksHook(BaseHook):
         from kubernetes.client import Configuration
         from kubernetes.config import load_kube_config_from_dict
 
-        # Not the default of this process, which other connections may have changed.
+        # A new object, since other connections can have changed the default of this process.
         configuration = type.__call__(Configuration)
         load_kube_config_from_dict(
             found.content(), client_configuration=configuration, persist_config=False
@@ -149,12 +149,12 @@ class AksHook(BaseHook):
             configuration.proxy = str(proxy)
         return configuration
 
-    def _demand_tenant(self, entra: kubeconfig.Entra) -> None:
-        mine = self.identity.tenant
-        if mine and entra.tenant and mine.lower() != entra.tenant.lower():
+    def _require_tenant(self, entra: kubeconfig.Entra) -> None:
+        tenant = self.identity.tenant
+        if tenant and entra.tenant and tenant.lower() != entra.tenant.lower():
             raise ConfigurationError(
                 f"{self.cluster} takes identities of the tenant {entra.tenant}; tenant_id of the "
-                f"Connection {self.aks_conn_id!r} is {mine}."
+                f"Connection {self.aks_conn_id!r} is {tenant}."
             )
 
     def _refused(self) -> ClusterError:
@@ -170,8 +170,8 @@ class AksHook(BaseHook):
         return certificate_authorities(self._extra)
 
 
-def _who(client: ApiClient) -> str:
-    """The user name that the API server sees; every authenticated account may ask for its own."""
+def _user_name(client: ApiClient) -> str:
+    """Our user name at the API server; every authenticated account may ask for its own name."""
     answer = client.call_api(
         "/apis/authentication.k8s.io/v1/selfsubjectreviews",
         "POST",

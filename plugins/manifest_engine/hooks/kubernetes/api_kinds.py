@@ -1,7 +1,7 @@
-"""The kinds of API objects that we use, known by heart.
+"""A fixed list of the kinds of API objects that we use.
 
-The dynamic client would otherwise ask the API server for its groups and their kinds (0.7 s, a dozen
-requests) or keep the answer in a file that processes fight over.
+Without the list, the dynamic client would ask the API server for its groups and kinds (0.7 s, a
+dozen requests) or cache the answer in a file that several processes write.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLURALS = {
 
 
 class KnownKinds:
-    """A discoverer for :class:`kubernetes.dynamic.DynamicClient` that asks nothing."""
+    """A discoverer for :class:`kubernetes.dynamic.DynamicClient` that sends no request."""
 
     def __init__(self, client: Any, cache_file: str | None = None) -> None:
         from kubernetes.dynamic.resource import Resource
@@ -43,12 +43,12 @@ class KnownKinds:
             )
 
     def get(self, *, api_version: str, kind: str) -> Any:
-        """The resource; KeyError for one that is not in :data:`PLURALS`."""
+        """The resource. Raises KeyError for a kind that is not in :data:`PLURALS`."""
         return self._resources[api_version, kind]
 
 
 def rbac_name(api_version: str, kind: str) -> str:
-    """As RBAC and errors call it: ``deployments.apps``."""
+    """The name in RBAC and in errors, such as ``deployments.apps``."""
     group = api_version.rpartition("/")[0]
     plural = PLURALS[api_version, kind]
     return f"{plural}.{group}" if group else plural

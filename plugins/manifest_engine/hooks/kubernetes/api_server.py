@@ -1,4 +1,4 @@
-"""One cluster's API server: requests by kind, watches, and what it refuses as errors of ours."""
+"""The API server of one cluster: requests by kind, watches, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-"""A single request is given this long; longer waits are watches with a time of their own."""
+"""For a single request; a watch has its own time limit."""
 _WATCH_MARGIN_SECONDS = 10.0
 _ANSWER_MAX = 64 << 20
-"""Bytes of one answer: a list of some ten thousand objects."""
+"""Bytes of one answer; enough for a list of about ten thousand objects."""
 _EVENT_MAX = 4 << 20
-"""Bytes of one event of a watch; etcd takes objects of 1.5 MiB."""
+"""Bytes of one event of a watch; etcd accepts objects of up to 1.5 MiB."""
 _RETRIES = 3
-"""As urllib3 has it."""
+"""The default of urllib3."""
 SHORTEST_WATCH_SECONDS = 1.0
-"""A watch that the API server ends at once is over no sooner: who still waits watches again."""
+"""Minimum duration of a watch: callers repeat a watch that the API server ends at once."""
 _log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
 
 class _ReadOnce(Retry):
-    """Asks again where a connection could not be made or has broken, but waits for no answer twice.
+    """Retries failed connections, but not an answer that did not come in time.
 
-    The library's own retries wait for it four times, so that READ_SECONDS would be no limit.
+    The client's default retries wait up to four times, so READ_SECONDS would not be a limit.
     """
 
     def increment(self, *args: Any, **kwargs: Any) -> Self:
@@ -51,19 +51,19 @@ class _ReadOnce(Retry):
         return super().increment(*args, **kwargs)
 
 
-class _WithoutOurRetries(logging.Filter):
-    """Leaves out three lines for each request to an API server that is away: our error tells it."""
+class _DropRetryLines(logging.Filter):
+    """Drops urllib3's log lines for our retries, since our error reports an unreachable server."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not any(isinstance(argument, _ReadOnce) for argument in record.args or ())
 
 
-_WITHOUT_OUR_RETRIES = _WithoutOurRetries()
+_DROP_RETRY_LINES = _DropRetryLines()
 
 
 def reading_once(client: ApiClient) -> ApiClient:
-    """The client, before its first request; none of them waits for an answer twice."""
-    logging.getLogger("urllib3.connectionpool").addFilter(_WITHOUT_OUR_RETRIES)
+    """Configure a client before its first request, so that no request waits for an answer twice."""
+    logging.getLogger("urllib3.connectionpool").addFilter(_DROP_RETRY_LINES)
     client.rest_client.pool_manager.connection_pool_kw["retries"] = _ReadOnce(_RETRIES)
     return client
 
@@ -91,14 +91,14 @@ class ApiServer:
         body: Mapping[str, Any] | bytes | None = None,
         **parameters: Any,
     ) -> Json:
-        """Ask once; the answer.
+        """Send one request and return the answer.
 
-        :param method: of HTTP, in lower case.
-        :param namespace: None for all of them.
+        :param method: HTTP method in lower case.
+        :param namespace: None for all namespaces.
         :param name: None for the whole collection.
-        :param verb: as RBAC calls it, where it is not the method.
-        :param parameters: as the client names them; None leaves one out.
-        :raises ClusterError: or one of its kinds, saying what to do.
+        :param verb: the verb in RBAC, if it differs from the method.
+        :param parameters: query parameters by the client's names; None omits a parameter.
+        :raises ClusterError: or a subclass, with the reason and the remedy.
         """
         attempt = Attempt(verb or method, rbac_name(api_version, kind), namespace or "", name or "")
         with self.explained(attempt):
@@ -110,14 +110,14 @@ class ApiServer:
                 _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
                 **parameters,
             )
-            said = answer.read(_ANSWER_MAX + 1, decode_content=True)
-        if len(said) > _ANSWER_MAX:
+            text = answer.read(_ANSWER_MAX + 1, decode_content=True)
+        if len(text) > _ANSWER_MAX:
             raise ClusterError(
                 f"The API server {self.url} was asked to {attempt} and answers more than "
                 f"{_ANSWER_MAX >> 20} MiB; delete old objects of that kind there."
             )
         try:
-            return cast("Json", json.loads(said))
+            return cast("Json", json.loads(text))
         except ValueError as error:
             raise ClusterError(
                 f"The API server {self.url} was asked to {attempt} and its answer is no JSON, or "
@@ -128,26 +128,27 @@ class ApiServer:
     def watch(
         self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
     ) -> Iterator[tuple[str, Json]]:
-        """Event types and states of one object, beginning with the present one, for so long.
+        """Yield event types and states of one object, beginning with the current state.
 
-        The type is ADDED, MODIFIED or DELETED. Ends early when the API server ends the watch or its
-        stream breaks off; who still waits watches again.
+        The type is ADDED, MODIFIED or DELETED. The watch ends early when the API server ends it or
+        the connection breaks; the caller can then watch again.
 
-        :raises ClusterError: when the watch is refused.
+        :param seconds: duration of the watch.
+        :raises ClusterError: when the API server refuses the watch.
         """
         from urllib3.exceptions import HTTPError
 
         earliest_end = time.monotonic() + min(seconds, SHORTEST_WATCH_SECONDS)
-        whole = max(1, round(seconds))
+        timeout = max(1, round(seconds))
         with self.explained(Attempt("watch", rbac_name(api_version, kind), namespace, name)):
             answer = self._client.request(
                 "get",
                 self._path(api_version, kind, namespace=namespace),
                 field_selector=f"metadata.name={name}",
                 watch=True,
-                timeout_seconds=whole,
+                timeout_seconds=timeout,
                 serialize=False,
-                _request_timeout=(CONNECT_SECONDS, whole + _WATCH_MARGIN_SECONDS),
+                _request_timeout=(CONNECT_SECONDS, timeout + _WATCH_MARGIN_SECONDS),
             )
         try:
             blocks = answer.stream(amt=None, decode_content=False)
@@ -165,10 +166,10 @@ class ApiServer:
 
     @contextmanager
     def explained(self, attempt: Attempt) -> Iterator[None]:
-        """Turn what the client raises meanwhile into an error that a person can use.
+        """Turn the client's errors in this block into ClusterError or a subclass.
 
-        For the first seconds after a start an API server knows no roles and forbids everything; it
-        is not ready then, and its word does not count.
+        In the first seconds after its start an API server has loaded no roles and forbids every
+        request, so a refusal is retryable while the server is not ready.
         """
         try:
             with cluster_errors.explained(self.url, attempt):

@@ -1,4 +1,4 @@
-"""Clients of a Kubernetes API server: one that never waits forever, one that renews its token."""
+"""Clients of a Kubernetes API server with a default timeout and a renewed token."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from typing import Any
 from kubernetes.client import ApiClient, ApiException, Configuration
 
 _SECONDS = (10.0, 60.0)
-"""To connect and to read, for requests that give no time of their own; the library's is none."""
+"""To connect and to read, for requests without a timeout; the library's default is no timeout."""
 _SCHEME = "BearerToken"
 
 
 class TimedClient(ApiClient):
-    """Gives up on an API server that does not answer."""
+    """Sets a timeout for every request."""
 
     def call_api(self, *args: Any, **kwargs: Any) -> Any:
-        """A call of the API; generated methods pass ``_request_timeout=None``."""
+        """Call the API; generated methods pass ``_request_timeout=None``."""
         if kwargs.get("_request_timeout") is None:
             kwargs["_request_timeout"] = _SECONDS
         return super().call_api(*args, **kwargs)
 
 
 class BearerClient(TimedClient):
-    """Asks for the token with every request, and for a new one when a request answers 401.
+    """Sends a valid token with every request, and a new token after HTTP 401.
 
-    An API server looks at the token when a request begins: a watch outlives it, the next watch
-    carries the next one.
+    An API server checks the token when a request begins, so a watch can outlive its token.
 
-    :param token: gives the present token; caching it is its own affair.
-    :param renew: makes the next ``token()`` a new one.
-    :param refused: the error when a new token is not accepted either.
+    :param token: returns the current token, cached or new.
+    :param renew: makes the next ``token()`` return a new token.
+    :param refused: creates the error when the API server refuses the new token as well.
     """
 
     def __init__(
@@ -45,14 +44,14 @@ class BearerClient(TimedClient):
             settings.api_key[_SCHEME] = token()
 
         configuration.api_key_prefix[_SCHEME] = "Bearer"
-        refresh(configuration)  # the library asks the hook only where there is a token already
+        refresh(configuration)  # the library calls the hook only if a token is set
         configuration.refresh_api_key_hook = refresh
         super().__init__(configuration)
         self._renew = renew
         self._refused = refused
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
-        """One request, and once more with a new token if the first was not accepted."""
+        """Send a request, and once more with a new token after HTTP 401."""
         try:
             return super().request(method, url, **kwargs)
         except ApiException as error:

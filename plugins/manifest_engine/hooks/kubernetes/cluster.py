@@ -1,8 +1,8 @@
 """The Kubernetes cluster of an environment: server-side apply, reading, watching, and its errors.
 
-Built on the provider's hook, so every form of its ``kubernetes`` connection works, and the pod
-operator of the smoke test can use this hook too. A connection of type ``aks`` leads to its cluster
-by way of :mod:`manifest_engine.hooks.kubernetes.aks`.
+The hook extends the provider's hook, so every form of a ``kubernetes`` connection works, and the
+smoke test's pod operator can use the hook too. For a connection of type ``aks``, see
+:mod:`manifest_engine.hooks.kubernetes.aks`.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 PAGE = 500
-"""Objects per answer, as kubectl has it."""
+"""Objects per answer, as in kubectl."""
 
 
 class Selectors(TypedDict, total=False):
-    """Which objects of a kind, as ``kubectl get`` has it."""
+    """Label and field selectors, as in ``kubectl get``."""
 
     labels: str
     fields: str
 
 
 _APPLY = "application/apply-patch+yaml; charset=utf-8"
-"""With the charset the client sends our bytes as they are. Its own JSON escapes characters beyond
-the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
+"""With the charset the client sends our bytes unchanged. The client's own JSON escapes characters
+beyond the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
 
 
 class ClusterHook(KubernetesHook):
     """One cluster, by its Airflow Connection.
 
     :param conn_id: a connection of type ``kubernetes`` or ``aks``.
-    :param connection: the connection itself, where it has been read already (in the triggerer).
+    :param connection: the connection, if it has been read already (in the triggerer).
     """
 
     hook_name = "Manifest Engine cluster"
@@ -72,8 +72,9 @@ class ClusterHook(KubernetesHook):
     def get_conn(self) -> Any:
         """An authenticated ``kubernetes.client.ApiClient``.
 
-        :raises ConfigurationError: when the connection does not lead to a cluster, or does not say
-            which: the provider's hook would take the one that it runs in.
+        :raises ConfigurationError: when the connection has another type or no usable configuration.
+            Without the check of the type, the provider's hook would use the cluster that Airflow
+            runs in.
         """
         require_type(self.connection, "kubernetes", "aks")
         if self.connection.conn_type == "aks":
@@ -100,11 +101,11 @@ class ClusterHook(KubernetesHook):
     def apply(
         self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
     ) -> Json:
-        """Server-side apply of one object; returns it as it then is.
+        """Apply one object by server-side apply, and return the resulting object.
 
-        :param force: take over fields that another manager owns, instead of refusing.
-        :raises ClusterError: naming the other manager and the fields, the missing permission, or
-            whatever else the API server said.
+        :param force: take over fields that another manager owns.
+        :raises Conflict: without ``force``, when another manager owns applied fields.
+        :raises ClusterError: for every other refusal.
         """
         metadata = an_object["metadata"]
         return self.api.request(
@@ -121,7 +122,7 @@ class ClusterHook(KubernetesHook):
         )
 
     def get(self, api_version: str, kind: str, name: str, namespace: str) -> Json | None:
-        """The object, None when it is not there."""
+        """The object, None if it does not exist."""
         try:
             return self.api.request("get", api_version, kind, namespace=namespace, name=name)
         except NotFound:
@@ -130,14 +131,14 @@ class ClusterHook(KubernetesHook):
     def find(
         self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Selectors]
     ) -> list[Json]:
-        """Objects of a kind in a namespace, or in all with None."""
+        """Objects of a kind in a namespace, or in all namespaces with None."""
         found = self.pages(api_version, kind, namespace, **selectors)
         return [item for page in found for item in page]
 
     def pages(
         self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Selectors]
     ) -> Iterator[list[Json]]:
-        """The same in pages, for kinds of which there may be many."""
+        """As :meth:`find`, page by page for kinds with many objects."""
         after: str | None = None
         while True:
             found = self.api.request(
@@ -151,7 +152,7 @@ class ClusterHook(KubernetesHook):
                 limit=PAGE,
                 _continue=after,
             )
-            # Items of a list do not carry their kind.
+            # Items of a list have no kind.
             yield [{"apiVersion": api_version, "kind": kind} | item for item in found["items"]]
             after = found["metadata"].get("continue") or None
             if after is None:
@@ -160,7 +161,7 @@ class ClusterHook(KubernetesHook):
     def delete(
         self, api_version: str, kind: str, name: str, namespace: str, *, grace: int | None = None
     ) -> bool:
-        """Delete an object and what it owns; False when it was not there."""
+        """Delete an object and its dependents; False if the object did not exist."""
         body: Json = {"propagationPolicy": "Background"}
         if grace is not None:
             body["gracePeriodSeconds"] = grace
@@ -171,7 +172,10 @@ class ClusterHook(KubernetesHook):
         return True
 
     def create(self, an_object: Json) -> Json:
-        """Create an object. :raises Exists: when there is one of that name."""
+        """Create an object.
+
+        :raises Exists: when an object of that name exists.
+        """
         return self.api.request(
             "post",
             an_object["apiVersion"],
@@ -182,9 +186,9 @@ class ClusterHook(KubernetesHook):
         )
 
     def replace(self, an_object: Json) -> Json:
-        """Update an object; with its ``resourceVersion``, only if nobody else did meanwhile.
+        """Replace an object.
 
-        :raises Exists: when somebody else did.
+        :raises Exists: when another client changed the object after its ``resourceVersion``.
         """
         metadata = an_object["metadata"]
         return self.api.request(

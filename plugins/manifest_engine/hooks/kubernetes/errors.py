@@ -1,4 +1,4 @@
-"""What goes wrong when an API server is asked, as errors that a person can use."""
+"""Errors of an API server, with the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from manifest_engine.hooks.core.causes import innermost
 
 
 class NotFound(ClusterError):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class Exists(ClusterError):
-    """Somebody else has made or changed the object meanwhile."""
+    """Another client has created or changed the object."""
 
 
 class Forbidden(ClusterError):
-    """The account lacks a right, as far as this API server knows."""
+    """The API server says that the account lacks a permission."""
 
 
 class Conflict(ClusterError):
-    """Other field managers own fields that were to be applied.
+    """Other field managers own fields of the applied object.
 
-    :param owned: manager and field of each.
+    :param owned: manager and field of each conflict.
     """
 
     def __init__(self, sentence: str, owned: list[tuple[str, str]]) -> None:
@@ -35,7 +35,7 @@ class Conflict(ClusterError):
 
 @contextmanager
 def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
-    """Turn what the client raises meanwhile into ClusterError or one of its kinds.
+    """Turn the client's errors in this block into ClusterError or a subclass.
 
     :param server: URL of the API server.
     """

@@ -1,4 +1,4 @@
-"""What a kubeconfig from Azure says: where the API server is, and how it wants to be spoken to."""
+"""Read a kubeconfig from Azure: address of the API server and way of authentication."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CREDENTIALS = ("token", "client-certificate-data", "client-certificate")
 
 @dataclass(frozen=True)
 class Entra:
-    """The cluster takes tokens of Entra ID."""
+    """The cluster accepts tokens of Entra ID."""
 
     server_application: str
     tenant: str | None = None
-    """Whose tokens it takes, where the kubeconfig says so."""
+    """Tenant whose tokens the cluster accepts, if the kubeconfig has it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Kubeconfig:
 
     cluster: Mapping[str, Any]
     user: Mapping[str, Any]
-    """Client certificate or token of a local account; empty with :attr:`entra`."""
+    """Client certificate or token of a local account; empty if :attr:`entra` is set."""
     entra: Entra | None
 
     @property
@@ -41,17 +41,17 @@ class Kubeconfig:
         return str(self.cluster["server"])
 
     def at(self, host: str) -> Kubeconfig:
-        """The same API server under another name; its certificate is that of the first one.
+        """The same API server under another name; its certificate keeps the original name.
 
-        :param host: host name, with ``:port`` where it differs.
+        :param host: host name, with ``:port`` if the port differs.
         """
-        told = urlsplit(self.server)
-        authority = host if ":" in host or not told.port else f"{host}:{told.port}"
-        names = {"server": f"{told.scheme}://{authority}", "tls-server-name": told.hostname}
+        original = urlsplit(self.server)
+        authority = host if ":" in host or not original.port else f"{host}:{original.port}"
+        names = {"server": f"{original.scheme}://{authority}", "tls-server-name": original.hostname}
         return replace(self, cluster={**names, **self.cluster, "server": names["server"]})
 
     def content(self) -> dict[str, Any]:
-        """As the Kubernetes client's loader takes it, without a program to run."""
+        """The kubeconfig for the Kubernetes client's loader, without an exec plugin."""
         name = "aks"
         return {
             "apiVersion": "v1",
@@ -64,10 +64,10 @@ class Kubeconfig:
 
 
 def read(text: str | bytes, source: str) -> Kubeconfig:
-    """Find cluster, user and the way to authenticate.
+    """Read cluster, user and way of authentication of the current context.
 
-    :param source: where it comes from, for errors.
-    :raises ClusterError: when it is not a kubeconfig that we can use.
+    :param source: origin of the kubeconfig, for errors.
+    :raises ClusterError: when the kubeconfig is not usable.
     """
     try:
         content = yaml.safe_load(text)
@@ -97,12 +97,12 @@ def _by_name(content: Any, plural: str, singular: str) -> dict[str, Any]:
 
 
 def _entra(user: Mapping[str, Any]) -> Entra | None:
-    """From kubelogin's arguments, or from the provider that kubectl had before 1.26."""
+    """Read kubelogin's arguments, or the auth provider that kubectl had before 1.26."""
     plugin = user.get("exec") or {}
     if str(plugin.get("command") or "").rpartition("/")[2].startswith("kubelogin"):
         words = [str(word) for word in plugin.get("args") or []]
-        said = dict(pairwise(words))
-        return Entra(said.get("--server-id") or SERVER_APPLICATION, said.get("--tenant-id"))
+        options = dict(pairwise(words))
+        return Entra(options.get("--server-id") or SERVER_APPLICATION, options.get("--tenant-id"))
     provider = user.get("auth-provider") or {}
     if provider.get("name") == "azure":
         given = provider.get("config") or {}

@@ -1,4 +1,4 @@
-"""Waits until pods that were deleted have ended: they go on for as long as they drain."""
+"""Wait until deleted pods have ended; a pod keeps running while it drains connections."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 _WATCH_SECONDS = 5.0
-"""A pod that was gone before its watch began is never seen to go."""
-_AWAY_SECONDS = 1.0
-"""Pause before an API server that is away is asked again."""
+"""Short, because a watch reports no event for a pod that ended before the watch began."""
+_RETRY_SECONDS = 1.0
+"""Pause before the next request to an API server that is unreachable."""
 
 
-def await_gone(
+def wait_for_deletion(
     hook: ClusterHook, namespace: str, labels: str, *, seconds: float, log: logging.Logger
 ) -> list[Json]:
-    """Wait until no pod has these labels; the pods that are left when the time is over.
+    """Wait until no pod has these labels, and return the pods that still run after ``seconds``.
 
-    An API server that is away meanwhile is waited for.
+    While the API server is unreachable, the wait goes on.
 
     :param labels: a label selector.
-    :raises ClusterError: when the cluster refuses to tell, or is away for all of the time.
+    :raises ClusterError: when the API server refuses to list the pods, or is still unreachable at
+        the end.
     """
     end = time.monotonic() + seconds
-    told: list[str] = []
+    logged: list[str] = []
     while True:
-        left_seconds = end - time.monotonic()
+        remaining = end - time.monotonic()
         try:
             pods = hook.find("v1", "Pod", namespace, labels=labels)
             names = [pod["metadata"]["name"] for pod in pods]
-            if names and names != told:
+            if names and names != logged:
                 log.info("Waiting for pods to end: %s", ", ".join(names))
-                told = names
-            if not pods or left_seconds <= 0:
+                logged = names
+            if not pods or remaining <= 0:
                 return pods
-            _watch(hook, names[0], namespace, min(left_seconds, _WATCH_SECONDS))
+            _watch(hook, names[0], namespace, min(remaining, _WATCH_SECONDS))
         except ClusterError as error:
-            if not error.retryable or left_seconds <= 0:
+            if not error.retryable or remaining <= 0:
                 raise
             log.warning("The end of the pods cannot be seen: %s", error)
-            time.sleep(_AWAY_SECONDS)
+            time.sleep(_RETRY_SECONDS)
 
 
 def _watch(hook: ClusterHook, name: str, namespace: str, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What pods tell of themselves: events, and a container's log."""
+"""Events and container logs of pods, to explain a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
-    """Events of a namespace; none where the account may not read them.
+    """Events of a namespace; empty if the account may not read them.
 
     :param fields: a field selector.
     """
@@ -32,7 +32,7 @@ def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
 
 
 def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
-    """The end of a container's log, printable, empty when there is none to be had."""
+    """The last lines of a container's log, printable; empty if the log cannot be read."""
     log = bounded.lines(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
     return "\n".join(map(printable.line, deque(log, lines)))
 
@@ -40,11 +40,11 @@ def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, l
 def first_line(
     hook: ClusterHook, namespace: str, pod: str, container: str, *, seconds: float
 ) -> str:
-    """The first line of a container's log, as soon as it is written; empty when none came.
+    """The first line of a container's log, unchanged for a parser.
 
-    Raw, for who parses it, and empty when it has more than ``bounded.LINE_BYTES``.
+    Empty if the line does not come in time or exceeds ``bounded.LINE_BYTES``.
 
-    :param seconds: how long to wait for it.
+    :param seconds: how long to wait for the line.
     """
     read = b""
     with closing(_log_of(hook, namespace, pod, container, seconds, follow=True)) as chunks:
@@ -59,9 +59,9 @@ def first_line(
 def _log_of(
     hook: ClusterHook, namespace: str, pod: str, container: str, seconds: float, **which: Any
 ) -> Generator[bytes]:
-    """A container's log in pieces. An error on the way is its end.
+    """Yield chunks of a container's log, up to its end or the first error.
 
-    :param seconds: how long to wait for a piece.
+    :param seconds: how long to wait for a chunk.
     """
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError

@@ -1,7 +1,7 @@
-"""The artifact store: ZIPs by their checksum, where every worker can read them.
+"""The artifact store: ZIPs named by their checksum, readable by every worker.
 
-An object is there whole or not at all, whoever is killed while writing; since its name is its
-content's checksum, two writers of one object write the same.
+An object appears only when it is complete, even if a writer is killed. Two writers of the same
+object write the same bytes, since the name is the checksum of the content.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from manifest_engine.domain.core.errors import (
 )
 
 ROOT_VARIABLE = "MANIFEST_ENGINE_STORE"
-"""Environment variable with the root's URL, e.g. ``abfs://wasb_default@artifacts/manifest-engine``.
-"""
+"""Environment variable with the URL of the store, such as
+``abfs://wasb_default@artifacts/manifest-engine``."""
 _BLOCK = 8 << 20
 """Bytes per request to a remote store."""
 _KEPT_BLOCKS = 8
-"""Blocks kept while reading: a context is read in the order of paths, not of the ZIP."""
-_TALKATIVE = ("azure.core.pipeline.policies.http_logging_policy", "fsspec.caching")
-"""Loggers that put every request with its headers into the task's log."""
+"""Blocks cached while reading: the build context reads files by path, not in ZIP order."""
+_VERBOSE_LOGGERS = ("azure.core.pipeline.policies.http_logging_policy", "fsspec.caching")
+"""Loggers that write every request with its headers to the task's log."""
 
 
 def default_root() -> str:
-    """The root in force: that of ``MANIFEST_ENGINE_STORE``, else a folder of this machine."""
+    """The URL in ``MANIFEST_ENGINE_STORE``, or else a folder of this machine."""
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
     return os.environ.get(ROOT_VARIABLE) or f"file://{home.absolute()}/artifacts"
 
@@ -41,9 +41,9 @@ def default_root() -> str:
 class ArtifactStore:
     """Objects ``sha256/<hex>.zip`` under one root.
 
-    :param root: URL as ``airflow.sdk.ObjectStoragePath`` takes it, the id of an Airflow Connection
+    :param root: URL for ``airflow.sdk.ObjectStoragePath``, with the id of an Airflow Connection
         before an ``@``.
-    :raises ConfigurationError: when nothing is installed for the URL's scheme.
+    :raises ConfigurationError: when no provider for the URL's scheme is installed.
     """
 
     def __init__(self, root: str | None = None) -> None:
@@ -59,22 +59,22 @@ class ArtifactStore:
                 f"{ROOT_VARIABLE}, the provider for its scheme, and its Airflow Connection."
             ) from error
         self._folder: str = folder.path
-        for name in _TALKATIVE:
+        for name in _VERBOSE_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
 
     def url(self, sha256: str) -> str:
-        """Where that object is, as a person or ObjectStoragePath finds it."""
+        """URL of the object, for errors and for ObjectStoragePath."""
         return f"{self.root}/sha256/{sha256}.zip"
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether the object is there with all its bytes."""
+        """Whether the store has the object in full size."""
         return self.size(sha256) == size
 
     def size(self, sha256: str) -> int | None:
-        """Its size in bytes, None when it is not there."""
-        with self._telling("asked"):
+        """Size of the object in bytes, None if the store does not have it."""
+        with self._explained("asked"):
             try:
-                # Listings are cached per process, and other workers write.
+                # fsspec caches listings, but other workers write to the store as well.
                 self._fs.invalidate_cache()
                 return int(self._fs.size(self._path(sha256)))
             except FileNotFoundError:
@@ -83,15 +83,15 @@ class ArtifactStore:
     def put(self, blocks: Iterable[bytes], sha256: str) -> int:
         """Write the object and return its size in bytes.
 
-        :param blocks: the content; an error while they are read leaves nothing behind.
-        :raises ArtifactError: when they have another checksum, or cannot be written.
+        :param blocks: the content. An error while reading them leaves no object behind.
+        :raises ArtifactError: when the content has another checksum, or cannot be written.
         """
         digest, size = hashlib.sha256(), 0
         with self._draft(sha256) as file:
             for block in blocks:
                 digest.update(block)
                 size += len(block)
-                with self._telling("written"):
+                with self._explained("written"):
                     file.write(block)
             if digest.hexdigest() != sha256:
                 raise ArtifactError(
@@ -108,11 +108,11 @@ class ArtifactStore:
         return size
 
     def open(self, sha256: str) -> BinaryIO:
-        """The object for reading, seekable; close it.
+        """Open the object for reading; the file is seekable, and the caller closes it.
 
-        :raises ArtifactError: when it is not there.
+        :raises ArtifactError: when the store does not have the object.
         """
-        with self._telling("read"):
+        with self._explained("read"):
             try:
                 file: BinaryIO = self._fs.open(
                     self._path(sha256),
@@ -134,22 +134,22 @@ class ArtifactStore:
 
     @contextmanager
     def _draft(self, sha256: str) -> Iterator[BinaryIO]:
-        """A file that becomes the object when the block ends without an error."""
+        """A new file that becomes the object when the block ends without an error."""
         local = getattr(self._fs, "local_file", False)
         with self._renamed(sha256) if local else self._committed(sha256) as file:
             yield file
 
     @contextmanager
     def _renamed(self, sha256: str) -> Iterator[BinaryIO]:
-        """In a folder: another name first, since a file shows every byte at once."""
+        """For a folder: write under another name and rename, so no reader sees half a file."""
         draft = f"{self._folder}/{sha256}.{uuid4().hex}.part"
         try:
-            with self._telling("written"):
+            with self._explained("written"):
                 self._fs.makedirs(self._folder, exist_ok=True)
                 file = self._fs.open(draft, "wb")
             with file:
                 yield file
-            with self._telling("written"):
+            with self._explained("written"):
                 self._fs.mv(draft, self._path(sha256))
         except BaseException:
             with suppress(OSError):
@@ -158,43 +158,44 @@ class ArtifactStore:
 
     @contextmanager
     def _committed(self, sha256: str) -> Iterator[BinaryIO]:
-        """In an object store: nothing shows before close() commits it."""
-        with self._telling("written"):
+        """For an object store: the object appears when close() commits it."""
+        with self._explained("written"):
             file = self._fs.open(self._path(sha256), "wb", block_size=_BLOCK)
         try:
             yield file
             size = file.tell()
             try:
-                with self._telling("written"):
+                with self._explained("written"):
                     file.close()
             except ArtifactError:
-                # Azure drops the blocks of all others when one writer commits.
+                # Azure drops the blocks of other writers when the first writer commits.
                 if not self.has(sha256, size):
                     raise
         except BaseException:
-            # fsspec would commit what is there, on close() and even when it is collected.
+            # fsspec would commit the partial file on close() and on garbage collection.
             with suppress(Exception):
                 file.discard()
             file.closed = True
             raise
 
     @contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def _explained(self, action: str) -> Iterator[None]:
         try:
             yield
         except ManifestEngineError:
             raise
         except Exception as error:
             raise ArtifactError(
-                f"The artifact store {self.root} cannot be {what} ({_reason(error)}); check "
+                f"The artifact store {self.root} cannot be {action} ({_reason(error)}); check "
                 f"its free space and permissions, {ROOT_VARIABLE}, and its Airflow Connection.",
                 retryable=True,
             ) from error
 
 
 def _reason(error: Exception) -> str:
-    """In a word or two: the system's text, or Azure's code (adlfs wraps the error that has it)."""
-    for one in (error, error.__cause__):
-        if said := getattr(one, "strerror", None) or getattr(one, "error_code", None):
-            return str(said)
+    """The system's message or Azure's error code; adlfs wraps the error that has the code."""
+    for candidate in (error, error.__cause__):
+        reason = getattr(candidate, "strerror", None) or getattr(candidate, "error_code", None)
+        if reason:
+            return str(reason)
     return type(error).__name__

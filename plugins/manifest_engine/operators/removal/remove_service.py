@@ -153,7 +153,7 @@ class RemoveWorkload(_Removing):
         if not gone:
             self.log.info("%s had no objects of ours", planned.name)
         begin = time.monotonic()
-        left = pod_ends.await_gone(
+        left = pod_ends.wait_for_deletion(
             workload.hook,
             workload.namespace,
             label.label_selector(removal.pod_labels(planned)),

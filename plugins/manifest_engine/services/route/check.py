@@ -39,7 +39,7 @@ def await_answer(
             break
         time.sleep(PAUSE_SECONDS)
     if problem:
-        if answer.status == 404 and public_url.is_gateways_own(url, answer):
+        if answer.status == 404 and public_url.is_gateway_default(url, answer):
             told = route_acceptance.diagnosis(hook, release)
             problem = public_answer.gateways_404(release, told)
         elif answer.status == 404:

@@ -1,4 +1,4 @@
-"""What the tests read from Artifactory, and what they expect of its refusals."""
+"""Helpers of the tests: read a file from the double, and catch the error of a refusal."""
 
 import random
 import traceback

@@ -1,4 +1,4 @@
-"""An Artifactory Connection: where it leads, as whom, and how it is tested."""
+"""The fields of an Artifactory Connection: base URL, credentials and the Test button."""
 
 import base64
 import hashlib
@@ -31,16 +31,14 @@ def test_a_path_is_quoted(hook, server):
     assert server.requests[-1][0].endswith("/repo/a%20b%3Bc%3D1/%23x%3F.zip")
 
 
-def test_a_login_makes_it_basic(connect, server):
+def test_a_login_is_sent_by_basic_authentication(connect, server):
     words = base64.b64encode("jürgen:pässwort".encode()).decode()
     server.accepted = {f"Basic {words}"}
 
     assert fetched(connect(login="jürgen", password="pässwort")) == CONTENT
 
 
-def test_without_credentials_none_are_sent_not_even_those_of_netrc(
-    connect, server, monkeypatch, tmp_path
-):
+def test_without_credentials_those_of_netrc_are_not_sent(connect, server, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -59,7 +57,7 @@ def test_without_credentials_none_are_sent_not_even_those_of_netrc(
         {"host": "http://127.0.0.1", "port": "{port}", "schema": "artifactory"},
     ],
 )
-def test_the_base_url_may_be_spread_over_the_fields(connect, server, fields):
+def test_the_base_url_can_be_split_over_several_fields(connect, server, fields):
     given = {key: value.format(port=server.port) for key, value in fields.items()}
     given["host"] += given.pop("path", "")
     if "port" in given:
@@ -68,7 +66,7 @@ def test_the_base_url_may_be_spread_over_the_fields(connect, server, fields):
     assert connect(**given).file_info(PATH).uri == f"{server.url}/{PATH}"
 
 
-def test_a_host_alone_means_https(connect):
+def test_a_host_without_schema_means_https(connect):
     assert connect(host="example.jfrog.io/artifactory").client.errors.base == (
         "https://example.jfrog.io/artifactory"
     )
@@ -93,7 +91,7 @@ def test_an_incomplete_connection_is_a_configuration_error(connect, fields, why)
     ("given", "meant"),
     [(None, True), ("", True), (False, False), ("False", False), ("/ca.pem", "/ca.pem")],
 )
-def test_verify_may_be_a_flag_or_a_path(connect, given, meant):
+def test_verify_can_be_a_flag_or_a_path(connect, given, meant):
     assert connect(extra=json.dumps({"verify": given})).client.verify == meant
 
 

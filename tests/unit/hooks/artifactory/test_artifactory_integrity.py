@@ -1,4 +1,4 @@
-"""Bytes that are not those that were announced are refused."""
+"""A download that differs from file info is refused."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from tests.unit.hooks.artifactory.artifactory_double import PATH
 from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
 
 
-def test_bytes_that_do_not_fit_the_checksum_are_refused_at_the_end(hook, server):
+def test_bytes_with_another_checksum_are_refused_at_the_end(hook, server):
     damaged = CONTENT[:-1] + b"x"
     server.times(1, lambda h: h.answer(200, damaged, {}))
     error = refusal(lambda: fetched(hook))
@@ -27,13 +27,13 @@ def test_a_header_that_contradicts_file_info_is_refused_before_the_first_byte(ho
 
 
 @pytest.mark.parametrize("content", [CONTENT + b"x", CONTENT[:-1]])
-def test_another_size_than_announced_is_refused(hook, server, content):
+def test_another_size_than_in_file_info_is_refused(hook, server, content):
     server.times(1, lambda h: h.answer(200, content, {}))
 
     assert "another size" in str(refusal(lambda: fetched(hook)))
 
 
-def test_more_bytes_than_announced_are_refused_also_without_a_length(hook, server):
+def test_more_bytes_than_in_file_info_are_refused_without_a_content_length(hook, server):
     def chunked(handler):
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")

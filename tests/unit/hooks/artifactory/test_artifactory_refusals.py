@@ -1,4 +1,4 @@
-"""Artifactory refuses: each refusal says what to check."""
+"""The error for each refusal of Artifactory says what to check."""
 
 import socket
 
@@ -9,7 +9,7 @@ from tests.unit.hooks.artifactory.artifactory_double import PATH, artifactory
 from tests.unit.hooks.artifactory.reading import refusal
 
 
-def test_a_missing_file_is_told_with_what_to_check_and_not_tried_again(hook, server):
+def test_the_error_for_a_missing_file_says_what_to_check_and_is_not_retried(hook, server):
     error = refusal(lambda: hook.file_info("datafactory/none.zip"))
 
     assert f"{server.url}/datafactory/none.zip does not exist (404)" in str(error)
@@ -21,7 +21,7 @@ def test_a_missing_file_is_told_with_what_to_check_and_not_tried_again(hook, ser
     ]
 
 
-def test_a_base_url_without_its_path_is_suspected(connect, server):
+def test_a_404_under_a_bare_host_suggests_the_path_of_artifactory(connect, server):
     error = refusal(lambda: connect(host=f"http://127.0.0.1:{server.port}").file_info(PATH))
 
     assert "lacks the path of Artifactory, usually /artifactory" in str(error)
@@ -36,7 +36,7 @@ def test_bad_credentials_name_the_connection(connect, server):
     assert len(server.requests) == 1
 
 
-def test_a_missing_right_names_the_right_and_what_artifactory_said(hook, server):
+def test_a_403_names_the_permission_and_quotes_artifactory(hook, server):
     server.times(1, lambda h: h.refuse(403, "Download request is\nforbidden"), api=True)
     error = refusal(lambda: hook.file_info(PATH))
 
@@ -45,7 +45,7 @@ def test_a_missing_right_names_the_right_and_what_artifactory_said(hook, server)
     assert not error.retryable
 
 
-def test_a_sign_in_page_is_not_taken_for_an_answer(hook, server):
+def test_a_sign_in_page_is_a_configuration_error(hook, server):
     server.times(1, lambda h: h.answer(200, b"<html>Sign in</html>", {}), api=True)
 
     with pytest.raises(ConfigurationError, match="usually ends in /artifactory"):
@@ -79,7 +79,7 @@ def test_file_info_without_size_and_checksum_is_refused(hook, server, info, why)
     assert why in str(refusal(lambda: hook.file_info(PATH)))
 
 
-def test_a_server_that_does_not_listen_may_come_back(connect):
+def test_a_refused_connection_is_retryable(connect):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     hook = connect(host=f"http://127.0.0.1:{port}/artifactory")
@@ -90,7 +90,7 @@ def test_a_server_that_does_not_listen_may_come_back(connect):
     assert hook.waits == [0.5, 1, 2, 4]
 
 
-def test_http_where_https_was_meant_is_told_at_once(connect, server):
+def test_a_server_without_tls_is_reported_at_once(connect, server):
     hook = connect(host=f"https://127.0.0.1:{server.port}/artifactory")
     error = refusal(lambda: hook.file_info(PATH))
 

@@ -1,4 +1,4 @@
-"""Remote and virtual repositories: what nobody has downloaded yet is unknown to the storage API."""
+"""Remote and virtual repositories: the storage API has no file before its first download."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_a_cached_file_is_downloaded_once(hook, server):
     assert len(server.downloads) == 1
 
 
-def test_a_virtual_repository_s_file_is_downloaded_where_it_was_asked_for(hook, server):
+def test_a_file_of_a_virtual_repository_is_downloaded_from_its_own_path(hook, server):
     """File info names the repository behind it, which the connection may not be allowed to read."""
     server.info |= {
         "repo": "datafactory-local",
@@ -36,7 +36,7 @@ def test_a_virtual_repository_s_file_is_downloaded_where_it_was_asked_for(hook, 
     assert fetched(hook) == CONTENT
 
 
-def test_a_repository_that_keeps_nothing_is_told(hook, server):
+def test_a_remote_repository_without_a_cache_is_an_error(hook, server):
     server.info_paths.clear()
     error = refusal(lambda: hook.file_info(PATH))
 

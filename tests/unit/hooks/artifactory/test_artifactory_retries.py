@@ -1,4 +1,4 @@
-"""A busy Artifactory is asked again, and a cut download goes on where it was cut."""
+"""Requests to a busy Artifactory are retried, and broken downloads are resumed."""
 
 import email.utils
 import hashlib
@@ -12,7 +12,7 @@ from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_busy_server_is_asked_again(hook, server, status):
+def test_a_request_to_a_busy_server_is_retried(hook, server, status):
     server.times(2, lambda h: h.refuse(status, "busy"), api=True)
     server.times(1, lambda h: h.refuse(status, "busy"))
 
@@ -20,7 +20,7 @@ def test_a_busy_server_is_asked_again(hook, server, status):
     assert hook.waits == [0.5, 1, 0.5]
 
 
-def test_a_server_that_stays_busy_is_an_error_that_a_retry_can_mend(hook, server):
+def test_a_server_that_stays_busy_is_a_retryable_error(hook, server):
     server.times(99, lambda h: h.refuse(503, "busy"), api=True)
     error = refusal(lambda: hook.file_info(PATH))
 
@@ -29,7 +29,7 @@ def test_a_server_that_stays_busy_is_an_error_that_a_retry_can_mend(hook, server
     assert len(server.requests) == 5
 
 
-def test_retry_after_is_obeyed_within_reason(hook, server):
+def test_retry_after_is_obeyed_up_to_a_limit(hook, server):
     soon = email.utils.formatdate(time.time() + 20, usegmt=True)
     for text in ("7", soon, "3600"):
         server.times(1, lambda h, text=text: h.refuse(429, "", {"Retry-After": text}), api=True)
@@ -40,7 +40,7 @@ def test_retry_after_is_obeyed_within_reason(hook, server):
     assert hook.waits[2] == 60
 
 
-def test_a_cut_download_goes_on_where_it_was_cut(hook, server):
+def test_a_broken_download_is_resumed(hook, server):
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
 
     assert fetched(hook) == CONTENT
@@ -49,7 +49,7 @@ def test_a_cut_download_goes_on_where_it_was_cut(hook, server):
     assert "If-Range" not in again
 
 
-def test_a_server_that_ignores_ranges_is_listened_to_from_the_start(hook, server):
+def test_a_server_that_ignores_ranges_sends_the_file_again(hook, server):
     def whole(handler):
         del handler.headers["Range"]
         handler.send_file(CONTENT)
@@ -60,7 +60,7 @@ def test_a_server_that_ignores_ranges_is_listened_to_from_the_start(hook, server
     assert fetched(hook) == CONTENT
 
 
-def test_a_416_is_answered_by_a_request_for_everything(hook, server):
+def test_after_416_the_whole_file_is_requested(hook, server):
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
     server.times(1, lambda h: h.refuse(416, "Requested Range Not Satisfiable"))
 
@@ -78,7 +78,7 @@ def test_a_416_is_answered_by_a_request_for_everything(hook, server):
     ],
     ids=["other start", "other size", "other file", "no Content-Range"],
 )
-def test_a_part_that_does_not_fit_is_not_taken(hook, server, headers):
+def test_a_range_that_does_not_fit_is_discarded(hook, server, headers):
     etag = hashlib.sha1(CONTENT).hexdigest()
     told = {name: value.replace("same", etag) for name, value in headers.items()}
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
@@ -89,7 +89,7 @@ def test_a_part_that_does_not_fit_is_not_taken(hook, server, headers):
 
 
 @pytest.mark.parametrize("etag", [None, '"{}"', 'W/"{}"'], ids=["none", "quoted", "weak"])
-def test_a_proxy_may_take_the_etag_away_or_quote_it(hook, server, etag):
+def test_a_proxy_can_remove_or_quote_the_etag(hook, server, etag):
     sha1 = hashlib.sha1(CONTENT).hexdigest()
     told = {"Content-Range": "bytes 196608-399999/400000"}
     told |= {"ETag": etag.format(sha1)} if etag else {}
@@ -100,7 +100,7 @@ def test_a_proxy_may_take_the_etag_away_or_quote_it(hook, server, etag):
     assert len(server.downloads) == 2
 
 
-def test_a_part_of_other_content_is_found_out_at_the_end(hook, server):
+def test_a_range_with_other_content_fails_the_checksum(hook, server):
     told = {"Content-Range": "bytes 196608-399999/400000"}
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
     server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), told))
@@ -110,7 +110,7 @@ def test_a_part_of_other_content_is_found_out_at_the_end(hook, server):
     assert error.retryable
 
 
-def test_a_rate_limit_is_named(hook, server):
+def test_a_rate_limit_is_explained(hook, server):
     server.times(99, lambda h: h.refuse(429, "Too many requests"), api=True)
     error = refusal(lambda: hook.file_info(PATH))
 
@@ -128,7 +128,7 @@ def test_a_file_that_changes_between_two_connections_is_refused(hook, server):
     assert error.retryable
 
 
-def test_a_download_that_is_cut_again_and_again_is_given_up(hook, server):
+def test_a_download_that_keeps_breaking_is_given_up(hook, server):
     server.times(99, lambda h: h.send_file(CONTENT, cut=1000))
     error = refusal(lambda: fetched(hook))
 
@@ -137,7 +137,7 @@ def test_a_download_that_is_cut_again_and_again_is_given_up(hook, server):
     assert len(server.downloads) == 5
 
 
-def test_many_cuts_are_borne_as_long_as_it_gets_further(connect):
+def test_a_download_is_resumed_while_it_makes_progress(connect):
     content = random.Random(2).randbytes(12 << 20)
     with artifactory(content) as server:
         hook = connect(host=server.url)

@@ -32,7 +32,7 @@ def test_a_redirect_to_storage_is_followed_without_credentials(hook, storage):
     assert "Authorization" not in storage.requests[0][1]
 
 
-def test_a_redirect_does_not_bring_netrc_in(hook, storage, monkeypatch, tmp_path):
+def test_a_redirect_does_not_use_netrc(hook, storage, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -41,7 +41,7 @@ def test_a_redirect_does_not_bring_netrc_in(hook, storage, monkeypatch, tmp_path
     assert "Authorization" not in storage.requests[0][1]
 
 
-def test_a_cut_from_storage_is_resumed_through_artifactory(hook, server, storage):
+def test_a_broken_download_from_storage_is_resumed_through_artifactory(hook, server, storage):
     storage.faults.clear()
     storage.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
     storage.times(1, lambda h: h.send_file(CONTENT))
@@ -51,13 +51,13 @@ def test_a_cut_from_storage_is_resumed_through_artifactory(hook, server, storage
     assert storage.requests[1][1]["Range"] == "bytes=196608-"
 
 
-def test_within_one_authority_credentials_go_along(hook, server):
+def test_a_redirect_to_the_same_host_keeps_the_credentials(hook, server):
     server.times(1, lambda h: h.answer(302, b"", {"Location": h.path + "?again"}))
 
     assert fetched(hook) == CONTENT
 
 
-def test_storage_that_refuses_is_named_without_the_signature(hook, storage):
+def test_a_refusal_of_storage_is_reported_without_the_signature(hook, storage):
     storage.link = storage.link.replace("geheim", "abgelaufen")
     error = refusal(lambda: fetched(hook))
 
@@ -66,7 +66,7 @@ def test_storage_that_refuses_is_named_without_the_signature(hook, storage):
     assert error.retryable
 
 
-def test_storage_that_cannot_be_reached_is_named_without_the_signature(hook, storage):
+def test_unreachable_storage_is_reported_without_the_signature(hook, storage):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     storage.link = f"http://127.0.0.1:{port}/blob?sig=geheim"
@@ -76,7 +76,7 @@ def test_storage_that_cannot_be_reached_is_named_without_the_signature(hook, sto
     assert error.retryable
 
 
-def test_a_redirect_that_never_ends_is_told(hook, server):
+def test_an_endless_redirect_is_an_error(hook, server):
     server.times(99, lambda h: h.answer(302, b"", {"Location": h.path}))
     error = refusal(lambda: fetched(hook))
 

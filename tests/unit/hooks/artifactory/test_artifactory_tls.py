@@ -1,4 +1,4 @@
-"""Whose certificates are trusted."""
+"""Which certificate authorities are trusted."""
 
 import json
 import ssl
@@ -47,7 +47,7 @@ def tls(certificate):
         yield double
 
 
-def test_an_unknown_certificate_says_where_to_name_its_ca(connect, tls):
+def test_the_error_for_an_untrusted_certificate_says_where_to_name_its_ca(connect, tls):
     hook = connect(host=tls.url)
     error = refusal(lambda: hook.file_info(PATH))
 
@@ -57,7 +57,7 @@ def test_an_unknown_certificate_says_where_to_name_its_ca(connect, tls):
     assert hook.waits == []
 
 
-def test_the_ca_of_the_connection_counts_before_that_of_the_environment(
+def test_the_ca_of_the_connection_overrides_that_of_the_environment(
     connect, tls, certificate, monkeypatch
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
@@ -65,7 +65,7 @@ def test_the_ca_of_the_connection_counts_before_that_of_the_environment(
     assert fetched(connect(host=tls.url, extra=json.dumps({"verify": certificate}))) == CONTENT
 
 
-def test_the_ca_of_the_environment_counts_where_the_connection_names_none(
+def test_the_ca_of_the_environment_is_used_if_the_connection_has_none(
     connect, tls, certificate, monkeypatch
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)

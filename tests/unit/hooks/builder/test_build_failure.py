@@ -67,7 +67,7 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("killed", "most likely for want of memory"),
     ],
 )
-def test_a_fault_of_the_service_is_named_and_not_tried_again(name: str, sentence: str) -> None:
+def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sentence: str) -> None:
     error = told(name)
     assert sentence in str(error)
     assert str(error).startswith(f"The image could not be built: {STANDARD}, line ")
@@ -93,7 +93,7 @@ def test_a_fault_of_the_service_is_named_and_not_tried_again(name: str, sentence
         ),
     ],
 )
-def test_a_fault_that_may_pass_is_tried_again(name: str, sentence: str) -> None:
+def test_a_temporary_failure_is_retryable(name: str, sentence: str) -> None:
     error = told(name)
     assert sentence in str(error)
     assert error.retryable
@@ -115,7 +115,7 @@ def told_of(*lines: str) -> BuildError:
         "https://r/v2/base/blobs/sha256:30: 503 Service Unavailable",
     ],
 )
-def test_a_base_image_s_registry_that_breaks_off_is_not_taken_for_the_engine(said: str) -> None:
+def test_a_broken_connection_to_a_registry_is_not_blamed_on_the_engine(said: str) -> None:
     error = told_of(f"ERROR: failed to solve: base:1: {said}")
     assert "the registry of a base image" in str(error)
     assert error.retryable
@@ -130,11 +130,11 @@ def test_a_base_image_s_registry_that_breaks_off_is_not_taken_for_the_engine(sai
         "failed to solve: Canceled: context canceled",
     ],
 )
-def test_an_engine_that_goes_away_is_told_as_such(said: str) -> None:
+def test_an_engine_that_goes_away_is_reported_as_such(said: str) -> None:
     assert "the engine went away" in str(told_of(f"ERROR: {said}"))
 
 
-def test_a_base_image_whose_registry_is_not_trusted_is_not_tried_again() -> None:
+def test_an_untrusted_registry_of_a_base_image_is_not_retryable() -> None:
     error = told_of(
         "scripts/Dockerfile:1",
         "ERROR: failed to solve: r/base:1: failed to resolve source metadata for r/base:1: failed "
@@ -147,7 +147,7 @@ def test_a_base_image_whose_registry_is_not_trusted_is_not_tried_again() -> None
 @pytest.mark.parametrize(
     "line", ["sh: syntax error: unexpected EOF", "cp: failed to copy: x: broken pipe"]
 )
-def test_what_a_command_says_is_not_taken_for_a_registry_s_words(line: str) -> None:
+def test_the_output_of_a_command_is_not_read_as_an_error_of_a_registry(line: str) -> None:
     error = told_of(
         "#5 [2/2] RUN make",
         f"#5 0.1 {line}",
@@ -165,7 +165,7 @@ def test_the_last_lines_of_the_failing_step_are_shown() -> None:
     assert lines[-1] == "  line 30"
 
 
-def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
+def test_the_text_of_a_command_is_not_read_as_a_cause() -> None:
     output = BuildOutput()
     output.read_line(
         'ERROR: failed to solve: process "/bin/sh -c echo no space left on device; false" '
@@ -177,7 +177,7 @@ def test_the_command_s_own_text_is_no_sign_of_what_went_wrong() -> None:
     assert not error.retryable
 
 
-def test_memory_stays_small_however_long_the_output_is() -> None:
+def test_output_of_any_length_takes_little_memory() -> None:
     output = BuildOutput()
     output.read_line("#5 [2/2] RUN make")
     for number in range(10_000):

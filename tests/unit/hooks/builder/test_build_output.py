@@ -1,4 +1,4 @@
-"""Which base images a build has used, read from what BuildKit prints."""
+"""Base images of a build, read from the output of BuildKit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def bases(text: str) -> dict[str, str | None]:
     return output.bases
 
 
-def test_digests_are_told_for_bases_from_a_registry_and_not_for_local_ones():
+def test_only_bases_from_a_registry_have_a_digest():
     found = bases(f"""
 #2 [internal] load metadata for docker.io/library/python:3.11
 #4 [internal] load metadata for team.example:5000/base:1
@@ -25,7 +25,7 @@ def test_digests_are_told_for_bases_from_a_registry_and_not_for_local_ones():
     assert found == {"docker.io/library/python:3.11": None, "team.example:5000/base:1": FIRST}
 
 
-def test_the_digest_may_be_told_before_it_is_said_to_be_a_base():
+def test_the_digest_of_a_base_can_come_before_its_name():
     found = bases(f"""
 #4 [1/2] FROM team.example:5000/base:1@{FIRST}
 #7 [internal] load metadata for team.example:5000/base:1
@@ -33,7 +33,7 @@ def test_the_digest_may_be_told_before_it_is_said_to_be_a_base():
     assert found == {"team.example:5000/base:1": FIRST}
 
 
-def test_an_image_that_is_only_copied_from_counts():
+def test_an_image_in_copy_from_counts_as_a_base():
     found = bases(f"""
 #2 [internal] load metadata for team.example/tools:1
 #6 FROM team.example/tools:1@{FIRST}
@@ -49,6 +49,6 @@ def test_a_pinned_base_counts_under_its_own_name():
     assert found == {"docker.io/library/python:3.11": SECOND}
 
 
-def test_a_base_named_by_digest_stands_under_that_name():
+def test_a_base_in_from_by_digest_keeps_that_name():
     name = f"docker.io/library/python:3.11@{FIRST}"
     assert bases(f"#2 [internal] load metadata for {name}\n#3 [1/2] FROM {name}") == {name: None}

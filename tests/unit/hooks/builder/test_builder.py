@@ -1,4 +1,4 @@
-"""An engine that answers the ping and then nothing of use: one kind of error, worth a retry."""
+"""Errors of an engine that answers the ping and then fails are retryable."""
 
 import pytest
 from manifest_engine.domain.core.errors import BuildError
@@ -18,7 +18,7 @@ from tests.unit.hooks.engine.engine_double import ABSENT, DOWN
         lambda builder: builder.tag("sha256:a", "a:1"),
     ],
 )
-def test_what_an_engine_fails_with_is_told_with_its_name_and_may_be_retried(engine, ask):
+def test_an_error_of_an_engine_names_the_builder_and_is_retryable(engine, ask):
     engine.image = DOWN
     with BuilderHook() as builder:
         builder.ping()
@@ -29,14 +29,14 @@ def test_what_an_engine_fails_with_is_told_with_its_name_and_may_be_retried(engi
     assert raised.value.retryable
 
 
-def test_an_image_that_is_not_there_is_none(engine):
+def test_a_missing_image_is_none(engine):
     engine.image = ABSENT
     with BuilderHook() as builder:
         assert builder.image_id("a:1") is None
         assert builder.local_base("a:1") is None
 
 
-def test_a_base_whose_digest_neither_build_nor_engine_tells_is_like_no_other(engine):
+def test_a_base_without_a_known_digest_has_a_digest_that_never_matches(engine):
     engine.image = ABSENT
     output = BuildOutput()
     output.read_line("#2 [internal] load metadata for docker.io/library/python:3.11")
@@ -49,7 +49,7 @@ def build(**fields):
 
 
 @pytest.mark.parametrize("wanted", [build(allowedBases=[]), build(network="restricted")])
-def test_an_engine_that_ignores_a_source_policy_is_refused(engine, wanted):
+def test_an_engine_too_old_for_a_source_policy_is_refused(engine, wanted):
     engine.api, engine.labels = "1.43", ["com.manifest-engine.network=restricted"]
     with BuilderHook() as builder:
         builder.require(build())
@@ -57,7 +57,7 @@ def test_an_engine_that_ignores_a_source_policy_is_refused(engine, wanted):
             builder.require(wanted)
 
 
-def test_an_engine_whose_network_is_open_is_refused_where_it_must_be_restricted(engine):
+def test_an_engine_with_an_open_network_is_refused_for_restricted_builds(engine):
     engine.labels = ["com.manifest-engine.network=open"]
     with BuilderHook() as builder:
         with pytest.raises(BuildError, match="does not restrict the network of builds") as raised:

@@ -1,4 +1,4 @@
-"""The command of a build, as data."""
+"""The command line and environment of a build."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def test_only_a_build_for_the_cache_writes_inline_cache() -> None:
     assert "BUILDKIT_INLINE_CACHE=1" not in buildx.argv(PLUGIN, BUILD, METADATA)
 
 
-def test_a_secret_stands_in_the_environment_and_nowhere_else() -> None:
+def test_a_secret_is_only_in_the_environment() -> None:
     words = buildx.argv(PLUGIN, BUILD, METADATA)
     variables = buildx.environment(BUILD, ENGINE, Path("/private"), {})
     assert not any("hunter2" in word for word in words)
@@ -54,7 +54,7 @@ def test_a_secret_stands_in_the_environment_and_nowhere_else() -> None:
     assert "hunter2" not in repr(BUILD)
 
 
-def test_the_worker_s_environment_stays_out() -> None:
+def test_the_worker_s_environment_is_not_inherited() -> None:
     inherited = {
         "PATH": "/bin",
         "SSL_CERT_FILE": "/ca.pem",
@@ -95,7 +95,7 @@ def test_a_worker_without_the_plugin_is_told_what_to_install(
         buildx.find_plugin({"PATH": ""})
 
 
-def test_a_pinned_base_is_taken_by_digest_whatever_the_builder_has_under_its_name():
+def test_a_pinned_base_is_used_by_digest():
     digest = "sha256:" + "1" * 64
     pins = {"team.example:5000/base:1": digest, "docker.io/library/python:3.11": digest}
     words = buildx.argv(PLUGIN, buildx.Build(tag="a/b:1", file="F", pins=pins), METADATA)
@@ -111,7 +111,7 @@ def test_without_cache_every_step_runs():
     assert "--no-cache" not in buildx.argv(PLUGIN, BUILD, METADATA)
 
 
-def test_a_reference_that_looks_like_an_option_is_none() -> None:
+def test_a_reference_that_begins_with_a_dash_is_not_an_option() -> None:
     words = buildx.inspect_argv(PLUGIN, "--x.y/z:latest")
     assert words[words.index("--") :] == ["--", "--x.y/z:latest"]
 
@@ -137,7 +137,7 @@ def test_no_text_of_a_manifest_becomes_an_option_of_docker(field: str, text: str
 
 
 @pytest.mark.parametrize("text", ["--push", "-x/y.zip", "a --push.zip", "a,type=local.zip"])
-def test_what_a_manifest_may_say_freely_stays_behind_its_label(text: str) -> None:
+def test_free_text_of_a_manifest_is_only_in_label_values(text: str) -> None:
     release = make_release(artifact=f"datafactory/{text.removesuffix('.zip')}.zip", owner=text)
     made = recipe.recipe(release, "a" * 64, f"FROM {text}\n".encode())
     build = buildx.Build(
@@ -148,7 +148,7 @@ def test_what_a_manifest_may_say_freely_stays_behind_its_label(text: str) -> Non
     assert text not in words
 
 
-def test_proxies_stand_in_the_client_s_configuration_and_on_no_command_line() -> None:
+def test_proxies_are_in_the_client_s_configuration_and_not_on_the_command_line() -> None:
     proxies = {"httpProxy": "http://proxy:3128", "noProxy": ".example.com"}
     assert json.loads(buildx.client_config({}, proxies))["proxies"] == {"default": proxies}
     words = buildx.argv(PLUGIN, buildx.Build("a", "F", proxies=proxies), METADATA)

@@ -1,4 +1,4 @@
-"""What the system said, out of the errors that libraries make of it."""
+"""The root cause of errors that libraries raise."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def of_docker(nobody: str) -> DockerException:
 
 
 @pytest.mark.parametrize("made", [of_urllib3, of_requests, of_docker])
-def test_a_refused_connection_is_told_as_the_system_says_it(made, nobody):
+def test_a_refused_connection_has_the_system_s_message(made, nobody):
     assert innermost(made(nobody)) == REFUSED
 
 
 @pytest.mark.parametrize("made", [of_urllib3, of_requests, of_docker])
-def test_an_error_that_is_being_handled_meanwhile_is_not_the_cause(made, nobody):
+def test_an_error_that_is_being_handled_is_not_the_cause(made, nobody):
     try:
         raise RuntimeError("The rollout failed.") from ValueError("a probe")
     except RuntimeError:
         assert innermost(made(nobody)) == REFUSED
 
 
-def test_an_error_without_words_is_told_by_its_kind():
+def test_an_error_without_a_message_has_the_name_of_its_class():
     assert innermost(TimeoutError()) == "TimeoutError"
 
 
-def test_an_api_server_that_is_away_while_a_failure_is_dealt_with_is_told_as_such(nobody):
+def test_an_unreachable_api_server_is_reported_while_another_error_is_handled(nobody):
     def roll_back():
         with cluster_errors.explained(f"http://{nobody}", Attempt("get", "pods", "apps")):
             urllib3.PoolManager(retries=1).request("GET", f"http://{nobody}")

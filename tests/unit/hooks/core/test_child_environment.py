@@ -56,7 +56,7 @@ def build() -> None:
         ("docker-buildx", build),
     ],
 )
-def test_a_program_gets_the_allowed_variables_alone(
+def test_a_program_gets_only_the_allowed_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, start: Callable[[], None]
 ) -> None:
     found = tmp_path / "environment"

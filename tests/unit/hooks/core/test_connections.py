@@ -1,4 +1,4 @@
-"""A Connection that nobody has added so: each hook says what to add, and no retry is tried."""
+"""Errors for a Connection that does not exist or has another type."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_a_connection_that_does_not_exist_says_what_to_add(ask, kind):
         ("kubernetes_default", None, "does not exist, or has no type"),
     ],
 )
-def test_a_connection_of_another_type_leads_to_no_cluster(monkeypatch, conn_id, given, found):
+def test_a_connection_of_another_type_is_refused(monkeypatch, conn_id, given, found):
     if given:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(given))
     with pytest.raises(ConfigurationError) as raised:
@@ -52,7 +52,7 @@ def test_a_connection_of_another_type_leads_to_no_cluster(monkeypatch, conn_id, 
 
 
 @pytest.mark.parametrize("form", ["json", "uri"])
-def test_a_connection_of_type_kubernetes_leads_where_it_says(monkeypatch, tmp_path, form):
+def test_a_connection_of_type_kubernetes_leads_to_its_cluster(monkeypatch, tmp_path, form):
     config = tmp_path / "config"
     config.write_text(
         json.dumps(

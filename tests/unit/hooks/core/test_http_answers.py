@@ -1,4 +1,4 @@
-"""An answer of HTTP is read up to a limit, whoever sends it and however it is packed."""
+"""Every HTTP answer is read up to a limit, also when it is compressed."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_a_small_answer_is_read(url):
 
 
 @pytest.mark.parametrize("path", ["large", "packed"])
-def test_a_large_answer_is_not(url, path):
+def test_a_large_answer_is_refused(url, path):
     with pytest.raises(http_answers.TooLarge, match=f"/{path} answers more than 8 MiB"):
         http_answers.session().get(f"{url}/{path}?token=x", timeout=5)
 
 
-def test_of_a_refusal_the_begin_is_read(url):
+def test_only_the_beginning_of_an_error_answer_is_read(url):
     with requests.get(f"{url}/refused", timeout=5, stream=True) as answer:
         http_answers.read_refusal(answer)
         assert answer.content == b"x" * http_answers.REFUSAL_MAX

@@ -1,4 +1,4 @@
-"""An engine that answers what a test tells it to, by Docker's HTTP API."""
+"""A double of the Docker engine's HTTP API, whose answers each test sets."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_the_host_is_accepted_in_several_forms(
     assert engine_address("docker_default", host, port, extra).url == url
 
 
-def test_certificates_are_text_or_files(tmp_path: Path) -> None:
+def test_certificates_can_be_text_or_files(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text(PEM)
     address = engine_address("b", "tcp://b:2376", None, {**TLS, "tls_ca_cert": str(file)})

@@ -1,4 +1,4 @@
-"""The engine's push stream, in events that Engine 26 sent."""
+"""The event stream of a push, with events recorded from Docker Engine 26."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def told(*events: dict[str, Any], seconds: float = 60) -> str:
 
 
 @pytest.mark.parametrize("end", [[DONE], [DONE, AUX]], ids=["containerd", "docker"])
-def test_the_digest_is_told_at_the_end(end: list[dict[str, Any]]) -> None:
+def test_the_digest_comes_from_the_last_events(end: list[dict[str, Any]]) -> None:
     assert told(BEGIN, PUSHED, *end) == DIGEST
 
 
@@ -53,7 +53,9 @@ def test_the_digest_is_told_at_the_end(end: list[dict[str, Any]]) -> None:
         ("unexpected EOF", "later try", True),
     ],
 )
-def test_an_error_event_is_a_sentence(words: str, advice: str, retryable: bool) -> None:
+def test_an_error_event_becomes_a_sentence_with_advice(
+    words: str, advice: str, retryable: bool
+) -> None:
     with pytest.raises(RegistryError) as caught:
         told(BEGIN, failed(words))
     sentence = str(caught.value)
@@ -74,7 +76,7 @@ def test_an_error_event_is_a_sentence(words: str, advice: str, retryable: bool) 
         "version 1.405.0 of the proxy: unlocked, EOF",
     ],
 )
-def test_a_name_that_looks_like_a_refusal_is_none(words: str) -> None:
+def test_an_image_name_is_not_read_as_a_reason(words: str) -> None:
     with pytest.raises(RegistryError, match="a later try may succeed") as caught:
         told(BEGIN, failed(words))
     assert caught.value.retryable
@@ -100,21 +102,21 @@ def test_a_name_that_looks_like_a_refusal_is_none(words: str) -> None:
         ("unexpected status from POST request to https://r/v2/x: 429", "asked too often"),
     ],
 )
-def test_a_refusal_is_seen_beside_names(words: str, advice: str) -> None:
+def test_a_reason_is_found_beside_image_names(words: str, advice: str) -> None:
     with pytest.raises(RegistryError, match=advice):
         told(BEGIN, failed(words))
 
 
-def test_a_login_that_is_refused_can_be_looked_into() -> None:
+def test_a_refused_login_has_its_own_error() -> None:
     with pytest.raises(Unauthorized):
         told(failed("unauthorized: authentication required"))
 
 
-def test_a_hiccup_is_left_to_the_engine() -> None:
+def test_the_engine_retries_short_failures() -> None:
     assert told(BEGIN, retrying(5), retrying(4), retrying(10), PUSHED, DONE) == DIGEST
 
 
-def test_a_registry_that_fails_for_the_third_time_gives_the_upload_slot_back() -> None:
+def test_the_push_ends_after_two_retries_to_free_the_upload_slot() -> None:
     closed = []
 
     def events() -> Iterator[dict[str, Any]]:
@@ -141,7 +143,7 @@ def test_a_push_ends_at_its_deadline() -> None:
     assert caught.value.retryable
 
 
-def test_a_stream_without_an_end_is_an_engine_that_was_stopped() -> None:
+def test_a_stream_without_a_digest_means_that_the_engine_stopped() -> None:
     with pytest.raises(RegistryError, match="ended without a digest") as caught:
         told(BEGIN, PUSHED)
     assert caught.value.retryable

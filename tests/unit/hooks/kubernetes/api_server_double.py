@@ -1,4 +1,4 @@
-"""An API server that answers with given bytes, and may break off in the middle of them."""
+"""A double of an API server that sends the given bytes, and can break off in the middle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The aks connection's fields, and what Azure's refusals become."""
+"""The fields of an aks Connection, and the errors for refusals of Azure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-def test_the_resource_id_is_azures_own(hook: Any):
+def test_the_resource_id_has_the_format_of_azure(hook: Any):
     assert str(hook(WHERE).cluster) == (
         "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c"
     )
@@ -38,13 +38,13 @@ def test_empty_fields_of_the_form_count_as_missing(hook: Any):
         hook({**WHERE, "resource_group": "", "cluster_name": None}).cluster  # noqa: B018
 
 
-def test_an_identity_is_a_service_principal_unless_told_otherwise(hook: Any):
+def test_the_default_identity_is_a_service_principal(hook: Any):
     ok, message = hook(WHERE).test_connection()
     assert not ok
     assert "needs tenant_id in its extra" in message
 
 
-def test_another_kind_of_identity_that_does_not_exist_lists_those_that_do(hook: Any):
+def test_the_error_for_an_unknown_identity_lists_the_known_ones(hook: Any):
     _, message = hook({**WHERE, "auth": "password"}).test_connection()
     assert "service_principal, managed_identity, workload_identity" in message
 
@@ -68,7 +68,7 @@ def refusal(error: Exception) -> ClusterError:
     return caught.value
 
 
-def test_entra_ids_first_sentence_is_enough():
+def test_only_the_first_sentence_of_entra_id_is_quoted():
     told = refusal(
         ClientAuthenticationError(
             "Authentication failed: AADSTS7000215: Invalid client secret provided. Ensure the "
@@ -83,31 +83,31 @@ def test_entra_ids_first_sentence_is_enough():
     assert not told.retryable
 
 
-def test_what_the_network_did_can_be_retried():
+def test_a_network_error_can_be_retried():
     outer = ClientAuthenticationError("Authentication failed: connection refused")
     outer.__cause__ = ServiceRequestError("connection refused")
     assert refusal(outer).retryable
 
 
-def test_a_certificate_that_is_not_trusted_stays_so():
+def test_an_untrusted_certificate_is_not_retried():
     assert not refusal(ServiceRequestError("[SSL: CERTIFICATE_VERIFY_FAILED] no")).retryable
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(401, False), (429, True), (503, True)])
-def test_entra_ids_bad_days_can_be_retried(status: int, retryable: bool):
+def test_only_temporary_errors_of_entra_id_can_be_retried(status: int, retryable: bool):
     answer: Any = SimpleNamespace(status_code=status, reason="", headers={}, text=lambda: "")
     assert refusal(ClientAuthenticationError("no", response=answer)).retryable is retryable
 
 
-def test_links_of_azure_identity_are_left_out():
+def test_links_in_messages_of_azure_identity_are_removed():
     text = (
         "Not configured. See the troubleshooting guide for more information: https://a/b. Field x"
     )
-    assert azure_identity._words(ValueError(text)) == "Not configured. Field x"
+    assert azure_identity._message(ValueError(text)) == "Not configured. Field x"
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(409, False), (429, True), (504, True)])
-def test_arms_bad_days_can_be_retried(status: int, retryable: bool):
+def test_only_temporary_errors_of_arm_can_be_retried(status: int, retryable: bool):
     error = SimpleNamespace(
         status_code=status,
         error=SimpleNamespace(code="SomeCode", message="It is so. More words."),

@@ -1,4 +1,4 @@
-"""An API server, or what stands before it, that breaks off in the middle of an answer."""
+"""An API server or a proxy that breaks off in the middle of an answer."""
 
 from __future__ import annotations
 
@@ -75,15 +75,13 @@ def watched(server: ApiServer, seconds: float = 5) -> list[str]:
     ],
     ids=["length", "chunked", "neither", "half a letter", "a page"],
 )
-def test_half_an_answer_is_an_error_of_ours_that_a_retry_can_mend(
-    serve: Serve, content: bytes, told: str
-) -> None:
+def test_half_an_answer_is_a_retryable_error(serve: Serve, content: bytes, told: str) -> None:
     with pytest.raises(ClusterError, match=told) as caught:
         get(serve(content))
     assert caught.value.retryable
 
 
-def test_an_answer_that_stops_in_the_middle_is_not_waited_for_without_end(
+def test_waiting_for_the_rest_of_an_answer_has_a_limit(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_server, "READ_SECONDS", 0.3)
@@ -93,9 +91,7 @@ def test_an_answer_that_stops_in_the_middle_is_not_waited_for_without_end(
     assert caught.value.retryable
 
 
-def test_an_answer_that_does_not_come_is_waited_for_once(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_answer_is_waited_for_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_server, "READ_SECONDS", 0.3)
     asked: list[bytes] = []
     with pytest.raises(ClusterError, match="timed out") as caught:
@@ -104,7 +100,7 @@ def test_an_answer_that_does_not_come_is_waited_for_once(
     assert len(asked) == 1
 
 
-def test_a_connection_that_breaks_is_asked_again_at_once(serve: Serve) -> None:
+def test_a_request_on_a_broken_connection_is_repeated_at_once(serve: Serve) -> None:
     """A pooled one may have been closed meanwhile by what stands between."""
     asked: list[bytes] = []
     with pytest.raises(ClusterError, match="could not be reached"):
@@ -112,7 +108,7 @@ def test_a_connection_that_breaks_is_asked_again_at_once(serve: Serve) -> None:
     assert len(asked) == 4
 
 
-def test_what_is_tried_again_is_told_once_by_us_and_not_by_the_library(
+def test_retries_are_reported_once_by_our_error_and_not_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ClusterError):
@@ -120,13 +116,13 @@ def test_what_is_tried_again_is_told_once_by_us_and_not_by_the_library(
     assert [record.name for record in caplog.records if record.name.startswith("urllib3")] == []
 
 
-def test_a_right_that_is_missing_is_no_matter_of_time(serve: Serve) -> None:
+def test_a_missing_permission_is_not_retryable(serve: Serve) -> None:
     with pytest.raises(ClusterError, match="The connection's account may not get pods") as caught:
         get(serve(REFUSED, readyz=HEAD + b"Content-Length: 2\r\n\r\nok"))
     assert not caught.value.retryable
 
 
-def test_an_api_server_that_has_just_been_started_forbids_everything_for_a_while(
+def test_a_refusal_is_retryable_while_the_api_server_is_not_ready(
     serve: Serve,
 ) -> None:
     with pytest.raises(
@@ -136,7 +132,7 @@ def test_an_api_server_that_has_just_been_started_forbids_everything_for_a_while
     assert caught.value.retryable
 
 
-def test_the_client_of_a_connection_waits_once_like_the_one_of_these_tests(
+def test_the_client_of_a_connection_waits_for_an_answer_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Configuration, "_default", None)  # loading a kubeconfig sets it
@@ -158,14 +154,14 @@ def test_the_client_of_a_connection_waits_once_like_the_one_of_these_tests(
     ],
     ids=["cut", "garbled", "error", "ended"],
 )
-def test_a_watch_that_the_server_ends_is_over_for_who_watches_too(
+def test_a_watch_ends_when_the_server_ends_it(
     serve: Serve, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_server, "SHORTEST_WATCH_SECONDS", 0.1)
     assert watched(serve(content)) == ["ADDED"]
 
 
-def test_who_watches_again_in_a_loop_does_not_flood_a_server_that_ends_watches_at_once(
+def test_a_loop_of_watches_does_not_flood_a_server_that_ends_them_at_once(
     serve: Serve,
 ) -> None:
     server = serve(chunked() + chunk(b""))
@@ -174,14 +170,14 @@ def test_who_watches_again_in_a_loop_does_not_flood_a_server_that_ends_watches_a
     assert time.monotonic() - begin >= api_server.SHORTEST_WATCH_SECONDS
 
 
-def test_a_watch_is_never_longer_than_asked_for_by_that(serve: Serve) -> None:
+def test_the_minimum_duration_never_extends_a_short_watch(serve: Serve) -> None:
     server = serve(chunked() + chunk(b""))
     begin = time.monotonic()
     assert watched(server, seconds=0.2) == []
     assert time.monotonic() - begin < api_server.SHORTEST_WATCH_SECONDS
 
 
-def test_who_has_seen_enough_does_not_wait_for_the_pause(serve: Serve) -> None:
+def test_a_caller_that_stops_early_does_not_wait(serve: Serve) -> None:
     server = serve(chunked(ADDED) + chunk(b""))
     begin = time.monotonic()
     for _ in server.watch("v1", "Pod", "p", "apps", seconds=5):

@@ -1,4 +1,4 @@
-"""The client's token: asked for with each request, renewed once when a request is refused."""
+"""The client sends the current token, and renews it once when a request is refused."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def call(client: BearerClient) -> Any:
     return client.call_api("/api", "GET", auth_settings=["BearerToken"], _preload_content=False)
 
 
-def test_the_token_goes_out_and_nobody_waits_forever():
+def test_every_request_has_the_token_and_a_timeout():
     server = Server("one")
     assert call(make(server, Wallet("one"))) == "answer"
     assert server.seen == [("Bearer one", (10.0, 60.0))]
 
 
-def test_each_request_asks_for_the_present_token():
+def test_each_request_uses_the_current_token():
     server, wallet = Server("one"), Wallet("one")
     client = make(server, wallet)
     call(client)
@@ -76,14 +76,14 @@ def test_a_refused_token_is_renewed_and_the_request_repeated_once():
     assert [token for token, _ in server.seen] == ["Bearer one", "Bearer two"]
 
 
-def test_a_new_token_that_is_refused_as_well_ends_it():
+def test_a_refused_new_token_is_an_error():
     server, wallet = Server("never"), Wallet("one", "two")
     with pytest.raises(PermissionError):
         call(make(server, wallet))
     assert len(server.seen) == 2
 
 
-def test_other_refusals_are_nothing_that_a_token_mends():
+def test_other_refusals_do_not_renew_the_token():
     server, wallet = Server("never"), Wallet("one", "two")
     server.status = 403
     with pytest.raises(ApiException) as caught:

@@ -1,4 +1,4 @@
-"""Kubeconfigs as Azure hands them out, and what cannot be used."""
+"""Kubeconfigs from Azure, and unusable ones."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_kubelogin_means_entra_id_with_its_server_application_and_tenant():
 
 
 @pytest.mark.parametrize("command", ["/usr/local/bin/kubelogin", "kubelogin.exe"])
-def test_kubelogin_is_known_wherever_it_lies_and_needs_no_arguments(command: str):
+def test_kubelogin_is_recognized_by_any_path_and_without_arguments(command: str):
     found = kubeconfig.read(content(kubelogin(command=command)), "here")
     assert found.entra == kubeconfig.Entra(kubeconfig.SERVER_APPLICATION)
 
 
-def test_the_older_provider_means_the_same():
+def test_the_older_auth_provider_means_entra_id_as_well():
     config = {"apiserver-id": "own-app", "tenant-id": TENANT}
     user = {"auth-provider": {"name": "azure", "config": config}}
     assert kubeconfig.read(content(user), "here").entra == kubeconfig.Entra("own-app", TENANT)
@@ -79,7 +79,7 @@ def test_another_name_keeps_the_port_and_the_name_of_the_certificate():
         ("", "no usable current context"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_source(text: str, said: str):
+def test_the_error_for_an_unusable_kubeconfig_names_its_source(text: str, said: str):
     with pytest.raises(ClusterError, match=said) as caught:
         kubeconfig.read(text, "/subscriptions/s")
     assert "/subscriptions/s" in str(caught.value)

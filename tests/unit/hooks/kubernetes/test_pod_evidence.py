@@ -1,4 +1,4 @@
-"""A container's log, as the API server gives it or fails to."""
+"""The log of a container, complete or broken off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def last_lines(client: ApiClient) -> str:
     return pod_evidence.last_lines(hook(client), "apps", "p", "app", lines=9)
 
 
-def test_the_first_line_is_there_before_the_log_ends():
+def test_the_first_line_is_returned_before_the_log_ends():
     begin = time.monotonic()
     with serving(chunked(b'{"ok"', b":true}\nmore"), hang=True) as client:
         assert first_line(client) == '{"ok":true}'
@@ -39,27 +39,27 @@ def test_the_first_line_is_there_before_the_log_ends():
 @pytest.mark.parametrize(
     "answer", [REFUSED, chunked(b"cut o"), chunked(b"cut o") + END, chunked() + END]
 )
-def test_a_line_that_is_not_whole_is_none(answer):
+def test_an_incomplete_line_does_not_count(answer):
     with serving(answer) as client:
         assert first_line(client) == ""
 
 
-def test_a_line_that_does_not_come_is_not_waited_for():
+def test_waiting_for_the_first_line_has_a_limit():
     with serving(chunked(b"no end"), hang=True) as client:
         assert first_line(client) == ""
 
 
-def test_what_came_of_a_log_is_shown_though_the_rest_is_lost():
+def test_the_lines_before_a_broken_connection_are_shown():
     with serving(chunked(b"line 1\n", b"line 2")) as client:
         assert last_lines(client) == "line 1\nline 2"
 
 
-def test_a_log_that_is_not_to_be_had_is_empty():
+def test_an_unreadable_log_is_empty():
     with serving(REFUSED) as client:
         assert last_lines(client) == ""
 
 
-def test_a_log_of_which_not_even_the_head_comes_is_waited_for_once():
+def test_a_log_request_without_an_answer_is_sent_once():
     """The kubelet sends no head before the first byte of the log."""
     asked: list[bytes] = []
     begin = time.monotonic()
@@ -69,13 +69,13 @@ def test_a_log_of_which_not_even_the_head_comes_is_waited_for_once():
     assert len(asked) == 1
 
 
-def test_a_log_is_printable_and_each_line_of_it_is_cut():
+def test_log_lines_are_printable_and_of_limited_length():
     with serving(chunked(b"\0\x1b[31mred\n", b"x" * 5_000_000, b"\nlast") + END) as client:
         red, long, last = last_lines(client).split("\n")
     assert (red, last) == ("\ufffdred", "last")
     assert len(long) <= printable.LINE_MAX
 
 
-def test_a_first_line_without_end_is_not_read_for_ever():
+def test_a_first_line_without_end_is_read_up_to_a_limit():
     with serving(chunked(*[b"x" * 60_000] * 3), hang=True) as client:
         assert first_line(client) == ""

@@ -1,4 +1,4 @@
-"""The private index as pip's configuration, read back by pip itself, and as uv's."""
+"""The configuration of pip, read back by pip itself, and of uv."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_by_pip(text: str, folder: Path) -> dict[str, str]:
     return {key: value for key, value in found.items() if value in text}
 
 
-def test_pip_knows_the_private_index_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pip_knows_only_the_private_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     host = "https://index.example.com/api/pypi/simple"
     for mode in ("only", "first"):
         text = configuration(monkeypatch, mode=mode, host=host, login="robot", password="p")
@@ -80,13 +80,15 @@ def test_a_proxy_and_authorities_of_the_index_reach_pip(
         assert known["global.cert"] == "/run/secrets/index_ca"
 
 
-def test_authorities_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_unreadable_authorities_names_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     extra = {"ca_cert": "/nowhere/ca.pem"}
     with pytest.raises(ConfigurationError, match="'index_test' is neither PEM text nor a file"):
         secrets(monkeypatch, host="https://index.example.com/simple", extra=extra)
 
 
-def test_a_password_survives_url_and_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_password_is_quoted_in_the_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = configuration(
         monkeypatch, host="https://index.example.com/simple", login="a@b", password="p:/%@ ü#'"
     )
@@ -96,7 +98,7 @@ def test_a_password_survives_url_and_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
 
 
-def test_an_index_without_tls_is_trusted_by_name(
+def test_an_index_without_tls_is_a_trusted_host(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     known = read_by_pip(configuration(monkeypatch, host="http://index:8083/simple/"), tmp_path)
@@ -104,14 +106,14 @@ def test_an_index_without_tls_is_trusted_by_name(
     assert known["global.index-url"] == "http://index:8083/simple/"
 
 
-def test_schema_host_and_port_may_be_fields_of_their_own(
+def test_schema_host_and_port_can_be_separate_fields(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text = configuration(monkeypatch, schema="http", host="index/simple", port=8083)
     assert read_by_pip(text, tmp_path)["global.index-url"] == "http://index:8083/simple"
 
 
-def test_a_connection_that_is_not_there_says_what_to_add() -> None:
+def test_the_error_for_a_missing_connection_says_what_to_add() -> None:
     with pytest.raises(ConfigurationError, match="'index_missing', which does not exist; add it"):
         PackageIndexHook("index_missing").secrets(PackageIndex(connection="index_missing"))
 

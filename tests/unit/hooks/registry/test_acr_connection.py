@@ -1,4 +1,4 @@
-"""An ACR Connection: whose registry, as whom, whose certificates; and what is found there."""
+"""The fields of an ACR Connection, and images in its registry."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_connection_without_identity_says_what_to_enter(connect: Callable[...,
         _ = connect(host="team.azurecr.io").api
 
 
-def test_an_unknown_way_to_be_known_is_refused(connect: Callable[..., AcrHook]) -> None:
+def test_an_unknown_auth_method_is_refused(connect: Callable[..., AcrHook]) -> None:
     hook = connect(host="team.azurecr.io", extra={"auth": "magic"})
     with pytest.raises(ConfigurationError, match="service_principal, managed_identity, workload"):
         _ = hook.api
@@ -57,11 +57,11 @@ def test_an_image_is_found_with_its_labels(
     assert (found.labels, found.size) == ({"a": "b"}, 7)
 
 
-def test_a_tag_that_is_not_there_is_none(hook: AcrHook) -> None:
+def test_a_missing_tag_is_none(hook: AcrHook) -> None:
     assert hook.api.find(REPOSITORY, "1.4.0") is None
 
 
-def test_a_wrong_password_names_registry_and_remedy(
+def test_the_error_for_a_wrong_password_names_registry_and_remedy(
     server: RegistryServer, connect: Callable[..., AcrHook]
 ) -> None:
     hook = connect(host=f"http://{server.host}", login=USER, password="wrong")
@@ -89,7 +89,7 @@ def test_docker_gets_the_connection_s_own_login(hook: AcrHook) -> None:
     assert hook.docker_login() == Login(USER, PASSWORD)
 
 
-def test_a_login_from_netrc_does_not_take_our_place(
+def test_a_login_from_netrc_does_not_replace_ours(
     server: RegistryServer, hook: AcrHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -98,7 +98,9 @@ def test_a_login_from_netrc_does_not_take_our_place(
     hook.api.check()
 
 
-def test_authorities_that_are_not_there_are_named(connect: Callable[..., AcrHook]) -> None:
+def test_the_error_for_missing_authorities_names_their_path(
+    connect: Callable[..., AcrHook],
+) -> None:
     hook = connect(host="team.azurecr.io", login="a", password="b", extra={"verify": "/no/ca.pem"})
     with pytest.raises(ConfigurationError, match=r"/no/ca\.pem of the registry team\.azurecr\.io"):
         hook.api.check()

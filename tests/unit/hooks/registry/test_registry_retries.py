@@ -1,4 +1,4 @@
-"""A registry that is busy, broken, down or behind is given time, but not for ever."""
+"""Retries at a registry that is busy, broken or unreachable end at a deadline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def test_too_many_requests_waits_as_long_as_it_is_asked_to(
+def test_too_many_requests_waits_as_long_as_retry_after_says(
     server: RegistryServer, hook: AcrHook, pauses: list[float]
 ) -> None:
     server.faults = [Fault(429, {"Retry-After": "7"})]
@@ -48,7 +48,7 @@ def test_a_server_error_is_tried_again_after_growing_pauses(
     assert 0 <= second <= 1
 
 
-def test_a_registry_that_stays_broken_is_given_up_in_time(server: RegistryServer) -> None:
+def test_retries_of_a_broken_registry_end_at_the_deadline(server: RegistryServer) -> None:
     server.faults = [Fault(503)] * 1000
     identity = PasswordIdentity(Login(USER, PASSWORD))
     api = RegistryApi(f"http://{server.host}", identity, verify=True, deadline_seconds=0.6)
@@ -59,7 +59,7 @@ def test_a_registry_that_stays_broken_is_given_up_in_time(server: RegistryServer
     assert time.monotonic() - begin < 5
 
 
-def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(server: RegistryServer) -> None:
+def test_a_wait_beyond_the_deadline_is_not_begun(server: RegistryServer) -> None:
     server.faults = [Fault(429, {"Retry-After": "3600"})]
     identity = PasswordIdentity(Login(USER, PASSWORD))
     api = RegistryApi(f"http://{server.host}", identity, verify=True, deadline_seconds=5)
@@ -70,7 +70,7 @@ def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(server: RegistrySe
     assert time.monotonic() - begin < 4
 
 
-def test_a_registry_that_is_down_is_worth_another_try() -> None:
+def test_an_unreachable_registry_is_retryable() -> None:
     identity = PasswordIdentity(Login(USER, PASSWORD))
     api = RegistryApi("http://127.0.0.1:9", identity, verify=True, deadline_seconds=0.5)
     with pytest.raises(RegistryError, match="Connection refused") as caught:
@@ -78,7 +78,7 @@ def test_a_registry_that_is_down_is_worth_another_try() -> None:
     assert caught.value.retryable
 
 
-def test_a_tag_that_replicas_do_not_know_yet_is_waited_for(
+def test_wait_for_returns_a_tag_that_a_replica_receives_later(
     server: RegistryServer, hook: AcrHook
 ) -> None:
     digest = server.put(REPOSITORY, "1.4.0", {}, indexed=False)

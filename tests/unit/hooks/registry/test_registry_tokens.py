@@ -1,4 +1,4 @@
-"""Tokens of the registry: asked for, kept, renewed, and kept from strangers."""
+"""Tokens of the registry: requested, cached, renewed, and sent only to trusted URLs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def test_one_token_serves_all_requests_of_its_scope(server: RegistryServer, hook
     assert server.count("/oauth2/token") == 1
 
 
-def test_a_token_that_runs_out_in_the_midst_is_renewed(
-    server: RegistryServer, hook: AcrHook
-) -> None:
+def test_an_expired_token_is_renewed(server: RegistryServer, hook: AcrHook) -> None:
     server.put(REPOSITORY, "1.4.0", {}, indexed=False)
     hook.api.find(REPOSITORY, "1.4.0")
     server.revoke()
@@ -60,7 +58,7 @@ def test_an_entra_identity_is_exchanged_at_the_realm_s_authority(
     assert server.count("/oauth2/exchange") == 1
 
 
-def test_a_refresh_token_near_its_end_is_exchanged_anew(
+def test_a_refresh_token_is_renewed_before_it_expires(
     server: RegistryServer, entra: RegistryApi
 ) -> None:
     server.refresh_seconds = 500
@@ -69,7 +67,7 @@ def test_a_refresh_token_near_its_end_is_exchanged_anew(
     assert server.count("/oauth2/exchange") == 2
 
 
-def test_an_entra_identity_without_rights_is_told(server: RegistryServer) -> None:
+def test_an_entra_identity_without_permission_is_an_error(server: RegistryServer) -> None:
     identity = EntraIdentity(lambda: "token-of-another", TENANT)
     api = RegistryApi(f"http://{server.host}", identity, verify=True)
     with pytest.raises(RegistryError, match="or the Entra ID identity"):
@@ -91,11 +89,11 @@ def test_only_a_bearer_challenge_asks_for_a_token() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.e30.c", "a.W10.c"])
-def test_a_token_that_does_not_say_its_end_has_none(token: str) -> None:
+def test_a_token_without_expiry_has_none(token: str) -> None:
     assert expiry(token) is None
 
 
-def test_the_login_for_docker_costs_no_request_once_the_registry_is_known(
+def test_the_login_for_docker_needs_no_second_challenge(
     server: RegistryServer, hook: AcrHook
 ) -> None:
     hook.api.find(REPOSITORY, "1.4.0")

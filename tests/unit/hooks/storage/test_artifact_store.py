@@ -1,4 +1,4 @@
-"""The artifact store: whole objects or none, in a folder and in an object store alike."""
+"""The artifact store keeps complete objects only, in a folder and in an object store."""
 
 import errno
 import gc
@@ -94,7 +94,7 @@ def breaking():
     raise ConnectionResetError("cut")
 
 
-def test_what_is_put_can_be_read_under_its_checksum(store):
+def test_a_stored_object_can_be_read_by_its_checksum(store):
     assert store.put([CONTENT[:1000], CONTENT[1000:]], SHA256) == len(CONTENT)
     with store.open(SHA256) as file:
         assert file.read() == CONTENT
@@ -103,7 +103,7 @@ def test_what_is_put_can_be_read_under_its_checksum(store):
     assert store.url(SHA256).endswith(f"/sha256/{SHA256}.zip")
 
 
-def test_an_object_counts_only_with_its_full_size(store):
+def test_an_object_of_another_size_does_not_count(store):
     assert not store.has(SHA256, len(CONTENT))
     store.put([CONTENT], SHA256)
 
@@ -111,14 +111,14 @@ def test_an_object_counts_only_with_its_full_size(store):
     assert not store.has(SHA256, len(CONTENT) + 1)
 
 
-def test_a_source_that_breaks_leaves_nothing(store):
+def test_a_failing_source_leaves_no_object(store):
     with pytest.raises(ConnectionResetError):
         store.put(breaking(), SHA256)
 
     assert names(store) == []
 
 
-def test_a_source_that_breaks_leaves_what_was_there(store):
+def test_a_failing_source_keeps_the_existing_object(store):
     store.put([CONTENT], SHA256)
     with pytest.raises(ConnectionResetError):
         store.put(breaking(), SHA256)
@@ -127,7 +127,7 @@ def test_a_source_that_breaks_leaves_what_was_there(store):
     assert store.has(SHA256, len(CONTENT))
 
 
-def test_other_content_than_the_name_says_is_refused(store):
+def test_content_with_another_checksum_is_refused(store):
     with pytest.raises(ArtifactError, match="were changed on the way") as caught:
         store.put([CONTENT, b"x"], SHA256)
 
@@ -135,7 +135,7 @@ def test_other_content_than_the_name_says_is_refused(store):
     assert names(store) == []
 
 
-def test_what_is_being_written_does_not_show_under_its_name(store):
+def test_an_unfinished_object_is_not_visible(store):
     seen = []
 
     def source():
@@ -168,7 +168,7 @@ def test_two_writers_at_once_both_succeed(store):
     assert names(store) == [f"{SHA256}.zip"]
 
 
-def test_a_commit_that_fails_since_another_was_first_is_no_failure(buckets):
+def test_a_commit_after_that_of_another_writer_succeeds(buckets):
     store = ArtifactStore("bucket://artifacts/me")
 
     def beaten():
@@ -180,7 +180,7 @@ def test_a_commit_that_fails_since_another_was_first_is_no_failure(buckets):
     assert store.put([CONTENT], SHA256) == len(CONTENT)
 
 
-def test_a_commit_that_fails_may_be_tried_again(buckets):
+def test_a_failed_commit_is_retryable(buckets):
     buckets.refuse_commit = lambda: True
     store = ArtifactStore("bucket://artifacts/me")
     with pytest.raises(ArtifactError, match=r"cannot be written \(RuntimeError\)") as caught:
@@ -190,7 +190,7 @@ def test_a_commit_that_fails_may_be_tried_again(buckets):
     assert names(store) == []
 
 
-def test_a_missing_object_says_how_to_get_it(store):
+def test_the_error_for_a_missing_object_says_how_to_get_it(store):
     with pytest.raises(ArtifactError, match="clear download_artifact") as caught:
         store.open(SHA256)
 
@@ -198,7 +198,7 @@ def test_a_missing_object_says_how_to_get_it(store):
     assert not caught.value.retryable
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_without_write_permission_is_an_error(tmp_path):
     (tmp_path / "store").write_text("a file")
     with pytest.raises(ArtifactError, match="cannot be written") as caught:
         ArtifactStore(f"file://{tmp_path}/store").put([CONTENT], SHA256)
@@ -218,7 +218,7 @@ def test_a_remote_zip_is_read_in_few_requests_whatever_its_order(buckets):
     assert buckets.reads == -(-len(content) // (8 << 20))
 
 
-def test_the_root_is_the_environments_or_in_airflows_home(monkeypatch, tmp_path):
+def test_the_root_comes_from_the_environment_or_is_in_airflow_home(monkeypatch, tmp_path):
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.delenv("MANIFEST_ENGINE_STORE", raising=False)
     assert default_root() == f"file://{tmp_path}/artifacts"
@@ -227,6 +227,6 @@ def test_the_root_is_the_environments_or_in_airflows_home(monkeypatch, tmp_path)
     assert default_root() == "abfs://conn@container/x"
 
 
-def test_a_scheme_that_nothing_is_installed_for_is_a_configuration_error():
+def test_a_scheme_without_a_provider_is_a_configuration_error():
     with pytest.raises(ConfigurationError, match="the provider for its scheme"):
         ArtifactStore("nonsense://bucket/x")
