@@ -1,6 +1,6 @@
-"""A small Artifactory over a real socket, as strict as the real one, with faults to order.
+"""A double of Artifactory over a real socket, as strict as the real server, with faults on demand.
 
-Its headers are those of published dumps: the ETag is the SHA-1 without quotes in
+The headers are those of published dumps: the ETag is the SHA-1 without quotes in
 https://github.com/pypa/pip/issues/8723 (2020-08-07, Artifactory 6.18.1) and
 https://github.com/prefix-dev/async_http_range_reader/pull/5 (2024-02-17, 7.78.3).
 """
@@ -22,14 +22,14 @@ TOKEN = "token-of-the-reader"
 PATH = "datafactory/pricing/quote-service/1.4.0/quote-service-1.4.0.zip"
 
 Fault = Callable[["Handler"], bool]
-"""Handles a request wrongly and answers True, or leaves it alone and answers False."""
+"""Returns True if it has handled the request by a fault, or False to handle it normally."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET of file info and files; every request is noted as it came."""
+    """Answers GET requests for file info and files, and records every request."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer waits 40 ms between head and body
+    disable_nagle_algorithm = True  # otherwise each answer waits 40 ms between head and body
     double: Double
 
     def do_GET(self) -> None:
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "Unable to find item")
 
     def send_file(self, content: bytes, cut: int | None = None) -> None:
-        """Whole or in part, as RFC 9110 has it; after ``cut`` bytes the connection ends."""
+        """Send the file or a range (RFC 9110); after ``cut`` bytes the connection ends."""
         sha1 = hashlib.sha1(content).hexdigest()
         headers = {
             "X-JFrog-Version": "Artifactory/7.78.3 77803900",
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             "Accept-Ranges": "bytes",
         }
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if wanted and "If-Range" not in self.headers:  # no bare ETag can be compared (RFC 9110)
+        if wanted and "If-Range" not in self.headers:  # an unquoted ETag never matches (RFC 9110)
             start = int(wanted[1])
             if start >= len(content):
                 self.refuse(416, "Requested Range Not Satisfiable")
@@ -87,11 +87,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Double:
-    """What the server holds, and what it was asked."""
+    """The content of the server, and its requests."""
 
     def __init__(self, port: int, content: bytes, scheme: str) -> None:
         self.url = f"{scheme}://127.0.0.1:{port}/artifactory"
@@ -102,7 +102,7 @@ class Double:
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.info: dict[str, Any] = {
-            "size": str(len(content)),  # a string, as the real one sends it
+            "size": str(len(content)),  # a string, as in the real answer
             "checksums": {"sha256": hashlib.sha256(content).hexdigest()},
         }
 
@@ -112,7 +112,7 @@ class Double:
         return [headers for path, headers in self.requests if "/api/" not in path]
 
     def times(self, count: int, fault: Callable[[Handler], None], *, api: bool = False) -> None:
-        """Do that with the next ``count`` requests, for the file itself or for file info."""
+        """Apply the fault to the next ``count`` requests: for the file, or for file info."""
         left = count
 
         def misbehave(handler: Handler) -> bool:
@@ -134,7 +134,7 @@ def artifactory(content: bytes, tls: ssl.SSLContext | None = None) -> Iterator[D
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    # A client that closes a connection in its middle is what some tests are about.
+    # In some tests the client closes a connection in the middle.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     handler.double = Double(server.server_port, content, "https" if tls else "http")  # type: ignore[attr-defined]
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))

@@ -17,7 +17,7 @@ def server():
 
 @pytest.fixture
 def connect(monkeypatch, server):
-    """Makes a hook on a connection of these fields, which notes its waits and does not wait."""
+    """Creates a hook for a Connection with these fields, which records its waits."""
 
     def make(**fields):
         given = {"conn_type": "artifactory", "host": server.url, "password": TOKEN} | fields

@@ -16,7 +16,7 @@ def fetched(hook) -> bytes:
 
 
 def refusal(act) -> ArtifactError:
-    """The error; nothing that can be printed of it holds a secret."""
+    """The error of the refusal; checks that its traceback contains no secret."""
     with pytest.raises(ArtifactError) as caught:
         act()
     printed = "".join(traceback.format_exception(caught.value))

@@ -26,7 +26,7 @@ def test_a_cached_file_is_downloaded_once(hook, server):
 
 
 def test_a_file_of_a_virtual_repository_is_downloaded_from_its_own_path(hook, server):
-    """File info names the repository behind it, which the connection may not be allowed to read."""
+    """File info names the underlying repository, which the Connection may be unable to read."""
     server.info |= {
         "repo": "datafactory-local",
         "downloadUri": f"{server.url}/{PATH.replace('datafactory/', 'datafactory-local/', 1)}",

@@ -80,9 +80,9 @@ def test_after_416_the_whole_file_is_requested(hook, server):
 )
 def test_a_range_that_does_not_fit_is_discarded(hook, server, headers):
     etag = hashlib.sha1(CONTENT).hexdigest()
-    told = {name: value.replace("same", etag) for name, value in headers.items()}
+    answer_headers = {name: value.replace("same", etag) for name, value in headers.items()}
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
-    server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), told))
+    server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), answer_headers))
 
     assert fetched(hook) == CONTENT
     assert "Range" not in server.downloads[2]
@@ -91,19 +91,19 @@ def test_a_range_that_does_not_fit_is_discarded(hook, server, headers):
 @pytest.mark.parametrize("etag", [None, '"{}"', 'W/"{}"'], ids=["none", "quoted", "weak"])
 def test_a_proxy_can_remove_or_quote_the_etag(hook, server, etag):
     sha1 = hashlib.sha1(CONTENT).hexdigest()
-    told = {"Content-Range": "bytes 196608-399999/400000"}
-    told |= {"ETag": etag.format(sha1)} if etag else {}
+    answer_headers = {"Content-Range": "bytes 196608-399999/400000"}
+    answer_headers |= {"ETag": etag.format(sha1)} if etag else {}
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
-    server.times(1, lambda h: h.answer(206, CONTENT[196_608:], told))
+    server.times(1, lambda h: h.answer(206, CONTENT[196_608:], answer_headers))
 
     assert fetched(hook) == CONTENT
     assert len(server.downloads) == 2
 
 
 def test_a_range_with_other_content_fails_the_checksum(hook, server):
-    told = {"Content-Range": "bytes 196608-399999/400000"}
+    answer_headers = {"Content-Range": "bytes 196608-399999/400000"}
     server.times(1, lambda h: h.send_file(CONTENT, cut=200_000))
-    server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), told))
+    server.times(1, lambda h: h.answer(206, bytes(len(CONTENT) - 196_608), answer_headers))
     error = refusal(lambda: fetched(hook))
 
     assert "its content has sha256" in str(error)

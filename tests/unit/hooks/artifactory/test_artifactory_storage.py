@@ -10,7 +10,7 @@ from tests.unit.hooks.artifactory.reading import CONTENT, fetched, refusal
 
 @pytest.fixture
 def storage(server):
-    """Blob storage at another authority: refuses credentials beside its signed URL."""
+    """Blob storage at another host, which refuses credentials in addition to its signed URL."""
 
     def serve(handler):
         if "Authorization" in handler.headers:

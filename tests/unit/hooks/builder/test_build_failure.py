@@ -1,6 +1,6 @@
-"""What people are told when a build fails, from output that buildx 0.13 and Engine 26 printed.
+"""The errors of failed builds, from output recorded with buildx 0.13 and Docker Engine 26.
 
-That of registries that break off in the middle is put together from what others have reported.
+The output for registries that break off in the middle is composed from public bug reports.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ def read(name: str) -> BuildOutput:
     return output
 
 
-def told(name: str) -> BuildError:
+def build_error(name: str) -> BuildError:
     return failure(read(name), builder="docker_default", dockerfile=STANDARD)
 
 
@@ -33,7 +33,7 @@ def test_steps_and_cached_steps_are_counted() -> None:
 
 
 def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -> None:
-    base, url = told("base_denied"), told("url_denied")
+    base, url = build_error("base_denied"), build_error("url_denied")
     assert (
         "line 2 (COPY --from=registry.example.com/other-team/private:1 /etc/passwd /x): the "
         in (str(base))
@@ -68,7 +68,7 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
     ],
 )
 def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sentence: str) -> None:
-    error = told(name)
+    error = build_error(name)
     assert sentence in str(error)
     assert str(error).startswith(f"The image could not be built: {STANDARD}, line ")
     assert not error.retryable
@@ -94,12 +94,12 @@ def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sente
     ],
 )
 def test_a_temporary_failure_is_retryable(name: str, sentence: str) -> None:
-    error = told(name)
+    error = build_error(name)
     assert sentence in str(error)
     assert error.retryable
 
 
-def told_of(*lines: str) -> BuildError:
+def error_from(*lines: str) -> BuildError:
     output = BuildOutput()
     for line in lines:
         output.read_line(line)
@@ -107,7 +107,7 @@ def told_of(*lines: str) -> BuildError:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         'failed to do request: Head "https://r/v2/base/manifests/1": EOF',
         "failed to copy: read tcp 10.1.0.4:4->192.0.2.2:443: read: connection reset by peer",
@@ -115,14 +115,14 @@ def told_of(*lines: str) -> BuildError:
         "https://r/v2/base/blobs/sha256:30: 503 Service Unavailable",
     ],
 )
-def test_a_broken_connection_to_a_registry_is_not_blamed_on_the_engine(said: str) -> None:
-    error = told_of(f"ERROR: failed to solve: base:1: {said}")
+def test_a_broken_connection_to_a_registry_is_not_blamed_on_the_engine(message: str) -> None:
+    error = error_from(f"ERROR: failed to solve: base:1: {message}")
     assert "the registry of a base image" in str(error)
     assert error.retryable
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "failed to receive status: rpc error: code = Unavailable desc = error reading from server: "
         "EOF",
@@ -130,12 +130,12 @@ def test_a_broken_connection_to_a_registry_is_not_blamed_on_the_engine(said: str
         "failed to solve: Canceled: context canceled",
     ],
 )
-def test_an_engine_that_goes_away_is_reported_as_such(said: str) -> None:
-    assert "the engine went away" in str(told_of(f"ERROR: {said}"))
+def test_an_engine_that_goes_away_is_reported_as_such(message: str) -> None:
+    assert "the engine went away" in str(error_from(f"ERROR: {message}"))
 
 
 def test_an_untrusted_registry_of_a_base_image_is_not_retryable() -> None:
-    error = told_of(
+    error = error_from(
         "scripts/Dockerfile:1",
         "ERROR: failed to solve: r/base:1: failed to resolve source metadata for r/base:1: failed "
         'to do request: Head "https://r/v2/base/manifests/1": tls: failed to verify certificate',
@@ -148,7 +148,7 @@ def test_an_untrusted_registry_of_a_base_image_is_not_retryable() -> None:
     "line", ["sh: syntax error: unexpected EOF", "cp: failed to copy: x: broken pipe"]
 )
 def test_the_output_of_a_command_is_not_read_as_an_error_of_a_registry(line: str) -> None:
-    error = told_of(
+    error = error_from(
         "#5 [2/2] RUN make",
         f"#5 0.1 {line}",
         "#5 ERROR: it failed",
@@ -159,7 +159,7 @@ def test_the_output_of_a_command_is_not_read_as_an_error_of_a_registry(line: str
 
 
 def test_the_last_lines_of_the_failing_step_are_shown() -> None:
-    lines = str(told("command_failed")).splitlines()[1:]
+    lines = str(build_error("command_failed")).splitlines()[1:]
     assert len(lines) == TAIL_LINES
     assert lines[0] == "  line 12"
     assert lines[-1] == "  line 30"

@@ -48,13 +48,13 @@ def build(**fields):
     return Build.model_validate(fields, strict=False)
 
 
-@pytest.mark.parametrize("wanted", [build(allowedBases=[]), build(network="restricted")])
-def test_an_engine_too_old_for_a_source_policy_is_refused(engine, wanted):
+@pytest.mark.parametrize("rules", [build(allowedBases=[]), build(network="restricted")])
+def test_an_engine_too_old_for_a_source_policy_is_refused(engine, rules):
     engine.api, engine.labels = "1.43", ["com.manifest-engine.network=restricted"]
     with BuilderHook() as builder:
         builder.require(build())
         with pytest.raises(BuildError, match=r"needs 1\.44; install Docker Engine 25 or newer"):
-            builder.require(wanted)
+            builder.require(rules)
 
 
 def test_an_engine_with_an_open_network_is_refused_for_restricted_builds(engine):

@@ -32,7 +32,7 @@ def test_a_connection_that_does_not_exist_says_what_to_add(ask, kind):
 @pytest.mark.parametrize(
     ("conn_id", "given", "found"),
     [
-        # As "airflow connections add --conn-type aks" makes it where plugins are not on PYTHONPATH.
+        # Stored by "airflow connections add --conn-type aks" without the plugins on PYTHONPATH.
         ("aks_default", {"conn_type": "generic", "login": "me"}, "is of type 'generic'"),
         ("elsewhere", {"conn_type": "http", "host": "cluster"}, "is of type 'http'"),
         ("typeless", {"extra": {"in_cluster": True}}, "does not exist, or has no type"),

@@ -32,7 +32,7 @@ class _Server(BaseHTTPRequestHandler):
                 self.server.cut = True  # type: ignore[attr-defined]
 
     def log_message(self, *_args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

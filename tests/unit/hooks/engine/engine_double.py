@@ -12,8 +12,8 @@ ABSENT = (404, {"message": "No such image: it"})
 
 
 class Engine(ThreadingHTTPServer):
-    """``image`` is the answer to every question about an image: status and body. ``api`` is the
-    version of its API, ``labels`` are the engine's own."""
+    """``image`` is the status and body of every answer about an image, ``api`` the version of the
+    API, and ``labels`` are those of the engine."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -32,8 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         about_an_image = "/images/" in self.path
-        told = {"ApiVersion": self.server.api, "Labels": self.server.labels}
-        status, body = self.server.image if about_an_image else (200, told)
+        info = {"ApiVersion": self.server.api, "Labels": self.server.labels}
+        status, body = self.server.image if about_an_image else (200, info)
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -45,4 +45,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: Any) -> None:
-        """Silent."""
+        """Log nothing."""

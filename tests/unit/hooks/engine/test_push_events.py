@@ -26,13 +26,13 @@ def failed(words: str) -> dict[str, Any]:
     return {"errorDetail": {"message": words}, "error": words}
 
 
-def told(*events: dict[str, Any], seconds: float = 60) -> str:
+def pushed_digest(*events: dict[str, Any], seconds: float = 60) -> str:
     return digest(iter(events), IMAGE, deadline_seconds=seconds)
 
 
 @pytest.mark.parametrize("end", [[DONE], [DONE, AUX]], ids=["containerd", "docker"])
 def test_the_digest_comes_from_the_last_events(end: list[dict[str, Any]]) -> None:
-    assert told(BEGIN, PUSHED, *end) == DIGEST
+    assert pushed_digest(BEGIN, PUSHED, *end) == DIGEST
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_error_event_becomes_a_sentence_with_advice(
     words: str, advice: str, retryable: bool
 ) -> None:
     with pytest.raises(RegistryError) as caught:
-        told(BEGIN, failed(words))
+        pushed_digest(BEGIN, failed(words))
     sentence = str(caught.value)
     assert "registry.example.com:5443 did not take datafactory/pricing/quote" in sentence
     assert words in sentence
@@ -78,7 +78,7 @@ def test_an_error_event_becomes_a_sentence_with_advice(
 )
 def test_an_image_name_is_not_read_as_a_reason(words: str) -> None:
     with pytest.raises(RegistryError, match="a later try may succeed") as caught:
-        told(BEGIN, failed(words))
+        pushed_digest(BEGIN, failed(words))
     assert caught.value.retryable
     assert words in str(caught.value)
 
@@ -104,16 +104,16 @@ def test_an_image_name_is_not_read_as_a_reason(words: str) -> None:
 )
 def test_a_reason_is_found_beside_image_names(words: str, advice: str) -> None:
     with pytest.raises(RegistryError, match=advice):
-        told(BEGIN, failed(words))
+        pushed_digest(BEGIN, failed(words))
 
 
 def test_a_refused_login_has_its_own_error() -> None:
     with pytest.raises(Unauthorized):
-        told(failed("unauthorized: authentication required"))
+        pushed_digest(failed("unauthorized: authentication required"))
 
 
 def test_the_engine_retries_short_failures() -> None:
-    assert told(BEGIN, retrying(5), retrying(4), retrying(10), PUSHED, DONE) == DIGEST
+    assert pushed_digest(BEGIN, retrying(5), retrying(4), retrying(10), PUSHED, DONE) == DIGEST
 
 
 def test_the_push_ends_after_two_retries_to_free_the_upload_slot() -> None:
@@ -145,5 +145,5 @@ def test_a_push_ends_at_its_deadline() -> None:
 
 def test_a_stream_without_a_digest_means_that_the_engine_stopped() -> None:
     with pytest.raises(RegistryError, match="ended without a digest") as caught:
-        told(BEGIN, PUSHED)
+        pushed_digest(BEGIN, PUSHED)
     assert caught.value.retryable

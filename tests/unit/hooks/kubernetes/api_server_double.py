@@ -21,10 +21,10 @@ def serving(
     asked: list[bytes] | None = None,
     readyz: bytes | None = None,
 ) -> Iterator[ApiClient]:
-    """A client of one that answers every request with these bytes and then hangs up, or hangs.
+    """A client of a server that answers every request with these bytes, then closes or hangs.
 
     :param asked: collects the requests.
-    :param readyz: the answer to whether it is ready, where that is another one.
+    :param readyz: the answer for /readyz, if it differs.
     """
     done = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -55,10 +55,10 @@ def serving(
 
 
 def chunk(content: bytes) -> bytes:
-    """One chunk of an answer that is sent in chunks."""
+    """One chunk of an answer with chunked encoding."""
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
 def chunked(*contents: bytes) -> bytes:
-    """An answer in chunks, without the end."""
+    """An answer with chunked encoding and without its end."""
     return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(map(chunk, contents))

@@ -50,7 +50,7 @@ def test_the_error_for_an_unknown_identity_lists_the_known_ones(hook: Any):
 
 
 class Credential:
-    """Raises what it is told to, as azure-identity does."""
+    """Raises the given error, as azure-identity does."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -36,13 +36,13 @@ Serve = Callable[..., ApiServer]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """An API server that answers every request with these bytes and then hangs up, or hangs."""
+    """An API server that answers every request with these bytes, then closes or hangs."""
     with ExitStack() as opened:
         yield lambda content, **how: ApiServer(opened.enter_context(serving(content, **how)))
 
 
 def cluster_of(server: str) -> ClusterHook:
-    """By a Connection with a kubeconfig."""
+    """A client from a Connection with a kubeconfig."""
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -65,7 +65,7 @@ def watched(server: ApiServer, seconds: float = 5) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (HEAD + b'Content-Length: 99\r\n\r\n{"kind":"Po', "could not be reached to get pods 'p'"),
         (chunked(b'{"kind":"Po'), "could not be reached to get pods 'p'"),
@@ -75,8 +75,8 @@ def watched(server: ApiServer, seconds: float = 5) -> list[str]:
     ],
     ids=["length", "chunked", "neither", "half a letter", "a page"],
 )
-def test_half_an_answer_is_a_retryable_error(serve: Serve, content: bytes, told: str) -> None:
-    with pytest.raises(ClusterError, match=told) as caught:
+def test_half_an_answer_is_a_retryable_error(serve: Serve, content: bytes, message: str) -> None:
+    with pytest.raises(ClusterError, match=message) as caught:
         get(serve(content))
     assert caught.value.retryable
 
@@ -101,7 +101,7 @@ def test_a_missing_answer_is_waited_for_once(serve: Serve, monkeypatch: pytest.M
 
 
 def test_a_request_on_a_broken_connection_is_repeated_at_once(serve: Serve) -> None:
-    """A pooled one may have been closed meanwhile by what stands between."""
+    """A proxy or firewall can close a pooled connection."""
     asked: list[bytes] = []
     with pytest.raises(ClusterError, match="could not be reached"):
         get(serve(b"", asked=asked))

@@ -10,7 +10,7 @@ from manifest_engine.hooks.kubernetes.bearer_client import BearerClient
 
 
 class Server:
-    """Takes one token; remembers what came."""
+    """Accepts one token, and records the requests."""
 
     def __init__(self, taken: str) -> None:
         self.taken = taken

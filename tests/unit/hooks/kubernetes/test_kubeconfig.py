@@ -69,7 +69,7 @@ def test_another_name_keeps_the_port_and_the_name_of_the_certificate():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (content(kubelogin(command="gke-auth")), "the program 'gke-auth', which is not run"),
         (content(None), "neither Entra ID nor a local account"),
@@ -79,7 +79,7 @@ def test_another_name_keeps_the_port_and_the_name_of_the_certificate():
         ("", "no usable current context"),
     ],
 )
-def test_the_error_for_an_unusable_kubeconfig_names_its_source(text: str, said: str):
-    with pytest.raises(ClusterError, match=said) as caught:
+def test_the_error_for_an_unusable_kubeconfig_names_its_source(text: str, message: str):
+    with pytest.raises(ClusterError, match=message) as caught:
         kubeconfig.read(text, "/subscriptions/s")
     assert "/subscriptions/s" in str(caught.value)

@@ -60,7 +60,7 @@ def test_an_unreadable_log_is_empty():
 
 
 def test_a_log_request_without_an_answer_is_sent_once():
-    """The kubelet sends no head before the first byte of the log."""
+    """The kubelet sends no response headers before the first byte of the log."""
     asked: list[bytes] = []
     begin = time.monotonic()
     with serving(b"", hang=True, asked=asked) as client:

@@ -39,7 +39,7 @@ def read_by_pip(text: str, folder: Path) -> dict[str, str]:
     )
     lines = (line.partition("=") for line in done.stdout.splitlines() if "." in line)
     found = {key: value.strip("'") for key, _, value in lines if not key.startswith(":env:")}
-    # This machine may have a pip configuration of its own, which pip reads first.
+    # The machine can have its own pip configuration, which pip reads first.
     return {key: value for key, value in found.items() if value in text}
 
 

@@ -1,4 +1,4 @@
-"""A server that is as strict as the registry, and hooks on Connections to it."""
+"""A double of the registry, and hooks for Connections to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def server() -> Iterator[RegistryServer]:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AcrHook]:
-    """An AcrHook over a Connection with these fields."""
+    """Creates an AcrHook for a Connection with these fields."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 

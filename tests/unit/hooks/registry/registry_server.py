@@ -1,4 +1,4 @@
-"""A registry with ACR's token protocol for unit tests, which refuses what the real one refuses."""
+"""A double of a registry with ACR's token protocol, as strict as the real registry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 @dataclass
 class Fault:
-    """Answers given instead of the right one, first to last."""
+    """Answers to send first, in this order, instead of the correct answer."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
 
 
 class RegistryServer(ThreadingHTTPServer):
-    """``host`` is for the Connection; ``requests`` holds method and path of all that came."""
+    """``host`` is for the Connection; ``requests`` holds method and path of every request."""
 
     daemon_threads = True
 
@@ -41,7 +41,7 @@ class RegistryServer(ThreadingHTTPServer):
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.refresh_seconds = 10_800.0
         self.appears_after = 0
-        """How often a manifest is unknown before it is there."""
+        """Number of requests for a manifest that are answered by 404 at first."""
         self.realm = f"http://{self.host}/oauth2/token"
         self._refresh: dict[str, float] = {}
         self._access: dict[str, str] = {}
@@ -49,7 +49,7 @@ class RegistryServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def put(self, repository: str, tag: str, labels: dict[str, str], *, indexed: bool) -> str:
-        """Store an image; the digest that the tag names."""
+        """Store an image, and return the digest of the tag."""
         config = self._blob({"config": {"Labels": labels}})
         body = json.dumps(
             {"config": {"digest": config}, "layers": [{"digest": "sha256:0", "size": 7}]}
@@ -101,14 +101,14 @@ class RegistryServer(ThreadingHTTPServer):
         return self._access.get(header.removeprefix("Bearer "))
 
     def revoke(self) -> None:
-        """All access tokens run out."""
+        """Let all access tokens expire."""
         self._access.clear()
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: RegistryServer
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer waits 40 ms between head and body
+    disable_nagle_algorithm = True  # otherwise each answer waits 40 ms between head and body
 
     def do_GET(self) -> None:
         self._take(self._get)
@@ -140,13 +140,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._token(query)
             return
         name = url.path.removeprefix("/v2/")
-        wanted = (
+        required_scope = (
             f"repository:{name.split('/manifests/')[0].split('/blobs/')[0]}:pull" if name else ""
         )
-        if self.server.scope_of(self.headers.get("Authorization", "")) != wanted:
+        if self.server.scope_of(self.headers.get("Authorization", "")) != required_scope:
             challenge = f'Bearer realm="{self.server.realm}",service="{self.server.host}"'
-            if wanted:
-                challenge += f',scope="{wanted}"'
+            if required_scope:
+                challenge += f',scope="{required_scope}"'
             self._refuse("authentication required", {"WWW-Authenticate": challenge})
         elif not name:
             self._say(200, b"{}")
@@ -204,4 +204,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Quiet."""
+        """Log nothing."""

@@ -23,7 +23,7 @@ from tests.unit.hooks.registry.registry_server import (
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the hook waits between tries; they do not pass."""
+    """Records the seconds that the hook waits between tries, and skips the waits."""
     waited: list[float] = []
     monkeypatch.setattr(retrying, "sleep", waited.append)
     return waited

@@ -13,16 +13,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
 
 @pytest.fixture
 def answering():
-    """Serves these very bytes once, then closes, or stays silent; the URL."""
+    """Serves the given bytes once, then closes the connection or keeps it open; returns the URL."""
     server = socket.create_server(("127.0.0.1", 0))
-    open_ones = [server]
+    sockets = [server]
 
-    def serve(said, *, silent=False):
+    def serve(content, *, silent=False):
         def once():
             connection, _ = server.accept()
-            open_ones.append(connection)
+            sockets.append(connection)
             connection.recv(4096)
-            connection.sendall(said)
+            connection.sendall(content)
             if not silent:
                 connection.close()
 
@@ -30,8 +30,8 @@ def answering():
         return f"http://127.0.0.1:{server.getsockname()[1]}/health"
 
     yield serve
-    for one in open_ones:
-        one.close()
+    for opened in sockets:
+        opened.close()
 
 
 def test_a_complete_answer_is_returned(answering):

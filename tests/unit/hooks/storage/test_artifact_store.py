@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:UPath 'bucket' filesystem not ex
 
 
 class Buckets(AbstractFileSystem):
-    """An object store as fsspec sees one: an object shows when its upload is committed."""
+    """An object store for fsspec: an object appears when its upload is committed."""
 
     protocol = "bucket"
     cachable = False
@@ -81,8 +81,8 @@ def store(request, tmp_path):
 
 
 def names(store: ArtifactStore) -> list[str]:
-    """Every object that shows, drafts as well."""
-    gc.collect()  # fsspec commits what is forgotten
+    """The names of all visible objects, also of drafts."""
+    gc.collect()  # fsspec commits a file on garbage collection
     try:
         return [one["name"].rpartition("/")[2] for one in store._fs.ls(store._folder, detail=True)]
     except FileNotFoundError:
@@ -207,7 +207,7 @@ def test_a_folder_without_write_permission_is_an_error(tmp_path):
 
 
 def test_a_remote_zip_is_read_in_few_requests_whatever_its_order(buckets):
-    """Members are read by name: without kept blocks each jump would fetch megabytes again."""
+    """Members are read by name, so without cached blocks each jump would fetch megabytes again."""
     content = make_zip(*(Part(f"{n * 7919 % 3000:04}.txt", bytes(8000)) for n in range(3000)))
     store, sha256 = ArtifactStore("bucket://artifacts/me"), hashlib.sha256(content).hexdigest()
     store.put([content], sha256)
