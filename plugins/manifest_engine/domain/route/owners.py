@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import labels as label
-from manifest_engine.domain.route.attachment import Parent, covers, covers_one_label, parents
-
-Json = Mapping[str, Any]
+from manifest_engine.domain.route.attachment import Json, Parent, covers, covers_one_label, parents
 
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
 """The predecessor of ``spec.ingressClassName``; controllers still read it."""

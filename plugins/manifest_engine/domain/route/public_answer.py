@@ -48,7 +48,7 @@ def judge(release: Release, answer: Answer, *, strict: bool) -> str:
     return ""
 
 
-def gateways_404(release: Release, diagnosis: str) -> str:
+def explain_gateway_404(release: Release, diagnosis: str) -> str:
     """Explain a 404 of the gateway itself, which has no route for the path.
 
     :param diagnosis: what is wrong with the Gateway; empty when unknown.
@@ -65,7 +65,7 @@ def gateways_404(release: Release, diagnosis: str) -> str:
     return f"the gateway answers 404 itself: it has no route for this path on this host; {hint}"
 
 
-def services_404(release: Release) -> str:
+def explain_service_404(release: Release) -> str:
     """Explain a 404 of a service that passed its smoke test."""
     problem = "the service itself answers 404: it is reached, but does not know the path; "
     if release.environment.routing.api == "ingress" and release.manifest.route.strip_prefix:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from manifest_engine.domain.environment.environment import Gateway
 from manifest_engine.domain.route import attachment
-
-Json = Mapping[str, Any]
+from manifest_engine.domain.route.attachment import Json
 
 _ONE_BAD_LISTENER = "ListenersNotValid"
 """Reason on a Gateway with one invalid listener; its other listeners serve."""

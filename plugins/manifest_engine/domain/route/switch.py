@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.release import annotations as annotation
-from manifest_engine.domain.route.attachment import Parent, parent_of, parents
+from manifest_engine.domain.route.attachment import Json, Parent, parent_of, parents
 from manifest_engine.domain.route.routes import KINDS
-
-Json = Mapping[str, Any]
 
 OTHER = {"HTTPRoute": KINDS["ingress"], "Ingress": KINDS["gateway"]}
 """API version and kind of the other kind of route."""
@@ -47,7 +45,7 @@ def as_applied(route: Json) -> dict[str, Any]:
     }
 
 
-def formers(live: Json | None, other: Json | None) -> list[dict[str, Any]]:
+def former_routes(live: Json | None, other: Json | None) -> list[dict[str, Any]]:
     """The service's last verified routes: none, one, or one of each kind.
 
     If an earlier try was killed, its unverified route has them in an annotation.

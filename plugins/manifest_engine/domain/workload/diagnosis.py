@@ -64,7 +64,7 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
     ]
     mine = [event for event in events if (event.get("involvedObject") or {}).get("name") == name]
     found = [
-        image_pull.explained(finding, mine)
+        image_pull.check_pull_secret(finding, mine)
         for item in containers
         if (finding := of_container(item))
     ]

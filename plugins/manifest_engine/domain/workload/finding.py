@@ -30,7 +30,7 @@ class Finding:
     image_missing: bool = False
     """The registry does not know the image (not yet, or no longer)."""
     pull_denied: bool = False
-    """The registry denied the node's pull; see ``image_pull.explained``."""
+    """The registry denied the node's pull; see ``image_pull.check_pull_secret``."""
 
 
 def flat(text: Any) -> str:

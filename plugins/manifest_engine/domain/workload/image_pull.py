@@ -47,7 +47,7 @@ def failed(image: str, reason: str, message: str) -> Finding:
     )
 
 
-def explained(finding: Finding, events: Iterable[Json]) -> Finding:
+def check_pull_secret(finding: Finding, events: Iterable[Json]) -> Finding:
     """Make the finding retryable if the node pulled without the pull secret.
 
     A single event is not final: the node may have learned of the Secret too late, and pulls again
@@ -69,6 +69,6 @@ def explained(finding: Finding, events: Iterable[Json]) -> Finding:
     )
 
 
-def tried_again(finding: Finding) -> bool:
-    """Whether the node pulls again, now with the pull secret; see :func:`explained`."""
+def node_retries(finding: Finding) -> bool:
+    """Whether the node pulls again, now with the pull secret; see :func:`check_pull_secret`."""
     return finding.pull_denied and finding.retryable and not finding.final

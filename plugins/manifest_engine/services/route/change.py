@@ -40,7 +40,7 @@ class RouteChange:
         self._force = force
         self._log = log
         self._other = self._route_of_other_kind()
-        self._formers = route_switch.formers(live, self._other)
+        self._formers = route_switch.former_routes(live, self._other)
         self._moves = live is not None and not route_owners.same_claim(live, wanted)
         self._recorded = False
         self._begun = False

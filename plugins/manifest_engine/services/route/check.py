@@ -41,9 +41,9 @@ def await_answer(
     if problem:
         if answer.status == 404 and public_url.is_gateway_default(url, answer):
             told = route_acceptance.diagnosis(hook, release)
-            problem = public_answer.gateways_404(release, told)
+            problem = public_answer.explain_gateway_404(release, told)
         elif answer.status == 404:
-            problem = public_answer.services_404(release)
+            problem = public_answer.explain_service_404(release)
         elif answer.status is None and (told := route_acceptance.diagnosis(hook, release)):
             problem += f"; {told}"
         kind = RouteConflict if answer.status is None else UnexpectedAnswer

@@ -71,7 +71,7 @@ class SmokePodWatch:
                     raise error
                 hopeless = smoke_outcome.final_finding(seen)
                 finding = hopeless and self._explained(hopeless)
-                if finding and not image_pull.tried_again(finding):
+                if finding and not image_pull.node_retries(finding):
                     raise smoke_outcome.failure(finding, self.service_log())
                 if found := self._told():
                     return found
@@ -113,4 +113,6 @@ class SmokePodWatch:
         if not finding.pull_denied:
             return finding
         mine = f"involvedObject.name={self._name}"
-        return image_pull.explained(finding, pod_evidence.events(self._hook, self._namespace, mine))
+        return image_pull.check_pull_secret(
+            finding, pod_evidence.events(self._hook, self._namespace, mine)
+        )

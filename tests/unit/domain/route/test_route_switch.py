@@ -58,21 +58,21 @@ def test_a_gateway_is_not_named_with_and_without_a_listener():
 
 def test_the_former_routes_are_the_live_ones():
     live, other = http_route(OLD), ingress("nginx")
-    assert route_switch.formers(None, None) == []
-    kinds = [route["kind"] for route in route_switch.formers(live, other)]
+    assert route_switch.former_routes(None, None) == []
+    kinds = [route["kind"] for route in route_switch.former_routes(live, other)]
     assert kinds == ["HTTPRoute", "Ingress"]
-    (kept,) = route_switch.formers({**live, "status": {"parents": []}}, None)
+    (kept,) = route_switch.former_routes({**live, "status": {"parents": []}}, None)
     assert kept["spec"] == live["spec"]
     assert "status" not in kept
 
 
 def test_the_former_routes_of_a_killed_try_are_read_from_its_annotation():
     recorded = {annotation.FORMER_ROUTES: annotation.pack([http_route(OLD)])}
-    assert route_switch.formers(route_switch.annotated(http_route(NEW), recorded), None) == [
+    assert route_switch.former_routes(route_switch.annotated(http_route(NEW), recorded), None) == [
         http_route(OLD)
     ]
     first = route_switch.annotated(http_route(NEW), {annotation.FORMER_ROUTES: annotation.pack([])})
-    assert route_switch.formers(first, None) == []
+    assert route_switch.former_routes(first, None) == []
 
 
 def test_an_ingress_of_the_same_class_keeps_its_former_host():

@@ -27,10 +27,10 @@ def test_a_node_that_learned_late_of_the_pull_secret_pulls_again():
     for reason in ("ErrImagePull", "ImagePullBackOff"):
         waiting = {"reason": reason, "message": "401 Unauthorized"}
         found = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=1)])
-        assert image_pull.tried_again(found)
+        assert image_pull.node_retries(found)
     again = diagnosis.of_pod(pod(container(waiting=waiting)), [without_secret(times=2)])
     assert again.final
-    assert not image_pull.tried_again(again)
+    assert not image_pull.node_retries(again)
 
 
 @pytest.mark.parametrize(
