@@ -1,1 +1,1 @@
-"""Builds an image on one of the builders, or finds the one that the registry has."""
+"""Builds the image of a release on a builder, or finds the image in the registry."""

@@ -1,4 +1,4 @@
-"""What an image is built of: the artifact, and the Dockerfile that counts for it."""
+"""The input of a build: the artifact and its Dockerfile."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 
 
 class BuildSource:
-    """The ZIP of one release and its Dockerfile, open for as long as the image is built.
+    """The ZIP of one release and its Dockerfile, open while the image is built.
 
-    :param sha256: of the artifact, which the artifact store has.
-    :param opened: closes the artifact.
-    :raises ArtifactError: when it is not there, broken, unsafe or beyond the limits.
+    :param sha256: SHA-256 of the artifact in the artifact store.
+    :param opened: the stack that closes the artifact.
+    :raises ArtifactError: when the artifact is missing, damaged, unsafe or beyond the limits.
     """
 
     def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
@@ -35,13 +35,15 @@ class BuildSource:
         file = opened.enter_context(ArtifactStore().open(sha256))
         self._archive = archive.open_archive(file, limits)
         self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
-        """The Dockerfile, and how logs call it."""
+        """Content of the Dockerfile, and its name in logs."""
         if self._archive.ignore_path:
-            log.info("The build context is without what %s leaves out", self._archive.ignore_path)
+            log.info(
+                "The build context omits the files that %s excludes", self._archive.ignore_path
+            )
 
     @property
     def has_own_dockerfile(self) -> bool:
-        """Whether the artifact brings it."""
+        """Whether the artifact contains the Dockerfile."""
         return self.which == archive.FROM_ARTIFACT
 
     @contextmanager
@@ -64,9 +66,9 @@ class BuildSource:
                     self._log.warning("Advice on %s, %s", self.which, line)
 
     def context(self) -> Iterator[bytes]:
-        """The build context, a tar in chunks.
+        """The build context as chunks of a tar archive.
 
-        :raises ArtifactError: also in the midst of it, when a member of the ZIP is damaged.
+        :raises ArtifactError: when a member of the ZIP is damaged, possibly after some chunks.
         """
         added = {} if self.has_own_dockerfile else {DOCKERFILE: self.dockerfile}
         return self._archive.tar_stream(added)

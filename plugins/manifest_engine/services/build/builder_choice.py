@@ -1,5 +1,4 @@
-"""Which builder a build goes to: the first that can be used, in the order of the service's
-ranking."""
+"""Chooses the builder: the first usable one in the ranking of the service."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ def first_usable(
     ranked: Iterable[str], build: Build, opened: ExitStack, log: Logger
 ) -> BuilderHook:
     """
-    :param ranked: ids of Docker connections.
-    :param build: what the builder must enforce.
-    :param opened: closes it.
-    :raises BuildError: when none can be used; retryable, if one of them may answer later.
+    :param ranked: ids of Docker Connections, the preferred builder first.
+    :param build: settings that the builder must enforce.
+    :param opened: the stack that closes the builders.
+    :raises BuildError: when no builder is usable; retryable if a builder may answer later.
     """
     from manifest_engine.hooks.builder.hook import BuilderHook
 
@@ -38,6 +37,7 @@ def first_usable(
             problems.append(error)
         else:
             return builder
-    told = " ".join(map(str, problems))
-    passing = any(problem.retryable for problem in problems)
-    raise BuildError(f"No builder can be used. {told}", retryable=passing)
+    raise BuildError(
+        f"No builder can be used. {' '.join(map(str, problems))}",
+        retryable=any(problem.retryable for problem in problems),
+    )

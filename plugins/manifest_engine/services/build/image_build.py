@@ -1,4 +1,4 @@
-"""Build a release's image on one of the builders, or find that the registry has it."""
+"""Builds the image of a release on a builder, or finds the image in the registry."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class ImageBuild:
-    """One try to build a release's image; a context manager.
+    """One attempt to build the image of a release; a context manager.
 
-    :param sha256: of the artifact, which the artifact store has.
-    :param deadline_seconds: for everything that the builder does.
+    :param sha256: SHA-256 of the artifact in the artifact store.
+    :param deadline_seconds: limit for the work of the builder.
     """
 
     def __init__(
@@ -59,13 +59,16 @@ class ImageBuild:
         self._open.close()
 
     def cancel(self) -> None:
-        """End the build, also on the engine; may be called from a signal handler."""
+        """Cancel the build, also on the engine. A signal handler may call this."""
         self._cancelled = True
         if self._builder:
             self._builder.cancel()
 
     def do(self) -> dict[str, Any]:
-        """Build, unless the registry has it; the step's XCom."""
+        """Build the image unless the registry has it.
+
+        :return: the XCom of the step ``build_image``.
+        """
         service = f"{self._release.manifest.component}/{self._release.manifest.service_name}"
         ranked = builders.ranked(service, self._release.environment.builders)
         result: dict[str, Any] = {
@@ -84,14 +87,14 @@ class ImageBuild:
             )
             if not self._recipe.has_same_dockerfile(found.labels):
                 self._log.warning(
-                    "It was built with another standard Dockerfile than today's; rebuild_services "
-                    "renews it."
+                    "The image was built with an earlier standard Dockerfile; rebuild_services "
+                    "renews the image."
                 )
             return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
         with self._source.log_advice():
             builder = self._choose(ranked)
             built = self._build(builder)
-        result |= {"builder": builder.docker_conn_id, "builtFrom": self._built_from(built)}
+        result |= {"builder": builder.docker_conn_id, "builtFrom": self._provenance(built)}
         if digest := live_digest(self._acr.api, self._release, built.image_id):
             self._log.info("The same image is live already: %s", digest)
             return {**result, "reused": True, "unchanged": True, "digest": digest}
@@ -135,7 +138,10 @@ class ImageBuild:
         return built
 
     def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
-        """The same once more, all from the cache, with the cache written into the image."""
+        """Build again from the cache and write the cache into the image; the image's id.
+
+        :return: None when the cache in the registry is still valid, or when this build fails.
+        """
         from manifest_engine.hooks.builder.buildx_run import BuildCancelled
 
         try:
@@ -154,16 +160,16 @@ class ImageBuild:
     def _run(self, builder: BuilderHook, command: Build, *, quiet: bool = False) -> Built:
         from manifest_engine.hooks.builder.buildx_run import BuildInput
 
-        given = BuildInput(
+        build_input = BuildInput(
             self._source.context(),
             logins=self._logins,
             deadline_seconds=self._end - time.monotonic(),
             dockerfile=self._source.which,
             on_line=self._log.debug if quiet else self._log.info,
         )
-        return builder.build(command, given)
+        return builder.build(command, build_input)
 
-    def _built_from(self, built: Built) -> dict[str, Any]:
+    def _provenance(self, built: Built) -> dict[str, Any]:
         return provenance.of(
             self._source.dockerfile,
             standard=not self._source.has_own_dockerfile,
@@ -175,7 +181,7 @@ class ImageBuild:
         from manifest_engine.hooks.builder.buildx import Build
 
         rebuild = self._release.manifest.rebuild
-        anew = bool(rebuild and rebuild.no_cache)
+        no_cache = bool(rebuild and rebuild.no_cache)
         pins = rebuild.bases if rebuild else {}
         return Build(
             tag=image,
@@ -183,11 +189,12 @@ class ImageBuild:
             build_args={**self._recipe.build_args, **self._index.build_args},
             labels=self._recipe.labels,
             secrets=self._index.secrets,
-            cache_from=self._release.cache_image if self._cached and not anew else None,
+            cache_from=self._release.cache_image if self._cached and not no_cache else None,
             source_policy=source_policy.source_policy(self._release.environment.build, pins),
             pins=pins,
             proxies=_proxies(self._release.environment.build),
-            no_cache=anew and not inline_cache,  # the cache is that of the build before
+            no_cache=no_cache
+            and not inline_cache,  # a cache build reuses the layers of the build before
             inline_cache=inline_cache,
         )
 

@@ -1,4 +1,4 @@
-"""How a build reaches the private package index, and what is said when it cannot."""
+"""Gives a build access to the private package index."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class IndexAccess:
-    """What one build is given of the private index.
+    """BuildKit secrets and build arguments for the private index.
 
-    :ivar secrets: text by secret id; empty where the build is not offered the index.
-    :ivar build_args: they change with the index.
+    :ivar secrets: text by secret id; empty if the build is not offered the index.
+    :ivar build_args: change with the index, so that BuildKit does not reuse packages of another
+        index.
     :raises ManifestError: when the build needs an index and the environment has none.
     :raises ConfigurationError: when the Connection of the index is missing or wrong.
     """
@@ -28,12 +29,14 @@ class IndexAccess:
         if index := package_index.offered(release.manifest, release.environment):
             hook = PackageIndexHook(index.connection)
             self.secrets = hook.secrets(index)
-            known = hashlib.sha256(hook.url.encode()).hexdigest()[:12]
-            self.build_args = {recipe.INDEX_ARGUMENT: f"{index.mode}-{known}"}
+            url_hash = hashlib.sha256(hook.url.encode()).hexdigest()[:12]
+            self.build_args = {recipe.INDEX_ARGUMENT: f"{index.mode}-{url_hash}"}
 
 
 def require_login(release: Release) -> None:
-    """For a failed build to be told well: pip calls a package that it may not see "not found".
+    """Check the login after a build that did not find a package.
+
+    pip reports "not found" for a package that its login may not read.
 
     :raises ConfigurationError: when the index refuses the login.
     """

@@ -1,1 +1,1 @@
-"""Plans a release against a cluster in which every write is a dry run."""
+"""Plans a release by server-side dry runs."""

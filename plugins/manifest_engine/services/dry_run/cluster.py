@@ -1,4 +1,4 @@
-"""A cluster in which nothing changes: every write is a server-side dry run, and is noted."""
+"""Records each write to a cluster and sends the write as a server-side dry run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 
 class DryRunHook(ClusterHook):
-    """As :class:`ClusterHook`; the API server judges each write, admission included, and forgets.
+    """A :class:`ClusterHook` that changes nothing.
 
-    What would have happened stands in ``changes``, in order.
+    The API server validates each write, admission included, and stores nothing. ``changes`` lists
+    the writes in order.
     """
 
     def __init__(self, conn_id: str, **kwargs: Any) -> None:
@@ -24,15 +25,15 @@ class DryRunHook(ClusterHook):
     def apply(
         self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
     ) -> Json:
-        """Apply as a dry run; returns the object as it would then be.
+        """Apply as a dry run; returns the resulting object.
 
-        :param dry_run: the real run would only try it as well, so it is no change.
+        :param dry_run: whether the real run uses a dry run here as well; not recorded as a change.
         """
         metadata = an_object["metadata"]
         identity = an_object["apiVersion"], an_object["kind"], metadata["name"]
         before = self.get(*identity, metadata["namespace"])
         after = super().apply(an_object, force=force, manager=manager, dry_run=True)
-        if manager == MANAGER and not dry_run:  # another hands over fields, undone here at once
+        if manager == MANAGER and not dry_run:  # other managers only hand over fields
             _keep_replicas(an_object, before, after)
             self.changes.append(difference.compare(before, after))
         return after
@@ -40,7 +41,7 @@ class DryRunHook(ClusterHook):
     def delete(
         self, api_version: str, kind: str, name: str, namespace: str, *, grace: int | None = None
     ) -> bool:
-        """Note that the object would go. False, since it stays: nobody waits for it, or says so."""
+        """Record the removal. Returns False, so that the caller does not wait for the removal."""
         self.changes.append(Change(kind, name, "remove"))
         return False
 
@@ -51,7 +52,7 @@ class DryRunHook(ClusterHook):
         raise NotImplementedError("a dry run replaces no object")
 
 
-def _keep_replicas(wanted: Json, before: Json | None, after: Json) -> None:
-    """``replicas`` left to an autoscaler stays as it is: the real run hands it over first."""
-    if before and wanted["kind"] == "Deployment" and "replicas" not in wanted["spec"]:
+def _keep_replicas(desired: Json, before: Json | None, after: Json) -> None:
+    """Keep the live ``replicas`` for an autoscaler; the real run hands the field over first."""
+    if before and desired["kind"] == "Deployment" and "replicas" not in desired["spec"]:
         after["spec"]["replicas"] = before["spec"]["replicas"]

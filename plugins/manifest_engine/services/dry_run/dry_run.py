@@ -1,4 +1,4 @@
-"""What a release would change, asked of the cluster itself; nothing is built or applied."""
+"""Asks the cluster what a release would change. Nothing is built or applied."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from manifest_engine.services.workload.workload import Workload
 
 TO_BE_BUILT = "(to be built)"
 _UNKNOWN = "sha256:" + "0" * 64
-"""Stands for the digest of an image that is not there yet, so that the API server reads it."""
+"""Placeholder for the digest of an image that is not built yet; the API server accepts it."""
 
 
 def preview(release: Release, log: logging.Logger) -> list[Change]:
-    """Plan, and let the API server judge: the changes in the order of the real run, the route last.
+    """The changes of a release in the order of the real run, the route last.
 
-    :raises ManifestEngineError: what the real run would fail with, as far as it can be known.
+    :raises ManifestEngineError: an error that the real run would raise, as far as it is known now.
     """
     artifactory = ArtifactoryHook(release.environment.artifactory.connection)
     sha256 = find_artifact(artifactory, release).sha256
@@ -53,22 +53,23 @@ def in_cluster(
     artifact: Mapping[str, Any],
     log: logging.Logger,
 ) -> None:
-    """Let the API server judge the release's objects; the changes stand in the hook, also those
-    before one that is refused.
+    """Send the objects of a release to the API server as dry runs.
 
-    :raises ManifestEngineError: what the real run would fail with.
+    The hook records the changes, including the changes before a refused object.
+
+    :raises ManifestEngineError: the error that the real run would raise.
     """
     workload = Workload.of(release.environment, release.name, hook=hook, log=log)
     live = workload.live()
-    wanted = resources.workload(release, digest, artifact)
-    workload.apply(history.carry_over(wanted, live), live)
+    desired = resources.workload(release, digest, artifact)
+    workload.apply(history.carry_over(desired, live), live)
     route = routes.route(release)
-    was = refuse_taken(hook, route, release.route_path, log)
-    RouteChange(hook, route, was, force=workload.force, log=log).at_once()
+    live_route = refuse_taken(hook, route, release.route_path, log)
+    RouteChange(hook, route, live_route, force=workload.force, log=log).at_once()
 
 
 def report(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:
-    """The difference in the log, a line per object and field, and as data for XCom."""
+    """Log the difference, one line per object and field, and return it as data for XCom."""
     where = f"{release.name} in {release.manifest.environment}"
     if all(change.action == "unchanged" for change in changes):
         log.info("Dry run: %s is so already, nothing would change", where)

@@ -1,1 +1,1 @@
-"""Looks images up: base images, released tags, and images that are gone."""
+"""Looks up base images, released tags and purged images."""

@@ -1,4 +1,4 @@
-"""What a base image is right now: asked of its registry, and of the builders where none has it."""
+"""Looks up the present digest of a base image: in its registry, else on the builders."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from manifest_engine.hooks.registry.acr import AcrHook
 
 _log = logging.getLogger(__name__)
 _SECONDS = 20
-"""For one question to a registry, its token included."""
+"""Limit for one registry look-up, token included."""
 _MORE_TRIES = 2
 _PAUSE_SECONDS = 5.0
 _FINAL = re.compile(
     r"not found|does not have|denied|unauthorized|forbidden|invalid|no such host", re.IGNORECASE
 )
-"""What asking again does not change."""
+"""Answers that a retry does not change."""
 
 
 class BaseLookup:
-    """Looks base images up as a build with this registry and these builders would find them.
+    """Looks up base images as a build with this registry and these builders resolves them.
 
-    :param acr: our own registry; others are asked as anybody.
-    :param builders: ids of Docker connections.
+    :param acr: the environment's registry; other registries are read anonymously.
+    :param builders: ids of Docker Connections.
     """
 
     def __init__(self, acr: AcrHook, builders: Sequence[str]) -> None:
@@ -47,11 +47,11 @@ class BaseLookup:
     def current(self, reference: str) -> Current:
         """
         :param reference: normalized, with a tag.
-        :return: with ``problem`` where its registry does not tell, unless it is an image of the
-            builders' own. What a builder once pulled says nothing of the present.
+        :return: with ``problem`` when the registry does not answer, unless the image exists on the
+            builders alone. An image that a builder pulled earlier may be out of date.
         """
         if not base_images.is_normalized(reference):
-            # It is read from an annotation, and goes to the command line of buildx.
+            # The reference comes from an annotation and goes to the command line of buildx.
             return Current(
                 problem=f"Its base image is recorded as {reference[:80]!r}, which is no reference "
                 "of an image, so it was left alone."
@@ -63,16 +63,16 @@ class BaseLookup:
             for _ in range(_MORE_TRIES):
                 if digest or _FINAL.search(problem):
                     break
-                # The night of all services on this image hangs on it.
-                _log.warning("%s is asked for again: %s", reference, problem)
+                # All services on this base image depend on the answer.
+                _log.warning("Looking up %s again: %s", reference, problem)
                 time.sleep(_PAUSE_SECONDS)
                 digest, problem = self._ask(reference)
             if digest:
                 return Current(frozenset({digest}), pin=digest)
         except ManifestEngineError as error:
             problem = str(error)
-        except Exception as error:  # it is this one image's, and no other one's
-            _log.exception("Looking up %s", reference)
+        except Exception as error:  # must not stop the look-up of other images
+            _log.exception("Looking up %s failed", reference)
             problem = f"{type(error).__name__}: {error}"
         return Current(
             problem=f"Its base image {reference} could not be looked up, so it was left alone: "
@@ -80,7 +80,7 @@ class BaseLookup:
         )
 
     def _ask(self, reference: str) -> tuple[str | None, str]:
-        """The digest that the image's registry names, or why it does not."""
+        """The digest in the image's registry, or the problem."""
         if base_images.host(reference) == self._acr.login_server:
             return self._ours(reference)
         return _elsewhere(reference)
@@ -91,7 +91,7 @@ class BaseLookup:
         return (found.digest, "") if found else (None, "the registry does not have it")
 
     def _local(self, reference: str) -> frozenset[str]:
-        """Ids of an image that builders have from no registry; empty if one of them pulled it."""
+        """Ids of an image that only builders have; empty if a builder pulled the image."""
         found = set()
         for conn_id in self._builders:
             with BuilderHook(conn_id) as builder:
@@ -105,7 +105,7 @@ class BaseLookup:
 
 
 def _elsewhere(reference: str) -> tuple[str | None, str]:
-    """The digest that another registry names, or why it does not."""
+    """The digest in another registry, or the problem."""
     plugin = buildx.find_plugin()
     with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
         config = Path(name)  # mode 0700

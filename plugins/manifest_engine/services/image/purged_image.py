@@ -1,4 +1,4 @@
-"""Tells an image that a node cannot find yet from one that the registry has lost."""
+"""Distinguishes an image that a node cannot find yet from an image deleted in the registry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def check_registry(finding: Finding, release: Release, digest: str, log: logging.Logger) -> Finding:
-    """The finding; made final where the registry itself says that the image is gone.
+    """Make the finding final if the registry no longer has the image.
 
-    A node may ask a replica that lags behind the push, so its own "not found" is worth a retry. We
-    have read the image back after the push: if we do not find it now, it was deleted or purged.
+    A node may ask a registry replica that lags behind the push, so "not found" on a node is worth a
+    retry. ``push_image`` read the image back after the push, so an image that the registry does not
+    have now was deleted or purged.
     """
     if not finding.image_missing:
         return finding

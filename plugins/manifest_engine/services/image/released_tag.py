@@ -1,4 +1,4 @@
-"""A tag is released once: what it names already is used again or refused, never overwritten."""
+"""Finds the image of a released tag. A released tag is reused or refused, never overwritten."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 def find_released(
     api: RegistryApi, release: Release, *, key: str, sha256: str
 ) -> RemoteImage | None:
-    """The image that was built from the same input: the live one, else that of the release's tag.
+    """The image that was built from the same input: the live image, else the image of the tag.
 
-    A rebuild has a tag of its own, and its image, once live, is newer than that of the version.
+    The live image may come from a rebuild, which has its own tag and is newer than the image under
+    the tag of the version.
 
     :param key: the input key.
-    :param sha256: of the artifact.
+    :param sha256: SHA-256 of the artifact.
     :return: None when the tag is free.
-    :raises RegistryError: when the tag names something else.
+    :raises RegistryError: when the tag names an image built from other input.
     """
     if release.live_digest and release.manifest.rebuild is None:
         live = api.find(release.repository, release.live_digest)
@@ -46,9 +47,9 @@ def find_released(
 
 
 def live_digest(api: RegistryApi, release: Release, image_id: str) -> str | None:
-    """Of the image that is live, if a rebuild has made the very same again.
+    """Digest of the live image, if a rebuild produced the identical image.
 
-    :param image_id: of the image just built, as its engine calls it.
+    :param image_id: the engine's id of the image just built.
     """
     if release.manifest.rebuild is None:
         return None

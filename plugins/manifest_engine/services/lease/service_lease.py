@@ -18,9 +18,10 @@ _WHAT = ("coordination.k8s.io/v1", "Lease")
 
 
 class ServiceLease:
-    """The lease of a service, in the name of a run.
+    """The lease of a service, held by a run.
 
-    :param name: of the service.
+    :param name: object name of the service.
+    :param requested_by: user that the lease shows beside the run.
     """
 
     def __init__(
@@ -42,19 +43,19 @@ class ServiceLease:
         self._renewed = 0.0
 
     def acquire(self) -> Holder | None:
-        """Acquire or renew the lease. None when this run holds it, else the holder.
+        """Acquire or renew the lease. None when this run holds the lease, else the holder.
 
-        Two that try at once cannot both succeed: creation fails if it exists, an update if it was
-        changed since it was read.
+        Two runs cannot both succeed: ``create`` fails if the Lease exists, and ``replace`` fails if
+        the Lease changed after it was read.
 
-        :raises StateError: when there is a Lease of its name that no run made.
+        :raises StateError: when a Lease of this name exists that no run created.
         """
-        wanted = leases.desired(
+        desired = leases.desired(
             self.name, self.namespace, self.run_id, self.requested_by, datetime.now(UTC)
         )
         try:
             try:
-                self.hook.create(wanted)
+                self.hook.create(desired)
             except Exists:
                 found = self._found()
                 if found is None:
@@ -63,23 +64,24 @@ class ServiceLease:
                     raise StateError(leases.not_ours(found, self.name)) from None
                 holder = leases.holder(found)
                 if holder.run_id == self.run_id:
-                    wanted["spec"]["acquireTime"] = found["spec"]["acquireTime"]
+                    desired["spec"]["acquireTime"] = found["spec"]["acquireTime"]
                 elif not leases.is_free(found, datetime.now(UTC)):
                     return holder
                 elif holder.run_id:
                     self.log.warning("The lease of %s has expired: %s", self.name, holder)
                 version = found["metadata"]["resourceVersion"]
-                wanted["metadata"]["resourceVersion"] = version
-                self.hook.replace(wanted)
+                desired["metadata"]["resourceVersion"] = version
+                self.hook.replace(desired)
         except Exists:
-            return self.acquire()  # somebody was quicker
+            return self.acquire()  # another run changed the Lease first
         self._renewed = time.monotonic()
         return None
 
     def hold(self) -> None:
-        """Go on holding it, or take it anew where it has expired.
+        """Renew the lease, or acquire it again after it expired.
 
-        :raises StateError: when another run has taken it; all that is live may be that one's.
+        :raises StateError: when another run holds the lease; the live objects may belong to that
+            run.
         """
         if holder := self.acquire():
             raise StateError(
@@ -89,9 +91,9 @@ class ServiceLease:
             )
 
     def renew(self) -> None:
-        """Renew it when it is time; a cluster that is away for a moment is no reason to fail.
+        """Renew the lease when renewal is due. An unreachable cluster is logged, not raised.
 
-        :raises StateError: as :meth:`hold`.
+        :raises StateError: see :meth:`hold`.
         """
         if time.monotonic() - self._renewed < leases.RENEW_SECONDS:
             return
@@ -101,11 +103,11 @@ class ServiceLease:
             self.log.warning("The lease of %s is not renewed: %s", self.name, error)
 
     def release(self) -> None:
-        """Let the next run go on. A lease that cannot be released expires."""
+        """Release the lease for the next run. A lease that cannot be released expires."""
         try:
             found = self._found()
             if found and label.is_ours(found) and leases.holder(found).run_id == self.run_id:
-                # Only as it was read: a moment later it may be another run's.
+                # The precondition keeps a Lease that another run acquired after the read.
                 version = {"resourceVersion": found["metadata"]["resourceVersion"]}
                 where = {"namespace": self.namespace, "name": leases.lease_name(self.name)}
                 self.hook.api.request("delete", *_WHAT, **where, body={"preconditions": version})

@@ -1,1 +1,1 @@
-"""Changes a route, waits for the gateway and calls the public URL."""
+"""Changes a route, waits until the Gateway accepts it, and calls the public URL."""

@@ -1,4 +1,4 @@
-"""Waits until the gateway has taken a route, and says what is wrong with it if it does not."""
+"""Waits until the Gateway accepts a route, and explains why it does not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 ACCEPT_SECONDS = 60.0
 LOOK_SECONDS = 15.0
 REFUSED_SECONDS = 10.0
-"""A refusal may be of the moment: a Service or a listener that the gateway is about to see."""
+"""A refusal may pass: the Gateway may not have seen the new Service or listener yet."""
 
 
 def await_acceptance(
@@ -24,9 +24,9 @@ def await_acceptance(
 ) -> None:
     """Watch an HTTPRoute until its Gateway accepts it.
 
-    :param applied: the route as the API server gave it back.
-    :param on_look: called every ``LOOK_SECONDS`` at least; what it raises ends the wait.
-    :raises RouteConflict: with what the gateway said, and what is wrong with the Gateway.
+    :param applied: the route in the answer of the API server.
+    :param on_look: called at least every ``LOOK_SECONDS``; an exception ends the wait.
+    :raises RouteConflict: with the reason that the Gateway reports, and the Gateway's own problem.
     """
     gateway = _gateway(release)
     metadata = applied["metadata"]
@@ -48,17 +48,17 @@ def await_acceptance(
             if seen.accepted or seen.refused != before.refused:
                 break
     if not seen.accepted:
-        told = diagnosis(hook, release)
+        problem = diagnosis(hook, release)
         raise RouteConflict(
             f"The gateway does not accept the route {release.route_path}: "
-            f"{'; '.join(part for part in (seen.problem, told) if part)}. "
+            f"{'; '.join(part for part in (seen.problem, problem) if part)}. "
             "The service runs, but is not public.",
-            retryable=not (seen.refused or told),
+            retryable=not (seen.refused or problem),
         )
 
 
 def diagnosis(hook: ClusterHook, release: Release) -> str:
-    """What is wrong with the environment's Gateway, empty where nothing is seen or may be."""
+    """The problem of the environment's Gateway; empty without a problem or without read access."""
     routing, namespace = release.environment.routing, release.environment.cluster.namespace
     if routing.api != "gateway":
         return ""
@@ -67,7 +67,7 @@ def diagnosis(hook: ClusterHook, release: Release) -> str:
     try:
         found = hook.get(*kind, gateway.name, gateway.namespace)
     except ClusterError as error:
-        hook.log.info("The Gateway cannot be looked at: %s", error)
+        hook.log.info("The Gateway cannot be read: %s", error)
         return ""
     host = routing.host or urlsplit(routing.url).hostname or ""
     return route_status.diagnosis(found, gateway, host, namespace)
@@ -75,5 +75,5 @@ def diagnosis(hook: ClusterHook, release: Release) -> str:
 
 def _gateway(release: Release) -> Gateway:
     gateway = release.environment.routing.gateway
-    assert gateway is not None  # noqa: S101  (environments.yaml is checked for it)
+    assert gateway is not None  # noqa: S101  (environments.yaml requires it)
     return gateway

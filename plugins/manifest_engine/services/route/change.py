@@ -1,4 +1,4 @@
-"""Changes a service's route so that a former address answers until the new one does."""
+"""Changes a service's route. The former address answers until the new address works."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 
 class RouteChange:
-    """One route on its way from what is live to what is wanted.
+    """One change from the live route to the desired route.
 
-    The routes that were verified last are recorded on the new route itself until that is verified,
-    so that a retry can put them back after a try was killed. A redeploy that leaves the route as it
-    is writes nothing.
+    An annotation of the new route records the last verified routes until the new route is verified,
+    so that a retry can restore them after a killed attempt. A redeploy with an unchanged route
+    writes nothing.
 
-    :param live: the route of our name and kind as it is, None when there is none.
+    :param desired: the HTTPRoute or Ingress of the release.
+    :param live: the live route of the same name and kind, None when there is none.
     :param force: take over fields that another manager owns.
     """
 
     def __init__(
         self,
         hook: ClusterHook,
-        wanted: Json,
+        desired: Json,
         live: Json | None,
         *,
         force: bool,
         log: logging.Logger,
     ) -> None:
         self._hook = hook
-        self._wanted = wanted
+        self._desired = desired
         self._live = live
         self._force = force
         self._log = log
         self._other = self._route_of_other_kind()
         self._formers = route_switch.former_routes(live, self._other)
-        self._moves = live is not None and not route_owners.same_claim(live, wanted)
+        self._moves = live is not None and not route_owners.same_claim(live, desired)
         self._recorded = False
         self._begun = False
 
     def begin(self) -> Json:
-        """Apply the wanted route beside the former address; as the API server then has it."""
-        first = self._wanted
+        """Apply the desired route, which keeps the former address; returns the applied route."""
+        first = self._desired
         if self._moves and self._live is not None:
-            first = route_switch.keep_both(self._live, self._wanted)
+            first = route_switch.keep_both(self._live, self._desired)
         self._recorded = self._changes_anything()
         applied = self._apply(self._with_formers(first, replaces=self._other))
         self._begun = True
@@ -57,38 +58,38 @@ class RouteChange:
         return applied
 
     def switch(self) -> bool:
-        """The new address works: take the former one away. False when there was none."""
+        """Remove the former address after the new address works. False when there was none."""
         if not (self._other or self._moves):
             return False
         if self._other:
             self._remove(self._other)
-        self._apply(self._with_formers(self._wanted))
+        self._apply(self._with_formers(self._desired))
         return True
 
     def finish(self) -> None:
-        """The route is verified: forget the former ones."""
+        """Remove the record of the former routes after the route was verified."""
         if self._recorded:
-            self._apply(self._wanted)
+            self._apply(self._desired)
 
     def give_up(self) -> str:
-        """Put the former routes back, or remove a route that had none before; what was done.
+        """Restore the former routes, or remove a first route. Returns a sentence for the user.
 
-        Nothing is done, and nothing said, where the cluster did not take the new route.
+        Returns an empty string when the cluster did not accept the new route.
         """
         if not self._begun:
             return ""
         for former in self._formers:
             self._apply(former)
-        kind = self._wanted["kind"]
+        kind = self._desired["kind"]
         if any(former["kind"] == kind for former in self._formers):
             return "The route is as it was."
-        if self._hook.delete(*resources.key(self._wanted), self._wanted["metadata"]["namespace"]):
-            self._log.info("%s %s is removed", kind, self._wanted["metadata"]["name"])
+        if self._hook.delete(*resources.key(self._desired), self._desired["metadata"]["namespace"]):
+            self._log.info("%s %s is removed", kind, self._desired["metadata"]["name"])
         return "The route is as it was." if self._formers else "The route is removed."
 
     def at_once(self) -> None:
-        """All of it without a look in between, as a dry run does."""
-        self._apply(self._wanted)
+        """Make the whole change without verification, for a dry run."""
+        self._apply(self._desired)
         if self._other:
             self._remove(self._other)
 
@@ -102,29 +103,29 @@ class RouteChange:
             or annotation.FORMER_ROUTES in annotation.read_annotations(self._live)
         ):
             return True
-        after = self._hook.apply(self._wanted, force=self._force, dry_run=True)
+        after = self._hook.apply(self._desired, force=self._force, dry_run=True)
         return route_switch.as_applied(after) != route_switch.as_applied(self._live)
 
     def _with_formers(self, route: Json, replaces: Json | None = None) -> Json:
-        notes = {annotation.FORMER_ROUTES: annotation.pack(self._formers)} if self._recorded else {}
+        added = {annotation.FORMER_ROUTES: annotation.pack(self._formers)} if self._recorded else {}
         if replaces:
-            notes[annotation.REPLACES] = replaces["kind"]
-        return route_switch.annotated(route, notes) if notes else route
+            added[annotation.REPLACES] = replaces["kind"]
+        return route_switch.annotated(route, added) if added else route
 
     def _route_of_other_kind(self) -> Json | None:
-        """A route of ours that the wanted one replaces."""
-        api_version, kind = route_switch.OTHER[self._wanted["kind"]]
+        """The live route of the other kind, which the desired route replaces."""
+        api_version, kind = route_switch.OTHER[self._desired["kind"]]
         if self._live is not None and not annotation.read_annotations(self._live).get(
             annotation.REPLACES
         ):
             return None
-        _, _, name = resources.key(self._wanted)
+        _, _, name = resources.key(self._desired)
         try:
-            found = self._hook.get(api_version, kind, name, self._wanted["metadata"]["namespace"])
+            found = self._hook.get(api_version, kind, name, self._desired["metadata"]["namespace"])
         except ClusterError as error:
             if error.retryable:
                 raise
-            self._log.debug("Whether there is a former %s cannot be seen: %s", kind, error)
+            self._log.debug("A former %s cannot be looked up: %s", kind, error)
             return None
         return found if found is not None and label.is_ours(found) else None
 

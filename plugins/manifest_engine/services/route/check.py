@@ -1,4 +1,4 @@
-"""Calls the public URL of a release until it answers as the smoke test did."""
+"""Calls the public URL of a release until the answer meets the manifest's expectation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from manifest_engine.hooks.route import public_url
 from manifest_engine.services.route import acceptance as route_acceptance
 
 ANSWER_SECONDS = 30.0
-"""The route works 0.1 s after it is accepted where the gateway is near; a cloud's takes seconds."""
+"""A local gateway serves a route 0.1 s after acceptance; a cloud gateway takes seconds."""
 PAUSE_SECONDS = 0.1
 
 
 def await_answer(
     hook: ClusterHook, release: Release, log: logging.Logger, on_look: Callable[[], None]
 ) -> int:
-    """The status that the public URL answers with.
+    """Wait for the expected answer of the public URL; returns the HTTP status.
 
-    Old pods may still answer for about a second, and the gateway may not know the route yet.
+    Old pods may answer for about a second, and the gateway may not know the route yet.
 
-    :param on_look: called before each call of the URL; what it raises ends the wait.
-    :raises UnexpectedAnswer: saying what answered instead, and whose answer it was.
+    :param on_look: called before each request; an exception ends the wait.
+    :raises UnexpectedAnswer: naming the answer and who sent it.
     :raises RouteConflict: when nothing answered.
     """
     url, strict = public_answer.target(release)
@@ -40,12 +40,12 @@ def await_answer(
         time.sleep(PAUSE_SECONDS)
     if problem:
         if answer.status == 404 and public_url.is_gateway_default(url, answer):
-            told = route_acceptance.diagnosis(hook, release)
-            problem = public_answer.explain_gateway_404(release, told)
+            diagnosis = route_acceptance.diagnosis(hook, release)
+            problem = public_answer.explain_gateway_404(release, diagnosis)
         elif answer.status == 404:
             problem = public_answer.explain_service_404(release)
-        elif answer.status is None and (told := route_acceptance.diagnosis(hook, release)):
-            problem += f"; {told}"
+        elif answer.status is None and (diagnosis := route_acceptance.diagnosis(hook, release)):
+            problem += f"; {diagnosis}"
         kind = RouteConflict if answer.status is None else UnexpectedAnswer
         raise kind(
             f"The public URL {url} does not answer as it should: {problem}.",

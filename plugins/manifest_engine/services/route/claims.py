@@ -1,4 +1,4 @@
-"""Refuses a route whose path another object of the cluster owns."""
+"""Refuses a route whose path another object in the cluster owns."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 
-def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger) -> Json | None:
-    """Compare a route with those that are there; the live one of its own name and kind, if any.
+def refuse_taken(hook: ClusterHook, desired: Json, path: str, log: logging.Logger) -> Json | None:
+    """Compare a route with all routes in the cluster; returns the live route of its name and kind.
 
-    :param wanted: our HTTPRoute or Ingress, as it will be applied.
-    :param path: its public path.
-    :raises RouteConflict: naming the owner.
+    :param desired: the HTTPRoute or Ingress to be applied.
+    :param path: public path of the route.
+    :raises RouteConflict: naming the owner of the path.
     """
-    api_version, kind, name = resources.key(wanted)
-    namespace = wanted["metadata"]["namespace"]
+    api_version, kind, name = resources.key(desired)
+    namespace = desired["metadata"]["namespace"]
     live = hook.get(api_version, kind, name, namespace)
-    if live is not None and label.is_ours(live) and route_owners.same_claim(live, wanted):
-        return live  # it was checked when it was made
+    if live is not None and label.is_ours(live) and route_owners.same_claim(live, desired):
+        return live  # the path was checked when the route was created
     if live is not None and not label.is_ours(live):
         raise RouteConflict(
             f"{kind} {namespace}/{name} exists already and was not made by a release; "
             "remove or rename it."
         )
-    others = [*_others(hook, wanted, log), *_others_of_other_kind(hook, wanted, log)]
-    for claim in route_owners.claims(wanted, others):
+    others = [*_others(hook, desired, log), *_others_of_other_kind(hook, desired, log)]
+    for claim in route_owners.claims(desired, others):
         if claim.whole:
             raise RouteConflict(
                 f"The path {path} is owned by {claim.owner} already; remove it "
@@ -41,20 +41,20 @@ def refuse_taken(hook: ClusterHook, wanted: Json, path: str, log: logging.Logger
     return live
 
 
-def _others(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:
+def _others(hook: ClusterHook, desired: Json, log: logging.Logger) -> list[Json]:
     try:
-        return hook.find(wanted["apiVersion"], wanted["kind"], None)
+        return hook.find(desired["apiVersion"], desired["kind"], None)
     except ClusterError as error:
         if error.retryable:
             raise
-        namespace = wanted["metadata"]["namespace"]
+        namespace = desired["metadata"]["namespace"]
         log.info("Only the routes of %s can be checked: %s", namespace, error)
-        return hook.find(wanted["apiVersion"], wanted["kind"], namespace)
+        return hook.find(desired["apiVersion"], desired["kind"], namespace)
 
 
-def _others_of_other_kind(hook: ClusterHook, wanted: Json, log: logging.Logger) -> list[Json]:
-    """Of all namespaces; none where the cluster does not have the kind, or nobody may see it."""
-    api_version, kind = route_switch.OTHER[wanted["kind"]]
+def _others_of_other_kind(hook: ClusterHook, desired: Json, log: logging.Logger) -> list[Json]:
+    """Routes of the other kind; empty if the cluster lacks the kind or the role may not list it."""
+    api_version, kind = route_switch.OTHER[desired["kind"]]
     try:
         return hook.find(api_version, kind, None)
     except ClusterError as error:

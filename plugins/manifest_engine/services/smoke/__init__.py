@@ -1,1 +1,1 @@
-"""Watches the smoke test's pod until there is a verdict."""
+"""Watches the pod of a smoke test until there is a verdict."""

@@ -1,4 +1,4 @@
-"""A smoke test's pod, from when it is made until there is a verdict, or none is to be expected."""
+"""Watches the pod of a smoke test until there is a verdict, or until none can be expected."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 60.0
 _LOG_SECONDS = 2.0
-"""How long the prober's log is listened to, while nothing is seen of the pod."""
+"""How long one read of the prober's log may block the watch of the pod."""
 _LOG_LINES = 40
 
 
 class SmokePodWatch:
-    """Watches one pod rather than polling it.
+    """Watches one pod.
 
     :param name: the pod's name.
-    :param digest: of the image that it runs.
+    :param digest: digest of the image in the pod.
     """
 
     def __init__(
@@ -44,17 +44,15 @@ class SmokePodWatch:
         self._name = name
         self._namespace = release.environment.cluster.namespace
         self._log = log
-        self._seen: dict[str, Any] = {}
-        self._listened = False
+        self._pod: dict[str, Any] = {}
+        self._log_was_read = False
         self._service_output: str | None = None
 
     def verdict(self) -> Verdict:
-        """The prober's verdict, good or bad.
+        """The prober's verdict, good or bad, from its log or its termination message.
 
-        From its log as soon as it stands there, or from its termination message.
-
-        :raises SmokeTestFailed: when there is none: the service has crashed, the image cannot be
-            pulled, the pod is gone or did not start.
+        :raises SmokeTestFailed: when there is no verdict: the service crashed, the image cannot be
+            pulled, the pod was deleted or did not start.
         """
         end = time.monotonic() + smoke_pod.deadline(self._release)
         while (left := end - time.monotonic()) > 0:
@@ -62,45 +60,47 @@ class SmokePodWatch:
             for kind, seen in self._hook.watch(
                 "v1", "Pod", self._name, self._namespace, seconds=min(left, _WATCH_SECONDS)
             ):
-                begun, self._seen = True, seen
+                begun, self._pod = True, seen
                 if found := smoke_outcome.verdict_from_status(seen):
                     return found
                 if kind == "DELETED":
                     raise smoke_outcome.pod_deleted(self._name)
                 if error := smoke_outcome.pod_failure(seen):
                     raise error
-                hopeless = smoke_outcome.final_finding(seen)
-                finding = hopeless and self._explained(hopeless)
+                final = smoke_outcome.final_finding(seen)
+                finding = final and self._explained(final)
                 if finding and not image_pull.node_retries(finding):
                     raise smoke_outcome.failure(finding, self.service_log())
-                if found := self._told():
+                if found := self._verdict_from_log():
                     return found
             if not begun and self._hook.get("v1", "Pod", self._name, self._namespace) is None:
                 raise smoke_outcome.pod_deleted(self._name)
         events = pod_evidence.events(self._hook, self._namespace)
-        raise smoke_outcome.no_verdict_in_time(self._seen, events)
+        raise smoke_outcome.no_verdict_in_time(self._pod, events)
 
     def service_log(self) -> str:
-        """The end of the service's log; read once, while the pod is there."""
-        if self._service_output is None and self._seen:
+        """The last lines of the service's log; read once, while the pod exists."""
+        if self._service_output is None and self._pod:
             text = self._read(pod_evidence.last_lines, APP, lines=_LOG_LINES)
             self._service_output = text.rstrip()
         return self._service_output or ""
 
-    def _told(self) -> Verdict | None:
-        """What the prober's log tells; the pod's status does up to a second later.
+    def _verdict_from_log(self) -> Verdict | None:
+        """The verdict in the prober's log, up to a second earlier than in the pod's status.
 
-        Asked once: a service that takes its time does not notice the second.
+        The log is read once: for a slow service the second does not matter.
         """
-        pod = self._seen
-        if self._listened or not (smoke_outcome.prober_runs(pod) and smoke_outcome.may_answer(pod)):
+        pod = self._pod
+        if self._log_was_read or not (
+            smoke_outcome.prober_runs(pod) and smoke_outcome.may_answer(pod)
+        ):
             return None
-        self._listened = True
+        self._log_was_read = True
         line = self._read(pod_evidence.first_line, smoke_pod.PROBER, seconds=_LOG_SECONDS)
         return verdict.read(line)
 
     def _read(self, how: Callable[..., str], container: str, **which: Any) -> str:
-        """A log, or nothing: it must not take the place of a verdict or of the real error."""
+        """Read a log. A failure must not hide the verdict or the real error."""
         try:
             return how(self._hook, self._namespace, self._name, container, **which)
         except Exception as error:
@@ -108,7 +108,7 @@ class SmokePodWatch:
             return ""
 
     def _explained(self, finding: Finding) -> Finding:
-        """With what the registry and the pod's events add to a pull that failed."""
+        """The finding with details of a failed pull from the registry and the pod's events."""
         finding = purged_image.check_registry(finding, self._release, self._digest, self._log)
         if not finding.pull_denied:
             return finding

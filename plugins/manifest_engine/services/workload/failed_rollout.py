@@ -1,4 +1,4 @@
-"""What becomes of a release that does not come up, or is cancelled: rolled back, and told why."""
+"""Rolls back a release that failed or was cancelled, and explains the failure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def roll_back(
     workload: Workload, objects: list[dict[str, Any]], release_hash: str | None
 ) -> tuple[str, bool]:
-    """Return to the last good release; what was done, and whether all of it could be.
+    """Return to the last good release; a sentence for the user, and whether the rollback succeeded.
 
-    :param objects: of the release that failed.
-    :param release_hash: of it as it was applied.
-    :raises StateError: when another release is live, which stays.
+    :param objects: objects of the failed release.
+    :param release_hash: hash of the failed release as it was applied.
+    :raises StateError: when another release is live; nothing is changed then.
     """
     try:
         return workload.roll_back(objects, release_hash=release_hash), True
@@ -35,9 +35,9 @@ def roll_back(
 def apply_or_roll_back(
     workload: Workload, objects: list[dict[str, Any]], live: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Apply a release's objects, as :meth:`Workload.apply`; none stays half applied.
+    """Apply the objects of a release by :meth:`Workload.apply`; roll back a partial apply.
 
-    :raises ClusterError: when the cluster refuses one of them, saying what was done about the rest.
+    :raises ClusterError: when the cluster refuses an object, with the result of the rollback.
     """
     try:
         return workload.apply(objects, live)
@@ -55,9 +55,9 @@ def apply_or_roll_back(
 
 @contextmanager
 def roll_back_when_cancelled(workload: Workload, run_id: str) -> Iterator[None]:
-    """Take the run's unfinished rollout back when its task is cancelled meanwhile.
+    """Roll back the run's unfinished rollout when the task is cancelled.
 
-    :raises Cancelled: saying what was done.
+    :raises Cancelled: with the result of the rollback.
     """
     try:
         yield
@@ -78,13 +78,13 @@ def failure(
     *,
     stood: bool = False,
 ) -> RolloutFailed:
-    """Find out why, roll back, and make the error that says both.
+    """Diagnose a failed rollout and roll it back; the returned error says both.
 
-    :param objects: of the release.
-    :param status: the last that was seen.
-    :param release_hash: of the release as it was applied.
-    :param stood: the same release was live before and had come up: it stays.
-    :raises StateError: when another release is live, which stays.
+    :param objects: objects of the release.
+    :param status: last known status of the rollout.
+    :param release_hash: hash of the release as it was applied.
+    :param stood: whether the same release was live and complete before; it is not rolled back.
+    :raises StateError: when another release is live; nothing is changed then.
     """
     reason = status.text if isinstance(status, rollout.Waiting) else status.reason
     live = workload.live()
@@ -98,16 +98,16 @@ def failure(
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"
     workload.log.error("The rollout failed: %s", why)
-    passing = bool(finding and finding.retryable)
+    retryable = bool(finding and finding.retryable)
     what = f"{release.name} {release.manifest.version}"
     if stood:
         return RolloutFailed(
             f"{what} was live already and is left as it is, but not all of it is available: {why}",
-            retryable=passing,
+            retryable=retryable,
         )
     done, complete = roll_back(workload, objects, release_hash)
     return RolloutFailed(
         f"{what} did not become available: {why}\n{done}",
-        # A retry applies it again, sees it fail again, and then rolls back what is left.
-        retryable=passing or not complete,
+        # A retry fails again and then completes the rollback.
+        retryable=retryable or not complete,
     )

@@ -1,6 +1,6 @@
-"""Who owns ``replicas`` of a Deployment while it goes from a fixed number to an autoscaler.
+"""Hands ``replicas`` of a Deployment from a fixed number over to an autoscaler.
 
-In server-side apply a field that nobody owns any more falls back to its default, here 1.
+Server-side apply resets a field without an owner to its default, which is 1 for ``replicas``.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 SEEDER = "manifest-engine-autoscale"
-"""Owns ``replicas`` on behalf of the autoscaler, until that sets it for the first time."""
+"""Field manager that owns ``replicas`` until the autoscaler sets the field."""
 SCALERS = frozenset({SEEDER, "kube-controller-manager"})
 REPLICAS = ".spec.replicas"
 
 
 def is_scaler(an_object: Json) -> bool:
-    """Whether it sets ``replicas`` of the Deployment that it is for."""
+    """Whether the object is an autoscaler."""
     return bool(an_object["kind"] == "HorizontalPodAutoscaler")
 
 
-def hand_over(hook: ClusterHook, wanted: Json, live: Json | None) -> None:
-    """Before a Deployment is applied that leaves ``replicas`` out: keep the live number.
+def hand_over(hook: ClusterHook, desired: Json, live: Json | None) -> None:
+    """Keep the live number of replicas before a Deployment without ``replicas`` is applied.
 
-    :param wanted: the Deployment to be applied.
+    :param desired: the Deployment to be applied.
     """
-    if live is not None and "replicas" not in wanted["spec"] and _owns_replicas(live):
-        _seed(hook, wanted, int(live["spec"]["replicas"]))
+    if live is not None and "replicas" not in desired["spec"] and _owns_replicas(live):
+        _seed(hook, desired, int(live["spec"]["replicas"]))
 
 
 def seed_first(hook: ClusterHook, objects: list[Json]) -> None:
-    """After the first release of a service was applied: the autoscaler's least, if it has one."""
+    """Set ``replicas`` after the first release: the autoscaler's minimum, else 1."""
     if "replicas" not in objects[0]["spec"]:
         scalers = [item for item in objects if is_scaler(item)]
         _seed(hook, objects[0], int(scalers[0]["spec"]["minReplicas"]) if scalers else 1)

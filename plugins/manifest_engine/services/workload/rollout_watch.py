@@ -1,4 +1,4 @@
-"""Follows a Deployment's rollout, and finds out why it does not get on."""
+"""Follows the rollout of a Deployment, and finds out why the rollout does not progress."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 LOOK_SECONDS = 3.0
-"""A rollout that is not done by then is looked at more closely; each next time after twice that."""
+"""Time before the pods of an unfinished rollout are examined; doubles each time."""
 AWAY_SECONDS = 1.0
-"""Pause before an API server that is away is asked again."""
+"""Pause between requests to an unreachable API server."""
 
 
 class RolloutWatch:
@@ -31,8 +31,8 @@ class RolloutWatch:
         self.name = name
         self.log = log
         self.on_look: Callable[[], None] = _nothing
-        """Called every few seconds while a rollout is followed."""
-        self._told: set[str] = set()
+        """Called every few seconds while :meth:`follow` waits."""
+        self._logged: set[str] = set()
 
     def live(self) -> Json | None:
         """The live Deployment, None when there is none."""
@@ -41,19 +41,20 @@ class RolloutWatch:
     def follow(
         self, generation: int, seconds: float, release_hash: str | None = None
     ) -> rollout.Status:
-        """Watch the rollout for so long; what can be said at the end of it.
+        """Watch the rollout; returns the last status.
 
-        A rollout whose pods will never come up counts as failed before its deadline. An API server
-        that is away meanwhile is waited for: the rollout goes on without it.
+        Pods that can never become available fail the rollout before its deadline. The watch waits
+        for an unreachable API server, because the rollout continues without it.
 
-        :param generation: of the Deployment, once the release was applied.
-        :param release_hash: of the release; None follows whatever is live.
-        :raises StateError: when another release has taken its place.
+        :param seconds: limit of the wait.
+        :param generation: generation of the Deployment after the release was applied.
+        :param release_hash: hash of the release; None follows any live release.
+        :raises StateError: when another release is live.
         """
         end = time.monotonic() + seconds
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
         look = LOOK_SECONDS
-        away = ""
+        last_error = ""
         while (left := end - time.monotonic()) > 0:
             try:
                 status = self._watch(generation, min(left, look), release_hash)
@@ -61,9 +62,9 @@ class RolloutWatch:
             except ClusterError as error:
                 if not error.retryable:
                     raise
-                if str(error) != away:
-                    away = str(error)
-                    self.log.warning("The rollout of %s cannot be seen: %s", self.name, away)
+                if str(error) != last_error:
+                    last_error = str(error)
+                    self.log.warning("The rollout of %s cannot be seen: %s", self.name, last_error)
                 time.sleep(AWAY_SECONDS)
             if not isinstance(status, rollout.Waiting):
                 return status
@@ -81,27 +82,27 @@ class RolloutWatch:
             try:
                 status = judge(seen, generation, release_hash)
             except StateError:
-                # A watch may begin in the past, with notes that were changed since.
+                # The first event of a watch may be out of date.
                 return self.look(generation, release_hash)
             if not isinstance(status, rollout.Waiting):
                 return status
-            self._tell(status.text)
+            self._log_once(status.text)
         if seen is None:
             return self.look(generation, release_hash)
         if finding := self.finding(seen):
-            self._tell(finding.sentence)
+            self._log_once(finding.sentence)
             if finding.final:
                 return rollout.Failed(finding.sentence)
         return status
 
-    def _tell(self, text: str) -> None:
-        """Log it once: counts and findings take turns."""
-        if text not in self._told:
-            self._told.add(text)
+    def _log_once(self, text: str) -> None:
+        """Log each text once: counts and findings alternate."""
+        if text not in self._logged:
+            self._logged.add(text)
             self.log.info("Rollout of %s: %s", self.name, text)
 
     def look(self, generation: int, release_hash: str | None = None) -> rollout.Status:
-        """What can be said right now; as :meth:`follow`."""
+        """The present status; parameters and errors as in :meth:`follow`."""
         seen = self.live()
         if seen is None:
             return rollout.Failed("the Deployment was deleted by somebody meanwhile")
@@ -113,10 +114,10 @@ class RolloutWatch:
         return status
 
     def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
-        """What keeps the newest pods from coming up.
+        """The reason why the newest pods do not become available.
 
-        :param events: also read the events, which tell what probes were answered. They are read,
-            too, where they decide whether an image's pull has failed for good.
+        :param events: also read the events, which hold the results of probes. A denied image pull
+            always reads the events, which show whether the pull can still succeed.
         """
         if refused := diagnosis.of_creation(deployment):
             return refused
@@ -141,9 +142,9 @@ class RolloutWatch:
 
 
 def judge(deployment: Json, generation: int, release_hash: str | None = None) -> rollout.Status:
-    """The rollout's status, for the state that was applied or a later one of the same release.
+    """The rollout's status in the applied state or in a later state of the same release.
 
-    :raises StateError: when a later state is another release's.
+    :raises StateError: when a later state belongs to another release.
     """
     if deployment["metadata"].get("generation", 0) < generation:
         return rollout.Waiting("the API server shows an older state")

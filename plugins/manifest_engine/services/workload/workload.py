@@ -1,4 +1,4 @@
-"""One service's objects in a cluster: apply them, follow the rollout, return to the last good."""
+"""The objects of one service in a cluster: apply, follow the rollout, roll back, remove."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from manifest_engine.services.workload.rollout_watch import RolloutWatch
 Json = dict[str, Any]
 
 OBSERVED_SECONDS = 20.0
-"""How long a controller may be silent; a new leader takes 15 s."""
+"""Wait for the controller to observe a change; the election of a new leader takes 15 s."""
 _OBSERVED_PAUSE = 0.2
 AUTOSCALER_SECONDS = 1.0
-"""How long an autoscaler that is gone may go on scaling: its controller learns of it by watch."""
+"""A deleted autoscaler may scale for this long, until its controller sees the deletion."""
 SETTLE_SECONDS = 60.0
-"""How long a rollback may take; its pods are there already, or nearly."""
+"""Wait for a rollback, whose pods usually exist already."""
 
 
 class Workload:
@@ -79,10 +79,11 @@ class Workload:
         return self.rollout.live()
 
     def observed(self) -> Json | None:
-        """The same once its controller has seen its latest change, or as it is after a while.
+        """The live Deployment after its controller observed the latest change.
 
-        Before that its status does not tell whether what is live has come up, so that one which
-        somebody scales just now would be taken for one that never did.
+        Until then the status is out of date: a release that somebody scales right now would look
+        like a release that never became available. After ``OBSERVED_SECONDS`` the Deployment is
+        returned unobserved.
         """
         end = time.monotonic() + OBSERVED_SECONDS
         while not history.is_observed(live := self.live()) and time.monotonic() < end:
@@ -90,16 +91,18 @@ class Workload:
         return live
 
     def replica_sets(self) -> list[Json]:
-        """Those that the Deployment has left of earlier releases, and that of the live one."""
+        """The ReplicaSets of the live release and of earlier releases."""
         labels = label.label_selector({label.INSTANCE: self.name})
         return self.hook.find("apps/v1", "ReplicaSet", self.namespace, labels=labels)
 
     def apply(self, objects: list[Json], live: Json | None) -> Json:
-        """Apply a release's objects, prune what the live one has besides; the Deployment then.
+        """Apply the objects of a release and remove objects that only the live release has.
 
-        :param objects: those of ``history.carry_over``, the Deployment first.
-        :raises ClusterError: when the cluster refuses one of them.
-        :raises ManifestError: when the live one is another service's of the same object name.
+        :param objects: the result of ``history.carry_over``, the Deployment first.
+        :param live: the live Deployment.
+        :return: the applied Deployment.
+        :raises ClusterError: when the cluster refuses an object.
+        :raises ManifestError: when the live Deployment belongs to another service.
         """
         before = annotation.unpack(annotation.read_annotations(live).get(annotation.OBJECTS)) or []
         own = objects[0]["metadata"]["labels"]
@@ -111,8 +114,8 @@ class Workload:
         return deployment
 
     def remove(self, objects: list[Json]) -> list[str]:
-        """Delete objects that a release of ours put there, the last first; what was deleted."""
-        gone = []
+        """Delete objects that a release created, the last first; returns their names."""
+        removed = []
         for an_object in reversed(objects):
             api_version, kind, name = resources.key(an_object)
             live = self.hook.get(api_version, kind, name, self.namespace)
@@ -123,27 +126,27 @@ class Workload:
                 continue
             if self.hook.delete(api_version, kind, name, self.namespace):
                 self.log.info("%s %s is removed", kind, name)
-                gone.append(f"{kind} {name}")
-        return gone
+                removed.append(f"{kind} {name}")
+        return removed
 
     def cancel(self, run_id: str) -> str:
-        """Take back what a run that is cancelled has begun to roll out; what was done, or nothing.
+        """Roll back the unfinished rollout of a cancelled run. A complete rollout stays.
 
-        What it has rolled out completely stays.
+        :return: a sentence for the user, empty when nothing was done.
         """
         if history.is_complete(self.observed()):
             return ""
         return self.take_back(run_id, settle_seconds=0)
 
     def take_back(self, run_id: str, *, settle_seconds: float = SETTLE_SECONDS) -> str:
-        """Return to what ran before a run's release; what was done, or nothing.
+        """Roll back the release of a run, unless the release was live before the run.
 
-        A release that was live before the run, and that the run left as it was, stays.
+        :return: a sentence for the user, empty when nothing was done.
         """
-        notes = annotation.read_annotations(self.live())
-        if notes.get(annotation.RUN_ID) != run_id:
+        annotations = annotation.read_annotations(self.live())
+        if annotations.get(annotation.RUN_ID) != run_id:
             return ""
-        objects = annotation.unpack(notes.get(annotation.OBJECTS)) or []
+        objects = annotation.unpack(annotations.get(annotation.OBJECTS)) or []
         return self.roll_back(objects, settle_seconds=settle_seconds)
 
     def roll_back(
@@ -153,11 +156,13 @@ class Workload:
         release_hash: str | None = None,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> str:
-        """Return to the last good release, or remove what a first one added; what was done.
+        """Return to the last good release, or remove the objects of a first release.
 
-        :param failed: the objects of the release that failed.
-        :param release_hash: of that release as it was applied; None takes back what is live.
-        :param settle_seconds: how long to follow the last good one's rollout.
+        :param failed: objects of the failed release.
+        :param release_hash: hash of the failed release as it was applied; None rolls back any live
+            release.
+        :param settle_seconds: how long to follow the rollout of the last good release.
+        :return: a sentence for the user.
         :raises StateError: when another release is live.
         """
         live = self.live()
@@ -167,8 +172,8 @@ class Workload:
                 f"deletes objects in the namespace {self.namespace!r}, and deploy again."
             )
         superseded.refuse_replaced(release_hash, live)
-        notes = annotation.read_annotations(live)
-        good = history.restore(notes.get(annotation.LAST_GOOD))
+        annotations = annotation.read_annotations(live)
+        good = history.restore(annotations.get(annotation.LAST_GOOD))
         if good:
             deployment = self._exchange(failed, good, live)
             version = good[0]["metadata"]["labels"].get(label.VERSION, "?")
@@ -183,27 +188,29 @@ class Workload:
                 return f"Rolled back to version {version}, which is serving."
             text = status.text if isinstance(status, rollout.Waiting) else status.reason
             return f"Rolled back to version {version}, whose rollout is not done: {text}."
-        if annotation.FIRST in notes:
-            gone = self.remove(failed)
-            return f"It was the first release; removed again: {', '.join(gone) or 'nothing'}."
+        if annotation.FIRST in annotations:
+            removed = self.remove(failed)
+            return f"It was the first release; removed again: {', '.join(removed) or 'nothing'}."
         return (
             "There is no record of an earlier release, so the pods that run are left as they are."
         )
 
     def _exchange(self, before: list[Json], objects: list[Json], live: Json | None) -> Json:
-        """Apply objects, and remove those of before that are not among them; the Deployment then.
+        """Apply objects and remove obsolete objects of the release before; the applied Deployment.
 
-        An autoscaler goes before the number of replicas is set: it would overwrite that once more.
+        An obsolete autoscaler is removed first: it would overwrite the new number of replicas.
         """
-        gone = [item for item in before if not _among(item, objects)]
-        scalers = [item for item in gone if replica_handover.is_scaler(item)]
+        obsolete = [item for item in before if not _among(item, objects)]
+        scalers = [item for item in obsolete if replica_handover.is_scaler(item)]
         if scalers:
-            self._apply(objects[0], dry_run=True)  # if it is refused, what runs keeps its scaler
+            self._apply(
+                objects[0], dry_run=True
+            )  # a refusal must not cost the live release its scaler
             if self.remove(scalers):
                 time.sleep(AUTOSCALER_SECONDS)
         replica_handover.hand_over(self.hook, objects[0], live)
         applied = [self._apply(an_object) for an_object in objects]
-        self.remove([item for item in gone if item not in scalers])
+        self.remove([item for item in obsolete if item not in scalers])
         return applied[0]
 
     def _apply(self, an_object: Json, *, dry_run: bool = False) -> Json:
@@ -216,11 +223,11 @@ class Workload:
             )
             if not scaled_only:
                 raise
-            # The autoscaler that set it has gone with the former release.
+            # The autoscaler that set the field was removed with the former release.
             return self.hook.apply(an_object, force=True, dry_run=dry_run)
 
     def _refuse_foreign(self, objects: list[Json], live: Json | None, before: list[Json]) -> None:
-        """Never adopt an object that somebody else made under our name, unless told to."""
+        """Refuse an object of the same name that no release created, unless ``force`` is set."""
         if self.force:
             return
         for an_object in objects:
