@@ -1,7 +1,7 @@
-"""The one file that Airflow's plugin loader reads; every component loads it: nothing heavy here.
+"""The Airflow plugin. Each component of Airflow loads this file, so it imports little.
 
-``plugins/.airflowignore`` hides the package itself, which the loader would otherwise run file by
-file under top-level names.
+``plugins/.airflowignore`` hides the package: otherwise the plugin loader would load each of its
+files as a top-level module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from manifest_engine.api import audit_listener
 
 
 class ManifestEnginePlugin(AirflowPlugin):
-    """Makes the package known to Airflow under its name."""
+    """Registers the audit listener."""
 
     name = "manifest_engine"
     listeners = [audit_listener]  # noqa: RUF012  (Airflow's own declaration)

@@ -1,4 +1,4 @@
-"""``python -m manifest_engine``: what an installation needs to know of the package.
+"""``python -m manifest_engine``: commands for an installation of the package.
 
 ``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
 ``include-folder`` the folder of ``environments.yaml``;
@@ -20,7 +20,7 @@ _COMMANDS = {
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; the exit status is 0, or 1 with a sentence on standard error."""
+    """Run one command; returns the exit status: 0, or 1 with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m manifest_engine", description=__doc__)
     parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -1,7 +1,7 @@
-"""``python -m manifest_engine.audit``: who deployed, rolled back and removed what, and how it went.
+"""``python -m manifest_engine.audit``: lists who deployed, rolled back and removed which service.
 
-Reads Airflow's own record through its REST API, so it works without the audit file and from any
-machine; ``docs/audit.md`` describes the entries.
+The command reads Airflow's REST API, so it works on any machine and without the audit file.
+``docs/audit.md`` describes the entries.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _OVER = ("success", "failed")
 
 
 class AuditError(Exception):
-    """Airflow cannot be asked; the message says why."""
+    """Airflow's REST API cannot be read; the message says why."""
 
 
 class AirflowRecord:
-    """Airflow's REST API, as far as the audit reads it.
+    """The part of Airflow's REST API that the audit reads.
 
     :param url: ``https://host[:port]``.
     :param token: a bearer token.
@@ -44,8 +44,12 @@ class AirflowRecord:
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def entries(self, since: datetime) -> Iterator[dict[str, Any]]:
-        """One per run asked for since then, the oldest first; a run that is deleted meanwhile is
-        left out. Raises AuditError."""
+        """One entry per run requested since then, the oldest first.
+
+        A run that is deleted meanwhile is left out.
+
+        :raises AuditError: when Airflow cannot be read.
+        """
         found = [run for dag in audit.ACTIONS for run in self._runs(dag, since)]
         for run in sorted(found, key=lambda item: str(item["run_after"])):
             if entry := self._entry(run):
@@ -69,7 +73,7 @@ class AirflowRecord:
             if self._get(path, limit=1) is None:
                 return None
             asked = {"state": "failed", "order_by": "end_date"}
-            # One of a mapped task stands for itself; the task that sums them up for all.
+            # Unmapped tasks first: the task that summarises a mapped task reports all failures.
             tasks = chain(
                 self._pages(path, "task_instances", **asked, **of_one),
                 self._pages(path, "task_instances", **asked),
@@ -87,7 +91,7 @@ class AirflowRecord:
         return (one or {}).get("value")
 
     def _pages(self, path: str, items: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """All of a list that Airflow gives in pages; nothing where there is no such thing."""
+        """The items of a paged list; nothing if Airflow answers 404."""
         offset = 0
         while page := self._get(path, limit=_PAGE, offset=offset, **parameters):
             yield from page[items]
@@ -124,7 +128,7 @@ def since(text: str, now: datetime) -> datetime:
 
 
 def main(words: list[str] | None = None) -> int:
-    """List the entries; exit status 1 when Airflow cannot be asked."""
+    """List the entries; exit status 1 when Airflow cannot be read."""
     parser = argparse.ArgumentParser(
         prog="python -m manifest_engine.audit",
         description="Who deployed, rolled back and removed what. Asks AIRFLOW_URL as "

@@ -1,7 +1,7 @@
-"""Where the package's own files are, in both ways of installing it.
+"""Finds the DAG files and ``include/``, and registers a copied package as a provider.
 
-``pip install`` puts the DAG files and ``include/`` inside the package. A checkout, or a copy of its
-folders, has them beside ``plugins/``.
+``pip install`` puts the DAG files and ``include/`` inside the package. In a checkout, or in a copy
+of its folders, both are beside ``plugins/``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ENTRY_POINTS = """\
 [apache_airflow_provider]
 provider_info = manifest_engine.provider:get_provider_info
 """
-"""Without ``airflow.plugins``: Airflow reads the plugin from ``plugins/`` itself."""
+"""No ``airflow.plugins`` here: Airflow loads the plugin from ``plugins/``."""
 
 
 def include_folder() -> Path:

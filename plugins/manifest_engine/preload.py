@@ -1,8 +1,8 @@
-"""Imports what steps need, before there are any: ``import manifest_engine.preload``.
+"""Imports the modules of all steps in advance: ``import manifest_engine.preload``.
 
-For ``airflow_local_settings.py`` of the component that runs tasks: a Celery worker, or the
-scheduler of a LocalExecutor. It forks a child per task, and what it has imported before costs
-nothing after. It then keeps the code that it started with: restart it after an update.
+Import this module in ``airflow_local_settings.py`` of the component that runs tasks: a Celery
+worker, or the scheduler of a LocalExecutor. The component forks a child per task, and modules that
+the parent imported cost the child nothing. Restart the component after an update of the package.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LATE = (
     "jinja2.ext",
     "kubernetes.dynamic",
 )
-"""What Airflow and our modules import only when a task needs it."""
+"""Modules that Airflow and this package import only when a task needs them."""
 
 for _package in (hooks, services, operators):
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
@@ -35,5 +35,5 @@ for _package in (hooks, services, operators):
 for _name in _LATE:
     importlib.import_module(_name)
 
-with contextlib.suppress(ConfigurationError):  # whoever looks at the DAGs is told
-    form.form_fields(environments.load())  # both are kept, the file until it changes
+with contextlib.suppress(ConfigurationError):  # the DAG processor reports the error
+    form.form_fields(environments.load())  # caches both; the file until it changes

@@ -1,8 +1,8 @@
-"""What Airflow shows of this package: the types of its Connections and the fields of their forms.
+"""Provider metadata: the types of Connections and the fields of their forms.
 
-Airflow finds it by the entry point ``apache_airflow_provider`` of the installed package, or of the
-metadata that ``python -m manifest_engine register`` writes beside a copied one. Every component of
-Airflow loads this file when it starts, so it imports nothing.
+Airflow finds this file by the entry point ``apache_airflow_provider`` of the installed package, or
+of the metadata that ``python -m manifest_engine register`` writes beside a copied package. Each
+component of Airflow loads this file at its start, so the file imports nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Field = dict[str, Any]
 
 
 def get_provider_info() -> dict[str, Any]:
-    """As Airflow's ``provider_info.schema.json`` wants it."""
+    """The metadata, in the format of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "manifest-engine",
         "name": "Manifest Engine",
@@ -102,8 +102,9 @@ def _aks() -> dict[str, Any]:
 
 
 def _identity(first: dict[str, str]) -> dict[str, Field]:
-    """The ways of ``hooks.azure.entra``, after those of the type itself; the first one is the
-    default.
+    """The fields of an Entra ID identity.
+
+    :param first: choices before those of ``hooks.azure.entra``; the first choice is the default.
     """
     ways = first | {
         "service_principal": "service principal",

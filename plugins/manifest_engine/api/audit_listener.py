@@ -1,9 +1,9 @@
-"""Writes the audit: a JSON line when a run of ours begins and when it ends.
+"""Writes the audit file: a JSON line when a run of our DAGs begins and when it ends.
 
-It runs where Airflow changes a run's state: in the scheduler, and in the API server when somebody
-marks a run by hand. Nothing here may hold either of them up or break it, so every error ends in the
-log, and what is read from the database is read by a session of its own: a bounded number of values,
-of a bounded size.
+The listener runs where Airflow changes a run's state: in the scheduler, and in the API server when
+somebody marks a run by hand. The listener must not delay or break either process. So each error is
+logged only, and the database is read in a separate session, with limits for the number and the size
+of values.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
 PATH_VARIABLE = "MANIFEST_ENGINE_AUDIT_LOG"
 _XCOM_MAX = 256 * 1024
-"""Characters of an XCom that is read, as JSON: a release has the manifest in it, which may have
-64 KiB, and the settings of its environment."""
+"""Limit for an XCom as JSON, in characters: a release contains the manifest, up to 64 KiB, and the
+settings of its environment."""
 _log = logging.getLogger(__name__)
 
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
-    """A run begins."""
+    """Record the begin of a run."""
     _record(dag_run, msg)
 
 
 @hookimpl
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
-    """A run has ended well."""
+    """Record a successful run."""
     _record(dag_run, msg)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
-    """A run has failed."""
+    """Record a failed run."""
     _record(dag_run, msg)
 
 
 def path() -> Path:
-    """The file: ``MANIFEST_ENGINE_AUDIT_LOG``, else one among Airflow's logs."""
+    """The audit file: ``MANIFEST_ENGINE_AUDIT_LOG``, else a file in Airflow's log folder."""
     given = os.environ.get(PATH_VARIABLE)
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return Path(given) if given else home / "logs/manifest-engine-audit.jsonl"
 
 
 def append(entry: dict[str, Any]) -> None:
-    """One line by one write to the file's end, so that several processes may do it at once."""
+    """Append one line by one write, so that several processes can append at the same time."""
     text = json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n"
     where = path()
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _run(dag_run: DagRun) -> Any:
 
 
 def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
-    """The XComs that tell the story, and the task that failed first."""
+    """The XComs of an entry, and the task that failed first."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.settings import NonScopedSession
@@ -109,12 +109,12 @@ def _found(dag_run: DagRun) -> tuple[dict[tuple[str, str], Any], str | None]:
                 TaskInstance.run_id == dag_run.run_id,
                 TaskInstance.state == "failed",
             )
-            # One of a mapped task stands for itself; the task that sums them up for all.
+            # Unmapped tasks first: the task that summarises a mapped task reports all failures.
             .order_by(TaskInstance.map_index != audit.UNMAPPED, TaskInstance.end_date)
             .limit(1)
         ).first()
         failed, index = first or (None, audit.UNMAPPED)
-        # The columns alone: with the whole row Airflow joins the run, and its conf to each row.
+        # Select columns: for whole rows, Airflow joins the run and its conf to each row.
         rows = session.execute(
             select(XComModel.task_id, XComModel.key, XComModel.value).where(
                 XComModel.dag_id == dag_run.dag_id,

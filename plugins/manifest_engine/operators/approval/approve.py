@@ -1,4 +1,4 @@
-"""Step ``approve``: where the environment says so, a person agrees before the image runs there."""
+"""Step ``approve``: a person approves the image before the image runs in the environment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Approve(AskApproval):
-    """Ask whether the image may run: shown are the differences from the live release, and what a
-    dry run would change in the cluster.
+    """Ask whether the image may run. The question shows the differences from the live release and
+    the result of a dry run in the cluster.
 
-    :param release: what ``validate`` planned.
-    :param push: what ``push_image`` returned; ``digest`` is what is approved.
+    :param release: XCom of ``validate``.
+    :param push: XCom of ``push_image``; the approval is for its ``digest``.
     """
 
     template_fields: Sequence[str] = ("release", "push")

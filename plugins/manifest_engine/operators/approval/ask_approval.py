@@ -1,4 +1,4 @@
-"""What the steps ``approve`` share: a person is asked, and the answer becomes a record."""
+"""Base of the steps ``approve``: asks a person and records the answer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class AskApproval(ApprovalOperator):
-    """Ask under *Required Actions*; no worker slot is held meanwhile.
+    """Ask under *Required Actions*. The wait holds no worker slot.
 
-    Where the environment asks for no approval, the step before skips this task as it ends, so that
-    it never starts and costs nothing.
+    If the environment asks for no approval, the step before skips this task, so the task never
+    starts.
 
-    XCom: :class:`manifest_engine.domain.approval.approval.Approved` as JSON, which the later steps
-    demand.
+    XCom: :class:`manifest_engine.domain.approval.approval.Approved` as JSON, required by the later
+    steps.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -36,37 +36,35 @@ class AskApproval(ApprovalOperator):
 
     @abstractmethod
     def planned(self) -> tuple[Planned, str]:
-        """What is to be done, and the subject of the record."""
+        """The planned release or removal, and the subject of the record."""
 
     @abstractmethod
     def question(self) -> tuple[str, str]:
-        """Its headline, and its body in Markdown."""
+        """The headline, and the body in Markdown."""
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait for the answer.
 
-        :raises ClusterError: when what is live is not known.
-        :raises ConfigurationError: when nobody could answer.
+        :raises ClusterError: when the live release cannot be read.
+        :raises ConfigurationError: when no user could answer.
         """
         with report_failure(context, self.log):
             planned, _ = self.planned()
-            wanted = planned.environment.approval
-            if wanted is None or not approval.is_needed(planned):
+            rule = planned.environment.approval
+            if rule is None or not approval.is_needed(planned):
                 return None
             approvers = _approvers(planned)
             self.subject, self.body = self.question()
             self.assigned_users = [{"id": name, "name": name} for name in approvers] or None
-            self.response_timeout = timedelta(minutes=wanted.timeout_minutes)
+            self.response_timeout = timedelta(minutes=rule.timeout_minutes)
             who = ", ".join(approvers) or "anyone who may answer"
-            self.log.info(
-                "Waiting up to %s minutes for an answer by %s", wanted.timeout_minutes, who
-            )
+            self.log.info("Waiting up to %s minutes for an answer by %s", rule.timeout_minutes, who)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Judge the answer; ask again when it is an approval by somebody whose word does not count.
+        """Record the approval. Ask again if the user may not approve this run.
 
-        :raises NotApproved: naming who refused, or for how long nobody answered.
+        :raises NotApproved: naming who refused, or how long nobody answered.
         """
         with report_failure(context, self.log):
             planned, subject = self.planned()
@@ -93,7 +91,7 @@ class AskApproval(ApprovalOperator):
 
 
 def _approvers(planned: Planned) -> tuple[str, ...]:
-    """By the rules of now: they may have changed while the question stood."""
+    """The users who may approve, by the present rules, which may differ from the planned ones."""
     environment = environments.find(planned.environment_name, environments.load())
     return access.approvers(environment, user_roles.known())
 
@@ -101,8 +99,8 @@ def _approvers(planned: Planned) -> tuple[str, ...]:
 def _answer(event: dict[str, Any], planned: Planned) -> dict[str, Any]:
     if "error" not in event:
         return event
-    wanted = planned.environment.approval
-    if event.get("error_type") == "timeout" and wanted:
+    rule = planned.environment.approval
+    if event.get("error_type") == "timeout" and rule:
         asked = planned.environment.approvers
-        raise NotApproved(approval.unanswered(planned, asked, wanted.timeout_minutes))
+        raise NotApproved(approval.unanswered(planned, asked, rule.timeout_minutes))
     raise NotApproved(f"The approval ended without an answer: {event['error']}")

@@ -1,4 +1,4 @@
-"""Step ``download_artifact``: the ZIP from Artifactory, verified, where all workers can read it."""
+"""Step ``download_artifact``: copies the ZIP from Artifactory to the artifact store."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class DownloadArtifact(StepOperator):
-    """Bring the release's artifact into the artifact store, unless it is there.
+    """Verify the release's artifact and copy it to the artifact store, which all workers can read.
 
     XCom: ``sha256``, ``size`` (bytes), ``uri`` (in Artifactory), ``path`` (in the store), and
-    ``reused``, whether the store had it already.
+    ``reused``, whether the store already had the artifact.
 
-    :param release: what the step ``validate`` has planned. (templated)
+    :param release: XCom of ``validate``. (templated)
     """
 
     template_fields = ("release",)
@@ -36,8 +36,8 @@ class DownloadArtifact(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ArtifactError: when the ZIP cannot be had, is not the one that the manifest's
-            checksum names, or is unsafe.
+        :raises ArtifactError: when the ZIP cannot be downloaded, has another checksum than the
+            manifest says, or is unsafe.
         """
         planned = release.load(self.release)
         if stored := self._stored(planned):
@@ -60,14 +60,14 @@ class DownloadArtifact(StepOperator):
         }
 
     def _stored(self, planned: Release) -> dict[str, Any] | None:
-        """For a rebuild: what the live release was made of, without a question to Artifactory."""
+        """The stored artifact of the live release, for a rebuild; Artifactory is not asked."""
         rebuild = planned.manifest.rebuild
         if rebuild is None or rebuild.artifact_sha256 is None:
             return None
         store = ArtifactStore()
         size = store.size(rebuild.artifact_sha256)
         if size is None:
-            self.log.info("The artifact store does not have it any more; asking Artifactory")
+            self.log.info("The artifact store no longer has the artifact; asking Artifactory")
             return None
         self.log.info("The artifact of the live release is in the artifact store; no download")
         return {
@@ -92,11 +92,13 @@ class DownloadArtifact(StepOperator):
         )
 
     def _inspect(self, store: ArtifactStore, info: ArtifactInfo, planned: Release) -> None:
-        """Refuse what its directory shows to be unsafe; the rest shows when it is unpacked."""
+        """Refuse a ZIP whose directory is unsafe. The build checks the content of the members."""
         with store.open(info.sha256) as file:
             try:
                 archive = open_archive(file, planned.environment.limits)
-                if planned.manifest.rebuild is None:  # a rebuild repeats what was once accepted
+                if (
+                    planned.manifest.rebuild is None
+                ):  # a rebuild keeps an artifact that was accepted before
                     archive.refuse_misplaced_dockerfile()
             except ArtifactError as error:
                 raise ArtifactError(f"{info.uri}: {error}", retryable=error.retryable) from error

@@ -1,1 +1,1 @@
-"""What all steps share: errors, retries, the lease and waiting in the triggerer."""
+"""Parts that all steps share: errors, retries, the lease and waiting in the triggerer."""

@@ -1,7 +1,7 @@
-"""Whether a run may do what it asks for: judged by the first step, and again under the lease.
+"""Checks permissions: in the first step, and again under the lease.
 
-Who asked is read from Airflow's record of the run, never from its conf. The rules are those that
-``environments.yaml`` has at that moment, since a run may have waited for an approval in between.
+The user comes from Airflow's record of the run, never from the run conf. Each check reads
+``environments.yaml`` again, because a run may wait for an approval between the checks.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from manifest_engine.domain.manifest.manifest import Manifest
 
 _SELECTED = 50
-"""Names in one label selector; more are too long for a URL."""
+"""Limit for names in one label selector; the selector is part of a URL."""
 
 
 def requester(context: Context) -> Requester:
-    """Who asked for the run of this task."""
+    """The user or DAG that asked for this run."""
     dag_run: Any = context["dag_run"]
     kind = getattr(dag_run.run_type, "value", dag_run.run_type)
     return Requester(getattr(dag_run, "triggering_user_name", None) or None, str(kind))
 
 
 def require_user(context: Context, verb: Verb, where: str, environment: Environment) -> None:
-    """Demand that whoever asked may do this in an environment.
+    """Require that the user of the run has a permission in an environment.
 
     :param where: name of the environment.
     :raises NotAllowed: naming the rule.
-    :raises ConfigurationError: when a list of users cannot be judged.
+    :raises ConfigurationError: when the members of a listed role are unknown.
     """
     access.require(requester(context), verb, where, environment.access, user_roles.known())
 
 
 def require_deploy(context: Context, manifest: Manifest, environment: Environment) -> None:
-    """Demand that whoever asked may deploy this manifest, and that it reaches only what it may.
+    """Require that the user may deploy, and that the environment permits what the manifest names.
 
     :raises NotAllowed: naming the rule.
-    :raises ConfigurationError: when a list of users cannot be judged.
-    :raises ClusterError: when the cluster does not tell whose a Secret is.
+    :raises ConfigurationError: when the members of a listed role are unknown.
+    :raises ClusterError: when the owner of a Secret cannot be read from the cluster.
     """
     who = requester(context)
     if manifest.rebuild and not who.by_dag:
@@ -55,7 +55,7 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
             "The field rebuild is set by rebuild_services alone, and no DAG has started this run. "
             "Leave it out to deploy, or trigger rebuild_services for the service."
         )
-    # What a schedule has started brings nothing new: rebuild_gate sees to that.
+    # A scheduled rebuild has no user. It deploys nothing new: rebuild_gate checks this.
     if not (manifest.rebuild and who.name is None):
         require_user(context, "deploy", manifest.environment, environment)
     try:
@@ -72,13 +72,13 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
 
 
 def require_deploy_still(context: Context, manifest: Manifest) -> None:
-    """The same under the lease, by the rules of now; raises as :func:`require_deploy`."""
+    """Repeat :func:`require_deploy` under the lease, by the present rules."""
     environment = environments.find(manifest.environment, environments.load())
     require_deploy(context, manifest, environment)
 
 
 def require_remove_still(context: Context, where: str) -> None:
-    """Demand under the lease that whoever asked may remove; raises as :func:`require_user`."""
+    """Require under the lease that the user may remove; errors as in :func:`require_user`."""
     require_user(context, "remove", where, environments.find(where, environments.load()))
 
 

@@ -1,6 +1,6 @@
-"""Waiting in the triggerer for something in a cluster.
+"""Waits in the triggerer for a state in a cluster.
 
-Nothing but names stands in a trigger, so it survives a restart and holds no secret.
+A trigger contains names only, so it survives a restart and holds no secret.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ PAUSE_GROWTH = 1.5
 
 
 class ClusterTrigger(BaseTrigger):
-    """Looks again and again until it is settled or the time is over.
+    """Polls the cluster until the wait is settled or the deadline passes.
 
-    The event only wakes the task, which judges anew what the cluster then shows. An API server that
-    is away for a while is waited for.
+    The event only wakes the task, which reads the cluster again. An unreachable API server does not
+    end the wait.
 
     :param conn_id: Airflow Connection of the cluster.
-    :param namespace: of the object.
-    :param name: of the object.
-    :param deadline: seconds since the epoch after which the wait is over.
+    :param namespace: namespace of the object.
+    :param name: name of the object.
+    :param deadline: end of the wait, in seconds since the epoch.
     """
 
     first_pause_seconds: ClassVar[float] = 2.0
@@ -50,7 +50,7 @@ class ClusterTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments()
 
     def arguments(self) -> dict[str, Any]:
-        """What the trigger is made of."""
+        """The arguments of the constructor."""
         return {
             "conn_id": self.conn_id,
             "namespace": self.namespace,
@@ -59,25 +59,25 @@ class ClusterTrigger(BaseTrigger):
         }
 
     async def hook(self) -> ClusterHook:
-        """The cluster of the Connection."""
+        """The hook for the cluster."""
         connection = await BaseHook.aget_connection(self.conn_id)
-        # The first one imports for more than a second, in which no other trigger would be served.
+        # The first import takes more than a second and would block all other triggers.
         return await asyncio.to_thread(_hook, self.conn_id, connection)
 
     @abstractmethod
     def settled(self, hook: ClusterHook) -> bool:
-        """Look once; whether the task has something to do. Runs in a thread.
+        """Whether the wait is over. Runs in a thread.
 
-        :raises ClusterError: when the cluster cannot be asked; the wait ends if no retry mends it.
+        :raises ClusterError: when the cluster cannot be read; a final error ends the wait.
         """
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yields the one event: ``state``, and with ``refused`` the error's ``text``."""
+        """Yields one event: ``state``, and with the state ``refused`` the error's ``text``."""
         from manifest_engine.domain.core.errors import ClusterError
 
         hook = await self.hook()
         pause = self.first_pause_seconds
-        away = ""
+        last_error = ""
         while time.time() < self.deadline:
             try:
                 if await asyncio.to_thread(self.settled, hook):
@@ -87,9 +87,9 @@ class ClusterTrigger(BaseTrigger):
                 if not error.retryable:
                     yield TriggerEvent({"state": "refused", "text": str(error)})
                     return
-                if str(error) != away:
-                    away = str(error)
-                    self.log.warning("%s", away)
+                if str(error) != last_error:
+                    last_error = str(error)
+                    self.log.warning("%s", last_error)
             await asyncio.sleep(pause)
             pause = min(PAUSE_GROWTH * pause, self.longest_pause_seconds)
         yield TriggerEvent({"state": "time is over"})

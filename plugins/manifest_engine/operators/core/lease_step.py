@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from manifest_engine.services.workload.workload import Workload
 
 _LEASE_SECONDS = 3600.0
-"""After which the task looks for itself again; the run's own timeout ends the wait for good."""
+"""Longest wait of one trigger. The task then tries again, until the run times out."""
 
 
 class LeaseStep(StepOperator):
-    """Waits for the lease in the triggerer, where waiting holds no worker slot.
+    """Waits for the lease in the triggerer, where the wait holds no worker slot.
 
-    The lease is kept for the steps that follow; a failure gives it back, and so does the end of the
-    task from outside, which is one (:func:`released_on_failure`).
+    The lease stays acquired for the next steps. A failure or a cancellation of the task releases
+    the lease (:func:`released_on_failure`).
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class LeaseStep(StepOperator):
         self._lease: ServiceLease | None = None
 
     def service(self, planned: Release | Removal) -> tuple[Workload, ServiceLease]:
-        """The service's objects and its lease, which is renewed while a rollout is followed."""
+        """The service's objects and its lease. Following a rollout renews the lease."""
         from manifest_engine.services.lease.service_lease import ServiceLease
         from manifest_engine.services.workload.workload import Workload
 
@@ -52,9 +52,9 @@ class LeaseStep(StepOperator):
         return workload, self._lease
 
     def acquire(self, lease: ServiceLease, planned: Release | Removal) -> None:
-        """Take the lease.
+        """Acquire the lease.
 
-        :raises TaskDeferred: while another run has it; :meth:`run` begins anew afterwards.
+        :raises TaskDeferred: while another run holds the lease; :meth:`run` starts again later.
         """
         holder = lease.acquire()
         if holder is None:
@@ -72,15 +72,15 @@ class LeaseStep(StepOperator):
         )
 
     def execute_with_lease(self, context: Context, event: dict[str, Any]) -> Any:
-        """After the wait for the lease in the triggerer: try again."""
+        """Run the step again after the wait for the lease."""
         with report_failure(context, self.log):
             return self.run(context)
 
     def on_kill(self) -> None:
-        """End :meth:`run` right where it is; it gives the lease back.
+        """Interrupt :meth:`run`, which then releases the lease.
 
-        Airflow itself lets a task go on for 5 s after this, in which it would change the cluster
-        further and take the lease again.
+        Otherwise Airflow lets the task continue for 5 s, in which the task could change the cluster
+        and acquire the lease again.
 
         :raises Cancelled: always.
         """
@@ -89,7 +89,10 @@ class LeaseStep(StepOperator):
 
 @contextmanager
 def released_on_failure(lease: ServiceLease) -> Iterator[None]:
-    """A deferral, a BaseException, is no failure: the lease is kept over it."""
+    """Release the lease on an exception.
+
+    ``TaskDeferred`` derives from BaseException, so a deferral keeps the lease.
+    """
     try:
         yield
     except Exception:

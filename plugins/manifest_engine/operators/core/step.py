@@ -1,4 +1,4 @@
-"""What all steps share: an error is told as a sentence, and tells whether a retry can mend it."""
+"""Base of all steps: reports errors as sentences and retries only retryable errors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 ERROR_KEY = "error"
-"""XCom key under which a failed step leaves its sentence, for Infra Hub and for people."""
+"""XCom key of a failed step's error sentence, for Infra Hub and for people."""
 
 
 @contextmanager
 def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
-    """Log an error of ours as one line and leave it as XCom ``error``, then let it pass."""
+    """Log a ManifestEngineError as one line, store any error as XCom ``error``, and raise again."""
     try:
         yield
     except (AirflowSkipException, DownstreamTasksSkipped):
-        raise  # no error
+        raise  # not an error
     except ManifestEngineError as error:
         log.error("%s", error)
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
@@ -40,7 +40,7 @@ def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
 
 
 class StepOperator(BaseOperator):
-    """A step of the flow. ``run`` does the work; what it returns is the step's XCom."""
+    """A step of a DAG. ``run`` does the work and returns the step's XCom."""
 
     def execute(self, context: Context) -> Any:
         with report_failure(context, self.log):
@@ -48,23 +48,27 @@ class StepOperator(BaseOperator):
 
     @abstractmethod
     def run(self, context: Context) -> Any:
-        """Do the step. Raises ManifestEngineError for everything a person can mend."""
+        """Do the work.
+
+        :raises ManifestEngineError: for an error that a person can fix.
+        """
 
 
 def end_skipping(context: Context, result: Any, tasks: Iterable[str]) -> NoReturn:
-    """End a step with its result and skip later tasks at once.
+    """End a step successfully and skip later tasks.
 
-    A task that is skipped so never starts; one that starts to skip itself costs 0.3 s.
+    A task that skips itself costs 0.3 s; a task skipped here never starts.
 
+    :param result: the step's XCom.
     :param tasks: ids of the tasks to skip.
-    :raises DownstreamTasksSkipped: always; Airflow ends the step as a success.
+    :raises DownstreamTasksSkipped: always; Airflow marks the step as a success.
     """
     context["ti"].xcom_push(key="return_value", value=result)
     raise DownstreamTasksSkipped(tasks=sorted(tasks))
 
 
 class RetryByError(RetryPolicy):
-    """Errors of ours say themselves whether a retry can mend them; all others may be retried."""
+    """Retries a ManifestEngineError only if it is retryable, and all other errors."""
 
     def evaluate(
         self,
@@ -74,7 +78,7 @@ class RetryByError(RetryPolicy):
         context: Context | None = None,
     ) -> RetryDecision:
         if isinstance(exception, ManifestEngineError) and not exception.retryable:
-            return RetryDecision.fail("no retry can mend this")
+            return RetryDecision.fail("a retry cannot fix this error")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:

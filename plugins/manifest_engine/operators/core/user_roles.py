@@ -1,8 +1,8 @@
-"""What a task can know of Airflow's users: with the simple auth manager the roles, else nothing.
+"""Reads the roles of Airflow's users, which a task knows with the simple auth manager alone.
 
-The worker reads Airflow's settings, which name each user with their role (``[core]
-simple_auth_manager_users``). FAB, Keycloak and the others keep roles where the API server alone
-asks for them; the Execution API, by which a task speaks to Airflow, does not tell them.
+Airflow's settings contain each user with a role (``[core] simple_auth_manager_users``). With FAB,
+Keycloak and other auth managers, only the API server can read roles: the Execution API, through
+which a task talks to Airflow, does not return roles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAu
 
 
 def known() -> Roles | None:
-    """The users of each role; None where a task cannot know, or where everybody is the admin."""
+    """The users by role; None when roles are unknown, or when all users are admins."""
     if conf.get("core", "auth_manager") != _SIMPLE:
         return None
     if conf.getboolean("core", "simple_auth_manager_all_admins"):

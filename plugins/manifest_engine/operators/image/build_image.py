@@ -1,4 +1,4 @@
-"""Step ``build_image``: the ZIP becomes an image on one of the builders, or is found to be one."""
+"""Step ``build_image``: builds the image from the ZIP, or finds the image in the registry."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class BuildImage(StepOperator):
-    """Build the release's image, unless the registry has it.
+    """Build the release's image, unless the registry has the image.
 
     XCom: ``image`` (reference with tag), ``input`` (input key), ``sha256`` (of the artifact),
     ``builder`` (Docker connection id), ``reused``; with ``reused`` also ``digest``, else
-    ``image_id``, ``cache_image_id`` (None when the registry's cache serves as it is, or no new one
-    could be made), ``steps``, ``cached_steps``, ``seconds``. After a build also ``builtFrom``
-    (:class:`manifest_engine.domain.release.provenance.BuiltFrom`), and ``unchanged`` with
-    ``digest`` where a rebuild has made the image that is live; all later steps but one are skipped
-    then.
+    ``image_id``, ``cache_image_id`` (None when the cache in the registry is still valid, or a new
+    cache could not be built), ``steps``, ``cached_steps``, ``seconds``. After a build also
+    ``builtFrom`` (:class:`manifest_engine.domain.release.provenance.BuiltFrom`), and
+    ``unchanged`` with ``digest`` when a rebuild produced the live image again; then all later steps
+    but one are skipped.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
-    :param unchanged: id of the task that goes on when a rebuild has changed nothing.
-    :param deadline_seconds: for the whole build.
+    :param unchanged: id of the task that is not skipped when a rebuild changed nothing.
+    :param deadline_seconds: limit for the whole build.
     """
 
     template_fields = ("release", "artifact")
@@ -59,6 +59,7 @@ class BuildImage(StepOperator):
         """
         :raises BuildError: when the image cannot be built.
         :raises RegistryError: when the version was released with other content.
+        :raises NothingHandedOver: when ``download_artifact`` returned nothing.
         """
         release = releases.load(self.release)
         if not self.artifact:
@@ -69,6 +70,6 @@ class BuildImage(StepOperator):
             return self._build.do()
 
     def on_kill(self) -> None:
-        """End the build, also on the engine."""
+        """Cancel the build, also on the engine."""
         if self._build:
             self._build.cancel()

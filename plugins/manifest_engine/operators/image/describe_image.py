@@ -1,7 +1,6 @@
-"""Step ``describe_image``: the image's bill of materials is attached to it in the registry.
+"""Step ``describe_image``: attaches a bill of materials to the image in the registry.
 
-It comes after the URL answers: nothing waits for it, and whatever goes wrong in it, the deployment
-stands.
+The step runs last: nothing waits for the step, and a failure does not fail the deployment.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class DescribeImage(StepOperator):
-    """Attach a CycloneDX SBOM as an OCI referrer, unless there is one.
+    """Attach a CycloneDX SBOM as an OCI referrer, unless the image has one.
 
-    XCom: ``sbom`` (digest of what was attached, or None) and ``found`` (it was there).
+    XCom: ``sbom`` (digest of the attached SBOM, or None) and ``found`` (the image had an SBOM).
 
     :param release: XCom of ``validate``.
     :param push: XCom of ``push_image``.
-    :param deadline_seconds: for listing the image's content.
+    :param deadline_seconds: limit for listing the image's content.
     """
 
     template_fields = ("release", "push")

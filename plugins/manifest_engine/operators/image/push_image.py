@@ -1,4 +1,4 @@
-"""Step ``push_image``: the image goes to the registry, and its digest comes back from there."""
+"""Step ``push_image``: pushes the image and reads its digest from the registry."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from manifest_engine.services.build.image_build import ImageBuild
 
 _REPLICATION_SECONDS = 30
-"""How long a pushed tag may be unknown: replicas learn of it a little later (ACR)."""
+"""Wait for a pushed tag to appear: a replica of an ACR shows the tag later."""
 _REBUILD_SECONDS = 1800
-"""As the step build_image has it."""
+"""Limit for a build in this step; the default of ``build_image``."""
 
 
 class PushImage(StepOperator):
     """Push the release's image and its build cache.
 
-    Where the builder is gone, or has lost the image since, it is built again on one that answers.
+    If the builder is unreachable or no longer has the image, the image is built again.
 
-    XCom: ``digest`` (``sha256:…`` as the registry names it), ``image`` (reference by digest),
-    ``pushed`` (False when it was there), ``seconds``.
+    XCom: ``digest`` (``sha256:…`` in the registry), ``image`` (reference by digest), ``pushed``
+    (False when the registry had the image), ``seconds``.
 
     :param release: XCom of ``validate``.
     :param build: XCom of ``build_image``.
-    :param approval: id of the task that asks for an approval; it is skipped where the environment
-        asks for none.
-    :param deadline_seconds: for each of the two pushes.
+    :param approval: id of the task that asks for an approval; skipped when the environment asks for
+        none.
+    :param deadline_seconds: limit for each of the two pushes.
     """
 
     template_fields = ("release", "build")
@@ -67,8 +67,9 @@ class PushImage(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises RegistryError: when the registry does not take the image.
-        :raises BuildError: when it had to be built again, and that failed.
+        :raises RegistryError: when the registry refuses the image.
+        :raises BuildError: when the image must be built again and the build fails.
+        :raises NothingHandedOver: when ``build_image`` returned nothing.
         """
         from manifest_engine.hooks.registry.acr import AcrHook
 
@@ -88,21 +89,21 @@ class PushImage(StepOperator):
                 f"{release.image} was in the registry when build_image looked, and is gone; clear "
                 "build_image to build it again."
             )
-        if lost := self._lost():
-            self.log.warning("%s The image is built again.", lost)
+        if reason := self._missing_image():
+            self.log.warning("%s The image is built again.", reason)
             self.build = self._build_again(release)
-        if self.build["reused"]:  # somebody else's run was quicker
+        if self.build["reused"]:  # another run pushed the image first
             return _result(release, self.build["digest"], pushed=False, begin=begin)
         digest = self._push(release, acr)
         return _result(release, digest, pushed=True, begin=begin)
 
     def on_kill(self) -> None:
-        """End a build, also on the engine."""
+        """Cancel a build, also on the engine."""
         if self._rebuild:
             self._rebuild.cancel()
 
-    def _lost(self) -> str | None:
-        """None if the builder has the image, else a sentence on why it cannot be had."""
+    def _missing_image(self) -> str | None:
+        """None if the builder has the image, else the reason as a sentence."""
         from manifest_engine.hooks.builder.hook import BuilderHook
 
         with BuilderHook(self.build["builder"]) as builder:
@@ -130,12 +131,12 @@ class PushImage(StepOperator):
         from manifest_engine.hooks.builder.hook import BuilderHook
 
         with BuilderHook(self.build["builder"]) as builder:
-            # Another run may have given the tag to its own image meanwhile.
+            # Another run may have moved the tag to its own image.
             builder.tag(self.build["image_id"], release.image)
             begin = time.monotonic()
-            told = self._send(builder, release, acr)
+            sent = self._send(builder, release, acr)
             found = acr.api.wait_for(release.repository, release.tag, seconds=_REPLICATION_SECONDS)
-            digest = _proven(release, self.build["image_id"], told, found)
+            digest = _verified_digest(release, self.build["image_id"], sent, found)
             self.log.info(
                 "Pushed %s in %.1f s: %s", release.image, time.monotonic() - begin, digest
             )
@@ -143,7 +144,7 @@ class PushImage(StepOperator):
         return digest
 
     def _send(self, builder: BuilderHook, release: Release, acr: AcrHook) -> str:
-        """Push the release's tag; the digest that the engine tells."""
+        """Push the release's tag; returns the digest that the engine reports."""
         from manifest_engine.hooks.engine.push_events import Unauthorized
 
         login = acr.docker_login()
@@ -177,8 +178,13 @@ class PushImage(StepOperator):
             self.log.info("Pushed the build cache in %.1f s", time.monotonic() - begin)
 
 
-def _proven(release: Release, image_id: str, told: str, found: RemoteManifest | None) -> str:
-    """The digest that the registry names, if it is that of the image that was built."""
+def _verified_digest(
+    release: Release, image_id: str, sent: str, found: RemoteManifest | None
+) -> str:
+    """The digest in the registry, if the digest belongs to the image that was built.
+
+    :param sent: the digest that the engine reported after the push.
+    """
     if found is None:
         raise RegistryError(
             f"The registry took {release.image} and does not know it {_REPLICATION_SECONDS} s "
@@ -186,12 +192,12 @@ def _proven(release: Release, image_id: str, told: str, found: RemoteManifest | 
             retryable=True,
         )
     ours = image_id in (found.config_digest, found.manifest_digest, found.digest)
-    if not ours or told not in (found.digest, found.manifest_digest):
+    if not ours or sent not in (found.digest, found.manifest_digest):
         raise RegistryError(
             f"{release.image} names {found.digest} in the registry, which is not the image that "
-            f"was pushed ({told}): another push has taken the tag; give this content a new "
+            f"was pushed ({sent}): another push has taken the tag; give this content a new "
             "version.",
-            # A rebuild of the same in another environment, in the same minute: its image will do.
+            # Another rebuild in the same minute pushed the same content; a retry reuses its image.
             retryable=release.manifest.rebuild is not None,
         )
     return found.digest

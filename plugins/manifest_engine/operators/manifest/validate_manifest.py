@@ -1,4 +1,4 @@
-"""Step ``validate``: the run conf becomes a release, or one sentence says what is wrong with it."""
+"""Step ``validate``: turns the run conf into a release, or names the mistake in one sentence."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 class ValidateManifest(StepOperator):
     """Check the manifest and the installation, and plan the release.
 
-    With ``dryRun`` the difference against what is live is shown, and all later steps are skipped.
+    With ``dryRun`` the log shows the difference from the live release, and all later steps are
+    skipped.
 
     XCom: the release (:class:`manifest_engine.domain.release.release.Release` as JSON), and
-    ``dry_run``, what would change, object by object. A rebuild of what is not live any more skips
-    all later steps, too, and says why as XCom ``skipped``.
+    ``dry_run``, the changes by object. A rebuild of a release that is no longer live also skips all
+    later steps; XCom ``skipped`` says why.
     """
 
     def execute(self, context: Context) -> Any:
@@ -50,9 +51,10 @@ class ValidateManifest(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ManifestError: when the manifest is wrong, or another service has its name.
-        :raises NotAllowed: when the environment does not let this person deploy this.
-        :raises ConfigurationError: when the environment names a connection that does not exist.
+        :raises ManifestError: when the manifest is wrong, or another service has the same object
+            name.
+        :raises NotAllowed: when the environment does not permit this deployment.
+        :raises ConfigurationError: when the environment names a missing Connection.
         """
         dag_run = context["dag_run"]
         conf = dag_run.conf or {}
@@ -72,14 +74,14 @@ class ValidateManifest(StepOperator):
             login_server=AcrHook(environment.registry.connection).login_server,
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
-            requested_by=getattr(dag_run, "triggering_user_name", None) or _nobody(asked),
+            requested_by=admission.requester(context).name or _without_user(asked),
             by_dag=by_dag,
         )
         resources.require_recordable(planned)
         if asked.rebuild:
             planned = rebuild_gate.admit(self, context, planned, _live(planned))
         else:
-            planned = _beside_what_is_live(planned, self.log)
+            planned = _with_live_digest(planned, self.log)
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
@@ -96,26 +98,25 @@ class ValidateManifest(StepOperator):
             from manifest_engine.services.dry_run import dry_run
 
             changes = dry_run.preview(planned, self.log)
-            told = dry_run.report(planned, changes, self.log)
-            context["ti"].xcom_push(key="dry_run", value=told)
+            listed = dry_run.report(planned, changes, self.log)
+            context["ti"].xcom_push(key="dry_run", value=listed)
         return planned.dump()
 
 
-def _nobody(asked: Manifest) -> str:
+def _without_user(asked: Manifest) -> str:
     return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
 
 
-def _beside_what_is_live(planned: Release, log: Logger) -> Release:
-    """The release, knowing the live image; a name collision is refused before anything is built in
-    vain.
+def _with_live_digest(planned: Release, log: Logger) -> Release:
+    """Add the digest of the live image to the release, and refuse a name collision early.
 
-    :raises ManifestError: when another service has the name.
+    :raises ManifestError: when another service has the same object name.
     """
     try:
         live = _live(planned)
     except ManifestEngineError as error:
-        # The steps that need the cluster wait for it, or fail for good.
-        log.warning("It is not known yet whether another service has this name: %s", error)
+        # The later steps that need the cluster retry or fail.
+        log.warning("It is not known whether another service has this name: %s", error)
         return planned
     name_collisions.refuse(planned.manifest.component, planned.manifest.service_name, live)
     if live is None or live["metadata"]["labels"].get(label.VERSION) != planned.manifest.version:

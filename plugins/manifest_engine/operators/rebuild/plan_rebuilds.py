@@ -1,4 +1,4 @@
-"""Step ``plan``: what is deployed, and which of it is to be rebuilt."""
+"""Step ``plan``: lists the deployed services and decides which services to rebuild."""
 
 from __future__ import annotations
 
@@ -30,81 +30,81 @@ if TYPE_CHECKING:
     from manifest_engine.domain.rebuild.deployed import Selection
 
 ROWS = "rows"
-"""XCom key: the rows of all services, as far as they are known before anything is rebuilt."""
+"""XCom key: the rows of all services before the rebuilds."""
 _AT_ONCE = 4
-"""Questions about base images."""
+"""Parallel look-ups of base images."""
 
 Configured = Mapping[str, "Environment"]
 Bases = dict[tuple[str, tuple[str, ...], str], "Current"]
-"""By registry connection, builders and reference: each is asked for once a night."""
+"""By registry Connection, builders and reference: each base image is looked up once a night."""
 
 
 class PlanRebuilds(StepOperator):
-    """List what is deployed, and decide which of it is to be rebuilt.
+    """List the deployed services, and decide which services to rebuild.
 
-    One paged list per environment and one look-up per base image; nothing is asked per service.
-    What a retry can mend is tried again, whole; only on the last try it costs its environment the
-    night.
+    The cost is one paged list per environment and one look-up per base image, and no request per
+    service. A retryable error retries the whole step. On the last try, the error becomes a row of
+    its environment, and the other environments are planned.
 
-    XCom: for each service to rebuild ``title``, ``conf`` (of its ``deploy_service``) and ``asks``,
-    to be mapped over; ``rows``, a row for every service
+    XCom: for each service to rebuild ``title``, ``conf`` (of its ``deploy_service`` run) and
+    ``asks``, for task mapping; ``rows``, a row for every service
     (:class:`~manifest_engine.domain.rebuild.table`).
     """
 
     def run(self, context: Context) -> list[dict[str, Any]]:
         """
         :raises ManifestError: when the conf is wrong.
-        :raises ConfigurationError: when ``environments.yaml`` is.
-        :raises NotAllowed: when whoever triggered this may not deploy to the environment asked for.
-        :raises ManifestEngineError: that a retry can mend, as long as there is one left.
+        :raises ConfigurationError: when ``environments.yaml`` is wrong.
+        :raises NotAllowed: when the user may not deploy to the selected environment.
+        :raises ManifestEngineError: a retryable error, unless this is the last try.
         """
         begin = time.monotonic()
         configured = environments.load()
-        wanted = rebuild_form.parse(context["dag_run"].conf or {}, configured)
+        selection = rebuild_form.parse(context["dag_run"].conf or {}, configured)
         last = context["ti"].try_number > context["ti"].max_tries
         bases: Bases = {}
         decided: list[Planned | Row] = []
         for name in sorted(configured):
-            if wanted.environment not in (None, name):
+            if selection.environment not in (None, name):
                 continue
-            if refused := self._refused(context, name, configured[name], wanted):
+            if refused := self._refused(context, name, configured[name], selection):
                 decided.append(refused)
             else:
-                decided += self._decided(name, configured, wanted, bases, last_try=last)
-        # One of an environment that is gone is found by all that share its namespace.
+                decided += self._decided(name, configured, selection, bases, last_try=last)
+        # A service of a removed environment is found once per environment with its namespace.
         rows = list(dict.fromkeys(item for item in decided if isinstance(item, Row)))
         planned = [item for item in decided if isinstance(item, Planned)]
         begun, others = rebuild_plan.limit_approvals(planned)
-        taken, rest = rebuild_plan.limit_to_one_run(begun, conf.getint("core", "max_map_length"))
-        rows += [*others, *rest, *(item.row for item in taken)]
+        selected, rest = rebuild_plan.limit_to_one_run(begun, conf.getint("core", "max_map_length"))
+        rows += [*others, *rest, *(item.row for item in selected)]
         self.log.info(
             "%d services are deployed, %d are to be rebuilt; %d base images were looked up; %.1f s",
             len(rows),
-            len(taken),
+            len(selected),
             len(bases),
             time.monotonic() - begin,
         )
-        for item in taken:
+        for item in selected:
             self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
         return [
             {"title": _title(item), "conf": item.conf, "asks": item.needs_approval}
-            for item in taken
+            for item in selected
         ]
 
     def _refused(
-        self, context: Context, name: str, environment: Environment, wanted: Selection
+        self, context: Context, name: str, environment: Environment, selection: Selection
     ) -> Row | None:
-        """A row where a person has triggered this who may not deploy to the environment.
+        """A row if the user of the run may not deploy to the environment.
 
-        A night that the timetable has started is nobody's.
+        A scheduled run has no user and is never refused.
         """
         if admission.requester(context).on_schedule:
             return None
         try:
             admission.require_user(context, "deploy", name, environment)
         except (NotAllowed, ConfigurationError) as error:
-            if wanted.environment == name:
+            if selection.environment == name:
                 raise
             self.log.warning("%s", error)
             outcome = SKIPPED if isinstance(error, NotAllowed) else FAILED
@@ -112,12 +112,18 @@ class PlanRebuilds(StepOperator):
         return None
 
     def _decided(
-        self, name: str, configured: Configured, wanted: Selection, bases: Bases, *, last_try: bool
+        self,
+        name: str,
+        configured: Configured,
+        selection: Selection,
+        bases: Bases,
+        *,
+        last_try: bool,
     ) -> list[Planned | Row]:
-        """One environment; what is wrong with another one is no reason to leave this one out."""
+        """The decisions for one environment. An error does not stop other environments."""
         environment = configured[name]
         try:
-            found = _deployed(name, configured, wanted)
+            found = _deployed(name, configured, selection)
             services = [item for item in found if isinstance(item, Deployed)]
             current = _look_up(environment, rebuild_plan.distinct_bases(services), bases)
             standard = STANDARD_DOCKERFILE.read_bytes()
@@ -125,7 +131,7 @@ class PlanRebuilds(StepOperator):
                 item
                 if isinstance(item, Row)
                 else rebuild_plan.decide(
-                    item, current, standard, force=wanted.force, approval=environment.approval
+                    item, current, standard, force=selection.force, approval=environment.approval
                 )
                 for item in found
             ]
@@ -140,7 +146,7 @@ class PlanRebuilds(StepOperator):
         return [Row("(all)", name, FAILED, reason)]
 
 
-def _deployed(name: str, configured: Configured, wanted: Selection) -> list[Deployed | Row]:
+def _deployed(name: str, configured: Configured, selection: Selection) -> list[Deployed | Row]:
     from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
     environment = configured[name]
@@ -151,23 +157,23 @@ def _deployed(name: str, configured: Configured, wanted: Selection) -> list[Depl
         deployed.read(item, name, configured)
         for page in pages
         for item in page
-        if wanted.covers(item)
+        if selection.covers(item)
     )
     return [item for item in found if item is not None]
 
 
-def _look_up(environment: Environment, wanted: list[str], bases: Bases) -> dict[str, Current]:
+def _look_up(environment: Environment, references: list[str], bases: Bases) -> dict[str, Current]:
     from manifest_engine.hooks.registry.acr import AcrHook
     from manifest_engine.services.image.base_lookup import BaseLookup
 
     where = environment.registry.connection, environment.builders
-    new = [base for base in wanted if (*where, base) not in bases]
+    new = [base for base in references if (*where, base) not in bases]
     if new:
         lookup = BaseLookup(AcrHook(where[0]), where[1])
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for base, current in zip(new, pool.map(lookup.current, new), strict=True):
                 bases[(*where, base)] = current
-    return {base: bases[(*where, base)] for base in wanted}
+    return {base: bases[(*where, base)] for base in references}
 
 
 def _title(item: Planned) -> str:

@@ -1,7 +1,7 @@
-"""Where a rebuild stops: what a person has done meanwhile stays, and what is live already is noted.
+"""Stops a rebuild whose service was deployed, rolled back or removed after the rebuild was planned.
 
-Asked first by ``validate``, so that nothing is built in vain, and again by ``apply_deployment``
-under the lease, when nobody else can change the answer.
+``validate`` checks before the build; ``apply_deployment`` checks again under the lease, when no
+other run can change the service.
 """
 
 from __future__ import annotations
@@ -26,39 +26,41 @@ Json = dict[str, Any]
 
 
 def admit(step: StepOperator, context: Context, release: Release, live: Json | None) -> Release:
-    """The rebuild's release, under a tag that is free, as long as what it was planned from is live.
+    """The release of the rebuild with a free tag.
 
-    :raises DownstreamTasksSkipped: for all later steps, when it is not; the sentence is left as
-        XCom.
+    :raises DownstreamTasksSkipped: for all later steps, when another release is live than the
+        rebuild was planned for; XCom ``skipped`` says why.
     """
     from manifest_engine.hooks.registry.acr import AcrHook
 
     if sentence := rebuild.outdated(release, live):
-        _tell(context, step, sentence)
+        _record_skip(context, step, sentence)
         raise DownstreamTasksSkipped(tasks=sorted(step.get_flat_relative_ids(upstream=False)))
-    made = rebuild.release_of(release, live or {})
-    if AcrHook(release.environment.registry.connection).api.manifest(made.repository, made.tag):
-        return rebuild.with_seconds_in_tag(made)
-    return made
+    renewed = rebuild.release_of(release, live or {})
+    if AcrHook(release.environment.registry.connection).api.manifest(
+        renewed.repository, renewed.tag
+    ):
+        return rebuild.with_seconds_in_tag(renewed)
+    return renewed
 
 
 def require_live(context: Context, release: Release, live: Json | None) -> None:
     """
-    :raises AirflowSkipException: when a rebuild is not one of what is live; the sentence is left as
-        XCom.
+    :raises AirflowSkipException: when another release is live than the rebuild was planned for;
+        XCom ``skipped`` says why.
     """
     if sentence := rebuild.outdated(release, live):
-        _tell(context, context["task"], sentence)
+        _record_skip(context, context["task"], sentence)
         raise AirflowSkipException(sentence)
 
 
 def record_unchanged(workload: Workload, lease: ServiceLease, provenance: str, live: Json) -> Json:
-    """Record the provenance of the live image, and return the result of ``apply_deployment``.
+    """Record the provenance of the live image; returns the result of ``apply_deployment``.
 
-    The recorded objects of the live release are applied again with this annotation. Nothing else
-    changes, even if the environment's settings have changed meanwhile.
+    The recorded objects of the live release are applied again with the new annotation. Nothing else
+    changes, even if the settings of the environment changed.
 
-    :param provenance: the annotation value.
+    :param provenance: value of the annotation.
     """
     if objects := history.restore(annotation.read_annotations(live).get(annotation.OBJECTS)):
         objects[0]["metadata"]["annotations"][annotation.BUILT_FROM] = provenance
@@ -72,6 +74,6 @@ def record_unchanged(workload: Workload, lease: ServiceLease, provenance: str, l
     }
 
 
-def _tell(context: Context, step: Any, sentence: str) -> None:
+def _record_skip(context: Context, step: Any, sentence: str) -> None:
     step.log.info("%s", sentence)
     context["ti"].xcom_push(key=rebuild.SKIPPED, value=sentence)

@@ -1,4 +1,4 @@
-"""Step ``rebuild``, mapped: one service's ``deploy_service`` is triggered and waited for."""
+"""Mapped step ``rebuild``: triggers ``deploy_service`` for one service and waits for the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 ROW = "row"
-"""XCom key: the service's row in the table, also when it has failed."""
+"""XCom key: the service's row in the table, also after a failure."""
 _STEPS = (
     *("validate", "download_artifact", "build_image", "push_image", "approve", "smoke_test"),
     *("apply_deployment", "publish_route", "record_release"),
@@ -33,16 +33,16 @@ _STEPS = (
 
 
 class RebuildService(TriggerDagRunOperator):
-    """Trigger, and wait in the triggerer. Its run has a name of its own, so that a later try waits
-    for the run that an earlier one began.
+    """Trigger ``deploy_service``, and wait in the triggerer.
 
-    It does not wait for a person: as soon as one is asked, this is done, and the night goes on.
+    The run id depends on the plan, so that a retry waits for the run of an earlier try. The step
+    ends when the run waits for a person, so that the nightly run does not wait for an approval.
 
     XCom: ``row`` (:class:`manifest_engine.domain.rebuild.table.Row` as JSON).
 
-    :param title: what to call it in the UI.
+    :param title: name of the mapped task in the UI.
     :param conf: the manifest, with ``rebuild``.
-    :param asks: whether somebody has to let it go on.
+    :param asks: whether the environment asks for an approval.
     """
 
     template_fields: Sequence[str] = ("title", "conf")
@@ -54,17 +54,17 @@ class RebuildService(TriggerDagRunOperator):
             wait_for_completion=True,
             deferrable=True,
             poke_interval=POLL_SECONDS,
-            # For one that asks, any state of a run: from there on a trigger of ours waits.
+            # With an approval, Airflow's trigger fires at once and RebuildTrigger waits.
             allowed_states=["queued", "running", "success"] if asks else ["success"],
             logical_date=None,
-            openlineage_inject_parent_info=False,  # into the conf, which is a manifest
+            openlineage_inject_parent_info=False,  # would change the conf, which is a manifest
             **kwargs,
         )
         self.title = title
 
     def execute(self, context: Context) -> None:
-        """Trigger, unless an earlier try has; one that has failed is run again, when a person
-        clears this task.
+        """Trigger the run, unless an earlier try did. After a person clears this task, a failed run
+        is run again.
 
         :raises StateError: while ``deploy_service`` is paused.
         """
@@ -73,17 +73,17 @@ class RebuildService(TriggerDagRunOperator):
         if ti.get_dag(DAG_ID).is_paused:
             with report_failure(context, self.log):
                 self._refuse_paused(context)
-        begun = ti.get_dr_count(dag_id=DAG_ID, run_ids=[run_id])
-        if begun and ti.get_dagrun_state(dag_id=DAG_ID, run_id=run_id) != "failed":
-            self.log.info("Waiting for run %s, which an earlier try began", run_id)
+        exists = ti.get_dr_count(dag_id=DAG_ID, run_ids=[run_id])
+        if exists and ti.get_dagrun_state(dag_id=DAG_ID, run_id=run_id) != "failed":
+            self.log.info("Waiting for run %s, which an earlier try started", run_id)
             self._wait(run_id)
-        self.reset_dag_run = bool(begun)
+        self.reset_dag_run = bool(exists)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: tuple[str, dict[str, Any]]) -> None:
-        """Judge how the run has ended; wait on for one that has begun.
+        """Record the outcome of the run, or wait again for an unfinished run.
 
-        :raises StateError: with the sentence of the step that failed.
+        :raises StateError: with the error sentence of the failed step.
         """
         run_id = self._run_id(context)
         state = event[1].get(run_id)
@@ -101,7 +101,7 @@ class RebuildService(TriggerDagRunOperator):
         raise AssertionError("defer() always raises")
 
     def _refuse_paused(self, context: Context) -> None:
-        """A run would wait until somebody unpauses it, and be out of date by then."""
+        """A run of a paused DAG would start later, when its plan is out of date."""
         conf: Any = self.conf or {}
         name = names.object_name(conf["component"], conf["serviceName"])
         text = f"The DAG {DAG_ID} is paused; unpause it and clear this task, or wait for a night."
@@ -109,15 +109,15 @@ class RebuildService(TriggerDagRunOperator):
         raise StateError(text)
 
     def _run_id(self, context: Context) -> str:
-        """Of the plan, too: one that was made anew is not answered by the run of the former one."""
+        """The run id. Its hash of the plan gives each new plan its own run."""
         conf: Any = self.conf or {}
         name = names.object_name(conf["component"], conf["serviceName"])
-        planned = hashlib.sha256(json.dumps(conf, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{context['dag_run'].run_id}__{name}__{conf['environment']}__{planned}"
+        plan_hash = hashlib.sha256(json.dumps(conf, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{context['dag_run'].run_id}__{name}__{conf['environment']}__{plan_hash}"
 
 
 def _row(context: Context, conf: Any, run_id: str, state: str | None) -> Row:
-    def left(task: str, key: str = "return_value") -> Any:
+    def result(task: str, key: str = "return_value") -> Any:
         return context["ti"].xcom_pull(
             task_ids=task, dag_id=DAG_ID, run_id=run_id, key=key, map_indexes=-1
         )
@@ -128,13 +128,13 @@ def _row(context: Context, conf: Any, run_id: str, state: str | None) -> Row:
         text = f"Its environment asks for an approval: run {run_id} waits under Required Actions."
         return Row(name, environment, SKIPPED, text, run_id)
     if state != "success":
-        told = [text for step in _STEPS if (text := left(step, ERROR_KEY))]
-        sentence = str(told[0]) if told else f"Its run ended as {state}; see its tasks' logs."
+        errors = [text for step in _STEPS if (text := result(step, ERROR_KEY))]
+        sentence = str(errors[0]) if errors else f"Its run ended as {state}; see its tasks' logs."
         return Row(name, environment, FAILED, sentence, run_id)
     for step in ("validate", "apply_deployment"):
-        if sentence := left(step, rebuild.SKIPPED):
+        if sentence := result(step, rebuild.SKIPPED):
             return Row(name, environment, SKIPPED, sentence, run_id)
-    if (left("build_image") or {}).get("unchanged"):
+    if (result("build_image") or {}).get("unchanged"):
         return Row(name, environment, UNCHANGED, "The same image was built again.", run_id)
-    digest = (left("push_image") or {}).get("digest")
+    digest = (result("push_image") or {}).get("digest")
     return Row(name, environment, REBUILT, run_id=run_id, digest=digest)

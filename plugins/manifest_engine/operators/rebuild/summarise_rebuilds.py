@@ -1,4 +1,4 @@
-"""Step ``summarise``: what became of every service, as a table; a failure is not hidden."""
+"""Step ``summarise``: shows the outcome of each service as a table, failures first."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class SummariseRebuilds(StepOperator):
-    """Log the table, after all services are done; the run fails if one of them did.
+    """Log the table after all services are done. The run fails if a service failed.
 
     XCom: ``table`` with ``counts`` and ``rows``, failures first.
 
-    :param plan: id of the task that planned.
-    :param rebuild: id of the mapped task.
+    :param plan: id of the task ``plan``.
+    :param rebuild: id of the mapped task ``rebuild``.
     """
 
     def __init__(self, *, plan: str, rebuild: str, **kwargs: Any) -> None:
@@ -32,13 +32,13 @@ class SummariseRebuilds(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises StateError: naming the first service that could not be rebuilt, and how many more.
+        :raises StateError: naming the first failed service and the number of other failed services.
         """
         ti: Any = context["ti"]
         planned = ti.xcom_pull(task_ids=self.plan, key=ROWS)
         if planned is None:
             raise StateError(f"Nothing was planned; see why the task {self.plan} failed.")
-        # One question for all of them.
+        # One request for all mapped tasks.
         done = {_key(row): row for row in ti.xcom_pull(task_ids=[self.rebuild], key=ROW) if row}
         rows = [_ended(rebuild_table.load(row), done.get(_key(row))) for row in planned]
         self.log.info("What became of each service:\n%s", rebuild_table.text(rows))
@@ -55,7 +55,7 @@ def _key(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _ended(planned: Row, done: dict[str, Any] | None) -> Row:
-    """The row with its outcome, and why the service was rebuilt in the first place."""
+    """The row with its outcome, and with the reason for the rebuild if no other sentence is set."""
     if planned.outcome:
         return planned
     if done is None:

@@ -1,4 +1,4 @@
-"""Step ``record_release``: the release becomes an asset event, and the run's result."""
+"""Step ``record_release``: records the release as an asset event and as the run's result."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 RELEASES = Asset(name="datafactory-releases", uri="manifest-engine://releases")
-"""Every release of every service is an event of this asset, with the summary as its extra."""
+"""Each release is an event of this asset, with the summary as ``extra``."""
 
 
 class RecordRelease(StepOperator):
-    """Write down what went live: who asked, when, from which artifact, as which image, where.
+    """Record the live release: who asked, when, and the artifact, the image and the URL.
 
-    XCom: the summary, flat; the asset event carries the same as its extra.
+    XCom: the summary as a flat object, equal to the ``extra`` of the asset event.
 
-    :param release: what ``validate`` planned.
-    :param artifact: what ``download_artifact`` returned.
-    :param push: what ``push_image`` returned.
-    :param deployment: what ``apply_deployment`` returned.
-    :param route: what ``publish_route`` returned.
+    :param release: XCom of ``validate``.
+    :param artifact: XCom of ``download_artifact``.
+    :param push: XCom of ``push_image``.
+    :param deployment: XCom of ``apply_deployment``.
+    :param route: XCom of ``publish_route``.
     """
 
     template_fields: Sequence[str] = ("release", "artifact", "push", "deployment", "route")

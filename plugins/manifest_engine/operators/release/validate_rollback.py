@@ -1,4 +1,4 @@
-"""Step ``validate_rollback``: an earlier release is found in the cluster and planned anew."""
+"""Step ``validate_rollback``: finds an earlier release in the cluster and plans it again."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from manifest_engine.domain.release.rollback import PastRelease, RollbackRequest
 
 PUSH = "push"
-"""XCom key: what ``push_image`` leaves in a deployment."""
+"""XCom key: replaces the XCom of ``push_image``."""
 ARTIFACT = "artifact"
-"""XCom key: what ``download_artifact`` leaves in a deployment."""
+"""XCom key: replaces the XCom of ``download_artifact``."""
 
 
 class ValidateRollback(StepOperator):
-    """Find the release to return to, and see that its image is still there.
+    """Find the release to return to, and check that its image exists.
 
-    XCom: the release, as ``validate`` of a deployment leaves it, with the manifest as it was
-    recorded and the time of this run; ``push`` with the recorded digest and ``artifact`` with the
-    recorded checksum, for the steps that follow.
+    XCom: the release in the format of ``validate``, with the recorded manifest and the time of this
+    run; ``push`` with the recorded digest and ``artifact`` with the recorded checksum, for the
+    later steps.
 
-    :param approval: id of the task that asks for an approval; it is skipped where the environment
-        asks for none.
+    :param approval: id of the task that asks for an approval; skipped when the environment asks for
+        none.
     """
 
     def __init__(self, *, approval: str | None = None, **kwargs: Any) -> None:
@@ -54,10 +54,10 @@ class ValidateRollback(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ManifestError: when there is no such release, listing those that there are, or the
-            name is another service's.
-        :raises NotAllowed: when the environment does not let this person deploy it, or not any
-            more what is recorded of it.
+        :raises ManifestError: when there is no such release, listing the available releases, or
+            when another service has the same object name.
+        :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
+            recorded manifest.
         """
         dag_run = context["dag_run"]
         request = rollback.parse(dag_run.conf or {})
@@ -79,7 +79,7 @@ class ValidateRollback(StepOperator):
             login_server=registry.login_server,
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
-            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+            requested_by=admission.requester(context).name or "unknown",
             rollback=True,
         )
         if registry.api.find(planned.repository, target.digest) is None:
@@ -95,12 +95,12 @@ class ValidateRollback(StepOperator):
 
 
 def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[str, Any]:
-    left = provenance.read(annotation.read_annotations(live).get(annotation.BUILT_FROM))
+    replaced = provenance.read(annotation.read_annotations(live).get(annotation.BUILT_FROM))
     return {
         "digest": target.digest,
         "image": image,
         "builtFrom": target.provenance,
-        "rolledBackFrom": left.dump() if left else None,
+        "rolledBackFrom": replaced.dump() if replaced else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Step ``approve`` of a removal: where the environment says so, a person agrees first."""
+"""Step ``approve`` of a removal: a person approves the removal of the service."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 class ApproveRemoval(AskApproval):
-    """Ask whether the service may go: shown are the live release, its pods and each object.
+    """Ask whether the service may be removed. The question shows the live release, its pods and
+    each object.
 
-    :param removal: what ``validate_removal`` planned.
+    :param removal: XCom of ``validate_removal``.
     """
 
     template_fields: Sequence[str] = ("removal",)
@@ -35,8 +36,8 @@ class ApproveRemoval(AskApproval):
 
     def question(self) -> tuple[str, str]:
         """
-        :raises ManifestError: when the name is another service's.
-        :raises StateError: when the service was deployed after this removal was asked for.
+        :raises ManifestError: when another service has the same object name.
+        :raises StateError: when the service was deployed after the request for this removal.
         """
         from manifest_engine.services.dry_run.cluster import DryRunHook
         from manifest_engine.services.workload.workload import Workload

@@ -1,4 +1,4 @@
-"""The steps of ``remove_service``: the route goes first, then the workload; the image stays."""
+"""The steps of ``remove_service``: remove the route, then the workload. The images stay."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from manifest_engine.services.workload.workload import Workload
 
 REMOVALS = Asset(name="datafactory-removals", uri="manifest-engine://removals")
-"""Every removal of a service is an event of this asset, with the summary as its extra."""
+"""Each removal is an event of this asset, with the summary as ``extra``."""
 END_SECONDS = pod.GRACE_SECONDS + 20.0
-"""Pods have their grace to end; noticing that they shall, and clearing away, takes seconds more."""
+"""The grace period of the pods, and some seconds for kubelet and API server."""
 
 
 class ValidateRemoval(StepOperator):
-    """Insist on the confirmation, and plan what goes.
+    """Check the confirmation, and plan the removal.
 
     XCom: the removal (:class:`manifest_engine.domain.removal.removal.Removal` as JSON).
 
-    :param approval: id of the task that asks for an approval; it is skipped where the environment
-        asks for none.
+    :param approval: id of the task that asks for an approval; skipped when the environment asks for
+        none.
     """
 
     def __init__(self, *, approval: str | None = None, **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ class ValidateRemoval(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises ManifestError: when a field is wrong, saying what to type.
+        :raises ManifestError: when a field is wrong, naming the correct confirmation.
         :raises NotAllowed: when the environment does not let this person remove services.
         """
         dag_run = context["dag_run"]
@@ -62,7 +62,7 @@ class ValidateRemoval(StepOperator):
             environments.load(),
             run_id=dag_run.run_id,
             requested_at=dag_run.run_after,
-            requested_by=getattr(dag_run, "triggering_user_name", None) or "unknown",
+            requested_by=admission.requester(context).name or "unknown",
         )
         admission.require_user(context, "remove", planned.environment_name, planned.environment)
         self.log.info(
@@ -75,12 +75,12 @@ class ValidateRemoval(StepOperator):
 
 
 class _Removing(LeaseStep):
-    """A step that takes objects away while it holds the service's lease.
+    """A step that removes objects while it holds the service's lease.
 
-    XCom: the objects that are gone now, such as ``["HTTPRoute pricing-quotes"]``.
+    XCom: the removed objects, such as ``["HTTPRoute pricing-quotes"]``.
 
-    :param removal: what ``validate_removal`` planned.
-    :param approval: what ``approve`` returned; demanded where the environment asks for it.
+    :param removal: XCom of ``validate_removal``.
+    :param approval: XCom of ``approve``; required if the environment asks for an approval.
     """
 
     template_fields: Sequence[str] = ("removal", "approval")
@@ -92,11 +92,11 @@ class _Removing(LeaseStep):
 
     def run(self, context: Context) -> list[str]:
         """
-        :raises NotAllowed: when the environment does not let this person remove it any more.
-        :raises ManifestError: when the name is another service's.
-        :raises StateError: without the approval that the environment asks for, or when the service
-            was deployed after this removal was asked for.
-        :raises ClusterError: when the cluster refuses.
+        :raises NotAllowed: when the user may no longer remove the service.
+        :raises ManifestError: when another service has the same object name.
+        :raises StateError: when a required approval is missing, or when the service was deployed
+            after the request for this removal.
+        :raises ClusterError: when the cluster refuses a request.
         """
         planned = removal.load(self.removal)
         workload, lease = self.service(planned)
@@ -107,73 +107,73 @@ class _Removing(LeaseStep):
             live = workload.live()
             name_collisions.refuse(planned.component, planned.service_name, live)
             superseded.refuse(planned, live)
-            return self.take_away(planned, workload)
+            return self.remove_objects(planned, workload)
 
-    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
-        """Remove this step's objects; what was removed."""
+    def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:
+        """Remove the objects of this step; returns the removed objects."""
         raise NotImplementedError
 
 
 class RemoveRoute(_Removing):
-    """Take the service's HTTPRoute or Ingress away; the lease is kept for the step that follows."""
+    """Remove the service's HTTPRoute or Ingress. The lease is kept for the next step."""
 
-    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
-        gone = remove_routes(planned, workload, self.log)
-        state = "is public no longer" if gone else "had no route of ours"
+    def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:
+        removed = remove_routes(planned, workload, self.log)
+        state = "is public no longer" if removed else "had no route of ours"
         self.log.info("%s %s", planned.url, state)
-        return gone
+        return removed
 
 
 def remove_routes(planned: Removal, workload: Workload, log: logging.Logger) -> list[str]:
-    """Remove the service's route of either kind; what was removed."""
-    gone = workload.remove([removal.route(planned)])
+    """Remove the service's route of either kind; returns the removed objects."""
+    removed = workload.remove([removal.route(planned)])
     try:
-        gone += workload.remove([removal.other_route(planned)])
+        removed += workload.remove([removal.other_route(planned)])
     except ClusterError as error:
         if error.retryable:
             raise
-        # A cluster without that kind, or a role without it, has no route of it.
+        # The cluster lacks the kind, or the role does not permit it: no release made a route of it.
         log.debug("No route of the other kind: %s", error)
-    return gone
+    return removed
 
 
 class RemoveWorkload(_Removing):
-    """Take Deployment, Service, disruption budget and autoscaler away, wait until the pods have
-    ended, and give the lease back.
+    """Remove Deployment, Service, PodDisruptionBudget and autoscaler, wait for the end of the pods,
+    and release the lease.
     """
 
-    def take_away(self, planned: Removal, workload: Workload) -> list[str]:
+    def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:
         """
-        :raises ClusterError: when pods do not end; no retry can mend that, and what was removed
-            stays so.
+        :raises ClusterError: when pods do not end. The error is final: the objects are already
+            removed.
         """
         from manifest_engine.hooks.kubernetes import pod_ends
 
-        gone = workload.remove(removal.workload(planned))
-        if not gone:
+        removed = workload.remove(removal.workload(planned))
+        if not removed:
             self.log.info("%s had no objects of ours", planned.name)
         begin = time.monotonic()
-        left = pod_ends.wait_for_deletion(
+        remaining = pod_ends.wait_for_deletion(
             workload.hook,
             workload.namespace,
             label.label_selector(removal.pod_labels(planned)),
             seconds=END_SECONDS,
             log=self.log,
         )
-        if left:
-            raise ClusterError(removal.pods_still_running(planned, left, END_SECONDS))
+        if remaining:
+            raise ClusterError(removal.pods_still_running(planned, remaining, END_SECONDS))
         self.log.info("No pod is left after %.1f s", time.monotonic() - begin)
         if self._lease is not None:
             self._lease.release()
-        return gone
+        return removed
 
 
 class RecordRemoval(StepOperator):
-    """Write down what went: the summary as XCom, and as the extra of an asset event.
+    """Record the removal: the summary as XCom, and as ``extra`` of an asset event.
 
-    :param removal: what ``validate_removal`` planned.
-    :param route: what ``remove_route`` returned.
-    :param workload: what ``remove_workload`` returned.
+    :param removal: XCom of ``validate_removal``.
+    :param route: XCom of ``remove_route``.
+    :param workload: XCom of ``remove_workload``.
     """
 
     template_fields: Sequence[str] = ("removal", "route", "workload")
@@ -187,20 +187,20 @@ class RecordRemoval(StepOperator):
     def run(self, context: Context) -> dict[str, Any]:
         """Summarise and record."""
         planned = removal.load(self.removal)
-        gone = [*(self.route or []), *(self.workload or [])]
+        removed = [*(self.route or []), *(self.workload or [])]
         summary = {
             "component": planned.component,
             "serviceName": planned.service_name,
             "environment": planned.environment_name,
-            "removed": gone,
+            "removed": removed,
             "runId": planned.run_id,
             "requestedBy": planned.requested_by,
             "requestedAt": planned.requested_at.isoformat(),
         }
         context["outlet_events"][REMOVALS].extra = summary
         where = f"{planned.name} in {planned.environment_name}"
-        if gone:
-            self.log.info("%s is removed: %s; its images stay", where, ", ".join(gone))
+        if removed:
+            self.log.info("%s is removed: %s; its images stay", where, ", ".join(removed))
         else:
             self.log.info("%s: nothing was there, so nothing had to be removed", where)
         return summary

@@ -1,4 +1,4 @@
-"""Step ``publish_route``: the service becomes public, and its URL is called for real."""
+"""Step ``publish_route``: makes the service public and calls its URL."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from manifest_engine.services.workload.workload import Workload
 
 SETTLE_SECONDS = 3.0
-"""How long a gateway may serve a route that is gone."""
+"""How long a gateway may serve a removed route."""
 
 Json = dict[str, Any]
 
 
 class PublishRoute(LeaseStep):
-    """Refuse a path that others own, apply the route, wait until it is accepted, call the URL.
+    """Refuse a path that another object owns, apply the route, wait for acceptance, call the URL.
 
-    A failure that no retry can mend puts route and workload back as they were before the run. So
-    does a wrong answer of the public URL where an earlier release could answer instead: its users
-    must not wait for retries.
+    A final failure restores the route and the workload of the time before the run. A wrong answer
+    of the public URL also restores them without retries if an earlier release exists, because its
+    users get wrong answers meanwhile.
 
     XCom: ``url``, ``status``, ``seconds``.
 
-    :param release: what ``validate`` planned.
+    :param release: XCom of ``validate``.
     """
 
     template_fields: Sequence[str] = ("release",)
@@ -56,9 +56,9 @@ class PublishRoute(LeaseStep):
     def run(self, context: Context) -> dict[str, Any]:
         """Publish and verify.
 
-        :raises RouteConflict: naming who owns the path, or what the public URL answers instead,
-            and what was put back.
-        :raises StateError: when another run has the lease, or has taken it meanwhile.
+        :raises RouteConflict: naming the owner of the path or the wrong answer, and what was
+            restored.
+        :raises StateError: when another run holds the lease, or acquires the lease meanwhile.
         """
         release = releases.load(self.release)
         workload, lease = self.service(release)
@@ -76,7 +76,7 @@ class PublishRoute(LeaseStep):
 
 
 class _Publication:
-    """One try to publish a release, and to take it back."""
+    """One attempt to publish a release, with its rollback."""
 
     def __init__(
         self, release: Release, workload: Workload, lease: ServiceLease, log: logging.Logger
@@ -86,7 +86,7 @@ class _Publication:
         self._hook = workload.hook
         self._lease = lease
         self._log = log
-        self._wanted = routes.route(release)
+        self._desired = routes.route(release)
         self._change: RouteChange | None = None
 
     def run(self, *, last_try: bool) -> dict[str, Any]:
@@ -95,11 +95,11 @@ class _Publication:
         try:
             status = self._publish()
         except StateError:
-            raise  # all that is live may be another run's
+            raise  # the live objects may belong to another run
         except Cancelled as error:
             raise Cancelled(f"{error} {self._put_back(settle_seconds=0)}".rstrip()) from error
         except ManifestEngineError as error:
-            if error.retryable and not last_try and not self._hurts(error):
+            if error.retryable and not last_try and not self._breaks_live_service(error):
                 raise
             raise type(error)(f"{error} {self._put_back()}".rstrip(), retryable=False) from error
         except Exception:
@@ -119,28 +119,28 @@ class _Publication:
 
         release, hook, log = self._release, self._hook, self._log
         force = release.environment.cluster.force_conflicts
-        live = refuse_taken(hook, self._wanted, release.route_path, log)
-        change = self._change = RouteChange(hook, self._wanted, live, force=force, log=log)
+        live = refuse_taken(hook, self._desired, release.route_path, log)
+        change = self._change = RouteChange(hook, self._desired, live, force=force, log=log)
         applied = change.begin()
-        if self._wanted["kind"] == "HTTPRoute":
+        if self._desired["kind"] == "HTTPRoute":
             self._await_acceptance(applied, is_new=not live)
         status = await_answer(hook, release, log, self._lease.renew)
         if change.switch():
-            # Until now the former route may have answered in the new one's place.
+            # The former route may have sent the first answer.
             time.sleep(SETTLE_SECONDS)
             await_answer(hook, release, log, self._lease.renew)
         change.finish()
         return status
 
-    def _hurts(self, error: ManifestEngineError) -> bool:
-        """Whether users get wrong answers where an earlier release would give right ones."""
+    def _breaks_live_service(self, error: ManifestEngineError) -> bool:
+        """Whether users of an earlier release get wrong answers."""
         earlier = annotation.FIRST not in annotation.read_annotations(self._workload.live())
         return earlier and isinstance(error, UnexpectedAnswer)
 
     def _put_back(self, **how: float) -> str:
-        """Route first, then workload; what was done, as a sentence.
+        """Restore the route, then the workload; returns a sentence for the user.
 
-        A problem is told beside the error that led here, not in its place.
+        A problem is returned, not raised, so that it does not hide the first error.
         """
         try:
             self._lease.hold()
@@ -168,11 +168,11 @@ class _Publication:
         except RouteConflict as error:
             if error.retryable or not is_new:
                 raise
-            # Two services asked for the path at once. Left there, this one's route would take
-            # over silently on the day when the other one's goes.
+            # Two services requested the path at once. If this route stayed, it would take over
+            # silently when the other route is removed.
             lease.hold()
             if self._change:
                 self._change.give_up()
-            # Says who was quicker.
-            route_claims.refuse_taken(hook, self._wanted, release.route_path, self._log)
+            # Raises an error that names the owner.
+            route_claims.refuse_taken(hook, self._desired, release.route_path, self._log)
             raise

@@ -1,10 +1,11 @@
-"""Runs inside the new image, beside the service: asks it over localhost and writes the verdict.
+"""Runs inside the new image, beside the service: calls the service and writes the verdict.
 
-To its log, which can be read at once, and as its termination message, which the pod's status shows
-up to a second later and keeps.
+The verdict goes to the log, which can be read at once, and to the termination message, which the
+pod's status shows up to a second later and keeps.
 
-Read as text and run by ``python3 -c``, so it uses the standard library alone, and no syntax newer
-than Python 3.6. Its one argument is JSON; see :func:`manifest_engine.domain.smoke.pod.smoke_pod`.
+``python3 -c`` runs the text of this file in any image, so the file uses the standard library alone
+and no syntax newer than Python 3.6. The one argument is JSON; see
+:func:`manifest_engine.domain.smoke.pod.smoke_pod`.
 """
 
 import http.client
@@ -16,18 +17,18 @@ from typing import Any
 
 PAUSE_SECONDS = 0.05
 ANSWERED_PAUSE_SECONDS = 0.5
-"""Once it answers, though wrongly: its log is for people to read."""
+"""Longer pause after a wrong answer, which keeps the service's log readable."""
 SETTLE_SECONDS = 5.0
-"""A wrong answer may still become right for so long; `not yet` answers have the whole time."""
+"""How long a wrong answer may become right; a `not yet` answer has the whole timeout."""
 NOT_YET = (429, 502, 503, 504)
 BODY_MAX = 1 << 20
-"""As much as ``hooks.route.public_url`` reads: both look for the same text."""
+"""The limit of ``hooks.route.public_url``: both search the same part of the body."""
 EXCERPT_MAX = 300
-"""Characters; each may take six bytes as JSON, and a termination message holds 4096 in all."""
+"""Characters; a character takes up to six bytes as JSON, and a termination message 4096 bytes."""
 
 
 def ask(port: int, path: str) -> Any:
-    """Status and body of one GET; raises OSError or HTTPException when there is no answer."""
+    """Status and body of one GET; raises OSError or HTTPException without an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path, headers={"User-Agent": "manifest-engine-smoke-test"})
@@ -38,7 +39,7 @@ def ask(port: int, path: str) -> Any:
 
 
 def judge(wanted: Any, status: int, body: str) -> str:
-    """What is wrong with the answer, empty if nothing."""
+    """The problem of the answer; empty if there is none."""
     if status != wanted["expectStatus"]:
         return f"answered {status} instead of {wanted['expectStatus']}"
     text = wanted.get("expectBody")
@@ -48,7 +49,7 @@ def judge(wanted: Any, status: int, body: str) -> str:
 
 
 def probe(wanted: Any) -> Any:
-    """Ask until the answer is right, or time is over, or a wrong answer stays."""
+    """Call the service until the answer is right, a wrong answer stays, or the timeout ends."""
     begin = time.monotonic()
     first_wrong = None
     status, body, problem = None, "", f"got no answer on port {wanted['port']}"

@@ -1,7 +1,7 @@
-"""The smoke test's pod: started, watched and judged, by Airflow's own pod operator.
+"""Runs the pod of the smoke test by Airflow's KubernetesPodOperator.
 
-The one module that imports it: that takes most of a second and 80 MiB, which no parse of a DAG file
-and no other step shall pay.
+Only this module imports KubernetesPodOperator: the import takes most of a second and 80 MiB, which
+the parse of a DAG file and other steps must not pay.
 """
 
 from __future__ import annotations
@@ -35,20 +35,19 @@ PROBER_SCRIPT = Path(__file__).with_name("prober.py")
 
 
 class _AwaitedPods(PodManager):
-    """The pod operator's helper, where the operator itself has seen the pod's end."""
+    """A pod manager that does not wait: :class:`SmokePodOperator` watches the pod itself."""
 
     def await_pod_completion(self, pod: V1Pod, *_args: Any, **_kwargs: Any) -> V1Pod:
         return pod
 
 
 class SmokePodOperator(KubernetesPodOperator):
-    """Start the image as the Deployment would, ask it over localhost, and bind a verdict to it.
+    """Start the image as the Deployment does, call the service over localhost, return a verdict.
 
-    The prober's verdict is read from its log as soon as it stands there, or from its termination
-    message. The pod is watched rather than polled, and gone afterwards, whatever happened.
+    The pod is watched, not polled, and always deleted at the end.
 
-    :param release: what ``validate`` planned.
-    :param push: what ``push_image`` returned; ``digest`` is used.
+    :param release: XCom of ``validate``.
+    :param push: XCom of ``push_image``; ``digest`` is used.
     """
 
     def __init__(self, *, release: Any, push: Any, **kwargs: Any) -> None:
@@ -56,7 +55,7 @@ class SmokePodOperator(KubernetesPodOperator):
             base_container_name=smoke_pod.PROBER,
             get_logs=False,
             log_events_on_startup=False,
-            durable=False,  # an earlier try's pod is swept, never taken over
+            durable=False,  # pods of earlier tries are deleted, never reused
             termination_message_policy="FallbackToLogsOnError",
             termination_grace_period=1,
             **kwargs,
@@ -73,7 +72,7 @@ class SmokePodOperator(KubernetesPodOperator):
 
     @cached_property
     def pod_manager(self) -> PodManager:
-        """The pod operator's helper."""
+        """The pod manager of the pod operator."""
         return _AwaitedPods(kube_client=self.client, callbacks=self.callbacks)
 
     @cached_property
@@ -85,11 +84,9 @@ class SmokePodOperator(KubernetesPodOperator):
         return releases.pushed_digest(self.push)
 
     def test(self, context: Context) -> dict[str, Any]:
-        """Run the pod and judge.
+        """Run the pod and return the verdict as JSON.
 
-        :return: the verdict as JSON.
-        :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
-            log lines.
+        :raises SmokeTestFailed: naming the request, the answer, and the service's last log lines.
         """
         release = self._planned
         namespace = release.environment.cluster.namespace
@@ -108,7 +105,7 @@ class SmokePodOperator(KubernetesPodOperator):
     def build_pod_request_obj(
         self, context: Context | None = None, *, dry_run: bool = False
     ) -> V1Pod:
-        """The pod of ``domain.smoke.pod`` with the labels that the pod operator gives."""
+        """The pod of ``domain.smoke.pod`` with the labels of the pod operator."""
         release = self._planned
         self.name = f"{release.name[:45].rstrip('-')}-smoke"
         self.namespace = release.environment.cluster.namespace
@@ -118,21 +115,21 @@ class SmokePodOperator(KubernetesPodOperator):
         return super().build_pod_request_obj(context, dry_run=dry_run)
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Sweep what is left of earlier tries, then create the pod.
+        """Delete the pods of earlier tries, then create the pod.
 
-        :raises Cancelled: when the task was ended meanwhile; :meth:`cleanup` follows.
+        :raises Cancelled: when the task was cancelled; :meth:`cleanup` follows.
         """
         self._sweep(pod_request_obj)
         self._refuse_killed()
-        wanted = self.hook.api_client.sanitize_for_serialization(pod_request_obj)
-        self.pod = pod_request_obj  # from before it is there: an answer may be lost
-        made = self.hook.create(wanted)
+        body = self.hook.api_client.sanitize_for_serialization(pod_request_obj)
+        self.pod = pod_request_obj  # set first: the answer to the request may be lost
+        made = self.hook.create(body)
         self._refuse_killed()
-        self.log.info("Pod %s is made", made["metadata"]["name"])
+        self.log.info("Pod %s is created", made["metadata"]["name"])
         return pod_request_obj
 
     def on_kill(self) -> None:
-        """Take the pod away, or keep it from being made."""
+        """Delete the pod, or prevent its creation."""
         self._killed = True
         self._delete()
 
@@ -141,11 +138,11 @@ class SmokePodOperator(KubernetesPodOperator):
             raise Cancelled("The task was cancelled.")
 
     def find_pod(self, *_args: Any, **_kwargs: Any) -> V1Pod | None:
-        """Our own pod: no other one is ever looked for."""
+        """The pod of this try. Other pods are never reused."""
         return self.pod
 
     def await_pod_start(self, pod: V1Pod) -> None:
-        """Nothing: one watch sees the start and the end."""
+        """Does nothing: one watch covers start and end."""
 
     def await_pod_completion(self, pod: V1Pod) -> None:
         """Watch the pod until there is a verdict."""
@@ -155,17 +152,17 @@ class SmokePodOperator(KubernetesPodOperator):
         self._found = self._watch.verdict()
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:
-        """Nothing: the pod operator would read the pod to know, and it is of no matter here."""
+        """False, without a request: Istio does not matter here."""
         return False
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, **_kwargs: Any) -> None:
-        """Show the service's log and take the pod away; the verdict alone judges."""
+        """Log the service's last lines and delete the pod. Only the verdict decides the result."""
         try:
             if self._watch and not self._killed:
                 log = self._watch.service_log() or "(no output)"
                 self.log.info("The service's log ends:\n%s", log)
         finally:
-            self._delete()  # also after on_kill: that may have come just before the pod
+            self._delete()  # also after on_kill, which may run just before the creation
 
     def _delete(self) -> None:
         if self.pod is None:
@@ -173,25 +170,25 @@ class SmokePodOperator(KubernetesPodOperator):
         name, namespace = self.pod.metadata.name, self.pod.metadata.namespace
         try:
             self.hook.delete("v1", "Pod", name, namespace, grace=0)
-        except Exception as error:  # the pod has a deadline of its own, and the next try sweeps
+        except Exception as error:  # the pod has its own deadline, and the next try deletes it
             self.log.warning("Pod %s could not be deleted: %s", name, error)
 
-    def _sweep(self, wanted: V1Pod) -> None:
-        """Delete this service's smoke pods of earlier tries of this task, and forgotten ones."""
-        mine = wanted.metadata.labels
+    def _sweep(self, planned: V1Pod) -> None:
+        """Delete the service's smoke pods of earlier tries, and expired ones of other runs."""
+        own_labels = planned.metadata.labels
         selector = label.label_selector({label.SMOKE_TEST_OF: self._planned.name})
-        for pod in self.hook.find("v1", "Pod", wanted.metadata.namespace, labels=selector):
+        for pod in self.hook.find("v1", "Pod", planned.metadata.namespace, labels=selector):
             metadata = pod["metadata"]
             labels = metadata.get("labels") or {}
             same_task = all(
-                labels.get(key) == mine.get(key) for key in ("dag_id", "task_id", "run_id")
+                labels.get(key) == own_labels.get(key) for key in ("dag_id", "task_id", "run_id")
             )
             if same_task or smoke_outcome.is_over(pod, datetime.now(UTC)):
-                self.log.info("Sweeping pod %s, left over by an earlier try", metadata["name"])
+                self.log.info("Deleting pod %s of an earlier try", metadata["name"])
                 self.hook.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
 
     def _verdict(self) -> Verdict:
-        """A good one on this image in this run, or SmokeTestFailed."""
+        """The verdict on this image in this run; raises SmokeTestFailed for a bad verdict."""
         if self._watch is None or self._found is None:
             raise smoke_outcome.pod_deleted("of the smoke test")
         found = smoke_outcome.judge(self._found, self._watch.service_log())

@@ -1,4 +1,4 @@
-"""Step ``smoke_test``: the pushed image runs in a pod of the target namespace and must answer."""
+"""Step ``smoke_test``: runs the pushed image in a pod of the target namespace and calls it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class SmokeTest(StepOperator):
-    """Run the image in a pod as the Deployment would, and bind what it answers to its digest.
+    """Run the image in a pod as the Deployment does, and record the answer for the image's digest.
 
     XCom: :class:`manifest_engine.domain.smoke.verdict.Verdict` as JSON.
 
-    :param release: what ``validate`` planned.
-    :param push: what ``push_image`` returned; ``digest`` is used.
-    :param approval: what ``approve`` returned; demanded where the environment asks for it, before
-        anything of the image runs there.
+    :param release: XCom of ``validate``.
+    :param push: XCom of ``push_image``; ``digest`` is used.
+    :param approval: XCom of ``approve``; required before the pod starts if the environment asks for
+        an approval.
     """
 
     template_fields: Sequence[str] = ("release", "push", "approval")
@@ -39,10 +39,9 @@ class SmokeTest(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises StateError: without the approval that the environment asks for.
-        :raises SmokeTestFailed: saying what was asked, what was answered, and the service's last
-            log lines.
-        :raises Cancelled: when the task was ended before its pod was made.
+        :raises StateError: when a required approval is missing.
+        :raises SmokeTestFailed: naming the request, the answer, and the service's last log lines.
+        :raises Cancelled: when the task was cancelled before its pod was created.
         """
         from manifest_engine.operators.smoke.smoke_pod_operator import SmokePodOperator
 
@@ -54,7 +53,7 @@ class SmokeTest(StepOperator):
         return self._pod.test(context)
 
     def on_kill(self) -> None:
-        """Take the pod away, or keep it from being made."""
+        """Delete the pod, or prevent its creation."""
         self._killed = True
         if self._pod is not None:
             self._pod.on_kill()

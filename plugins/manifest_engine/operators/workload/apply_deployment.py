@@ -1,4 +1,4 @@
-"""Step ``apply_deployment``: the release's objects go into the cluster and roll out, or back."""
+"""Step ``apply_deployment``: applies the release's objects and rolls a failed release back."""
 
 from __future__ import annotations
 
@@ -28,25 +28,24 @@ if TYPE_CHECKING:
     from manifest_engine.services.workload.workload import Workload
 
 WATCH_SECONDS = 15.0
-"""Most rollouts are done by then; a deferral and its return cost 2 to 3 s."""
+"""Most rollouts end earlier. A deferral costs 2 to 3 s."""
 
 
 class ApplyDeployment(LeaseStep):
-    """Apply Deployment, Service and what belongs to them, and follow the rollout to its end.
+    """Apply Deployment, Service and their related objects, and follow the rollout to its end.
 
-    Server-side apply: the same release again changes nothing, and takes nothing back. If new pods
-    do not become available, the last good release is applied again, whole, and the step fails with
-    the reason.
+    Applying the same release again changes nothing. If the new pods do not become available, the
+    step applies the objects of the last good release again and fails with the reason.
 
     XCom: ``deployment``, ``generation``, ``changed``, ``replicas``, ``seconds``.
 
-    :param release: what ``validate`` planned.
-    :param artifact: what ``download_artifact`` returned.
-    :param push: what ``push_image`` returned; ``digest`` is applied.
-    :param verdict: what ``smoke_test`` returned; demanded, for this digest and this run.
-    :param approval: what ``approve`` returned; demanded likewise where the environment asks for it.
-    :param build: what ``build_image`` returned; what the image was built from is noted. Where a
-        rebuild has made the image that is live, nothing else is done.
+    :param release: XCom of ``validate``.
+    :param artifact: XCom of ``download_artifact``.
+    :param push: XCom of ``push_image``; ``digest`` is applied.
+    :param verdict: XCom of ``smoke_test``; required, for this digest and this run.
+    :param approval: XCom of ``approve``; required if the environment asks for an approval.
+    :param build: XCom of ``build_image``; its provenance is recorded. If a rebuild produced the
+        live image again, nothing else is done.
     """
 
     template_fields: Sequence[str] = ("release", "artifact", "push", "verdict", "approval", "build")
@@ -71,15 +70,16 @@ class ApplyDeployment(LeaseStep):
         self.build = build
 
     def run(self, context: Context) -> dict[str, Any]:
-        """Apply and follow.
+        """Apply the objects and follow the rollout.
 
-        :raises NotAllowed: when the environment does not let this person deploy this any more.
-        :raises StateError: without a verdict or an approval, or when a later release is live.
+        :raises NotAllowed: when the environment no longer permits this deployment.
+        :raises StateError: without a verdict or a required approval, or when a later release is
+            live.
         :raises ClusterError: when the cluster refuses an object.
-        :raises RolloutFailed: after the roll back, saying why it did not come up.
+        :raises RolloutFailed: after the rollback, with the reason of the failure.
         """
         release = releases.load(self.release)
-        wanted = [] if self._unchanged else self._objects(release)
+        desired = [] if self._unchanged else self._objects(release)
         workload, lease = self.service(release)
         self.acquire(lease, release)
         with released_on_failure(lease):
@@ -95,9 +95,9 @@ class ApplyDeployment(LeaseStep):
             rebuild_gate.require_live(context, release, live)
             superseded.refuse(release, live)
             if self._unchanged:
-                noted = provenance.annotation_value(self.build["builtFrom"])
-                return rebuild_gate.record_unchanged(workload, lease, noted, live or {})
-            objects = history.carry_over(wanted, live)
+                built_from = provenance.annotation_value(self.build["builtFrom"])
+                return rebuild_gate.record_unchanged(workload, lease, built_from, live or {})
+            objects = history.carry_over(desired, live)
             with failed_rollout.roll_back_when_cancelled(workload, release.run_id):
                 deployment = failed_rollout.apply_or_roll_back(workload, objects, live)
                 changed = history.has_changed(live, deployment)
@@ -123,11 +123,12 @@ class ApplyDeployment(LeaseStep):
     def execute_complete(
         self, context: Context, event: dict[str, Any], begun: dict[str, Any]
     ) -> dict[str, Any]:
-        """After the wait for the rollout in the triggerer: judge anew.
+        """Judge the rollout after the wait in the triggerer.
 
-        :raises StateError: when another run has taken the lease meanwhile, or another release is
-            live; nothing is rolled back then.
-        :raises RolloutFailed: as :meth:`run`.
+        :param begun: state that :meth:`run` stored for this method.
+        :raises StateError: when another run holds the lease or another release is live; nothing is
+            rolled back then.
+        :raises RolloutFailed: as in :meth:`run`.
         """
         with report_failure(context, self.log):
             release = releases.load(self.release)
@@ -145,7 +146,7 @@ class ApplyDeployment(LeaseStep):
 
     @property
     def _unchanged(self) -> bool:
-        """Whether a rebuild has made the image that is live: nothing is rolled out, or judged."""
+        """Whether a rebuild produced the live image again, so that nothing is rolled out."""
         return bool((self.build or {}).get("unchanged"))
 
     def _objects(self, release: Release) -> list[dict[str, Any]]:

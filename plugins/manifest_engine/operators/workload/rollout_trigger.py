@@ -1,4 +1,4 @@
-"""Waits in the triggerer for a rollout that takes long."""
+"""Waits in the triggerer for a slow rollout."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class RolloutTrigger(ClusterTrigger):
-    """Fires when the rollout of the Deployment of that name is done or has failed.
+    """Fires when the rollout of a Deployment is done or has failed; renews the lease meanwhile.
 
-    :param generation: the one that was applied.
-    :param release_hash: of the release that was applied.
-    :param run_id: in whose name the service's lease is renewed meanwhile.
-    :param requested_by: who is shown as the lease's holder.
-    :param force: take over fields that another manager owns, should the release be taken back.
+    :param generation: generation of the Deployment after the apply.
+    :param release_hash: hash of the applied release.
+    :param run_id: run that holds the lease.
+    :param requested_by: user that the lease shows beside the run.
+    :param force: take over fields that another manager owns, in a rollback.
     """
 
     longest_pause_seconds = 6.0
-    """A look costs three requests, and who waits for minutes can wait for seconds."""
+    """One check costs three requests."""
 
     def __init__(
         self,
@@ -57,21 +57,21 @@ class RolloutTrigger(ClusterTrigger):
         }
 
     def settled(self, hook: ClusterHook) -> bool:
-        """Renew the lease, and whether the rollout goes on no longer."""
+        """Renew the lease, and check whether the rollout has ended."""
         workload, lease = self._service = self._service or self._open(hook)
         try:
             lease.renew()
             status = workload.rollout.look(self.generation, self.release_hash)
         except StateError as error:
             self.log.warning("%s", error)
-            return True  # the task finds out the same, and fails with it
+            return True  # the task reads the same state and raises the error
         return not isinstance(status, Waiting)
 
     async def on_kill(self) -> None:
-        """The run was cancelled while it waited: take the rollout back and let others go on.
+        """Roll the rollout back and release the lease after the run was cancelled.
 
-        Airflow (3.3.2) cancels this as well, once a second for as long as it lasts, and where it
-        has just been started the Connection alone takes longer than that.
+        Airflow 3.3.2 also cancels this method, once a second until the method ends. In a triggerer
+        that has just started, loading the Connection alone takes longer than a second.
         """
         ending = asyncio.create_task(self._end())
         while not ending.done():
@@ -80,7 +80,7 @@ class RolloutTrigger(ClusterTrigger):
 
     async def _end(self) -> None:
         service = self._service or self._open(await self.hook())
-        await asyncio.to_thread(self._take_back, *service)
+        await asyncio.to_thread(self._cancel, *service)
 
     def _open(self, hook: ClusterHook) -> tuple[Workload, ServiceLease]:
         from manifest_engine.services.lease.service_lease import ServiceLease
@@ -92,7 +92,7 @@ class RolloutTrigger(ClusterTrigger):
         )
         return Workload(*where, force=self.force, log=self.log), lease
 
-    def _take_back(self, workload: Workload, lease: ServiceLease) -> None:
+    def _cancel(self, workload: Workload, lease: ServiceLease) -> None:
         try:
             self.log.info("The task was cancelled. %s", workload.cancel(self.run_id))
         except ClusterError as error:

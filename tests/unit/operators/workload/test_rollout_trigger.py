@@ -22,7 +22,7 @@ class Ending(RolloutTrigger):
         await asyncio.sleep(0.2)
         return object()
 
-    def _take_back(self, workload, lease):
+    def _cancel(self, workload, lease):
         self.ended = lease.run_id == "run"
 
 
