@@ -1,4 +1,4 @@
-"""``deploy_service``: one run is one deployment, from the artifact to a URL that answers."""
+"""``deploy_service``: one run deploys one service, from the artifact to a verified URL."""
 
 from __future__ import annotations
 
@@ -20,25 +20,33 @@ from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 GUIDE = """
 ### Deploy a service
 
-The service's ZIP in Artifactory becomes an image in the registry and runs behind
-`/datafactory/{component}/{serviceName}`.
+Builds an image from the service's ZIP in Artifactory, pushes the image to the registry, and runs
+the image behind `/datafactory/{component}/{serviceName}`.
 
-**Fill in** component, service name, version and environment; all else has a default. The ZIP is
-looked for at `{repository}/{component}/{serviceName}/{version}/{serviceName}-{version}.zip` unless
-*Artifact* names another one. It is built with its own `scripts/Dockerfile`, or with the standard
-one if it has none.
+**Fill in** component, service name, version and environment. All other fields have a default. The
+ZIP is expected at
+`{repository}/{component}/{serviceName}/{version}/{serviceName}-{version}.zip` unless *Artifact*
+names another path. The build uses `scripts/Dockerfile` in the ZIP, or else the standard Dockerfile.
 
-***Dry run*** compares with what is live, shows the difference in `validate`'s log, and stops there.
+***Dry run*** compares the manifest with the live release, shows the difference in the log of
+`validate`, and stops.
 
-**What happens**: `validate` plans the release, `download_artifact` fetches and checks the ZIP,
-`build_image` and `push_image` make the image, `approve` waits for a person where the environment
-asks for that (under *Required Actions*; nothing of the image runs there before), `smoke_test`
-starts it in a pod and calls it, `apply_deployment` rolls it out without taking the running version
-away, `publish_route` makes it public and calls the URL, `record_release` writes it down, and
-`describe_image` attaches the image's bill of materials to it in the registry.
+| Task | Work |
+|---|---|
+| `validate` | checks the manifest and plans the release |
+| `download_artifact` | downloads and checks the ZIP |
+| `build_image`, `push_image` | build the image and push it to the registry |
+| `approve` | waits for a person, if the environment asks for an approval (see *Required Actions*) |
+| `smoke_test` | starts the image in a pod and calls the service |
+| `apply_deployment` | rolls the release out; the old pods serve until the new pods are ready |
+| `publish_route` | makes the service public and calls its URL |
+| `record_release` | records the release |
+| `describe_image` | attaches a bill of materials to the image in the registry |
 
-**When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
-`error`). What ran before goes on running.
+The image does not run in the environment before the approval.
+
+**If a task fails**, the last line of its log says why and what to do (also in its XCom `error`).
+The version that ran before keeps running.
 """
 
 ENVIRONMENTS = environments.load()
@@ -46,7 +54,7 @@ ENVIRONMENTS = environments.load()
 with DAG(
     dag_id="deploy_service",
     dag_display_name="Deploy a service",
-    description="A service's ZIP in Artifactory becomes a running, reachable service on AKS",
+    description="Deploys a service from its ZIP in Artifactory to AKS and checks its URL",
     doc_md=GUIDE,
     params=dag_settings.params(form.form_fields(ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
@@ -58,7 +66,7 @@ with DAG(
         task_id="build_image",
         release=release,
         artifact=download.output,
-        unchanged="apply_deployment",  # a rebuild that has changed nothing is noted there
+        unchanged="apply_deployment",  # records a rebuild that changed nothing
         **dag_settings.HEAVY,
     )
     push = PushImage(
@@ -74,7 +82,7 @@ with DAG(
         release=release,
         push=push.output,
         approval=approve.output,
-        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        trigger_rule="none_failed",  # approve may be skipped
         **dag_settings.HEAVY,
     )
     deploy = ApplyDeployment(
@@ -96,7 +104,7 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    # Last, few at a time and nice, so that it takes little from any service's way to its URL.
+    # Last, few at a time and with a low priority: other services reach their URL first.
     describe = DescribeImage(
         task_id="describe_image",
         release=release,

@@ -1,4 +1,4 @@
-"""``rebuild_services``: every night, what runs is built again where its base image has moved."""
+"""``rebuild_services``: rebuilds services each night whose base image has changed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from manifest_engine.operators.rebuild.summarise_rebuilds import SummariseRebuil
 GUIDE = """
 ### Rebuild services
 
-What is deployed is found in the clusters themselves. A service is rebuilt from its recorded
-manifest and its stored artifact when a base image, the standard Dockerfile or a build argument has
-changed since its image was built; for all others nothing is built, pushed or rolled out. Each
-rebuild is a run of `deploy_service` with all its checks: smoke test, rollout without an outage,
-roll back.
+Reads the deployed services from the clusters. A service is rebuilt from its recorded manifest and
+its stored artifact if a base image, the standard Dockerfile or a build argument has changed since
+the build of its image. For all other services, nothing is built, pushed or rolled out. Each rebuild
+is a run of `deploy_service` with the same smoke test, rollout and rollback.
 
-**Every night** all environments; **by hand** one environment, component or service. ***Force***
-builds without cache, so that packages whose version is not pinned move.
+**Each night** the run covers all environments. **By hand** you can select an environment, a
+component or a service. ***Force*** builds without the cache, so that packages without a pinned
+version are updated.
 
-What a person deploys, rolls back or removes meanwhile stays. An approval is asked for where an
-environment wants one, and not waited for. **The end is a table** in the log of
-`summarise` (XCom `table`): rebuilt, unchanged, failed with the reason, skipped. One that fails
-never stops the others; the run is red after all have been done.
+A service that a person deploys, rolls back or removes meanwhile is left alone. If an environment
+asks for an approval, the rebuild asks and the nightly run does not wait for the answer.
+
+**The result is a table** in the log of `summarise` (XCom `table`): rebuilt, unchanged, failed with
+the reason, or skipped. A failed service does not stop other services; the run fails after all
+services are done.
 """
 
 SETTINGS = environments.rebuilds()
@@ -35,7 +37,7 @@ SETTINGS = environments.rebuilds()
 with DAG(
     dag_id="rebuild_services",
     dag_display_name="Rebuild services",
-    description="What runs is built again where its base image or Dockerfile has changed",
+    description="Rebuilds services whose base image, Dockerfile or build argument has changed",
     doc_md=GUIDE,
     schedule=CronTriggerTimetable(SETTINGS.cron, timezone=SETTINGS.timezone),
     catchup=False,

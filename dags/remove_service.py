@@ -1,4 +1,4 @@
-"""``remove_service``: a service leaves an environment, route first; its images stay."""
+"""``remove_service``: removes a service from an environment, route first. The images stay."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from manifest_engine.operators.removal.remove_service import (
 GUIDE = """
 ### Remove a service
 
-Takes a service out of one environment: first its public route, so that nobody is sent to pods that
-go, then Deployment, Service, PodDisruptionBudget and autoscaler; it ends when the pods have ended.
-Objects that a release did not make are left alone, and **images stay in the registry**: deploy the
-version again to bring it back.
+Removes a service from one environment: first the public route, so that no request goes to ending
+pods, then Deployment, Service, PodDisruptionBudget and autoscaler. The run ends when the pods have
+ended. Objects that no release created are left alone. **Images stay in the registry**: deploy the
+version again to restore the service.
 
 **Fill in** component, service name and environment, and **type `{component}-{serviceName}` into
-*Confirm***. Removing what is not there is fine.
+*Confirm***. The removal of a service that is not deployed succeeds.
 
-Where the environment asks for an approval, `approve` waits for a person (under *Required Actions*)
-before anything goes. A deployment of the same service that goes on is waited for. If the service
-was deployed after the removal was asked for, the removal is refused.
+If the environment asks for an approval, `approve` waits for a person (see *Required Actions*)
+before any object is removed. The run waits for a running deployment of the same service. If
+the service was deployed after the request for the removal, the removal is refused.
 """
 
 ENVIRONMENTS = environments.load()
@@ -35,7 +35,7 @@ ENVIRONMENTS = environments.load()
 with DAG(
     dag_id="remove_service",
     dag_display_name="Remove a service",
-    description="Takes a service's route and workload out of an environment; images stay",
+    description="Removes the route and the workload of a service; its images stay",
     doc_md=GUIDE,
     params=dag_settings.params(removal.form_fields(ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
@@ -43,10 +43,10 @@ with DAG(
     validate = ValidateRemoval(task_id="validate_removal", approval="approve")
     planned = validate.output
     approve = ApproveRemoval(task_id="approve", removal=planned)
-    # approve is skipped where the environment asks for none.
-    given = {"removal": planned, "approval": approve.output, "trigger_rule": "none_failed"}
-    route = RemoveRoute(task_id="remove_route", **given)
-    workload = RemoveWorkload(task_id="remove_workload", **given)
+    # none_failed, because approve may be skipped
+    shared = {"removal": planned, "approval": approve.output, "trigger_rule": "none_failed"}
+    route = RemoveRoute(task_id="remove_route", **shared)
+    workload = RemoveWorkload(task_id="remove_workload", **shared)
     record = RecordRemoval(
         task_id="record_removal",
         removal=planned,

@@ -1,4 +1,4 @@
-"""``rollback_service``: one run returns a service to an earlier release, without a build."""
+"""``rollback_service``: returns a service to an earlier release, without a build."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 GUIDE = """
 ### Roll a service back
 
-The service returns to an earlier release: the image that was built then, the manifest that was
-recorded then. Nothing is built or pushed; the approval, the smoke test, the rollout, the route's
-check and the record are those of a deployment, and it is recorded as a release of its own.
+Returns a service to an earlier release, with the image and the manifest of that release. Nothing
+is built or pushed. Approval, smoke test, rollout, check of the URL and record are the same as in a
+deployment. The rollback is recorded as a new release.
 
-**Fill in** component, service name and environment. *Version* empty means the release before the
-live one (a second rollback returns to where the first one came from); else a version, or the first
-seven digits or more of a digest, of a release that the cluster has kept.
+**Fill in** component, service name and environment. An empty *Version* selects the release before
+the live release, so a second rollback undoes the first rollback. To select another release that the
+cluster has kept, enter its version, or at least the first seven digits of its digest.
 
-**When it fails**, the last line of the failed task's log says why and what to do (also in its XCom
-`error`). A choice that does not exist is answered with the list of those that do. What ran before
-goes on running.
+**If a task fails**, the last line of its log says why and what to do (also in its XCom `error`).
+For a release that does not exist, the error lists the available releases. The version that ran
+before keeps running.
 """
 
 ENVIRONMENTS = environments.load()
@@ -34,7 +34,7 @@ ENVIRONMENTS = environments.load()
 with DAG(
     dag_id="rollback_service",
     dag_display_name="Roll a service back",
-    description="A service returns to an earlier release, without a build",
+    description="Returns a service to an earlier release, without a build",
     doc_md=GUIDE,
     params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
@@ -47,7 +47,7 @@ with DAG(
         release=release,
         push=push,
         approval=approve.output,
-        trigger_rule="none_failed",  # approve is skipped where the environment asks for none
+        trigger_rule="none_failed",  # approve may be skipped
         **dag_settings.HEAVY,
     )
     deploy = ApplyDeployment(

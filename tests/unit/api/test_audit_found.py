@@ -1,4 +1,4 @@
-"""What the listener reads of a run's tasks, in a database with Airflow's own tables."""
+"""The listener reads a run's tasks from a database with Airflow's own tables."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def failed(session: Any) -> Failed:
     return add
 
 
-def test_a_night_is_told_by_the_task_that_sums_it_up(failed: Failed) -> None:
+def test_a_nightly_run_reports_the_error_of_its_summary(failed: Failed) -> None:
     failed("rebuild", 0, "Service 0 answers 500.", at=1)
     failed("rebuild", 1, "Service 1 answers 500.", at=2)
     failed("summarise", -1, "2 services could not be rebuilt.", at=9)
@@ -61,14 +61,14 @@ def test_a_night_is_told_by_the_task_that_sums_it_up(failed: Failed) -> None:
     assert audit_listener._found(RUN) == (found, "summarise")
 
 
-def test_a_mapped_task_that_nothing_sums_up_tells_its_own_sentence(failed: Failed) -> None:
+def test_a_failed_mapped_task_without_a_summary_reports_its_own_error(failed: Failed) -> None:
     failed("rebuild", 3, "Service 3 answers 500.", at=1)
     failed("rebuild", 5, "Service 5 answers 500.", at=2)
     found = {("rebuild", "error"): "Service 3 answers 500."}
     assert audit_listener._found(RUN) == (found, "rebuild")
 
 
-def test_of_several_steps_the_first_that_failed_is_told(failed: Failed) -> None:
+def test_the_first_failed_step_is_reported(failed: Failed) -> None:
     failed("summarise", -1, "Nothing was planned.", at=2)
     failed("plan", -1, "The cluster does not answer.", at=1)
     failed("plan", -1, "of another run", at=0, run_id="last-night")
@@ -76,11 +76,11 @@ def test_of_several_steps_the_first_that_failed_is_told(failed: Failed) -> None:
     assert (step, xcoms["plan", "error"]) == ("plan", "The cluster does not answer.")
 
 
-def test_a_run_without_a_failed_task_has_none(session: Any) -> None:
+def test_a_run_without_a_failed_task_reports_no_error(session: Any) -> None:
     assert audit_listener._found(RUN) == ({}, None)
 
 
-def test_what_no_entry_is_made_of_is_not_read(session: Any, failed: Failed) -> None:
+def test_xcoms_that_no_entry_needs_are_not_read(session: Any, failed: Failed) -> None:
     failed("rebuild", 0, "Service 0 answers 500.", at=1)
     _add(session, "plan", "return_value", [{"conf": "x" * 1_000} for _ in range(1_000)])
     _add(session, "validate", "error", "of a task that did not fail")
@@ -112,7 +112,7 @@ def _add(session: Any, task: str, key: str, value: Any) -> None:
 
 @contextmanager
 def _statements(session: Any) -> Iterator[list[str]]:
-    """The SQL that is sent meanwhile."""
+    """The SQL statements sent inside the block."""
     from sqlalchemy import event
 
     asked: list[str] = []

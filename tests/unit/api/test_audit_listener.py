@@ -1,4 +1,4 @@
-"""The listener writes whole lines, minds its own DAGs, and breaks nothing."""
+"""The listener writes whole lines, ignores other DAGs, and raises no error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def a_run(dag_id="deploy_service", state="running"):
     )
 
 
-def test_a_beginning_and_an_end_are_a_line_each(log, monkeypatch):
+def test_begin_and_end_of_a_run_are_one_line_each(log, monkeypatch):
     monkeypatch.setattr(audit_listener, "_found", lambda run: ({}, "build_image"))
     audit_listener.on_dag_run_running(a_run(), "started")
     audit_listener.on_dag_run_failed(a_run(state="failed"), "task_failure")
@@ -44,7 +44,7 @@ def test_a_beginning_and_an_end_are_a_line_each(log, monkeypatch):
     assert entries[1]["failedStep"] == "build_image"
 
 
-def test_a_conf_of_many_megabytes_takes_no_time_of_the_scheduler(log, monkeypatch):
+def test_a_large_conf_does_not_delay_the_scheduler(log, monkeypatch):
     monkeypatch.setattr(audit_listener, "_found", lambda run: ({}, "validate"))
     audit_listener.on_dag_run_running(a_run(), "started")  # imports what an entry needs
     run = a_run(state="failed")
@@ -66,26 +66,26 @@ def test_a_conf_of_many_megabytes_takes_no_time_of_the_scheduler(log, monkeypatc
     assert len(line.encode()) <= 16 * 1024
 
 
-def test_other_dags_are_none_of_its_business(log):
+def test_other_dags_are_ignored(log):
     audit_listener.on_dag_run_running(a_run("somebody_elses"), "started")
     assert not log.exists()
 
 
 @pytest.mark.parametrize("run", [a_run(state="success"), SimpleNamespace(dag_id="deploy_service")])
-def test_whatever_goes_wrong_is_logged_and_not_raised(log, caplog, monkeypatch, run):
+def test_any_error_is_logged_and_not_raised(log, caplog, monkeypatch, run):
     monkeypatch.setattr(audit_listener, "_found", lambda run: 1 / 0)
     audit_listener.on_dag_run_success(run, "success")
     assert "The audit misses an entry" in caplog.text
     assert not log.exists()
 
 
-def test_a_place_that_cannot_be_written_to_is_logged_and_not_raised(log, caplog, monkeypatch):
+def test_an_unwritable_path_is_logged_and_not_raised(log, caplog, monkeypatch):
     monkeypatch.setenv("MANIFEST_ENGINE_AUDIT_LOG", "/proc/no/such/file")
     audit_listener.on_dag_run_running(a_run(), "started")
     assert "The audit misses an entry" in caplog.text
 
 
-def test_without_a_setting_it_lies_among_airflows_logs(monkeypatch):
+def test_the_default_path_is_in_airflows_log_folder(monkeypatch):
     monkeypatch.delenv("MANIFEST_ENGINE_AUDIT_LOG", raising=False)
     monkeypatch.setenv("AIRFLOW_HOME", "/opt/airflow")
     assert str(audit_listener.path()) == "/opt/airflow/logs/manifest-engine-audit.jsonl"

@@ -1,4 +1,4 @@
-"""Where an environment asks for an approval, nothing is done there before somebody agrees."""
+"""Nothing changes in an environment before a required approval."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def dag(request):
     return DagBag(DAGS / f"{request.param}.py").dags[request.param]
 
 
-def test_what_changes_the_environment_follows_the_approval(dag):
+def test_steps_that_change_the_environment_follow_the_approval(dag):
     before = dag.get_task("approve").get_flat_relative_ids(upstream=True)
     for step in GUARDED[dag.dag_id]:
         assert step not in before
@@ -64,14 +64,14 @@ def test_what_changes_the_environment_follows_the_approval(dag):
         assert task.trigger_rule == "none_failed"
 
 
-def test_the_smoke_test_demands_the_approval_before_it_makes_a_pod(context, monkeypatch):
+def test_the_smoke_test_requires_the_approval_before_it_creates_a_pod(context, monkeypatch):
     monkeypatch.setattr(SmokePodOperator, "test", lambda *_: pytest.fail("a pod was made"))
     step = SmokeTest(task_id="smoke_test", release=planned(Approval()), push=PUSH, approval=None)
     with pytest.raises(StateError, match="nobody has approved sha256:dddddddddddd in this run"):
         step.execute(context)
 
 
-def test_the_step_before_skips_the_question_where_the_environment_asks_none(context, monkeypatch):
+def test_push_image_skips_the_approval_when_none_is_needed(context, monkeypatch):
     monkeypatch.setattr(PushImage, "run", lambda self, context: PUSH)
     step = PushImage(task_id="push_image", release=planned(None), build={}, approval="approve")
     with pytest.raises(DownstreamTasksSkipped) as caught:
@@ -81,7 +81,7 @@ def test_the_step_before_skips_the_question_where_the_environment_asks_none(cont
     assert step.execute(context) == PUSH
 
 
-def test_so_does_the_first_step_of_a_rollback(context, monkeypatch):
+def test_validate_rollback_skips_the_approval_when_none_is_needed(context, monkeypatch):
     found = planned(None)
     monkeypatch.setattr(ValidateRollback, "run", lambda self, context: found)
     with pytest.raises(DownstreamTasksSkipped) as caught:
@@ -91,7 +91,7 @@ def test_so_does_the_first_step_of_a_rollback(context, monkeypatch):
     assert ValidateRollback(task_id="v", approval="approve").execute(context) == found
 
 
-def test_so_does_the_first_step_of_a_removal(context, monkeypatch):
+def test_validate_removal_skips_the_approval_when_none_is_needed(context, monkeypatch):
     found = planned(None, make_removal())
     monkeypatch.setattr(ValidateRemoval, "run", lambda self, context: found)
     with pytest.raises(DownstreamTasksSkipped) as caught:
@@ -102,7 +102,7 @@ def test_so_does_the_first_step_of_a_removal(context, monkeypatch):
 
 
 @pytest.mark.parametrize("step", [RemoveRoute, RemoveWorkload])
-def test_a_removal_demands_the_approval_under_the_lease(context, monkeypatch, step):
+def test_a_removal_requires_the_approval_under_the_lease(context, monkeypatch, step):
     events = []
     lease = SimpleNamespace(
         acquire=lambda: events.append("taken"), release=lambda: events.append("given back")
@@ -114,12 +114,12 @@ def test_a_removal_demands_the_approval_under_the_lease(context, monkeypatch, st
     assert events == ["taken", "given back"]
 
 
-def test_runs_that_wait_for_a_person_leave_room_for_others(dag):
+def test_runs_that_wait_for_a_person_do_not_block_other_runs(dag):
     assert dag.max_active_runs == 1000
     assert dag.dagrun_timeout >= timedelta(hours=2)
 
 
-def test_the_heavy_steps_are_bounded_and_those_that_wait_are_not(dag):
+def test_heavy_steps_are_limited_and_waiting_steps_are_not(dag):
     bounds = {
         task.task_id: task.max_active_tis_per_dag
         for task in dag.tasks
@@ -131,6 +131,6 @@ def test_the_heavy_steps_are_bounded_and_those_that_wait_are_not(dag):
     )
 
 
-def test_a_run_that_is_further_on_goes_first(dag):
+def test_tasks_of_advanced_runs_go_first(dag):
     for step in GUARDED[dag.dag_id]:
         assert dag.get_task(step).weight_rule == "upstream"

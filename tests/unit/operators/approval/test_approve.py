@@ -1,4 +1,4 @@
-"""The question to a person, and what becomes of the answer."""
+"""The question to a person, and the result of the answer."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def answer(option, who="grace"):
     }
 
 
-def test_an_environment_without_approval_is_not_asked_about(task, context):
+def test_an_environment_without_approval_asks_nobody(task, context):
     assert task(None).execute(context) is None
 
 
@@ -79,9 +79,7 @@ def test_a_refusal_fails_naming_who_refused(task, context):
     assert context["ti"].pushed["error"] == str(caught.value)
 
 
-def test_where_four_eyes_are_wanted_the_requesters_approval_is_asked_about_again(
-    task, context, monkeypatch
-):
+def test_without_self_approval_the_requesters_approval_is_asked_again(task, context, monkeypatch):
     asked = []
     monkeypatch.setattr(Approve, "question", lambda self: ("Deploy?", "Really?"))
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **fields: asked.append(fields))
@@ -99,7 +97,7 @@ def test_where_four_eyes_are_wanted_the_requesters_approval_is_asked_about_again
     ("approvers", "said"),
     [(("ada", "grace"), "ada, grace did not answer"), ((), "Nobody answered")],
 )
-def test_silence_fails_naming_who_was_asked_and_for_how_long(task, context, approvers, said):
+def test_a_timeout_names_who_was_asked_and_for_how_long(task, context, approvers, said):
     event = {"error": "The response timeout has passed.", "error_type": "timeout"}
     wanted = Approval(approvers=approvers, timeoutMinutes=5)
     asked = task(wanted)
@@ -108,7 +106,7 @@ def test_silence_fails_naming_who_was_asked_and_for_how_long(task, context, appr
         asked.execute_complete(context, event)
 
 
-def test_an_approval_by_somebody_who_is_not_listed_is_asked_about_again(task, context, monkeypatch):
+def test_an_approval_by_an_unlisted_user_is_asked_again(task, context, monkeypatch):
     monkeypatch.setattr(Approve, "question", lambda self: ("Deploy?", "Really?"))
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **fields: None)
     listed = task(Approval(approvers=("id-of-grace",)))
@@ -117,7 +115,7 @@ def test_an_approval_by_somebody_who_is_not_listed_is_asked_about_again(task, co
     assert listed.execute_complete(context, answer("Approve"))["approvedBy"] == "grace"
 
 
-def test_who_may_approve_is_judged_by_the_rules_of_the_moment(task, context, monkeypatch):
+def test_approvers_come_from_the_present_rules(task, context, monkeypatch):
     monkeypatch.setattr(Approve, "question", lambda self: ("Deploy?", "Really?"))
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **fields: None)
     asked = task(Approval(approvers=("id-of-grace",)))
@@ -127,7 +125,7 @@ def test_who_may_approve_is_judged_by_the_rules_of_the_moment(task, context, mon
     assert asked.execute_complete(context, answer("Approve", "ada"))["approvedBy"] == "ada"
 
 
-def test_a_rollback_that_is_exempt_is_not_asked_about(task, context):
+def test_an_exempt_rollback_asks_nobody(task, context):
     rollback = release_in(Approval(exemptRollbacks=True)).model_copy(update={"rollback": True})
     assert step(rollback).execute(context) is None
 
@@ -143,16 +141,14 @@ def dry_run_that(problem, monkeypatch):
     monkeypatch.setattr(DryRunHook, "__init__", lambda self, _: setattr(self, "changes", []))
 
 
-def test_what_a_dry_run_says_is_asked_about_with_what_it_had_judged(task, monkeypatch):
+def test_the_question_shows_a_failed_dry_run_with_the_changes_before(task, monkeypatch):
     dry_run_that(ClusterError("The path is taken."), monkeypatch)
     _, body = task(Approval()).question()
     assert "- `Deployment pricing-quotes` would be created" in body
     assert "```\nThe path is taken.\n```" in body
 
 
-def test_a_cluster_that_does_not_answer_is_asked_again_before_a_person_is(
-    task, context, monkeypatch
-):
+def test_an_unreachable_cluster_is_retried_before_a_person_is_asked(task, context, monkeypatch):
     dry_run_that(ClusterError("It is away.", retryable=True), monkeypatch)
     with pytest.raises(ClusterError, match="It is away"):
         task(Approval()).execute(context)

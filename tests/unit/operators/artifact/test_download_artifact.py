@@ -1,4 +1,4 @@
-"""Step download_artifact, over a real socket into a real folder."""
+"""Step ``download_artifact`` with a real socket and a real folder."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ SHA256 = hashlib.sha256(ZIP).hexdigest()
 
 
 class Context(dict):
-    """What the step uses of Airflow's: the task instance's XCom."""
+    """The part of Airflow's context that the step uses: XCom."""
 
     def __init__(self):
         super().__init__(ti=self)
@@ -32,7 +32,7 @@ class Context(dict):
 
 @pytest.fixture
 def serve(monkeypatch, tmp_path):
-    """Serves that content as the artifact, for the time of a ``with``."""
+    """Serves the content as the artifact inside a ``with`` block."""
     monkeypatch.setenv("MANIFEST_ENGINE_STORE", f"file://{tmp_path}/store")
 
     def start(content=ZIP):
@@ -67,7 +67,7 @@ def step(context=None, **changes):
     return operator.execute(context or Context())
 
 
-def test_the_artifact_comes_into_the_store(serve):
+def test_the_artifact_is_stored(serve):
     server = serve()
 
     assert step() == {
@@ -81,11 +81,11 @@ def test_the_artifact_comes_into_the_store(serve):
         assert file.read() == ZIP
 
 
-def test_its_release_is_rendered_from_xcom():
+def test_the_release_is_a_template_field():
     assert DownloadArtifact.template_fields == ("release",)
 
 
-def test_what_is_in_the_store_is_not_downloaded_again(serve):
+def test_a_stored_artifact_is_not_downloaded_again(serve):
     server = serve()
     first, second = step(), step()
 
@@ -93,7 +93,7 @@ def test_what_is_in_the_store_is_not_downloaded_again(serve):
     assert len(server.downloads) == 1
 
 
-def test_half_an_object_in_the_store_is_downloaded_again(serve, tmp_path):
+def test_an_incomplete_stored_artifact_is_downloaded_again(serve, tmp_path):
     server = serve()
     step()
     (tmp_path / "store" / "sha256" / f"{SHA256}.zip").write_bytes(ZIP[:10])
@@ -106,7 +106,7 @@ def rebuild(sha256=SHA256):
     return {"releaseHash": "h", "digest": f"sha256:{'d' * 64}", "artifactSha256": sha256}
 
 
-def test_a_rebuild_takes_what_is_stored_and_asks_artifactory_nothing(serve):
+def test_a_rebuild_uses_the_stored_artifact_without_asking_artifactory(serve):
     server = serve()
     step()
     server.requests.clear()
@@ -121,7 +121,7 @@ def test_a_rebuild_takes_what_is_stored_and_asks_artifactory_nothing(serve):
     assert server.requests == []
 
 
-def test_a_rebuild_whose_artifact_is_not_stored_any_more_downloads_it_again(serve):
+def test_a_rebuild_without_a_stored_artifact_downloads_the_artifact(serve):
     server = serve()
 
     assert step(rebuild=rebuild())["reused"] is False
@@ -138,7 +138,7 @@ def test_a_rebuild_of_other_bytes_than_the_live_ones_is_refused(serve):
     assert server.downloads == []
 
 
-def test_the_manifests_checksum_is_demanded_before_the_download(serve):
+def test_the_checksum_is_checked_before_the_download(serve):
     server, context = serve(), Context()
     with pytest.raises(ArtifactError) as caught:
         step(context, artifactSha256="0" * 64)
@@ -150,13 +150,13 @@ def test_the_manifests_checksum_is_demanded_before_the_download(serve):
     assert server.downloads == []
 
 
-def test_the_manifests_checksum_is_compared(serve):
+def test_a_matching_checksum_is_accepted(serve):
     serve()
 
     assert step(artifactSha256=SHA256)["sha256"] == SHA256
 
 
-def test_the_artifact_that_the_manifest_names_is_taken(serve):
+def test_the_artifact_path_of_the_manifest_is_used(serve):
     server = serve()
     with pytest.raises(ArtifactError, match=r"elsewhere/else\.zip does not exist"):
         step(artifact="elsewhere/else.zip")
@@ -172,7 +172,7 @@ def test_the_artifact_that_the_manifest_names_is_taken(serve):
         (make_zip(Part("Scripts/Dockerfile", b"FROM x")), "rename it to scripts/Dockerfile"),
     ],
 )
-def test_what_is_no_safe_zip_fails_here(serve, content, why):
+def test_an_unsafe_zip_is_refused(serve, content, why):
     serve(content)
     with pytest.raises(ArtifactError, match=why) as caught:
         step()
@@ -180,7 +180,7 @@ def test_what_is_no_safe_zip_fails_here(serve, content, why):
     assert not caught.value.retryable
 
 
-def test_a_rebuild_repeats_what_was_accepted_when_other_dockerfiles_were_not_looked_for(serve):
+def test_a_rebuild_accepts_a_misplaced_dockerfile(serve):
     content = make_zip(Part("Dockerfile", b"FROM x"), Part("app.py", b"x"))
     serve(content)
 
@@ -194,7 +194,7 @@ def test_a_guessed_name_is_logged(serve, capsys):
     assert "'größe.txt' has no declared encoding and was read as UTF-8" in capsys.readouterr().out
 
 
-def test_bytes_that_are_not_those_of_file_info_do_not_stay(serve, tmp_path):
+def test_bytes_with_another_checksum_than_file_info_are_not_kept(serve, tmp_path):
     server = serve()
     server.times(1, lambda handler: handler.answer(200, ZIP[:-1] + b"x", {}))
     with pytest.raises(ArtifactError) as caught:
@@ -204,7 +204,7 @@ def test_bytes_that_are_not_those_of_file_info_do_not_stay(serve, tmp_path):
     assert list((tmp_path / "store" / "sha256").iterdir()) == []
 
 
-def test_the_log_tells_size_time_and_what_was_found(serve, capsys):
+def test_the_log_has_size_time_and_content(serve, capsys):
     serve()
     step()
     step()

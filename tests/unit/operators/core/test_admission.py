@@ -1,4 +1,4 @@
-"""Who asked is Airflow's record, never the conf; what may be done is what the file says now."""
+"""The user comes from Airflow's record of the run, the rules from the present file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONLY_GRACE = {"access": {"deploy": ["grace"], "remove": ["grace"]}}
 
 
 def context(by=None, run_type="manual", **conf):
-    """As the task's supervisor gives it, in Airflow's own model of a run."""
+    """The context of a task, with Airflow's own model of a run."""
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     run = DagRun.model_validate(
         {
@@ -47,7 +47,7 @@ def context(by=None, run_type="manual", **conf):
 
 @pytest.fixture
 def configured(tmp_path, monkeypatch):
-    """Writes the shipped environment ``dev`` with changes, as the file in force."""
+    """Writes an ``environments.yaml`` with the shipped environment ``dev`` and changes."""
     path = tmp_path / "environments.yaml"
     monkeypatch.setenv(environments.PATH_VARIABLE, str(path))
 
@@ -61,19 +61,19 @@ def configured(tmp_path, monkeypatch):
 
 
 def deploy(by=None, run_type="manual", **fields):
-    """Judged as under the lease."""
+    """Checks a deployment as under the lease."""
     asked = manifest.parse(ASKED | fields)
     admission.require_deploy_still(context(by, run_type), asked)
 
 
-def test_who_asked_is_airflows_record_of_the_run():
+def test_the_requester_comes_from_airflows_record_of_the_run():
     assert admission.requester(context("ada")) == admission.Requester("ada", "manual")
     assert admission.requester(context(None, "operator_triggered")).by_dag
     assert admission.requester(context(None, "scheduled")).on_schedule
 
 
 @pytest.mark.parametrize("step", [ValidateManifest, ValidateRollback, ValidateRemoval])
-def test_each_first_step_refuses_who_is_not_on_the_list(configured, step):
+def test_each_first_step_refuses_a_user_who_is_not_listed(configured, step):
     configured(**ONLY_GRACE)
     fields = {**ASKED}
     if step is not ValidateManifest:
@@ -84,13 +84,13 @@ def test_each_first_step_refuses_who_is_not_on_the_list(configured, step):
         step(task_id="validate").run(context("ada", **fields))
 
 
-def test_a_dry_run_asks_for_the_same(configured):
+def test_a_dry_run_needs_the_same_permission(configured):
     configured(**ONLY_GRACE)
     with pytest.raises(NotAllowed, match="ada may not deploy here"):
         ValidateManifest(task_id="validate").run(context("ada", **ASKED, dryRun=True))
 
 
-def test_a_name_in_the_conf_is_nobodys(configured):
+def test_a_user_name_in_the_conf_is_ignored(configured):
     configured(**ONLY_GRACE)
     step = ValidateManifest(task_id="validate")
     with pytest.raises(ManifestError, match="triggering_user_name"):
@@ -99,7 +99,7 @@ def test_a_name_in_the_conf_is_nobodys(configured):
         deploy("ada", owner="grace")
 
 
-def test_the_rules_under_the_lease_are_those_of_now(configured):
+def test_the_check_under_the_lease_uses_the_present_rules(configured):
     deploy("ada")
     configured(**ONLY_GRACE)
     with pytest.raises(NotAllowed, match="ada may not deploy here"):
@@ -109,49 +109,49 @@ def test_the_rules_under_the_lease_are_those_of_now(configured):
     deploy("grace")
 
 
-def test_a_rebuild_that_the_night_has_started_needs_no_user(configured):
+def test_a_scheduled_rebuild_needs_no_user(configured):
     configured(**ONLY_GRACE)
     deploy(None, "operator_triggered", rebuild=REBUILD)
 
 
-def test_a_rebuild_that_a_person_has_started_is_that_persons(configured):
+def test_a_manual_rebuild_needs_the_permission_of_its_user(configured):
     configured(**ONLY_GRACE)
     deploy("grace", "operator_triggered", rebuild=REBUILD)
     with pytest.raises(NotAllowed, match="ada may not deploy here"):
         deploy("ada", "operator_triggered", rebuild=REBUILD)
 
 
-def test_what_another_dag_deploys_on_a_schedule_is_nobodys(configured):
+def test_a_scheduled_deployment_of_another_dag_has_no_user(configured):
     configured(**ONLY_GRACE)
     with pytest.raises(NotAllowed, match="no user for this run"):
         deploy(None, "operator_triggered")
 
 
 @pytest.mark.parametrize("run_type", ["manual", "scheduled", "backfill"])
-def test_the_field_rebuild_of_a_run_that_no_dag_has_started_is_refused(configured, run_type):
+def test_the_field_rebuild_is_refused_in_a_run_that_no_dag_started(configured, run_type):
     with pytest.raises(NotAllowed, match="The field rebuild is set by rebuild_services alone"):
         deploy("admin", run_type, rebuild=REBUILD)
 
 
-def test_a_component_that_the_environment_does_not_take_is_refused(configured):
+def test_a_component_that_the_environment_does_not_list_is_refused(configured):
     configured(access={"components": ["quotes-*"]})
     with pytest.raises(NotAllowed, match="does not take the component 'pricing'"):
         deploy("ada")
 
 
-def test_a_removal_needs_no_component_that_is_taken(configured):
+def test_a_removal_does_not_check_the_component(configured):
     configured(access={"components": ["quotes-*"]})
     admission.require_remove_still(context("ada"), "dev")
 
 
-def test_a_rebuild_of_a_manifest_that_is_not_allowed_any_more_says_what_to_do(configured):
+def test_a_rebuild_of_a_manifest_that_is_no_longer_allowed_says_what_to_do(configured):
     with pytest.raises(NotAllowed) as refused:
         deploy(None, "operator_triggered", rebuild=REBUILD, secretEnv={"DB": "other/password"})
     assert "names the Secret 'other'" in str(refused.value)
     assert "pricing-quotes runs by: it runs on as it is" in str(refused.value)
 
 
-def test_a_removal_reads_the_user_of_its_own_run(configured):
+def test_a_removal_checks_the_user_of_its_run(configured):
     configured(**ONLY_GRACE)
     asked = {key: ASKED[key] for key in ("component", "serviceName", "environment")}
     run = context("grace", **asked, confirm="pricing-quotes")

@@ -1,4 +1,4 @@
-"""Whatever a step says or returns can be stored by PostgreSQL, and is bounded."""
+"""PostgreSQL can store the error and the result of each step, and both are bounded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Step(StepOperator):
 
 
 @pytest.mark.parametrize("kind", [BuildError, ValueError])
-def test_the_sentence_of_a_failed_step(kind, caplog):
+def test_the_error_sentence_is_printable_and_bounded(kind, caplog):
     pushed: dict[str, str] = {}
     ti = SimpleNamespace(xcom_push=lambda *, key, value: pushed.update({key: value}))
     with (
@@ -36,5 +36,5 @@ def test_the_sentence_of_a_failed_step(kind, caplog):
         assert printable.unprintable(text) is None
 
 
-def test_what_a_step_returns():
+def test_the_xcom_of_a_step_is_storable():
     assert _Step(task_id="x").execute({}) == {"log\ufffd": ["a\ufffdb"]}  # type: ignore[typeddict-item]

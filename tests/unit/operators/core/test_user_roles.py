@@ -1,4 +1,4 @@
-"""The roles that a task can know are those of the simple auth manager's settings."""
+"""A task knows the roles in the settings of the simple auth manager only."""
 
 import pytest
 from manifest_engine.operators.core import user_roles
@@ -13,21 +13,21 @@ def settings(monkeypatch):
     return change
 
 
-def test_the_simple_auth_manager_has_its_users_in_airflows_settings(settings):
+def test_roles_come_from_the_settings_of_the_simple_auth_manager(settings):
     settings(simple_auth_manager_users="ada:op, ken:op,bob:viewer")
     assert user_roles.known() == {"op": {"ada", "ken"}, "viewer": {"bob"}}
 
 
-def test_teams_behind_a_role_are_not_part_of_it(settings):
+def test_teams_after_a_role_are_ignored(settings):
     settings(simple_auth_manager_users="ada:op:marketing|hr")
     assert user_roles.known() == {"op": {"ada"}}
 
 
-def test_of_another_auth_manager_nothing_is_known(settings):
+def test_roles_of_another_auth_manager_are_unknown(settings):
     settings(auth_manager="airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager")
     assert user_roles.known() is None
 
 
-def test_where_everybody_is_the_admin_no_role_means_anything(settings):
+def test_roles_are_unknown_when_all_users_are_admins(settings):
     settings(simple_auth_manager_all_admins="True")
     assert user_roles.known() is None

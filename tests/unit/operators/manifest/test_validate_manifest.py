@@ -1,4 +1,4 @@
-"""What ``validate`` refuses for its size, before it asks anybody."""
+"""``validate`` refuses a manifest by size before it sends a request."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def incompressible(size: int) -> str:
     return base64.b64encode(random.Random(1).randbytes(size * 3 // 4)).decode()
 
 
-def test_a_manifest_that_a_deployments_annotations_cannot_hold_is_refused_before_the_build():
+def test_a_manifest_too_large_for_annotations_is_refused_before_the_build():
     said = refusal(env={"MODEL": incompressible(60_000)})
     assert "too large to be recorded" in said
     assert "at most 94208 are taken" in said
     assert "The largest field is env.MODEL with 60002 bytes" in said
 
 
-def test_a_rebuild_that_a_dag_starts_may_be_larger_than_what_a_person_asks_for():
+def test_the_conf_of_a_rebuild_may_be_larger_than_the_conf_of_a_person():
     large = {"env": {"TEXT": "x" * 66_000}, "environment": "nowhere"}
     assert "'nowhere' is not configured" in refusal("operator_triggered", rebuild=REBUILD, **large)
     assert "at most 65536 are allowed" in refusal("manual", rebuild=REBUILD, **large)

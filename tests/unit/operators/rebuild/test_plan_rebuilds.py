@@ -1,4 +1,4 @@
-"""The nightly plan: what is wrong with one environment leaves the others' rebuilds alone."""
+"""The nightly plan: an error in one environment does not stop the rebuilds of others."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def plan(monkeypatch):
 
 
 @pytest.mark.parametrize("odd", [KeyError("spec"), OSError("no more processes"), TimeoutError()])
-def test_an_odd_error_is_the_row_of_its_environment(plan, odd):
+def test_an_unexpected_error_becomes_a_row_of_its_environment(plan, odd):
     found = plan(odd)
     assert found["good"]["outcome"] == SKIPPED
     assert (found["bad"]["service"], found["bad"]["outcome"]) == ("(all)", FAILED)
     assert type(odd).__name__ in found["bad"]["sentence"]
 
 
-def test_a_connection_that_is_missing_is_the_row_of_its_environment(plan):
+def test_a_missing_connection_becomes_a_row_of_its_environment(plan):
     found = plan(connection="not_there")
     assert found["good"]["outcome"] == SKIPPED
     assert "'not_there', which does not exist; add it" in found["bad"]["sentence"]
 
 
-def test_what_a_retry_can_mend_costs_its_environment_the_night_on_the_last_try_alone(plan):
+def test_a_retryable_error_becomes_a_row_on_the_last_try_only(plan):
     away = ClusterError("The API server does not answer.", retryable=True)
     for tries in (1, 3):
         with pytest.raises(ClusterError, match="does not answer"):
@@ -69,21 +69,21 @@ def test_what_a_retry_can_mend_costs_its_environment_the_night_on_the_last_try_a
     assert plan(away, tries=4)["bad"]["outcome"] == FAILED
 
 
-def test_what_no_retry_mends_is_a_row_at_once(plan):
+def test_a_final_error_becomes_a_row_at_once(plan):
     assert plan(ClusterError("It refuses."), tries=1)["bad"]["sentence"] == "It refuses."
 
 
-def test_who_may_not_deploy_to_an_environment_does_not_rebuild_it(plan):
+def test_a_user_who_may_not_deploy_rebuilds_nothing(plan):
     found = plan(KeyError("asked"), by="ada")
     assert found["good"]["outcome"] == SKIPPED
     assert (found["bad"]["service"], found["bad"]["outcome"]) == ("(all)", SKIPPED)
     assert found["bad"]["sentence"].startswith("ada may not deploy here: access.deploy of 'bad'")
 
 
-def test_who_may_deploy_to_an_environment_rebuilds_it(plan):
+def test_a_user_who_may_deploy_rebuilds(plan):
     assert "KeyError" in plan(KeyError("asked"), by="grace")["bad"]["sentence"]
 
 
-def test_a_rebuild_of_the_environment_that_one_may_not_deploy_to_fails(plan):
+def test_a_rebuild_of_a_selected_environment_without_permission_fails(plan):
     with pytest.raises(NotAllowed, match="ada may not deploy here"):
         plan(by="ada", environment="bad")

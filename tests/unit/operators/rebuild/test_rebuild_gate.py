@@ -1,4 +1,4 @@
-"""A rebuild that has made the image that is live leaves a note, and nothing else."""
+"""A rebuild that produced the live image again changes one annotation only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = '{"bases":{"a":"2"}}'
 
 
 class Workload:
-    """Shows what is applied."""
+    """Records the applied objects."""
 
     name = "pricing-quotes"
     log = logging.getLogger("test")
@@ -32,7 +32,7 @@ class Workload:
 
 @pytest.fixture
 def noted():
-    """What is applied over a live release, and whether the lease was given back."""
+    """The objects applied over a live release, and whether the lease was released."""
     workload, released = Workload(), []
     lease = SimpleNamespace(release=lambda: released.append(True))
     objects = resources.workload(make_release(env={"A": "b"}), DIGEST, ARTIFACT, {"bases": {}})
@@ -49,7 +49,7 @@ def noted():
     return note
 
 
-def test_the_live_release_s_own_objects_get_the_note_and_nothing_else(noted):
+def test_the_live_objects_are_applied_with_the_new_annotation_only(noted):
     live, (deployment, *_) = noted()
     assert annotation.read_annotations(deployment)[annotation.BUILT_FROM] == NOW
     assert deployment["spec"] == live["spec"]
@@ -61,5 +61,5 @@ def test_the_live_release_s_own_objects_get_the_note_and_nothing_else(noted):
     assert annotation.read_annotations(packed[0])[annotation.BUILT_FROM] == NOW
 
 
-def test_a_release_without_a_record_of_its_objects_is_left_as_it_is(noted):
+def test_a_release_without_recorded_objects_is_left_alone(noted):
     assert noted(**{annotation.OBJECTS: "damaged"})[1] == []

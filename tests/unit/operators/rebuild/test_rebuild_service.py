@@ -1,4 +1,4 @@
-"""One mapped task of the nightly run: it triggers once, waits, and tells how it went."""
+"""One mapped task of the nightly run triggers once, waits, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_first_try_triggers_a_run_that_is_named_after_night_and_service():
     assert asked.wait_for_completion
 
 
-def test_a_paused_dag_is_told_and_nothing_is_triggered():
+def test_a_paused_dag_is_reported_and_nothing_is_triggered():
     made = context(paused=True)
     with pytest.raises(StateError, match="deploy_service is paused"):
         task().execute(made)
@@ -62,13 +62,13 @@ def test_a_paused_dag_is_told_and_nothing_is_triggered():
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "success"])
-def test_a_later_try_waits_for_the_run_that_an_earlier_one_began(state):
+def test_a_retry_waits_for_the_run_of_an_earlier_try(state):
     with pytest.raises(TaskDeferred) as raised:
         task().execute(context(state))
     assert raised.value.trigger.run_id == RUN
 
 
-def test_one_that_asks_a_person_is_waited_for_until_it_asks():
+def test_a_run_with_an_approval_is_waited_for_until_the_run_asks():
     with pytest.raises(DagRunTriggerException) as raised:
         task(asks=True).execute(context())
     assert "running" in raised.value.allowed_states
@@ -79,14 +79,14 @@ def test_one_that_asks_a_person_is_waited_for_until_it_asks():
     assert RebuildTrigger(**made.serialize()[1]).serialize() == made.serialize()
 
 
-def test_a_plan_that_was_made_anew_has_a_run_of_its_own():
+def test_a_new_plan_has_its_own_run():
     moved = CONF | {"rebuild": {"releaseHash": "other"}}
     with pytest.raises(DagRunTriggerException) as raised:
         task(moved).execute(context("success"))
     assert raised.value.dag_run_id != RUN
 
 
-def test_the_conf_stays_a_manifest_where_lineage_is_collected(monkeypatch):
+def test_the_conf_stays_a_manifest_with_openlineage(monkeypatch):
     adds = "safe_inject_openlineage_properties_into_dagrun_conf"
     monkeypatch.setattr(trigger_dagrun, adds, lambda **_: pytest.fail("added to the conf"))
     with pytest.raises(DagRunTriggerException) as raised:
@@ -94,7 +94,7 @@ def test_the_conf_stays_a_manifest_where_lineage_is_collected(monkeypatch):
     assert raised.value.conf == CONF
 
 
-def test_a_task_that_a_person_clears_runs_a_failed_deployment_again():
+def test_a_cleared_task_runs_a_failed_deployment_again():
     with pytest.raises(DagRunTriggerException) as raised:
         task().execute(context("failed"))
     assert raised.value.reset_dag_run
@@ -122,7 +122,7 @@ def test_a_task_that_a_person_clears_runs_a_failed_deployment_again():
         ("failed", {}, "failed", "Its run ended as failed; see its tasks' logs."),
     ],
 )
-def test_the_row_tells_what_became_of_the_service(state, left, outcome, sentence):
+def test_the_row_has_the_outcome_of_the_service(state, left, outcome, sentence):
     row = end(state, left)
     assert (row["outcome"], row.get("sentence"), row["run_id"]) == (outcome, sentence, RUN)
     assert row.get("digest") == ("sha256:aa" if outcome == "rebuilt" else None)

@@ -1,4 +1,4 @@
-"""A rebuild is waited for until it is over, or asks a person."""
+"""The trigger waits until a rebuild ends or waits for a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manifest_engine.operators.rebuild.rebuild_trigger import ASKS, RebuildTrigg
 
 @pytest.fixture
 def fires(monkeypatch):
-    """The state that the event tells, after looks at run and task as they are given."""
+    """The state in the event, after the given states of run and task."""
 
     def run(*looks):
         left = list(looks)
@@ -40,9 +40,9 @@ def fires(monkeypatch):
     return run
 
 
-def test_the_end_of_the_run_is_waited_for(fires):
+def test_the_trigger_waits_for_the_end_of_the_run(fires):
     assert fires(("running", None), ("running", "running"), ("failed", "skipped")) == "failed"
 
 
-def test_a_question_to_a_person_is_not(fires):
+def test_the_trigger_fires_when_the_run_waits_for_a_person(fires):
     assert fires(("queued", None), ("running", ASKS)) == ASKS

@@ -1,4 +1,4 @@
-"""A publication that fails puts the former route back, unless the service is another run's now."""
+"""A failed publication restores the former route, unless another run holds the lease."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOST = StateError("Another deployment has taken the lease.")
 
 
 class Lease:
-    """``lost_at`` is how often it can be renewed before another run has taken it."""
+    """``lost_at`` is the number of renewals before another run acquires the lease."""
 
     def __init__(self, lost_at=1000):
         self.left = lost_at
@@ -44,7 +44,7 @@ class Lease:
 
 
 class Change:
-    """Records that it was given up."""
+    """Records the call of ``give_up``."""
 
     problem: Exception | None = None
 
@@ -69,7 +69,7 @@ class Change:
 
 
 class Workload:
-    """The live Deployment is that of a release with an earlier one before it."""
+    """The live Deployment belongs to a release that follows an earlier release."""
 
     def __init__(self, done, annotations):
         self.done = done
@@ -87,7 +87,7 @@ class Workload:
 
 @pytest.fixture
 def publish(monkeypatch):
-    """Runs the step where the wait for the gateway ends so."""
+    """Runs the step with the given outcome of the wait for the Gateway."""
 
     def run(outcome, lease, *, undo=None, try_number=1, annotations=None, answer=503):
         def await_acceptance(_hook, _applied, _release, on_look):
@@ -114,7 +114,7 @@ PUT_BACK = ["given up", ("taken back",)]
 SAID = r" The route is as it was\. Rolled back to version 1\.$"
 
 
-def test_a_refused_route_puts_route_and_workload_back(publish):
+def test_a_refused_route_restores_route_and_workload(publish):
     with pytest.raises(RouteConflict, match=r"The gateway refuses it\." + SAID) as raised:
         publish(RouteConflict("The gateway refuses it."), Lease())
     assert not raised.value.retryable
@@ -124,7 +124,7 @@ def test_a_refused_route_puts_route_and_workload_back(publish):
 @pytest.mark.parametrize(
     "outcome", [ClusterError("It died.", retryable=True), ValueError("half an answer")]
 )
-def test_what_a_retry_may_mend_puts_nothing_back_before_the_last_try(publish, outcome):
+def test_a_retryable_error_restores_nothing_before_the_last_try(publish, outcome):
     with pytest.raises(type(outcome)) as raised:
         publish(outcome, Lease())
     assert raised.value is outcome
@@ -134,13 +134,13 @@ def test_what_a_retry_may_mend_puts_nothing_back_before_the_last_try(publish, ou
 @pytest.mark.parametrize(
     "outcome", [ClusterError("It died.", retryable=True), ValueError("half an answer")]
 )
-def test_the_last_try_puts_all_back_whatever_goes_wrong(publish, outcome):
+def test_the_last_try_restores_route_and_workload_after_any_error(publish, outcome):
     with pytest.raises(type(outcome)):
         publish(outcome, Lease(), try_number=4)
     assert Change.last.done == PUT_BACK
 
 
-def test_a_wrong_answer_puts_all_back_at_once_where_an_earlier_release_ran(publish):
+def test_a_wrong_answer_restores_an_earlier_release_at_once(publish):
     with pytest.raises(RouteConflict, match="503 instead of 200.*" + SAID) as raised:
         publish(None, Lease())
     assert not raised.value.retryable
@@ -154,27 +154,27 @@ def test_a_wrong_answer_of_a_first_release_is_retried_before_it_is_removed(publi
     assert Change.last.done == []
 
 
-def test_no_answer_at_all_is_retried_since_an_earlier_release_would_not_answer_either(publish):
+def test_a_missing_answer_is_retried_because_an_earlier_release_would_not_answer_either(publish):
     with pytest.raises(RouteConflict, match="no answer") as raised:
         publish(None, Lease(), answer=None)
     assert raised.value.retryable
     assert Change.last.done == []
 
 
-def test_a_problem_of_putting_back_is_told_beside_the_cause(publish):
+def test_a_failed_restore_is_reported_beside_the_cause(publish):
     said = r"refuses it\. The route could not be put back: It is away\. Rolled back to version 1\."
     with pytest.raises(RouteConflict, match=said):
         publish(RouteConflict("It refuses it."), Lease(), undo=ClusterError("It is away."))
 
 
 @pytest.mark.parametrize("looks", [1, 2])
-def test_the_route_of_a_run_that_has_taken_the_lease_is_left_alone(publish, looks):
+def test_the_route_of_a_run_that_acquired_the_lease_is_left_alone(publish, looks):
     with pytest.raises(StateError, match="has taken the lease"):
         publish(None, Lease(lost_at=looks))
     assert Change.last.done == []
 
 
-def test_a_lease_found_lost_when_it_fails_leaves_all_alone_too(publish):
+def test_a_failure_after_losing_the_lease_restores_nothing(publish):
     lease = Lease()
     lease.hold = lambda: (_ for _ in ()).throw(LOST)
     lease.renew = lambda: None
@@ -183,7 +183,7 @@ def test_a_lease_found_lost_when_it_fails_leaves_all_alone_too(publish):
     assert Change.last.done == []
 
 
-def test_a_cancelled_publication_puts_back_without_following_the_rollout(publish):
+def test_a_cancelled_publication_restores_without_following_the_rollout(publish):
     with pytest.raises(Cancelled, match="cancelled\\." + SAID):
         publish(Cancelled("The task was cancelled."), Lease())
     assert Change.last.done == ["given up", ("taken back", 0)]

@@ -1,4 +1,4 @@
-"""A cluster in which a smoke test's pod is made and watched, without one."""
+"""A fake cluster in which a smoke test's pod is created and watched."""
 
 import json
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ def verdict(**changes):
 
 
 class Cluster:
-    """Knows which pods there are; ``during`` is called in the middle of a request of that name."""
+    """Stores pods; ``during`` is called in the middle of a request of that name."""
 
     def __init__(self, **during):
         self.pods = set()

@@ -13,7 +13,7 @@ from manifest_engine.operators.smoke import prober
 
 @contextmanager
 def serving(*answers: tuple[int, str], port: int = 0) -> Iterator[int]:
-    """A server that gives each answer once and the last one for ever."""
+    """A server that sends each answer once and repeats the last answer."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,12 +62,12 @@ def test_the_right_answer_is_a_good_verdict():
     assert (found["digest"], found["runId"], found["asked"]) == ("sha256:d", "run-1", "/health")
 
 
-def test_not_yet_is_asked_again(impatient):
+def test_a_not_yet_answer_is_asked_again(impatient):
     with serving((503, ""), (502, ""), (200, "ok")) as port:
         assert probe(port)["ok"]
 
 
-def test_a_wrong_answer_that_stays_ends_it_early(impatient):
+def test_a_lasting_wrong_answer_ends_the_probe_early(impatient):
     begin = time.monotonic()
     with serving((404, "nothing here")) as port:
         found = probe(port, timeout=30)
@@ -91,7 +91,7 @@ def test_a_body_without_the_text_is_wrong(impatient):
         assert "without 'goodbye' in the body" in probe(port, body="goodbye")["problem"]
 
 
-def test_silence_until_the_timeout_is_told_with_the_port():
+def test_silence_until_the_timeout_names_the_port():
     with serving((200, "")) as port:
         pass
     found = probe(port, timeout=0.3)
@@ -107,5 +107,5 @@ def test_the_verdict_fits_a_termination_message(impatient):
     assert len(json.dumps(found | {"asked": "/" * 1024})) < 4096
 
 
-def test_it_looks_for_the_text_as_far_as_the_check_of_the_public_url_does():
+def test_the_prober_reads_as_much_of_the_body_as_the_check_of_the_public_url():
     assert prober.BODY_MAX == public_url.BODY_MAX == 1024 * 1024

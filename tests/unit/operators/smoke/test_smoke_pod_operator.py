@@ -1,4 +1,4 @@
-"""The smoke pod as the pod operator would create it, and that it is gone afterwards."""
+"""The smoke pod as the pod operator creates it, and its deletion afterwards."""
 
 import json
 from contextlib import nullcontext
@@ -47,7 +47,7 @@ def test_the_prober_is_told_what_to_ask_and_what_to_expect():
     }
 
 
-def test_the_service_has_what_it_will_have_in_the_deployment():
+def test_the_service_container_equals_the_one_in_the_deployment():
     from manifest_engine.domain.workload import resources
 
     fields = {"env": {"A": "b"}, "secretEnv": {"S": "s/k"}, "cluster": {"nodeSelector": {"n": "m"}}}
@@ -59,7 +59,7 @@ def test_the_service_has_what_it_will_have_in_the_deployment():
     assert smoke["securityContext"] == deployed["securityContext"]
 
 
-def test_a_pod_that_is_forgotten_ends_by_itself():
+def test_a_forgotten_pod_has_a_deadline():
     spec = pod(smokeTest={"timeoutSeconds": 60})["spec"]
     assert spec["activeDeadlineSeconds"] == 390
     assert spec["terminationGracePeriodSeconds"] == 1
@@ -84,7 +84,7 @@ def test_without_a_digest_nothing_is_started():
 
 
 @pytest.mark.parametrize(("moment", "created"), [("find", 0), ("create", 1), ("answer", 1)])
-def test_a_task_that_is_ended_while_its_pod_is_being_made_leaves_none(moment, created):
+def test_a_task_cancelled_during_the_creation_leaves_no_pod(moment, created):
     made = task()
     cluster = Cluster(**{moment: made.on_kill})
     with pytest.raises(Cancelled):
@@ -92,7 +92,7 @@ def test_a_task_that_is_ended_while_its_pod_is_being_made_leaves_none(moment, cr
     assert (cluster.created, cluster.pods) == (created, set())
 
 
-def test_a_pod_whose_creation_was_answered_by_nothing_is_taken_away():
+def test_a_pod_is_deleted_when_the_answer_to_its_creation_is_lost():
     def lost():
         raise ClusterError("The API server could not be reached.", retryable=True)
 
@@ -102,7 +102,7 @@ def test_a_pod_whose_creation_was_answered_by_nothing_is_taken_away():
     assert (cluster.created, cluster.pods) == (1, set())
 
 
-def test_a_task_that_saw_no_end_has_no_verdict_and_so_fails(monkeypatch):
+def test_a_task_without_a_verdict_fails(monkeypatch):
     made = task()
     made.hook = SimpleNamespace(api=SimpleNamespace(explained=lambda _: nullcontext()))
     monkeypatch.setattr(SmokePodOperator, "execute_sync", lambda *_: None)
@@ -111,7 +111,7 @@ def test_a_task_that_saw_no_end_has_no_verdict_and_so_fails(monkeypatch):
     assert raised.value.retryable
 
 
-def test_a_task_that_is_ended_before_it_has_begun_makes_no_pod(monkeypatch):
+def test_a_task_cancelled_before_its_start_creates_no_pod(monkeypatch):
     step = SmokeTest(task_id="smoke_test", release={}, push={})
     monkeypatch.setattr(SmokePodOperator, "test", lambda *_: pytest.fail("the pod was started"))
     step.on_kill()

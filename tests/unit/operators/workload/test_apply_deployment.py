@@ -1,4 +1,4 @@
-"""What another run or a person has done meanwhile is left alone."""
+"""``apply_deployment`` leaves the changes of other runs and of people alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VERDICT = {
 
 
 def deployment(*, available, **fields):
-    """Live, as the API gives it, in the middle of its rollout or at its end."""
+    """A live Deployment during or after its rollout."""
     made = resources.workload(make_release(**fields), DIGEST, {"sha256": "a" * 64})[0]
     pods = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": available}
     made["metadata"]["generation"] = 2
@@ -37,7 +37,7 @@ def deployment(*, available, **fields):
 
 
 class Cluster:
-    """Shows one Deployment, and notes what is written."""
+    """A cluster with one Deployment; records writes."""
 
     def __init__(self, live):
         self.live = live
@@ -59,7 +59,7 @@ class Cluster:
 
 
 class Lease:
-    """Held by this run, or lost to another one."""
+    """A lease that this run holds, or lost to another run."""
 
     def __init__(self, problem=None):
         self.problem = problem
@@ -82,7 +82,7 @@ CONTEXT = {
 
 
 def step(monkeypatch, live, lease=None):
-    """The step with that Deployment live; what it writes stands in the cluster."""
+    """The step and the cluster with the given live Deployment."""
     cluster = Cluster(live)
     task = ApplyDeployment(
         task_id="apply",
@@ -116,8 +116,8 @@ def complete(monkeypatch, live, lease=None, **known):
     return run, cluster
 
 
-def test_nothing_is_applied_over_a_state_that_the_controller_has_not_seen(monkeypatch):
-    """Somebody scales a release that is up: it must not pass for one that never came up."""
+def test_nothing_is_applied_before_the_controller_observed_the_latest_change(monkeypatch):
+    """A release that somebody scales must not be taken for a failed release."""
     monkeypatch.setattr(workloads, "OBSERVED_SECONDS", 0.05)
     live = deployment(available=2)
     live["metadata"]["generation"] += 1
@@ -138,14 +138,14 @@ def test_the_rollout_of_another_run_is_not_rolled_back(monkeypatch):
     assert cluster.written == []
 
 
-def test_what_another_run_or_a_person_has_brought_back_is_no_success(monkeypatch):
+def test_a_release_replaced_by_another_run_or_a_person_fails(monkeypatch):
     run, cluster = complete(monkeypatch, deployment(available=2, version="0.9", run_id="before"))
     with pytest.raises(StateError, match="replaced meanwhile"):
         run()
     assert cluster.written == []
 
 
-def test_without_the_lease_nothing_is_judged(monkeypatch):
+def test_without_the_lease_the_rollout_is_not_judged(monkeypatch):
     lease = Lease(StateError("Another deployment has taken it."))
     run, cluster = complete(monkeypatch, deployment(available=0), lease)
     with pytest.raises(StateError, match="has taken it"):
@@ -153,12 +153,12 @@ def test_without_the_lease_nothing_is_judged(monkeypatch):
     assert cluster.written == []
 
 
-def test_the_own_release_is_judged_whoever_applied_it_first(monkeypatch):
+def test_the_same_release_applied_by_another_run_is_judged(monkeypatch):
     run, _ = complete(monkeypatch, deployment(available=2, run_id="earlier"))
     assert run()["replicas"] == 2
 
 
-def test_the_own_release_that_does_not_come_up_is_rolled_back(monkeypatch):
+def test_a_failed_release_of_this_run_is_rolled_back(monkeypatch):
     live = deployment(available=0)
     live["metadata"]["annotations"][annotation.FIRST] = "true"
     run, cluster = complete(monkeypatch, live)
@@ -167,7 +167,7 @@ def test_the_own_release_that_does_not_come_up_is_rolled_back(monkeypatch):
     assert "Deployment" in cluster.written
 
 
-def test_the_own_release_that_stood_before_stays_though_some_of_it_is_not_available(monkeypatch):
+def test_a_release_that_was_live_before_stays_although_pods_are_unavailable(monkeypatch):
     live = deployment(available=1)
     live["metadata"]["annotations"][annotation.FIRST] = "true"
     run, cluster = complete(monkeypatch, live, changed=False, stood=True)
@@ -207,11 +207,13 @@ def trigger(status, lease):
         (StateError("Replaced."), Lease(), True),
     ],
 )
-def test_the_wait_ends_too_when_the_lease_or_the_release_is_another_ones(status, lease, settled):
+def test_the_wait_ends_when_another_run_holds_the_lease_or_another_release_is_live(
+    status, lease, settled
+):
     assert trigger(status, lease).settled(None) is settled
 
 
-def test_a_trigger_is_stored_with_the_release_that_it_waits_for():
+def test_a_stored_trigger_keeps_its_release():
     made = trigger(Done(2), Lease())
     _, arguments = made.serialize()
     assert RolloutTrigger(**arguments).arguments() == made.arguments()

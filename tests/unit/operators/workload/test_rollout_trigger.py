@@ -9,7 +9,7 @@ from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
 
 
 class Ending(RolloutTrigger):
-    """Its Connection takes its time, as in a triggerer that has just been started."""
+    """A trigger whose Connection loads slowly, as in a triggerer that has just started."""
 
     def __init__(self):
         super().__init__(
@@ -26,7 +26,7 @@ class Ending(RolloutTrigger):
         self.ended = lease.run_id == "run"
 
 
-def test_the_rollout_is_taken_back_though_the_end_is_cancelled_again_and_again():
+def test_repeated_cancellation_does_not_stop_the_rollback():
     async def killed(trigger):
         ending = asyncio.create_task(trigger.on_kill())
         for _ in range(3):  # what Airflow does with every look at its triggers

@@ -1,4 +1,4 @@
-"""What a base image is: one that its registry does not tell of is a problem of its own."""
+"""The look-up of a base image reports a problem when the registry does not answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SILENT = "#!/bin/sh\necho 'ERROR: no route to host' >&2\nexit 1\n"
 
 @pytest.fixture
 def lookup(engine, tmp_path, monkeypatch):
-    """Looks up with a buildx of the test's own."""
+    """Looks up with a fake buildx."""
     plugin = tmp_path / "cli-plugins/docker-buildx"
     plugin.parent.mkdir()
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
@@ -34,20 +34,20 @@ def lookup(engine, tmp_path, monkeypatch):
     return current
 
 
-def test_a_builder_s_old_copy_is_not_the_present_image_of_a_silent_registry(engine, lookup):
+def test_an_old_copy_on_a_builder_does_not_replace_a_silent_registry(engine, lookup):
     engine.image = (200, {"Id": ID, "RepoDigests": [f"python@{DIGEST}"]})
     found = lookup(SILENT)
     assert (found.digests, found.pin) == (frozenset(), None)
     assert "no route to host" in found.problem
 
 
-def test_an_image_of_the_builders_own_is_known_by_its_id(engine, lookup):
+def test_an_image_that_only_builders_have_is_identified_by_its_id(engine, lookup):
     engine.image = (200, {"Id": ID, "RepoDigests": [f"team.azurecr.io/copy@{DIGEST}"]})
     found = lookup(SILENT)
     assert (found.digests, found.pin, found.problem) == ({ID}, None, "")
 
 
-def test_what_the_registry_says_counts_over_a_builder_s_copy(engine, lookup):
+def test_the_registry_takes_precedence_over_a_copy_on_a_builder(engine, lookup):
     engine.image = (200, {"Id": ID, "RepoDigests": [f"python@{ID}"]})
     found = lookup(f"#!/bin/sh\necho '{json.dumps({'digest': DIGEST})}'\n")
     assert (found.digests, found.pin) == ({DIGEST}, DIGEST)
@@ -62,14 +62,14 @@ def test_what_the_registry_says_counts_over_a_builder_s_copy(engine, lookup):
         (SILENT, "the store is locked"),
     ],
 )
-def test_whatever_goes_wrong_is_this_image_s_problem_alone(engine, lookup, script, why):
+def test_an_error_is_recorded_for_one_image_only(engine, lookup, script, why):
     engine.image = DOWN
     found = lookup(script)
     assert f"base image {BASE} could not be looked up" in found.problem
     assert why in found.problem
 
 
-def test_so_is_a_connection_that_is_not_there(lookup):
+def test_a_missing_connection_is_recorded_for_one_image_only(lookup):
     assert "'acr_missing', which does not exist" in lookup(SILENT, acr="acr_missing").problem
 
 
@@ -84,7 +84,7 @@ exit 1
 @pytest.mark.parametrize(
     ("said", "asked"), [("429 Too Many Requests", 3), ("python:3.11: not found", 1)]
 )
-def test_a_busy_registry_is_asked_again_and_one_that_refuses_is_not(
+def test_a_busy_registry_is_asked_again_and_a_refusal_is_final(
     engine, lookup, tmp_path, said, asked
 ):
     engine.image = (404, {"message": "No such image"})

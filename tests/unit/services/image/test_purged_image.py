@@ -1,4 +1,4 @@
-"""An image that a node does not find: it lags behind, or the registry has lost it."""
+"""An image that a node cannot find is either replicated late or deleted in the registry."""
 
 import logging
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ MISSING = Finding("the image i@d cannot be pulled: not found", retryable=True, i
 
 @pytest.fixture
 def registry(monkeypatch):
-    """What the registry says of a digest: an object, None, or an error to raise."""
+    """The registry's answer for a digest: an object, None, or an error to raise."""
     asked = []
 
     def says(answer):
@@ -36,7 +36,7 @@ def told(finding):
     return purged_image.check_registry(finding, make_release(), DIGEST, logging.getLogger("test"))
 
 
-def test_what_the_registry_has_lost_is_final_and_says_what_to_do(registry):
+def test_an_image_missing_in_the_registry_is_final_and_says_what_to_do(registry):
     asked = registry(None)
     found = told(MISSING)
     assert (found.final, found.retryable) == (True, False)
@@ -46,12 +46,12 @@ def test_what_the_registry_has_lost_is_final_and_says_what_to_do(registry):
 
 
 @pytest.mark.parametrize("answer", [object(), RegistryError("it does not answer")])
-def test_what_it_has_or_cannot_tell_is_tried_again(registry, answer):
+def test_an_image_in_the_registry_or_an_unknown_answer_is_retried(registry, answer):
     registry(answer)
     assert told(MISSING) == MISSING
 
 
-def test_it_is_not_asked_about_anything_else(registry):
+def test_other_findings_do_not_ask_the_registry(registry):
     asked = registry(None)
     other = Finding("the service crashed with exit code 3", final=True)
     assert told(other) == other

@@ -1,9 +1,9 @@
-"""A recorded base image that is none is looked up nowhere."""
+"""An invalid recorded base image is not looked up."""
 
 from manifest_engine.services.image.base_lookup import BaseLookup
 
 
-def test_a_recorded_name_that_is_no_reference_does_not_reach_a_command_line(monkeypatch):
+def test_an_invalid_recorded_reference_does_not_reach_a_command_line(monkeypatch):
     def run(*words, **_options):
         raise AssertionError(f"It was run: {words}")
 

@@ -1,4 +1,4 @@
-"""Which image of a version is used again, and which is refused."""
+"""Which image of a version is reused, and which image is refused."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def find(images, *, live=None, **fields):
     return find_released(api, release, key="mine", sha256=SHA256)
 
 
-def test_a_tag_that_is_free_is_nothings():
+def test_a_free_tag_has_no_image():
     assert find({}) is None
 
 
-def test_the_image_of_the_tag_is_used_again_for_the_same_input():
+def test_the_image_of_the_tag_is_reused_for_the_same_input():
     assert find({"1.0": image(DIGEST, "mine")}).digest == DIGEST
 
 
 @pytest.mark.parametrize("of_the_tag", ["mine", "of other content"])
-def test_a_rebuild_that_is_live_counts_over_the_image_of_the_version(of_the_tag):
+def test_a_live_rebuild_takes_precedence_over_the_image_of_the_version(of_the_tag):
     images = {"1.0": image(DIGEST, of_the_tag), REBUILT: image(REBUILT, "mine")}
     assert find(images, live=REBUILT).digest == REBUILT
 
 
-def test_what_is_live_of_another_input_or_purged_does_not_count():
+def test_a_live_image_of_other_input_or_a_purged_image_is_ignored():
     other = {"1.0": image(DIGEST, "mine"), REBUILT: image(REBUILT, "other")}
     assert find(other, live=REBUILT).digest == DIGEST
     assert find({"1.0": image(DIGEST, "mine")}, live=REBUILT).digest == DIGEST
 
 
-def test_a_rebuild_itself_is_built_under_its_own_tag():
+def test_a_rebuild_looks_up_its_own_tag():
     asked = {"releaseHash": "h", "digest": REBUILT}
     assert find({REBUILT: image(REBUILT, "mine")}, live=REBUILT, rebuild=asked) is None
 
@@ -58,7 +58,7 @@ def test_a_rebuild_itself_is_built_under_its_own_tag():
         (SHA256, "the same artifact with other build arguments"),
     ],
 )
-def test_other_content_is_refused_with_what_is_other_about_it(sha256, said):
+def test_other_content_is_refused_naming_the_difference(sha256, said):
     with pytest.raises(RegistryError, match=said) as raised:
         find({"1.0": image(DIGEST, "other", sha256)})
     assert "deploy this under a new version" in str(raised.value)

@@ -1,4 +1,4 @@
-"""A lease that another run has taken meanwhile is told, not passed over."""
+"""A run that lost its lease stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from manifest_engine.services.lease.service_lease import ServiceLease
 
 
 class Cluster:
-    """Keeps one Lease as an API server does; ``away`` makes it unreachable."""
+    """An API server with one Lease; ``away`` makes the server unreachable."""
 
     def __init__(self):
         self.lease = None
@@ -81,7 +81,7 @@ def always_due(monkeypatch):
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.0)
 
 
-def test_renewing_a_lease_that_another_run_has_taken_stops_this_one(cluster, lease, always_due):
+def test_renewal_fails_when_another_run_holds_the_lease(cluster, lease, always_due):
     lease.acquire()
     cluster.taken_by("other")
     with pytest.raises(StateError, match=r"another deployment has taken it \(run other"):
@@ -89,7 +89,7 @@ def test_renewing_a_lease_that_another_run_has_taken_stops_this_one(cluster, lea
     assert leases.holder(cluster.lease).run_id == "other"
 
 
-def test_one_that_has_expired_or_gone_is_taken_anew(cluster, lease):
+def test_an_expired_or_deleted_lease_is_acquired_again(cluster, lease):
     cluster.taken_by("other", ago=90)
     lease.hold()
     assert leases.holder(cluster.lease).run_id == "mine"
@@ -98,13 +98,13 @@ def test_one_that_has_expired_or_gone_is_taken_anew(cluster, lease):
     assert leases.holder(cluster.lease).run_id == "mine"
 
 
-def test_a_cluster_that_is_away_for_a_moment_is_no_reason_to_stop(cluster, lease, always_due):
+def test_an_unreachable_cluster_does_not_fail_the_renewal(cluster, lease, always_due):
     lease.acquire()
     cluster.away = True
     lease.renew()
 
 
-def test_what_another_run_takes_while_it_is_given_back_stays_its_own(cluster, lease):
+def test_release_keeps_a_lease_that_another_run_just_acquired(cluster, lease):
     lease.acquire()
     read = cluster.get
 
@@ -118,13 +118,13 @@ def test_what_another_run_takes_while_it_is_given_back_stays_its_own(cluster, le
     assert leases.holder(cluster.lease).run_id == "other"
 
 
-def test_the_own_one_is_given_back(cluster, lease):
+def test_release_deletes_the_lease_of_this_run(cluster, lease):
     lease.acquire()
     lease.release()
     assert cluster.lease is None
 
 
-def test_one_that_no_run_made_is_neither_taken_nor_deleted(cluster, lease):
+def test_a_lease_that_no_run_created_is_neither_acquired_nor_deleted(cluster, lease):
     cluster.taken_by("mine", ago=3600)
     cluster.lease["metadata"]["labels"] = {"app": "quotes"}
     before = copy.deepcopy(cluster.lease)

@@ -1,4 +1,4 @@
-"""While a gateway is waited for, the lease is looked after."""
+"""The wait for the Gateway renews the lease."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUTE = {
 
 
 class Silent:
-    """A gateway that says nothing: every watch takes its time and shows no change."""
+    """A Gateway without an answer: each watch takes its time and shows no change."""
 
     log = logging.getLogger("test")
 
@@ -42,7 +42,7 @@ def silent(monkeypatch):
     return Silent(clock)
 
 
-def test_it_is_looked_after_several_times_a_minute(silent):
+def test_the_wait_renews_the_lease_several_times_a_minute(silent):
     looks = []
     with pytest.raises(RouteConflict, match="does not accept the route"):
         route_acceptance.await_acceptance(
@@ -52,7 +52,7 @@ def test_it_is_looked_after_several_times_a_minute(silent):
     assert len(looks) >= 4
 
 
-def test_once_it_is_lost_nobody_waits_on(silent):
+def test_a_lost_lease_ends_the_wait(silent):
     def lost():
         raise StateError("Another deployment has taken it.")
 

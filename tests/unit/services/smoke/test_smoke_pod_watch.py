@@ -1,4 +1,4 @@
-"""What is made of a smoke test's pod: by its status, its prober's log, and its end."""
+"""The result of a smoke test follows from the pod's status, the prober's log and the pod's end."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from tests.unit.operators.smoke.smoke_cluster import Cluster, run_in, task, verd
 
 @pytest.fixture
 def logged(monkeypatch):
-    """What the log of the prober says, and how often it was asked for."""
+    """The first line of the prober's log, and the number of reads."""
     given = SimpleNamespace(line="", asked=0)
 
     def first_line(_hook, namespace, _pod, container, *, seconds):
@@ -46,7 +46,7 @@ def test_the_verdict_is_read_from_the_log_before_the_status_shows_it(logged):
 
 
 @pytest.mark.parametrize("line", ["", "no verdict"])
-def test_without_one_in_the_log_the_status_is_waited_for_and_the_log_not_asked_again(logged, line):
+def test_without_a_verdict_in_the_log_the_watch_waits_for_the_status(logged, line):
     logged.line = line
     assert smoke_in(WAITS, RUNS, RUNS, ended(verdict(body="of the status"))).body == "of the status"
     assert logged.asked == 1
@@ -63,15 +63,13 @@ def without_secret(times):
     return lambda *_: [told]
 
 
-def test_a_pull_without_the_secret_that_the_node_was_late_to_learn_of_is_waited_for(
-    logged, monkeypatch
-):
+def test_a_pull_that_failed_before_the_pull_secret_was_available_is_waited_for(logged, monkeypatch):
     monkeypatch.setattr(pod_evidence, "events", without_secret(1))
     logged.line = verdict(body="in the end")
     assert smoke_in(WAITS, DENIED, RUNS).body == "in the end"
 
 
-def test_one_that_is_not_there_is_not_waited_for(logged, monkeypatch):
+def test_a_missing_image_is_not_waited_for(logged, monkeypatch):
     monkeypatch.setattr(pod_evidence, "events", without_secret(2))
     with pytest.raises(SmokeTestFailed, match="The node had no pull secret to show") as raised:
         smoke_in(WAITS, DENIED)
@@ -81,7 +79,7 @@ def test_one_that_is_not_there_is_not_waited_for(logged, monkeypatch):
 CRASHED = {"terminated": {"exitCode": 3, "reason": "Error"}}
 
 
-def test_a_crash_that_is_seen_is_told_without_listening_to_the_prober(logged):
+def test_a_crash_is_reported_without_reading_the_probers_log(logged):
     logged.line = verdict(ok=False, problem="got no answer on port 8002")
     with pytest.raises(SmokeTestFailed, match="the service crashed with exit code 3") as raised:
         smoke_in(WAITS, RUNS | {"app": CRASHED})
@@ -89,17 +87,17 @@ def test_a_crash_that_is_seen_is_told_without_listening_to_the_prober(logged):
     assert raised.value.retryable is False
 
 
-def test_a_verdict_that_the_prober_has_left_counts_more_than_the_service_s_end(logged):
+def test_a_verdict_takes_precedence_over_the_end_of_the_service(logged):
     assert smoke_in(ended(verdict(body="left")) | {"app": CRASHED}).body == "left"
 
 
 @pytest.mark.parametrize("app", [{}, {"waiting": {"reason": "ContainerCreating"}}])
-def test_the_prober_is_listened_to_while_the_service_is_being_made(logged, app):
+def test_the_probers_log_is_read_while_the_service_starts(logged, app):
     logged.line = verdict(body="of the log")
     assert smoke_in(RUNS | {"app": app}).body == "of the log"
 
 
-def test_a_service_that_its_node_cannot_make_yet_is_waited_for(logged):
+def test_a_container_that_the_node_cannot_create_yet_is_waited_for(logged):
     hiccup = {
         "reason": "CreateContainerConfigError",
         "message": "failed to sync secret cache: timed out waiting for the condition",
@@ -109,7 +107,7 @@ def test_a_service_that_its_node_cannot_make_yet_is_waited_for(logged):
     assert logged.asked == 1
 
 
-def test_one_that_its_node_did_not_start_in_time_is_worth_a_retry(logged):
+def test_a_container_that_did_not_start_in_time_is_retryable(logged):
     late = {"exitCode": 128, "reason": "StartError", "message": "context deadline exceeded"}
     with pytest.raises(SmokeTestFailed, match="cannot be started: context deadline") as raised:
         smoke_in(RUNS | {"app": {"terminated": late}})
@@ -137,13 +135,13 @@ EVICTED = {
         ({"status": {"reason": "Shutdown"}}, "its pod failed: Shutdown$"),
     ],
 )
-def test_a_pod_that_is_ended_as_a_whole_is_no_fault_of_the_image(logged, prober, app, pod, told):
+def test_an_evicted_or_killed_pod_does_not_blame_the_image(logged, prober, app, pod, told):
     with pytest.raises(SmokeTestFailed, match=told) as raised:
         smoke_in({"prober": prober, "app": app, "pod": pod})
     assert raised.value.retryable
 
 
-def test_a_verdict_that_was_left_before_the_pod_was_ended_counts(logged):
+def test_a_verdict_from_before_the_end_of_the_pod_is_used(logged):
     for pod in (DRAINED, EVICTED):
         assert smoke_in(ended(verdict(body="left")) | {"pod": pod}).body == "left"
 
@@ -155,7 +153,7 @@ def test_a_verdict_that_was_left_before_the_pod_was_ended_counts(logged):
         UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
     ],
 )
-def test_a_log_that_cannot_be_read_takes_the_place_of_nothing(monkeypatch, error):
+def test_an_unreadable_log_hides_no_error(monkeypatch, error):
     def refused(*_, **__):
         raise error
 
@@ -168,9 +166,9 @@ def test_a_log_that_cannot_be_read_takes_the_place_of_nothing(monkeypatch, error
         smoke_in(RUNS | {"app": CRASHED})
 
 
-def test_a_task_that_is_timed_out_over_the_log_takes_its_pod_away(monkeypatch):
+def test_a_task_timeout_while_reading_the_log_deletes_the_pod(monkeypatch):
     class TaskTimeout(BaseException):
-        """As Airflow's own, which is no Exception."""
+        """Derives from BaseException, as Airflow's own timeout does."""
 
     def slow(*_, **__):
         raise TaskTimeout
@@ -189,14 +187,14 @@ def test_a_bad_verdict_in_the_log_fails_like_any_other(logged):
         smoke_in(RUNS)
 
 
-def test_a_service_that_ends_by_itself_is_not_waited_for(logged):
+def test_a_service_that_exits_is_not_waited_for(logged):
     with pytest.raises(SmokeTestFailed, match="ended by itself with exit code 0") as raised:
         smoke_in(RUNS, RUNS | {"app": {"terminated": {"exitCode": 0}}})
     assert str(raised.value).endswith("line 1\nline 2")
     assert raised.value.retryable is False
 
 
-def test_a_bad_verdict_tells_question_answer_and_the_services_last_lines(logged):
+def test_a_bad_verdict_names_request_answer_and_the_services_last_lines(logged):
     bad = verdict(ok=False, problem="answered 500 instead of 200", body="oops")
     with pytest.raises(SmokeTestFailed) as raised:
         smoke_in(ended(bad))
@@ -206,18 +204,18 @@ def test_a_bad_verdict_tells_question_answer_and_the_services_last_lines(logged)
     assert raised.value.retryable is False
 
 
-def test_an_image_without_python_is_told_what_it_lacks(logged):
+def test_an_image_without_python_is_explained(logged):
     message = 'exec: "python3": executable file not found in $PATH'
     with pytest.raises(SmokeTestFailed, match="needs python3 in the image"):
         smoke_in(ended(message, code=128))
 
 
-def test_a_prober_that_ends_without_a_verdict_is_worth_a_retry(logged):
+def test_a_prober_without_a_verdict_is_retryable(logged):
     with pytest.raises(SmokeTestFailed, match=r"exit code 137 .* \(Killed\)") as raised:
         smoke_in(ended("Killed", code=137))
     assert raised.value.retryable
 
 
-def test_a_verdict_of_another_run_does_not_count(logged):
+def test_a_verdict_of_another_run_is_ignored(logged):
     with pytest.raises(StateError):
         smoke_in(ended(verdict(runId="run-2")))

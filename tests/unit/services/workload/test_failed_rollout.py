@@ -1,4 +1,4 @@
-"""A release of which the cluster refuses a part is taken back, as far as it was applied."""
+"""A release whose objects the cluster refuses in part is rolled back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OBJECTS = resources.workload(make_release(), DIGEST, {})
 
 
 class Workload:
-    """Refuses one of the objects; ``live`` is the Deployment then."""
+    """Refuses one object; ``live`` is the Deployment afterwards."""
 
     def __init__(self, live, *, retryable=False):
         self._live = live
@@ -33,7 +33,7 @@ class Workload:
         return "Rolled back to version 0.9."
 
 
-def test_the_half_that_was_applied_is_rolled_back():
+def test_a_partial_apply_is_rolled_back():
     workload = Workload(OBJECTS[0])
     with pytest.raises(ClusterError, match=r"is refused\. Rolled back to version 0\.9\."):
         failed_rollout.apply_or_roll_back(workload, OBJECTS, None)
@@ -49,7 +49,7 @@ def test_the_half_that_was_applied_is_rolled_back():
         (OBJECTS[0], True),
     ],
 )
-def test_where_none_was_or_another_try_goes_on_nothing_is(live, retryable):
+def test_nothing_is_rolled_back_when_nothing_was_applied_or_a_retry_follows(live, retryable):
     workload = Workload(live, retryable=retryable)
     with pytest.raises(ClusterError, match=r"is refused\.$"):
         failed_rollout.apply_or_roll_back(workload, OBJECTS, None)
@@ -57,7 +57,7 @@ def test_where_none_was_or_another_try_goes_on_nothing_is(live, retryable):
 
 
 def live_release(*, up):
-    """The same release, brought by another run, as its Deployment is then."""
+    """The Deployment of the same release, applied by another run."""
     made = history.carry_over(resources.workload(make_release(run_id="before"), DIGEST, {}), None)[
         0
     ]
@@ -67,7 +67,7 @@ def live_release(*, up):
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_a_release_that_was_live_and_up_before_is_not_taken_back(up):
+def test_a_release_that_was_complete_before_is_not_rolled_back(up):
     live = live_release(up=up)
     workload = Workload(live)
     with pytest.raises(ClusterError, match="The Service is refused"):

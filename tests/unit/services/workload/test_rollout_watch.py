@@ -1,4 +1,4 @@
-"""A rollout is followed also while the API server is away."""
+"""A rollout is followed through an outage of the API server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DONE = {
 
 
 class Cluster:
-    """Each watch raises or yields what is next in the list."""
+    """Each watch raises or yields the next item of a list."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -55,22 +55,22 @@ def away():
     return ClusterError("The API server could not be reached.", retryable=True)
 
 
-def test_an_api_server_that_comes_back_shows_the_end(follow):
+def test_the_watch_continues_after_an_api_server_outage(follow):
     assert follow(away(), away(), DONE) == Done(1)
 
 
-def test_that_it_is_away_is_told_once(follow, caplog):
+def test_an_api_server_outage_is_logged_once(follow, caplog):
     follow(away(), away(), away(), DONE)
     assert [record.getMessage() for record in caplog.records] == [
         "The rollout of quotes cannot be seen: The API server could not be reached."
     ]
 
 
-def test_one_that_stays_away_leaves_the_rollout_to_the_triggerer(follow):
+def test_an_outage_until_the_deadline_leaves_the_rollout_waiting(follow):
     assert isinstance(follow(away(), seconds=0.05), Waiting)
 
 
-def test_a_refusal_is_told_at_once(follow):
+def test_a_refused_request_is_raised_at_once(follow):
     with pytest.raises(ClusterError, match="may not watch"):
         follow(ClusterError("The account may not watch deployments.apps.", retryable=False))
 
@@ -88,7 +88,7 @@ def of_release(release_hash, generation=2):
     }
 
 
-def test_a_release_that_is_live_instead_is_never_taken_for_the_own_one(follow):
+def test_another_live_release_is_not_taken_for_the_release_of_this_run(follow):
     with pytest.raises(StateError, match="live is that of run other, asked for by bob"):
         follow(of_release("another", 3), release_hash="mine")
 
@@ -97,12 +97,12 @@ def test_another_run_may_have_applied_the_same_release(follow):
     assert follow(of_release("mine", 3), release_hash="mine") == Done(1)
 
 
-def test_a_watch_that_begins_before_the_release_was_applied_is_not_believed(follow):
+def test_an_event_from_before_the_apply_is_ignored(follow):
     assert follow(of_release("before"), of_release("mine"), release_hash="mine") == Done(1)
 
 
 class Denied(Cluster):
-    """Its newest pod pulls in vain, and the events say how often it did without the pull secret."""
+    """The newest pod cannot pull; events count the pulls without the pull secret."""
 
     def __init__(self, times):
         super().__init__(DONE | {"spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}}})
@@ -125,13 +125,13 @@ class Denied(Cluster):
 
 
 @pytest.mark.parametrize(("times", "final"), [(1, False), (2, True)])
-def test_a_release_is_not_given_up_for_a_pull_that_is_tried_again(times, final):
+def test_a_retried_image_pull_does_not_fail_the_release(times, final):
     cluster = Denied(times)
     watch = RolloutWatch(cluster, "here", "quotes", logging.getLogger("test"))
     assert watch.finding(cluster.answers[0]).final is final
 
 
-def test_a_lease_that_is_lost_ends_the_watch():
+def test_a_lost_lease_ends_the_watch():
     def lost():
         raise StateError("Another deployment has taken the lease.")
 

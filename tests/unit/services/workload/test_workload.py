@@ -1,4 +1,4 @@
-"""What a service's objects become when a release fails."""
+"""The objects of a service after a failed or cancelled release."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.unit.domain.release.releases import DIGEST, make_release
 
 
 class Empty:
-    """A namespace from which somebody has deleted everything."""
+    """A namespace in which somebody deleted all objects."""
 
     def get(self, *_what):
         return None
 
 
-def test_where_the_deployment_was_deleted_nothing_is_said_to_run():
+def test_a_rollback_without_a_deployment_says_that_nothing_runs():
     done = Workload(Empty(), "apps", "pricing-quotes").roll_back([])
     assert "no longer there" in done
     assert "namespace 'apps'" in done
 
 
 class Rollout:
-    """The cluster's Deployment in the middle of the first rollout of a run, or at its end."""
+    """A Deployment during or after the first rollout of a run."""
 
     def __init__(self, *, done):
         objects = resources.workload(make_release(run_id="mine"), DIGEST, {})
@@ -52,7 +52,7 @@ class Rollout:
         return True
 
 
-def test_what_a_cancelled_run_has_begun_is_taken_back():
+def test_the_unfinished_rollout_of_a_cancelled_run_is_rolled_back():
     hook = Rollout(done=False)
     done = Workload(hook, "apps", "pricing-quotes").cancel("mine")
     assert done.startswith("It was the first release; removed again: Deployment")
@@ -60,13 +60,13 @@ def test_what_a_cancelled_run_has_begun_is_taken_back():
 
 
 @pytest.mark.parametrize(("run_id", "done"), [("mine", True), ("another", False)])
-def test_what_it_has_completed_or_another_run_has_begun_stays(run_id, done):
+def test_a_complete_rollout_or_the_rollout_of_another_run_stays(run_id, done):
     hook = Rollout(done=done)
     assert Workload(hook, "apps", "pricing-quotes").cancel(run_id) == ""
     assert hook.deleted == []
 
 
-def test_what_somebody_scales_just_now_does_not_pass_for_a_rollout_that_is_not_done():
+def test_a_scaled_release_is_not_taken_for_an_unfinished_rollout():
     hook = Rollout(done=True)
     hook.live["metadata"]["generation"] = 2
     looks = []
@@ -83,7 +83,7 @@ def test_what_somebody_scales_just_now_does_not_pass_for_a_rollout_that_is_not_d
 
 
 class Autoscaled:
-    """A cluster whose autoscaler looks after every change of the Deployment, while it is there."""
+    """A cluster whose autoscaler reacts to each change of the Deployment until it is deleted."""
 
     def __init__(self, objects):
         self.found = {item["kind"]: item for item in objects}
@@ -110,7 +110,7 @@ def autoscaled():
     return history.carry_over(resources.workload(make_release(autoscale=scale), DIGEST, {}), None)
 
 
-def test_an_autoscaler_that_goes_does_not_set_the_number_of_replicas_once_more(monkeypatch):
+def test_a_removed_autoscaler_does_not_overwrite_the_number_of_replicas(monkeypatch):
     monkeypatch.setattr("manifest_engine.services.workload.workload.AUTOSCALER_SECONDS", 0)
     live = autoscaled()
     hook = Autoscaled(live)
@@ -122,7 +122,7 @@ def test_an_autoscaler_that_goes_does_not_set_the_number_of_replicas_once_more(m
     assert "HorizontalPodAutoscaler" not in hook.found
 
 
-def test_where_the_release_without_it_is_refused_it_stays():
+def test_the_autoscaler_stays_when_the_release_without_autoscaler_is_refused():
     live = autoscaled()
     hook = Autoscaled(live)
     hook.refused = "denied by a policy"
@@ -134,7 +134,7 @@ def test_where_the_release_without_it_is_refused_it_stays():
     assert "HorizontalPodAutoscaler" in hook.found
 
 
-def test_another_release_than_the_failed_one_is_not_rolled_back():
+def test_only_the_failed_release_is_rolled_back():
     hook = Rollout(done=False)
     failed = resources.workload(make_release(version="2.0"), DIGEST, {})
     with pytest.raises(StateError, match="live is that of run mine, asked for by ada"):
@@ -145,7 +145,7 @@ def test_another_release_than_the_failed_one_is_not_rolled_back():
 
 
 def test_a_release_is_not_applied_over_another_service_of_the_same_object_name():
-    """Two that were planned at the same moment both found the name free."""
+    """Two runs that were planned at the same moment both found the name free."""
     hook = Rollout(done=True)
     labels = hook.live["metadata"]["labels"]
     labels |= {label.COMPONENT: "pricing-quotes", label.NAME: "other"}
