@@ -115,7 +115,7 @@ def test_a_run_that_lost_its_lease_leaves_the_other_ones_rollout_alone(
     wait = deferred(apply, slow, monkeypatch)
     hold(kube, namespace, datetime.now(UTC))
 
-    with pytest.raises(StateError, match="another deployment has taken it"):
+    with pytest.raises(StateError, match="another deployment holds the lease"):
         resume(slow, wait)
 
     live = get(f"deployment/{NAME}")

@@ -86,8 +86,8 @@ class PushImage(StepOperator):
             return _result(release, found.digest, pushed=False, begin=begin)
         if self.build["reused"]:
             raise BuildError(
-                f"{release.image} was in the registry when build_image looked, and is gone; clear "
-                "build_image to build it again."
+                f"{release.image} was in the registry during build_image and is missing now; "
+                "clear build_image to build the image again."
             )
         if reason := self._missing_image():
             self.log.warning("%s The image is built again.", reason)
@@ -154,8 +154,8 @@ class PushImage(StepOperator):
             if not acr.api.may_push(release.repository):
                 raise
             raise RegistryError(
-                f"{error} It accepts the login and lets it push when asked again, so a later try "
-                "may succeed.",
+                f"{error} The registry now reports that the login may push, so a later try may "
+                "succeed.",
                 retryable=True,
             ) from error
 
@@ -187,8 +187,9 @@ def _verified_digest(
     """
     if found is None:
         raise RegistryError(
-            f"The registry took {release.image} and does not know it {_REPLICATION_SECONDS} s "
-            "later; see whether the tag was deleted, or the registry's replication is behind.",
+            f"The registry accepted {release.image} and does not have the image "
+            f"{_REPLICATION_SECONDS} s later; check whether the tag was deleted, or whether the "
+            "replication of the registry is late.",
             retryable=True,
         )
     ours = image_id in (found.config_digest, found.manifest_digest, found.digest)

@@ -60,7 +60,7 @@ def _ended(planned: Row, done: dict[str, Any] | None) -> Row:
         return planned
     if done is None:
         text = (
-            "Its task ended without a word; see the log of the mapped task "
+            "Its task ended without a result; see the log of the mapped task "
             f"'{planned.service} in {planned.environment}'."
         )
         return replace(planned, outcome=FAILED, sentence=text)

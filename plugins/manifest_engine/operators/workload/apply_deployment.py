@@ -88,8 +88,9 @@ class ApplyDeployment(LeaseStep):
             live = workload.observed()
             if not history.is_observed(live):
                 raise ClusterError(
-                    f"The cluster has not seen the latest change of the Deployment {release.name} "
-                    "yet, so nothing is applied; see whether kube-controller-manager runs.",
+                    "The Deployment controller has not observed the latest change of "
+                    f"{release.name} yet, so nothing is applied; check whether "
+                    "kube-controller-manager runs.",
                     retryable=True,
                 )
             rebuild_gate.require_live(context, release, live)
@@ -105,7 +106,7 @@ class ApplyDeployment(LeaseStep):
                 self.log.info(
                     "Deployment %s %s (generation %s)",
                     release.name,
-                    "is applied" if changed else "was so already",
+                    "is applied" if changed else "is unchanged",
                     generation,
                 )
                 begun = {
@@ -165,7 +166,7 @@ class ApplyDeployment(LeaseStep):
         self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]
     ) -> NoReturn:
         cluster = release.environment.cluster
-        self.log.info("Not done after %.0f s; waiting on in the triggerer", WATCH_SECONDS)
+        self.log.info("Not done after %.0f s; the triggerer continues the wait", WATCH_SECONDS)
         self.defer(
             trigger=RolloutTrigger(
                 conn_id=cluster.connection,

@@ -20,9 +20,9 @@ def find_artifact(hook: ArtifactoryHook, release: Release) -> ArtifactInfo:
     expected, rebuild = release.manifest.artifact_sha256, release.manifest.rebuild
     if rebuild and rebuild.artifact_sha256 not in (None, info.sha256):
         raise ArtifactError(
-            f"{info.uri} has the sha256 {info.sha256}, while the live release was made of "
-            f"{rebuild.artifact_sha256}, which the artifact store does not have any more: "
-            "it cannot be rebuilt; deploy the new content as a new version."
+            f"{info.uri} has the sha256 {info.sha256}, while the live release was built from "
+            f"{rebuild.artifact_sha256}, which the artifact store no longer has: the release "
+            "cannot be rebuilt; deploy the new content as a new version."
         )
     if expected and expected != info.sha256:
         raise ArtifactError(

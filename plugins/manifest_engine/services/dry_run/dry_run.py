@@ -35,9 +35,7 @@ def preview(release: Release, log: logging.Logger) -> list[Change]:
     artifactory = ArtifactoryHook(release.environment.artifactory.connection)
     sha256 = find_artifact(artifactory, release).sha256
     digest = _digest(release, sha256)
-    log.info(
-        "The image %s is %s", release.image, digest or "not in the registry: it is to be built"
-    )
+    log.info("The image %s is %s", release.image, digest or "not in the registry and must be built")
     hook = DryRunHook(release.environment.cluster.connection)
     in_cluster(release, hook, digest or _UNKNOWN, {"sha256": sha256}, log)
     changes = difference.replace_text(
@@ -72,7 +70,7 @@ def report(release: Release, changes: list[Change], log: logging.Logger) -> list
     """Log the difference, one line per object and field, and return it as data for XCom."""
     where = f"{release.name} in {release.manifest.environment}"
     if all(change.action == "unchanged" for change in changes):
-        log.info("Dry run: %s is so already, nothing would change", where)
+        log.info("Dry run: %s is up to date, nothing would change", where)
     else:
         log.info("Dry run: deploying %s %s would do this:", where, release.manifest.version)
     for change in changes:

@@ -53,8 +53,8 @@ class BaseLookup:
         if not base_images.is_normalized(reference):
             # The reference comes from an annotation and goes to the command line of buildx.
             return Current(
-                problem=f"Its base image is recorded as {reference[:80]!r}, which is no reference "
-                "of an image, so it was left alone."
+                problem=f"Its base image is recorded as {reference[:80]!r}, which is not a "
+                "valid image reference, so the service was not rebuilt."
             )
         try:
             digest, problem = self._ask(reference)

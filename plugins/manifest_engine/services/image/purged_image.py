@@ -33,8 +33,8 @@ def check_registry(finding: Finding, release: Release, digest: str, log: logging
         return finding
     return replace(
         finding,
-        sentence=f"{finding.sentence}. The registry does not have it any more: it was deleted or "
-        "purged. Deploy the version again, and it is built anew",
+        sentence=f"{finding.sentence}. The registry no longer has the image: the image was deleted "
+        "or purged. Deploy the version again to build the image",
         final=True,
         retryable=False,
     )

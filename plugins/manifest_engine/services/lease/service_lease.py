@@ -85,9 +85,9 @@ class ServiceLease:
         """
         if holder := self.acquire():
             raise StateError(
-                f"This run stops and leaves all as it is: its lease of {self.name} had expired, "
-                f"and another deployment has taken it ({holder}). Start a new run if this one's "
-                "release is still wanted."
+                f"This run stops and changes nothing more: its lease of {self.name} expired, and "
+                f"another deployment holds the lease ({holder}). Start a new run to deploy this "
+                "release."
             )
 
     def renew(self) -> None:

@@ -42,7 +42,7 @@ def await_acceptance(
         for event, route in hook.watch(*where, seconds=min(left, LOOK_SECONDS)):
             if event == "DELETED":
                 raise RouteConflict(
-                    f"HTTPRoute {release.name} was deleted by somebody meanwhile.", retryable=True
+                    f"HTTPRoute {release.name} was deleted during the deployment.", retryable=True
                 )
             before, seen = seen, route_status.acceptance(route, gateway)
             if seen.accepted or seen.refused != before.refused:

@@ -78,7 +78,7 @@ class RolloutWatch:
             "apps/v1", "Deployment", self.name, self.namespace, seconds=seconds
         ):
             if kind == "DELETED":
-                return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+                return rollout.Failed("the Deployment was deleted during the rollout")
             try:
                 status = judge(seen, generation, release_hash)
             except StateError:
@@ -105,7 +105,7 @@ class RolloutWatch:
         """The present status; parameters and errors as in :meth:`follow`."""
         seen = self.live()
         if seen is None:
-            return rollout.Failed("the Deployment was deleted by somebody meanwhile")
+            return rollout.Failed("the Deployment was deleted during the rollout")
         status = judge(seen, generation, release_hash)
         if isinstance(status, rollout.Waiting):
             finding = self.finding(seen)

@@ -168,8 +168,8 @@ class Workload:
         live = self.live()
         if live is None:
             return (
-                "The Deployment is no longer there, and what ran before stood in it: see who "
-                f"deletes objects in the namespace {self.namespace!r}, and deploy again."
+                "The Deployment and the release before were deleted: check who deletes objects in "
+                f"the namespace {self.namespace!r}, and deploy again."
             )
         superseded.refuse_replaced(release_hash, live)
         annotations = annotation.read_annotations(live)

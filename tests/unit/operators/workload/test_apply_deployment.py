@@ -123,7 +123,7 @@ def test_nothing_is_applied_before_the_controller_observed_the_latest_change(mon
     live["metadata"]["generation"] += 1
     task, cluster = step(monkeypatch, live)
     monkeypatch.setattr(task, "acquire", lambda *_: None)
-    with pytest.raises(ClusterError, match="has not seen the latest change") as raised:
+    with pytest.raises(ClusterError, match="has not observed the latest change") as raised:
         task.run(CONTEXT)
     assert raised.value.retryable
     assert cluster.written == []

@@ -9,4 +9,4 @@ def test_an_invalid_recorded_reference_does_not_reach_a_command_line(monkeypatch
 
     monkeypatch.setattr("subprocess.run", run)
     found = BaseLookup(None, []).current("-x.example/base:1")
-    assert "'-x.example/base:1', which is no reference of an image" in found.problem
+    assert "'-x.example/base:1', which is not a valid image reference" in found.problem

@@ -84,7 +84,7 @@ def always_due(monkeypatch):
 def test_renewal_fails_when_another_run_holds_the_lease(cluster, lease, always_due):
     lease.acquire()
     cluster.taken_by("other")
-    with pytest.raises(StateError, match=r"another deployment has taken it \(run other"):
+    with pytest.raises(StateError, match=r"another deployment holds the lease \(run other"):
         lease.renew()
     assert leases.holder(cluster.lease).run_id == "other"
 

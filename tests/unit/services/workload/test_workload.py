@@ -24,7 +24,7 @@ class Empty:
 
 def test_a_rollback_without_a_deployment_says_that_nothing_runs():
     done = Workload(Empty(), "apps", "pricing-quotes").roll_back([])
-    assert "no longer there" in done
+    assert "The Deployment and the release before were deleted" in done
     assert "namespace 'apps'" in done
 
 
