@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,16 @@ def test_the_error_for_missing_authorities_names_their_path(
     hook = connect(host="team.azurecr.io", login="a", password="b", extra={"verify": "/no/ca.pem"})
     with pytest.raises(ConfigurationError, match=r"/no/ca\.pem of the registry team\.azurecr\.io"):
         hook.api.check()
+
+
+def test_a_file_without_certificates_is_reported_at_once(
+    connect: Callable[..., AcrHook], tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        hook = connect(host=host, login="a", password="b", extra={"verify": str(file)})
+        with pytest.raises(RegistryError, match="into 'verify' of the acr Connection") as caught:
+            hook.api.check()
+    assert not caught.value.retryable
