@@ -149,7 +149,7 @@ class _Publication:
         parts: dict[str, Callable[[], str]] = {}
         if self._change:
             parts["route"] = self._change.give_up
-        parts["workload"] = partial(self._workload.take_back, self._release.run_id, **how)
+        parts["workload"] = partial(self._workload.roll_back_run, self._release.run_id, **how)
         done = []
         for part, put_back in parts.items():
             try:

@@ -38,40 +38,40 @@ def ask(port: int, path: str) -> Any:
         connection.close()
 
 
-def judge(wanted: Any, status: int, body: str) -> str:
+def judge(request: Any, status: int, body: str) -> str:
     """The problem of the answer; empty if there is none."""
-    if status != wanted["expectStatus"]:
-        return f"answered {status} instead of {wanted['expectStatus']}"
-    text = wanted.get("expectBody")
+    if status != request["expectStatus"]:
+        return f"answered {status} instead of {request['expectStatus']}"
+    text = request.get("expectBody")
     if text and text not in body:
         return f"answered {status}, but without {text[:100]!r} in the body"
     return ""
 
 
-def probe(wanted: Any) -> Any:
+def probe(request: Any) -> Any:
     """Call the service until the answer is right, a wrong answer stays, or the timeout ends."""
     begin = time.monotonic()
     first_wrong = None
-    status, body, problem = None, "", f"got no answer on port {wanted['port']}"
+    status, body, problem = None, "", f"got no answer on port {request['port']}"
     while True:
         try:
-            status, body = ask(wanted["port"], wanted["path"])
-            problem = judge(wanted, status, body)
+            status, body = ask(request["port"], request["path"])
+            problem = judge(request, status, body)
         except (OSError, http.client.HTTPException) as error:
             if status is None:
-                problem = f"got no answer on port {wanted['port']} ({error})"
+                problem = f"got no answer on port {request['port']} ({error})"
         now = time.monotonic()
         if problem and status is not None and status not in NOT_YET:
             first_wrong = first_wrong or now
         if (
             not problem
-            or now - begin > wanted["timeoutSeconds"]
+            or now - begin > request["timeoutSeconds"]
             or (first_wrong and now - first_wrong > SETTLE_SECONDS)
         ):
             return {
-                "digest": wanted["digest"],
-                "runId": wanted["runId"],
-                "asked": wanted["path"],
+                "digest": request["digest"],
+                "runId": request["runId"],
+                "asked": request["path"],
                 "status": status,
                 "body": body[:EXCERPT_MAX],
                 "problem": problem,

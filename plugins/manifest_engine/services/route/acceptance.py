@@ -35,11 +35,11 @@ def await_acceptance(
     begin = time.monotonic()
     while not seen.accepted:
         patience = min(REFUSED_SECONDS, ACCEPT_SECONDS) if seen.refused else ACCEPT_SECONDS
-        left = begin + patience - time.monotonic()
-        if left <= 0:
+        remaining = begin + patience - time.monotonic()
+        if remaining <= 0:
             break
         on_look()
-        for event, route in hook.watch(*where, seconds=min(left, LOOK_SECONDS)):
+        for event, route in hook.watch(*where, seconds=min(remaining, LOOK_SECONDS)):
             if event == "DELETED":
                 raise RouteConflict(
                     f"HTTPRoute {release.name} was deleted during the deployment.", retryable=True

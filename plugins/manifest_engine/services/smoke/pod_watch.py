@@ -55,10 +55,10 @@ class SmokePodWatch:
             pulled, the pod was deleted or did not start.
         """
         end = time.monotonic() + smoke_pod.deadline(self._release)
-        while (left := end - time.monotonic()) > 0:
+        while (remaining := end - time.monotonic()) > 0:
             begun = False
             for kind, seen in self._hook.watch(
-                "v1", "Pod", self._name, self._namespace, seconds=min(left, _WATCH_SECONDS)
+                "v1", "Pod", self._name, self._namespace, seconds=min(remaining, _WATCH_SECONDS)
             ):
                 begun, self._pod = True, seen
                 if found := smoke_outcome.verdict_from_status(seen):

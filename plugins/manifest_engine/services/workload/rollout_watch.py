@@ -55,9 +55,9 @@ class RolloutWatch:
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
         look = LOOK_SECONDS
         last_error = ""
-        while (left := end - time.monotonic()) > 0:
+        while (remaining := end - time.monotonic()) > 0:
             try:
-                status = self._watch(generation, min(left, look), release_hash)
+                status = self._watch(generation, min(remaining, look), release_hash)
                 look *= 2
             except ClusterError as error:
                 if not error.retryable:

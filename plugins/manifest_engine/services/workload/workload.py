@@ -136,9 +136,9 @@ class Workload:
         """
         if history.is_complete(self.observed()):
             return ""
-        return self.take_back(run_id, settle_seconds=0)
+        return self.roll_back_run(run_id, settle_seconds=0)
 
-    def take_back(self, run_id: str, *, settle_seconds: float = SETTLE_SECONDS) -> str:
+    def roll_back_run(self, run_id: str, *, settle_seconds: float = SETTLE_SECONDS) -> str:
         """Roll back the release of a run, unless the release was live before the run.
 
         :return: a sentence for the user, empty when nothing was done.

@@ -79,7 +79,7 @@ class Workload:
     def live(self):
         return {"metadata": {"annotations": self.annotations}}
 
-    def take_back(self, run_id, **how):
+    def roll_back_run(self, run_id, **how):
         assert run_id == RELEASE.run_id
         Change.last.done.append(("taken back", *how.values()))
         return "Rolled back to version 1."
