@@ -129,6 +129,15 @@ class Night:
         self.api.trigger(dag_id, conf, run_id)
         return run_id
 
+    def run_again(self, dag_id: str, run_id: str) -> None:
+        """Clear all tasks of a run, so that the run comes later than planned."""
+        answer = self.api.session.post(
+            f"{self.api.base}/dags/{dag_id}/dagRuns/{run_id}/clear",
+            json={"dry_run": False},
+            timeout=30,
+        )
+        answer.raise_for_status()
+
     def state(self, dag_id: str, run_id: str) -> str:
         """Of a run; "none" where there is no such run yet."""
         return str((self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") or {"state": "none"})["state"])
