@@ -101,7 +101,9 @@ class _Publication:
         except ManifestEngineError as error:
             if error.retryable and not last_try and not self._breaks_live_service(error):
                 raise
-            raise type(error)(f"{error} {self._put_back()}".rstrip(), retryable=False) from error
+            error.args = (f"{error} {self._put_back()}".rstrip(),)
+            error.retryable = False
+            raise
         except Exception:
             if last_try:
                 self._log.error("%s", self._put_back())
