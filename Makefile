@@ -1,7 +1,7 @@
 # `make demo` deploys the sample service, `make test` runs all tests. Each target sets up what it needs.
 # `make down` removes everything again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -38,11 +38,15 @@ compose-down: venv ## remove only that stack; `make down` removes it as well
 
 lint: venv ## run ruff, mypy and the import contracts
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
+	@.venv/bin/proselint check --config .proselint.json *.md docs/*.md
 
-test: lint test-unit test-integration test-e2e test-wheel test-compose ## run lint and all tests
+test: lint test-unit test-fuzz test-integration test-e2e test-wheel test-compose ## run lint and all tests
 
 test-unit: venv ## unit tests, without the sandbox (under 20 s)
 	@.venv/bin/pytest -q -n 2 tests/unit
+
+test-fuzz: venv ## bounded fuzzing of what is foreign, and the worst text for each regular expression
+	@.venv/bin/pytest -q -n 2 tests/fuzz
 
 test-integration: up ## hooks and operators against the real engine, registry, cluster and gateway
 	@.venv/bin/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests/integration

@@ -16,7 +16,7 @@ import manifest_engine
 import pytest
 from manifest_engine.domain.core.model import Model
 
-from tests.unit import pattern_texts
+from tests.fuzz import pattern_texts
 
 _ROUNDS = ((2_000, 6), (16_000, 2), (64_000, 1), (1_000_000, 1))
 """Characters, and how many of the slowest texts go into the next round."""
