@@ -63,7 +63,7 @@ def test_an_image_that_is_gone(
         case.seen += first
         assert (outcome.state, outcome.failed_step) == ("failed", step)
         assert "cannot be pulled" in outcome.error
-        assert "The registry does not have it any more" in outcome.error
+        assert "The registry no longer has the image" in outcome.error
         assert tries == 1
         assert said in outcome.error
         assert left_over(live) == []

@@ -54,14 +54,14 @@ def test_a_version_stays_what_it_is_when_the_standard_dockerfile_changes(
 ) -> None:
     artifact = service.zip()
     _, first = service.ship(artifact)
-    assert not [line for line in service.log if "standard Dockerfile than today's" in line]
+    assert not [line for line in service.log if "with an earlier standard Dockerfile" in line]
     changed = tmp_path / "Dockerfile"
     changed.write_text(build_source.STANDARD_DOCKERFILE.read_text() + "LABEL changed=yes\n")
     monkeypatch.setattr(build_source, "STANDARD_DOCKERFILE", changed)
     built, second = service.ship(artifact)
     assert built["reused"]
     assert second["digest"] == first["digest"]
-    assert [line for line in service.log if "standard Dockerfile than today's" in line]
+    assert [line for line in service.log if "with an earlier standard Dockerfile" in line]
 
 
 def test_a_released_version_is_not_overwritten(service: Service) -> None:
