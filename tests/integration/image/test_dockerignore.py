@@ -157,8 +157,12 @@ def test_buildx_refuses_what_we_refuse(
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "b").write_bytes(b"")
     (tmp_path / "context" / ".dockerignore").write_bytes(ignore)
-    done = buildx(tmp_path, "FROM scratch\nCOPY . /\n")
+    for _ in range(5):
+        done = buildx(tmp_path, "FROM scratch\nCOPY . /\n")
+        if "context canceled" not in done.stderr:  # buildx may print the consequence alone
+            break
 
+    assert done.returncode != 0
     assert "syntax error in pattern" in done.stderr or "illegal exclusion" in done.stderr
     with pytest.raises(ArtifactError, match=r"^\.dockerignore, line \d: .* is not a pattern"):
         _ours({"b"}, ignore)
