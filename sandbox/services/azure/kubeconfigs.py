@@ -13,7 +13,7 @@ _CLIENT_APPLICATION = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 
 def user(cluster: Mapping[str, Any], tenant: str, kind: str) -> dict[str, Any]:
-    """A user's kubeconfig: a plugin for a cluster with Entra ID, a certificate for local accounts.
+    """A user's kubeconfig. Clusters with Entra ID get a login plugin, others a certificate.
 
     :param cluster: ``group``, ``name``, ``server``, ``ca`` (PEM file), and for local accounts
         ``client_certificate`` and ``client_key`` (PEM files).

@@ -114,7 +114,7 @@ def refuse_name_collisions(files: Iterable[str]) -> None:
 
 
 def _caseless(text: str) -> str:
-    """Unicode 3.13, D145: canonical caseless matching."""
+    """A key that is equal for names that differ by case or form only (Unicode 3.13, D145)."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
 
 

@@ -132,7 +132,7 @@ _STEP_CAUSES = (
     _cause(r"exit code: 137", "it was killed (exit code 137), most likely for want of memory"),
     _cause(r"did not complete successfully: exit code: (\d+)", "it ended with exit code {0}"),
 )
-"""Causes in a step; each sentence follows "Dockerfile, line N (instruction): "."""
+"""Causes of a failed step. The error names Dockerfile, line and instruction before the sentence."""
 
 
 def failure(output: BuildOutput, *, builder: str, dockerfile: str) -> BuildError:

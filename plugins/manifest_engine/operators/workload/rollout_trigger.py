@@ -68,7 +68,7 @@ class RolloutTrigger(ClusterTrigger):
         return not isinstance(status, Waiting)
 
     async def on_kill(self) -> None:
-        """Roll the rollout back and release the lease after the run was cancelled.
+        """Undo the rollout of a cancelled run, and release the lease.
 
         Airflow 3.3.2 also cancels this method, once a second until the method ends. In a triggerer
         that has just started, loading the Connection alone takes longer than a second.

@@ -60,5 +60,5 @@ def chunk(content: bytes) -> bytes:
 
 
 def chunked(*contents: bytes) -> bytes:
-    """An answer with chunked encoding and without its end."""
+    """A chunked answer that breaks off before its last chunk."""
     return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(map(chunk, contents))
