@@ -51,7 +51,8 @@ class ApproveRemoval(AskApproval):
         remove_routes(planned, workload, self.log)
         workload.remove(removal.workload(planned))
         labels = label.label_selector(removal.pod_labels(planned))
-        pods = hook.find("v1", "Pod", workload.namespace, labels=labels)
+        found = hook.find("v1", "Pod", workload.namespace, labels=labels)
+        pods = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
         objects = [f"{change.kind} {change.name}" for change in hook.changes]
         body = approval_question.removal_body(planned, live, pods, objects)
         return approval_question.removal_subject(planned), body
