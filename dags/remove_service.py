@@ -26,8 +26,9 @@ version again to restore the service.
 *Confirm***. The removal of a service that is not deployed succeeds.
 
 If the environment asks for an approval, `approve` waits for a person (see *Required Actions*)
-before any object is removed. The run waits for a running deployment of the same service. If
-the service was deployed after the request for the removal, the removal is refused.
+before any object is removed. The run waits for a rollout of the same service. A deployment that
+was requested before the removal and is not rolled out yet is refused later as superseded. If the
+service was deployed after the request for the removal, the removal is refused.
 """
 
 ENVIRONMENTS = environments.load()

@@ -100,7 +100,7 @@ def left_over(cluster: Any, environment: dict[str, str]) -> Callable[[Service], 
         sets = client.AppsV1Api(cluster).list_namespaced_replica_set(namespace, label_selector=mine)
         active = [item.metadata.name for item in sets.items if item.spec.replicas]
         return [
-            *(f"Lease {item.metadata.name}" for item in leases.items),
+            *(f"Lease {item.metadata.name}" for item in leases.items if item.spec.holder_identity),
             *(f"Pod {item.metadata.name}" for item in pods.items),
             *(f"ReplicaSet {item}" for item in active[1:]),
         ]

@@ -49,7 +49,6 @@ def ours(cluster: Any, namespace: str, name: str) -> list[str]:
         "PodDisruptionBudget": client.PolicyV1Api(cluster).list_namespaced_pod_disruption_budget(
             namespace, **selector
         ),
-        "Lease": client.CoordinationV1Api(cluster).list_namespaced_lease(namespace, **selector),
     }
     return [kind for kind, items in found.items() if items.items] + ["HTTPRoute"] * bool(routes)
 

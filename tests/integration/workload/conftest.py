@@ -6,7 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -82,6 +84,31 @@ def replicas_seen(kube: Callable[..., str], namespace: str) -> Callable[..., Any
         watcher.join(70)
 
     return watching
+
+
+@pytest.fixture
+def remove(make_release: Any, context: Callable[..., Any], kube: Any) -> Callable[..., None]:
+    """Removes the test service's workload as ``remove_service`` does."""
+    from manifest_engine.domain.removal.removal import Removal
+    from manifest_engine.operators.removal.remove_service import RemoveWorkload
+
+    def run(*, asked_at: datetime) -> None:
+        release = make_release(run_id=f"removal-{uuid4().hex[:8]}")
+        planned = Removal(
+            name=release.name,
+            service_name=release.manifest.service_name,
+            component=release.manifest.component,
+            environment_name=release.environment_name,
+            environment=release.environment,
+            run_id=release.run_id,
+            requested_at=asked_at,
+            requested_by="tester",
+        )
+        RemoveWorkload(task_id="remove_workload", removal=planned.dump()).execute(
+            context(planned.run_id)
+        )
+
+    return run
 
 
 @pytest.fixture(autouse=True)

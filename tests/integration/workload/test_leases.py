@@ -138,3 +138,19 @@ def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
     container = get(f"deployment/{NAME}")["spec"]["template"]["spec"]["containers"][0]
     assert container.get("env", []) == []
     assert get(f"lease/{LEASE_NAME}") is None
+
+
+def test_a_removal_that_was_asked_for_later_supersedes_a_deployment_in_its_smoke_test(
+    apply, make_release, remove, get
+):
+    apply(make_release())
+    older = make_release(version="2", env={"MODE": "ok"})
+    remove(asked_at=datetime.now(UTC))
+    assert get(f"deployment/{NAME}") is None
+
+    with pytest.raises(StateError, match=r"superseded: removal-.*, asked for later by tester"):
+        apply(older)
+
+    assert get(f"deployment/{NAME}") is None
+    assert "holderIdentity" not in get(f"lease/{LEASE_NAME}")["spec"]
+    assert apply(make_release(version="2"))["changed"] is True

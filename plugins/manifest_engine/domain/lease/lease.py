@@ -2,10 +2,14 @@
 
 The holder is a run, so all tasks and retries of the run share the lease. The name of
 the Lease is not the service's name, because the service's pods may use that for leader election.
+
+After a removal the Lease stays, without a holder: an annotation records who asked for the removal
+and when (:class:`Tombstone`). The Deployment that would record a later request is gone.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +40,15 @@ class Holder:
 
     def __str__(self) -> str:
         return f"run {self.run_id}, asked for by {self.requested_by}, since {self.since}"
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """The removal of a service, as its Lease records it."""
+
+    run_id: str
+    requested_by: str
+    requested_at: datetime
 
 
 def lease_name(service: str) -> str:
@@ -80,6 +93,42 @@ def desired(
             "renewTime": now.strftime(_MICRO_TIME),
         },
     }
+
+
+def with_tombstone(lease: Mapping[str, Any], removal: Tombstone) -> dict[str, Any]:
+    """A copy of the Lease that records a removal."""
+    value = {
+        "runId": removal.run_id,
+        "requestedBy": removal.requested_by,
+        "requestedAt": removal.requested_at.isoformat(),
+    }
+    annotations = annotation.read_annotations(lease) | {annotation.REMOVED: json.dumps(value)}
+    return {**lease, "metadata": {**lease["metadata"], "annotations": annotations}}
+
+
+def tombstone(lease: Mapping[str, Any] | None) -> Tombstone | None:
+    """The recorded removal; None when no removal is recorded or the record is damaged."""
+    try:
+        found = json.loads(annotation.read_annotations(lease).get(annotation.REMOVED, "null"))
+        return Tombstone(
+            run_id=str(found["runId"]),
+            requested_by=str(found["requestedBy"]),
+            requested_at=datetime.fromisoformat(found["requestedAt"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def later(one: Tombstone | None, other: Tombstone | None) -> Tombstone | None:
+    """The removal that was requested later."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda removal: removal.requested_at)
+
+
+def released(lease: Mapping[str, Any]) -> dict[str, Any]:
+    """The Lease of a removed service without a holder."""
+    return {**lease, "spec": {}}
 
 
 def holder(lease: Mapping[str, Any]) -> Holder:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.lease.lease import Tombstone
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.workload.pod import APP
 
@@ -25,13 +26,22 @@ class Request(Protocol):
     def requested_at(self) -> datetime: ...
 
 
-def refuse(planned: Request, live: Mapping[str, Any] | None) -> None:
-    """Refuse a run that was requested before the live release.
+def refuse(
+    planned: Request, live: Mapping[str, Any] | None, removal: Tombstone | None = None
+) -> None:
+    """Refuse a run that was requested before the live release or before a removal.
 
     A rebuild counts with the request time of the deployment that it renews.
 
+    :param removal: the last removal of the service.
     :raises StateError: naming the later run.
     """
+    if removal and removal.run_id != planned.run_id and removal.requested_at > planned.requested_at:
+        raise StateError(
+            f"This run is superseded: {removal.run_id}, asked for later by {removal.requested_by} "
+            f"({removal.requested_at.isoformat()}), has removed the service. Start a new run to "
+            "deploy the service anyway."
+        )
     annotations = annotation.read_annotations(live)
     run_id = annotations.get(annotation.RUN_ID)
     requested_at = annotations.get(annotation.RENEWS_REQUEST_AT) or annotations.get(

@@ -39,6 +39,8 @@ REPLACES = PREFIX + "replaces"
 """On a route: the kind of the former route, which is deleted once the new route answers."""
 FORMER_ROUTES = PREFIX + "former-routes"
 """On a route that is not verified yet: the packed former routes of the service."""
+REMOVED = PREFIX + "removed"
+"""On the Lease of a removed service: the run, the requester and the request time of the removal."""
 FIRST = PREFIX + "first-release"
 """On a first release: if the release fails, its objects are deleted."""
 

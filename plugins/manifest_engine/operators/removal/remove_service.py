@@ -107,6 +107,8 @@ class _Removing(LeaseStep):
             live = workload.live()
             name_collisions.refuse(planned.component, planned.service_name, live)
             superseded.refuse(planned, live)
+            # Before the first deletion: after it, nothing else stops an older deployment.
+            lease.record_removal(planned.requested_at)
             return self.remove_objects(planned, workload)
 
     def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:

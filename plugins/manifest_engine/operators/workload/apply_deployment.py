@@ -94,7 +94,7 @@ class ApplyDeployment(LeaseStep):
                     retryable=True,
                 )
             rebuild_gate.require_live(context, release, live)
-            superseded.refuse(release, live)
+            superseded.refuse(release, live, lease.removal)
             if self._unchanged:
                 built_from = provenance.annotation_value(self.build["builtFrom"])
                 return rebuild_gate.record_unchanged(workload, lease, built_from, live or {})

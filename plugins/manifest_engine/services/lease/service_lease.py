@@ -9,7 +9,7 @@ from typing import Any
 
 from manifest_engine.domain.core.errors import ClusterError, StateError
 from manifest_engine.domain.lease import lease as leases
-from manifest_engine.domain.lease.lease import Holder
+from manifest_engine.domain.lease.lease import Holder, Tombstone
 from manifest_engine.domain.release import labels as label
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.hooks.kubernetes.errors import Exists
@@ -40,6 +40,8 @@ class ServiceLease:
         self.run_id = run_id
         self.requested_by = requested_by
         self.log = log
+        self.removal: Tombstone | None = None
+        """The last removal of the service, once the lease is acquired."""
         self._renewed = 0.0
 
     def acquire(self) -> Holder | None:
@@ -53,6 +55,8 @@ class ServiceLease:
         desired = leases.desired(
             self.name, self.namespace, self.run_id, self.requested_by, datetime.now(UTC)
         )
+        if self.removal:
+            desired = leases.with_tombstone(desired, self.removal)
         try:
             try:
                 self.hook.create(desired)
@@ -69,6 +73,9 @@ class ServiceLease:
                     return holder
                 elif holder.run_id:
                     self.log.warning("The lease of %s has expired: %s", self.name, holder)
+                self.removal = leases.later(self.removal, leases.tombstone(found))
+                if self.removal:
+                    desired = leases.with_tombstone(desired, self.removal)
                 version = found["metadata"]["resourceVersion"]
                 desired["metadata"]["resourceVersion"] = version
                 self.hook.replace(desired)
@@ -102,11 +109,28 @@ class ServiceLease:
         except ClusterError as error:
             self.log.warning("The lease of %s is not renewed: %s", self.name, error)
 
+    def record_removal(self, requested_at: datetime) -> None:
+        """Record in the lease, which this run holds, that this run removes the service.
+
+        :param requested_at: when the removal was requested (UTC).
+        :raises StateError: when another run holds the lease.
+        """
+        mine = Tombstone(self.run_id, self.requested_by, requested_at)
+        self.removal = leases.later(self.removal, mine)
+        self.hold()
+
     def release(self) -> None:
-        """Release the lease for the next run. A lease that cannot be released expires."""
+        """Release the lease for the next run. A lease that cannot be released expires.
+
+        The Lease of a removed service stays without a holder, as the record of the removal.
+        """
         try:
             found = self._found()
-            if found and label.is_ours(found) and leases.holder(found).run_id == self.run_id:
+            if not (found and label.is_ours(found)) or leases.holder(found).run_id != self.run_id:
+                return
+            if leases.tombstone(found):
+                self.hook.replace(leases.released(found))
+            else:
                 # The precondition keeps a Lease that another run acquired after the read.
                 version = {"resourceVersion": found["metadata"]["resourceVersion"]}
                 where = {"namespace": self.namespace, "name": leases.lease_name(self.name)}

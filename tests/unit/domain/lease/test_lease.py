@@ -51,3 +51,36 @@ def test_a_later_run_and_a_retry_of_the_live_run_are_not_superseded():
     superseded.refuse(later(make_release(), 1), live(run_id="run-2"))
     superseded.refuse(later(make_release(), -1), live(run_id="run-1"))
     superseded.refuse(make_release(), None)
+
+
+REMOVAL = lease.Tombstone("removal-1", "bob", NOW)
+
+
+def test_a_run_requested_before_a_removal_is_superseded():
+    older = make_release().model_copy(update={"requested_at": NOW - timedelta(seconds=1)})
+    with pytest.raises(StateError, match="superseded: removal-1, asked for later by bob"):
+        superseded.refuse(older, None, REMOVAL)
+
+
+def test_a_run_requested_after_a_removal_and_the_removal_itself_are_not_superseded():
+    newer = make_release().model_copy(update={"requested_at": NOW + timedelta(seconds=1)})
+    superseded.refuse(newer, None, REMOVAL)
+    mine = make_release(run_id="removal-1").model_copy(
+        update={"requested_at": NOW - timedelta(seconds=1)}
+    )
+    superseded.refuse(mine, None, REMOVAL)
+
+
+def test_a_lease_carries_the_record_of_a_removal():
+    marked = lease.with_tombstone(taken(), REMOVAL)
+    assert lease.tombstone(marked) == REMOVAL
+    assert lease.holder(marked) == lease.holder(taken())
+    assert lease.is_free(lease.released(marked), NOW)
+    assert lease.tombstone(lease.released(marked)) == REMOVAL
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"runId": "x", "requestedBy": "y"}', "null"])
+def test_a_damaged_record_of_a_removal_is_no_removal(text):
+    damaged = taken()
+    damaged["metadata"]["annotations"]["manifest-engine.io/removed"] = text
+    assert lease.tombstone(damaged) is None

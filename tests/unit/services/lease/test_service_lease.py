@@ -133,3 +133,38 @@ def test_a_lease_that_no_run_created_is_neither_acquired_nor_deleted(cluster, le
     assert not refused.value.retryable
     lease.release()
     assert cluster.lease == before
+
+
+def test_the_lease_of_a_removed_service_stays_as_a_record(cluster, lease):
+    asked = datetime.now(UTC)
+    lease.acquire()
+    lease.record_removal(asked)
+    lease.release()
+
+    assert leases.is_free(cluster.lease, datetime.now(UTC))
+    assert leases.tombstone(cluster.lease) == leases.Tombstone("mine", "ada", asked)
+
+
+def test_the_record_of_a_removal_outlives_the_next_holder(cluster, lease):
+    asked = datetime.now(UTC)
+    lease.acquire()
+    lease.record_removal(asked)
+    lease.release()
+    where = ("apps", "pricing-quotes")
+    log = logging.getLogger("test")
+    following = ServiceLease(cluster, *where, run_id="next", requested_by="bob", log=log)
+
+    assert following.acquire() is None
+    assert following.removal == leases.Tombstone("mine", "ada", asked)
+    following.hold()
+    following.release()
+
+    assert leases.tombstone(cluster.lease) == following.removal
+
+
+def test_an_earlier_removal_does_not_replace_the_record_of_a_later_one(cluster, lease):
+    asked = datetime.now(UTC)
+    lease.acquire()
+    lease.record_removal(asked)
+    lease.record_removal(asked - timedelta(hours=1))
+    assert leases.tombstone(cluster.lease).requested_at == asked
