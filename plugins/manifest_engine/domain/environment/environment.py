@@ -73,6 +73,7 @@ class Cluster(Model):
     service_account: str | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     force_conflicts: bool = False
+    max_shutdown_seconds: int = Field(300, ge=1, le=86_400)
 
 
 class Gateway(Model):
@@ -97,6 +98,8 @@ class Routing(Model):
     host: str | None = None
     gateway: Gateway | None = None
     ingress: Ingress | None = None
+    max_timeout_seconds: int = Field(300, ge=1, le=86_400)
+    allow_no_timeout: bool = True
 
     @model_validator(mode="after")
     def _has_its_block(self) -> Routing:

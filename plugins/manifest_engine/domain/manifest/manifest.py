@@ -12,7 +12,14 @@ from manifest_engine.domain.core import names, problems
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.manifest import run_conf
-from manifest_engine.domain.manifest.sections import Autoscale, Rebuild, Resources, Route, SmokeTest
+from manifest_engine.domain.manifest.sections import (
+    SECONDS_MAX,
+    Autoscale,
+    Rebuild,
+    Resources,
+    Route,
+    SmokeTest,
+)
 from manifest_engine.domain.manifest.values import (
     ArtifactPath,
     Label,
@@ -118,6 +125,15 @@ class Manifest(Model):
         description='`{"minReplicas": 2, "maxReplicas": 6, "targetCpuPercent": 70}`; empty: off.',
         json_schema_extra=_RUNTIME,
     )
+    shutdown_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=SECONDS_MAX,
+        title="Shutdown time",
+        description="Seconds that a pod has to finish its running requests when the pod ends, e.g. "
+        "`120`. Empty: as long as a request may take (`route.timeoutSeconds`); 60 if that is 0.",
+        json_schema_extra=_RUNTIME,
+    )
     health_path: UrlPath = Field(
         "/health",
         title="Health path",
@@ -135,7 +151,8 @@ class Manifest(Model):
     route: Route = Field(
         default_factory=Route,
         title="Route",
-        description="`stripPrefix`: remove the route's prefix from the path of each request.",
+        description="`stripPrefix`: remove the route's prefix from the path of each request. "
+        "`timeoutSeconds`: how long a request may take; 0 for streams.",
         json_schema_extra=_CHECKS,
     )
     dry_run: bool = Field(
@@ -179,6 +196,16 @@ class Manifest(Model):
         both = sorted(self.env.keys() & self.secret_env.keys())
         if both:
             raise ValueError(f"{both[0]} is in env and in secretEnv; keep only one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _shutdown_fits(self) -> Manifest:
+        request, shutdown = self.route.timeout_seconds, self.shutdown_seconds
+        if request is not None and shutdown is not None and shutdown < request:
+            raise ValueError(
+                f"shutdownSeconds {shutdown} is less than route.timeoutSeconds {request}, so a pod "
+                "could end before its requests; raise shutdownSeconds or leave it out"
+            )
         return self
 
     @property

@@ -13,6 +13,9 @@ from manifest_engine.domain.manifest.values import (
     quantity,
 )
 
+SECONDS_MAX = 86_400
+"""A day. A duration of Gateway API has at most five digits (GEP-2257)."""
+
 
 class Amounts(Model):
     """Kubernetes quantities of one container."""
@@ -75,6 +78,13 @@ class Route(Model):
 
     strip_prefix: bool = Field(
         True, description="The service sees `/x`, not `/datafactory/{component}/{serviceName}/x`."
+    )
+    timeout_seconds: int | None = Field(
+        None,
+        ge=0,
+        le=SECONDS_MAX,
+        description="Seconds that a request may take, e.g. `120`. Empty: 60, or less if "
+        "`shutdownSeconds` or the environment allows less. 0: no limit, for streams.",
     )
 
 

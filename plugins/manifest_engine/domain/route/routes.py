@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from manifest_engine.domain.manifest import time_limits
 from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload.resources import SERVICE_PORT, metadata
 
@@ -12,8 +13,8 @@ KINDS = {
     "ingress": ("networking.k8s.io/v1", "Ingress"),
 }
 """API version and kind by ``routing.api``."""
-REQUEST_TIMEOUT = "60s"
-"""Set explicitly, because the default differs between gateways (Envoy's is 15 s)."""
+_ENDLESS = 86_400
+"""Seconds for ingress-nginx, which has no value for "no limit"."""
 
 
 def route(release: Release) -> dict[str, Any]:
@@ -42,7 +43,8 @@ def _http_route(release: Release) -> dict[str, Any]:
         "backendRefs": [
             {"group": "", "kind": "Service", "name": release.name, "port": SERVICE_PORT}
         ],
-        "timeouts": {"request": REQUEST_TIMEOUT},
+        # Set explicitly: the default differs between gateways (Envoy's is 15 s). "0s" is no limit.
+        "timeouts": {"request": f"{_request_seconds(release)}s"},
     }
     if release.manifest.route.strip_prefix:
         rule["filters"] = [
@@ -64,15 +66,18 @@ def _http_route(release: Release) -> dict[str, Any]:
 
 
 def _ingress(release: Release) -> dict[str, Any]:
-    """The rewrite annotations are those of ingress-nginx; other controllers ignore them."""
+    """The annotations are those of ingress-nginx; other controllers ignore them."""
     routing = release.environment.routing
     assert routing.ingress is not None  # noqa: S101  (environments.yaml is checked for it)
     backend = {"service": {"name": release.name, "port": {"number": SERVICE_PORT}}}
     nginx = "nginx.ingress.kubernetes.io/"
     meta = metadata(release)
+    # ingress-nginx limits the pause between two reads or writes, not the whole request.
+    seconds = str(_request_seconds(release) or _ENDLESS)
+    meta["annotations"] = {nginx + f"proxy-{way}-timeout": seconds for way in ("read", "send")}
     if release.manifest.route.strip_prefix:
         path = {"path": f"{release.route_path}(/|$)(.*)", "pathType": "ImplementationSpecific"}
-        meta["annotations"] = {
+        meta["annotations"] |= {
             nginx + "use-regex": "true",
             nginx + "rewrite-target": "/$2",
             nginx + "x-forwarded-prefix": release.route_path,
@@ -84,3 +89,7 @@ def _ingress(release: Release) -> dict[str, Any]:
         rule["host"] = routing.host
     spec = {"ingressClassName": routing.ingress.class_name, "rules": [rule]}
     return {"metadata": meta, "spec": spec}
+
+
+def _request_seconds(release: Release) -> int:
+    return time_limits.request_seconds(release.manifest, release.environment)

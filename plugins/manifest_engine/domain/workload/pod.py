@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from manifest_engine.domain.manifest import time_limits
 from manifest_engine.domain.release.release import Release
 
 APP = "app"
@@ -13,20 +14,34 @@ DRAIN_SECONDS = 5
 """Seconds for which a terminating pod keeps answering. Service proxies and gateways were measured
 to send requests for about a second after the endpoint was removed; several gateway replicas need
 longer."""
-GRACE_SECONDS = 20
-"""Seconds from the start of ``preStop`` to SIGKILL: the drain and 15 s for running requests."""
+_EXIT_SECONDS = 5
+"""Seconds for the exit of a process whose last request took all of the shutdown time."""
+_FAILED_GRACE_SECONDS = 20
+"""Seconds from the start of ``preStop`` to SIGKILL of a container that a probe ends. A service that
+does not answer its probe must not delay its restart by the whole shutdown time."""
+SHUTDOWN_VARIABLE = "SHUTDOWN_SECONDS"
+"""Environment variable with the seconds between SIGTERM and the end of the running requests."""
 
 
 def pod_spec(release: Release, digest: str) -> dict[str, Any]:
     """Spec of the Deployment's pods."""
     spec: dict[str, Any] = {
         "containers": [_serving(release, container(release, digest))],
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": grace_seconds(release),
         # The service must not be PID 1. PID 1 ignores SIGTERM unless it handles the signal;
         # `flask run` does not, so every stop would take the whole grace period.
         "shareProcessNamespace": True,
     }
     return spec | placement(release)
+
+
+def grace_seconds(release: Release) -> int:
+    """Seconds from the start of ``preStop`` to SIGKILL: the drain, and all running requests."""
+    return DRAIN_SECONDS + _shutdown_seconds(release) + _EXIT_SECONDS
+
+
+def _shutdown_seconds(release: Release) -> int:
+    return time_limits.shutdown_seconds(release.manifest, release.environment)
 
 
 def placement(release: Release) -> dict[str, Any]:
@@ -80,18 +95,22 @@ def _variables(release: Release) -> list[dict[str, Any]]:
         secret_name, _, key = target.partition("/")
         reference = {"name": secret_name, "key": key}
         secret.append({"name": name, "valueFrom": {"secretKeyRef": reference}})
-    return sorted([*plain, *secret], key=lambda item: item["name"])
+    made: list[dict[str, Any]] = [*plain, *secret]
+    if not any(item["name"] == SHUTDOWN_VARIABLE for item in made):
+        made.append({"name": SHUTDOWN_VARIABLE, "value": str(_shutdown_seconds(release))})
+    return sorted(made, key=lambda item: item["name"])
 
 
 def _serving(release: Release, made: dict[str, Any]) -> dict[str, Any]:
     """Add probes, and a pause before SIGTERM in which a terminating pod still answers."""
     request = {"path": release.manifest.health_path, "port": "http", "scheme": "HTTP"}
     startup = release.manifest.smoke_test.timeout_seconds
+    ends = {"terminationGracePeriodSeconds": _FAILED_GRACE_SECONDS}
     return made | {
         # Every second, so that a new pod is ready soon. The other probes start after it passes.
-        "startupProbe": _probe(request, period=1, failures=startup, timeout=1),
+        "startupProbe": _probe(request, period=1, failures=startup, timeout=1) | ends,
         "readinessProbe": _probe(request, period=5, failures=2, timeout=3),
-        "livenessProbe": _probe(request, period=10, failures=3, timeout=5),
+        "livenessProbe": _probe(request, period=10, failures=3, timeout=5) | ends,
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     }
 

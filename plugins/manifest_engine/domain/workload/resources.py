@@ -12,7 +12,7 @@ from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.provenance import annotation_value
 from manifest_engine.domain.release.release import Release
-from manifest_engine.domain.workload.pod import pod_spec
+from manifest_engine.domain.workload.pod import grace_seconds, pod_spec
 
 SERVICE_PORT = 80
 _FEW = 3
@@ -86,9 +86,11 @@ def min_replicas(release: Release) -> int:
 def progress_deadline(release: Release) -> int:
     """Seconds without progress after which a rollout counts as failed.
 
-    Twice the startup time that the manifest allows, plus a minute for a node and the image.
+    Twice the startup time that the manifest allows, plus a minute for a node and the image, or the
+    time in which old pods end and make room.
     """
-    return 60 + 2 * release.manifest.smoke_test.timeout_seconds
+    room = max(60, grace_seconds(release))
+    return room + 2 * release.manifest.smoke_test.timeout_seconds
 
 
 def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
@@ -97,7 +99,7 @@ def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
     :param deployment: the applied Deployment; an autoscaler may have raised its replicas.
     """
     pods = max(min_replicas(release), int(deployment["spec"].get("replicas") or 0))
-    return progress_deadline(release) + _PER_REPLICA_SECONDS * pods
+    return progress_deadline(release) + max(_PER_REPLICA_SECONDS, grace_seconds(release)) * pods
 
 
 def key(an_object: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from manifest_engine.domain.core.errors import NotAllowed
 from manifest_engine.domain.environment import access, environments
 from manifest_engine.domain.environment.access import Requester, Verb
-from manifest_engine.domain.manifest import reach
+from manifest_engine.domain.manifest import reach, time_limits
 from manifest_engine.domain.release import labels as label
 from manifest_engine.operators.core import user_roles
 
@@ -61,6 +61,7 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
     try:
         access.require_component(manifest.component, manifest.environment, environment.access)
         reach.require_allowed(manifest, environment)
+        time_limits.require_allowed(manifest, environment)
         _refuse_other_owners(manifest, environment)
     except NotAllowed as error:
         if manifest.rebuild is None:

@@ -15,7 +15,7 @@ from manifest_engine.domain.environment import environments
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.removal import removal
-from manifest_engine.domain.workload import name_collisions, pod
+from manifest_engine.domain.workload import name_collisions
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
 from manifest_engine.operators.core.step import StepOperator, end_skipping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 REMOVALS = Asset(name="datafactory-removals", uri="manifest-engine://removals")
 """Each removal is an event of this asset, with the summary as ``extra``."""
-END_SECONDS = pod.GRACE_SECONDS + 20.0
-"""The grace period of the pods, and some seconds for kubelet and API server."""
+END_SECONDS = 20.0
+"""Seconds for kubelet and API server, in addition to the grace period of the pods."""
 
 
 class ValidateRemoval(StepOperator):
@@ -160,11 +160,13 @@ class RemoveWorkload(_Removing):
             workload.namespace,
             label.label_selector(removal.pod_labels(planned)),
             seconds=END_SECONDS,
+            on_look=self._lease.renew if self._lease else lambda: None,
             log=self.log,
         )
+        seconds = time.monotonic() - begin
         if remaining:
-            raise ClusterError(removal.pods_still_running(planned, remaining, END_SECONDS))
-        self.log.info("No pod is left after %.1f s", time.monotonic() - begin)
+            raise ClusterError(removal.pods_still_running(planned, remaining, seconds))
+        self.log.info("No pod is left after %.1f s", seconds)
         if self._lease is not None:
             self._lease.release()
         return removed

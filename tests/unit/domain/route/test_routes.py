@@ -50,8 +50,26 @@ def test_without_strip_prefix_nothing_is_rewritten():
     assert "filters" not in http_route(route={"stripPrefix": False})["spec"]["rules"][0]
 
 
-def test_the_timeout_is_set_explicitly():
-    assert http_route()["spec"]["rules"][0]["timeouts"] == {"request": "60s"}
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 60),
+        ({"route": {"timeoutSeconds": 200}}, 200),
+        ({"route": {"timeoutSeconds": 0}}, 0),
+        ({"shutdownSeconds": 20}, 20),
+        ({"shutdownSeconds": 200}, 60),
+    ],
+)
+def test_the_request_timeout_is_set_explicitly_and_fits_the_shutdown_time(fields, seconds):
+    (rule,) = http_route(**fields)["spec"]["rules"]
+    assert rule["timeouts"] == {"request": f"{seconds}s"}
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(200, "200"), (0, "86400")])
+def test_an_ingress_has_the_request_timeout_in_its_annotations(asked, seconds):
+    nginx = "nginx.ingress.kubernetes.io/proxy-"
+    made = http_route(routing=INGRESS, route={"timeoutSeconds": asked})["metadata"]["annotations"]
+    assert made[nginx + "read-timeout"] == made[nginx + "send-timeout"] == seconds
 
 
 def test_the_route_attaches_to_the_environments_gateway_listener_and_host():
@@ -68,10 +86,10 @@ def test_an_ingress_matches_whole_path_elements_when_it_rewrites():
     assert made["metadata"]["annotations"]["nginx.ingress.kubernetes.io/rewrite-target"] == "/$2"
 
 
-def test_an_ingress_without_strip_prefix_needs_no_annotation():
+def test_an_ingress_without_strip_prefix_rewrites_nothing():
     made = http_route(routing=INGRESS, route={"stripPrefix": False})
     assert made["spec"]["rules"][0]["http"]["paths"][0]["pathType"] == "Prefix"
-    assert "annotations" not in made["metadata"]
+    assert not any("rewrite" in key for key in made["metadata"]["annotations"])
 
 
 @pytest.mark.parametrize(
