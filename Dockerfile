@@ -15,10 +15,8 @@ COPY --from=docker /usr/local/libexec/docker/cli-plugins/docker-buildx \
 USER airflow
 WORKDIR /opt/airflow
 
-COPY requirements.txt constraints.txt requirements/
-COPY compose/requirements.txt requirements/many-workers.txt
-RUN pip install --no-cache-dir --disable-pip-version-check --constraint requirements/constraints.txt \
-    --requirement requirements/requirements.txt --requirement requirements/many-workers.txt
+COPY compose/requirements.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements.lock
 
 # Root owns the code, so that tasks cannot change it. Compile it here, or each task would compile it.
 USER root

@@ -1,7 +1,7 @@
 # `make demo` deploys the sample service, `make test` runs all tests. Each target sets up what it needs.
 # `make down` removes everything again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema lock
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -86,3 +86,7 @@ faults: compose-up ## inject faults under load and write docs/faults.md (25 to 3
 schema: venv ## generate include/manifest.schema.json and docs/manifest.md from the model
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.schema > include/manifest.schema.json
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.reference > docs/manifest.md
+
+lock: venv ## write compose/requirements.lock: all packages of the image, with hashes
+	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	  --constraint constraints.txt requirements.txt compose/requirements.txt --output-file compose/requirements.lock

@@ -18,11 +18,7 @@ from sandbox.engine import base_image, docker_cli
 from sandbox.machine import packages
 
 _FOLDER = REPOSITORY / "sandbox/compose/images"
-_REQUIREMENTS = {
-    "requirements.txt": REPOSITORY / "requirements.txt",
-    "constraints.txt": REPOSITORY / "constraints.txt",
-    "many-workers.txt": REPOSITORY / "compose/requirements.txt",
-}
+_LOCK = REPOSITORY / "compose/requirements.lock"
 _LABEL = "manifest-engine.recipe"
 """Label of a made image: the hash of its recipe."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -86,7 +82,7 @@ def _current(image: str, key: str, host: str | None) -> bool:
 
 def _key(images: dict[str, str]) -> str:
     """A hash of the recipes and the images' names."""
-    files = [*sorted(_FOLDER.glob("*.Dockerfile")), *_REQUIREMENTS.values()]
+    files = [*sorted(_FOLDER.glob("*.Dockerfile")), _LOCK]
     content = [file.read_bytes() for file in files]
     words = [base_image.archive().name, _PREFERENCES, repr(images)]
     parts = [*content, *(word.encode() for word in words)]
@@ -130,5 +126,4 @@ def _write_contexts(work: Path) -> None:
         (work / f"apt/sources/{suite}.list").write_text(line)
     (work / "apt/preferences/trixie").write_text(_PREFERENCES)
     (work / "apt/apt.conf").write_text(_APT)
-    for name, file in _REQUIREMENTS.items():
-        shutil.copyfile(file, work / "requirements" / name)
+    shutil.copyfile(_LOCK, work / "requirements" / _LOCK.name)

@@ -25,8 +25,7 @@ RUN --mount=type=bind,from=requirements,target=/requirements <<END
     set -e
     python3 -m venv /home/airflow/.local
     pip install --quiet --disable-pip-version-check --no-cache-dir uv
-    uv pip install --quiet --no-cache --compile-bytecode --constraint /requirements/constraints.txt \
-        --requirement /requirements/requirements.txt --requirement /requirements/many-workers.txt
+    uv pip install --quiet --no-cache --compile-bytecode --require-hashes --requirement /requirements/requirements.lock
 END
 WORKDIR /opt/airflow
 EXPOSE 8080
