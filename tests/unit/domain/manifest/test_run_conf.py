@@ -76,7 +76,7 @@ def test_a_rebuild_has_a_larger_limit():
         ("serviceName", "A" * 1_000_000),
         ("\ud800\x00", "\udfff" * 1_000_000),
         ("k" * 1_000_000, "x"),
-        ("env", {f"K{at}": "v" for at in range(50_000)}),
+        ("env", {f"K{at}": "v" for at in range(10_000)}),
         ("env", {"k" * 1_000_000: "v"}),
         ("smokeTest", list(range(100_000))),
     ],
@@ -92,7 +92,7 @@ def test_a_value_that_is_too_large_is_refused_in_a_short_sentence(parse, field, 
 @pytest.mark.parametrize("parse", PARSERS)
 def test_a_conf_that_is_nested_too_deeply_is_refused(parse):
     deep: Any = {}
-    for _ in range(100_000):
+    for _ in range(20_000):
         deep = {"a": deep}
     message = refusal(parse, NAMED | {"notes": deep})
     while deep:  # else the interpreter frees it recursively

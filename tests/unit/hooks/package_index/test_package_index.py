@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from manifest_engine.domain.core.errors import ConfigurationError
 from manifest_engine.domain.environment.environment import PackageIndex
 from manifest_engine.hooks.package_index.hook import PackageIndexHook
+from pip._internal.configuration import Configuration
 
 
 def secrets(monkeypatch: pytest.MonkeyPatch, *, mode: str = "only", **fields: Any) -> Any:
@@ -30,17 +31,10 @@ def configuration(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
 def read_by_pip(text: str, folder: Path) -> dict[str, str]:
     file = folder / "pip.conf"
     file.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        env={"PIP_CONFIG_FILE": str(file), "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = (line.partition("=") for line in done.stdout.splitlines() if "." in line)
-    found = {key: value.strip("'") for key, _, value in lines if not key.startswith(":env:")}
-    # The machine can have its own pip configuration, which pip reads first.
-    return {key: value for key, value in found.items() if value in text}
+    with patch.dict(os.environ, {"PIP_CONFIG_FILE": str(file)}):
+        read = Configuration(isolated=False)
+        read.load()
+    return dict(read.items())[str(file)]
 
 
 def test_pip_knows_only_the_private_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ class Upload(AbstractBufferedFile):
         return self.fs.objects[self.path][start:end]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_heap():
+    """Exempt what exists already, so that each garbage collection is fast."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def buckets():
     fs = Buckets()
