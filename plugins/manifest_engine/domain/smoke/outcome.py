@@ -11,7 +11,7 @@ from manifest_engine.domain.core.errors import SmokeTestFailed
 from manifest_engine.domain.smoke import pod as smoke_pod
 from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.smoke.verdict import Verdict
-from manifest_engine.domain.workload import diagnosis
+from manifest_engine.domain.workload import diagnosis, service_log
 from manifest_engine.domain.workload.finding import Finding, flat
 from manifest_engine.domain.workload.pod import APP
 
@@ -75,7 +75,7 @@ def judge(found: Verdict, log: str) -> Verdict:
         answer = f"; its answer began {printable.excerpt(found.body, 200)!r}" if found.body else ""
         raise SmokeTestFailed(
             f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
-            f"{found.seconds:.0f} s{answer}{diagnosis.tail(log)}"
+            f"{found.seconds:.0f} s{answer}{service_log.tail(log)}"
         )
     return found
 
@@ -98,7 +98,7 @@ def final_finding(pod: Json) -> Finding | None:
 
 def failure(finding: Finding, log: str) -> SmokeTestFailed:
     """The error for a finding, with the service's last log lines unless the finding has them."""
-    lines = "" if "\n" in finding.sentence else diagnosis.tail(log)
+    lines = "" if "\n" in finding.sentence else service_log.tail(log)
     return SmokeTestFailed(
         f"The image does not pass its smoke test: {finding.sentence}{lines}",
         retryable=finding.retryable,

@@ -7,21 +7,15 @@ the deadline, because waiting longer cannot help.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Any
 
-from manifest_engine.domain.core import printable
 from manifest_engine.domain.workload import image_pull
 from manifest_engine.domain.workload.finding import Finding, flat
+from manifest_engine.domain.workload.service_log import tail
 
 Json = Mapping[str, Any]
 
-LINES = 8
-"""Last log lines that an error message repeats; the task log has more."""
-_READ_MAX = 100_000
-"""Characters of a log that are read."""
 CRASHES = 2
 """Restarts after which a crash is final: three starts have failed."""
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -29,7 +23,6 @@ STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
 _KILLED = (137, 143)
 """Exit codes: 128 + SIGKILL, 128 + SIGTERM."""
-_TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?")
 _NOT_STARTED = {
     "CreateContainerConfigError": "made",
     "CreateContainerError": "made",
@@ -187,15 +180,3 @@ def of_creation(deployment: Json) -> Finding | None:
             final = "denied" in text or "violates PodSecurity" in text
             return Finding(f"the cluster refuses the pods: {text}", final=final, rank=9)
     return None
-
-
-def tail(text: str | None, lines: int = LINES) -> str:
-    """The last lines of a log, to append to a sentence; empty when the log is empty.
-
-    Of consecutive lines that differ only in their time, such as an access log's, the last is kept.
-    """
-    plain = printable.printable(text or "", _READ_MAX)
-    written = [line.rstrip() for line in plain.split("\n") if line.strip()]
-    runs = groupby(written, key=lambda line: _TIME_OF_DAY.sub("", line))
-    kept = [printable.line(deque(run, 1)[0], printable.EXCERPT_MAX) for _, run in runs][-lines:]
-    return ". The service's last log lines:\n" + "\n".join(kept) if kept else ""

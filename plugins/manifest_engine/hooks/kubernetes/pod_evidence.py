@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.workload import service_log
 from manifest_engine.hooks.core import bounded
 from manifest_engine.hooks.kubernetes.api_server import CONNECT_SECONDS, READ_SECONDS, Json
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
+_LINES_READ = 2_000
+"""Enough to find other lines behind the access log of ten minutes of probes."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,9 +34,12 @@ def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
 
 
 def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
-    """The last lines of a container's log, printable; empty if the log cannot be read."""
-    log = bounded.lines(_log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=lines))
-    return "\n".join(map(printable.line, deque(log, lines)))
+    """The last lines of a container's log without its access log, printable.
+
+    Empty if the log cannot be read.
+    """
+    log = _log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=_LINES_READ)
+    return "\n".join(service_log.last_lines(map(printable.line, bounded.lines(log)), lines))
 
 
 def first_line(

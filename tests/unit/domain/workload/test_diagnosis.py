@@ -20,15 +20,6 @@ def test_a_crash_is_reported_with_exit_code_and_last_log_lines():
     assert found.retryable is False
 
 
-def test_only_the_last_lines_of_a_log_are_repeated():
-    text = diagnosis.tail("\n".join(str(i) for i in range(100)), lines=2)
-    assert text.endswith("\n98\n99")
-
-
-def test_terminal_colours_are_removed():
-    assert diagnosis.tail("\x1b[33mGET /\x1b[0m 404").endswith("\nGET / 404")
-
-
 @pytest.mark.parametrize(("restarts", "final"), [(0, False), (1, False), (2, True)])
 def test_a_crash_is_final_when_three_starts_have_failed(restarts, final):
     given = container(terminated=ended(1), restarts=restarts)
@@ -194,16 +185,6 @@ def test_the_finding_closest_to_the_cause_is_chosen_among_pods():
     crashed = pod(container(terminated=ended(1), restarts=3), name="a")
     waiting = pod(phase="Pending", conditions=[], name="b")
     assert "exit code 1" in diagnosis.of_pods([waiting, crashed]).sentence
-
-
-def test_consecutive_lines_that_differ_only_in_time_are_kept_once():
-    text = "start 1\n10:00:01 GET /x 404\n10:00:02 GET /x 404\n10:00:02 GET /y 404\nstart 2"
-    assert diagnosis.tail(text).splitlines()[1:] == [
-        "start 1",
-        "10:00:02 GET /x 404",
-        "10:00:02 GET /y 404",
-        "start 2",
-    ]
 
 
 def test_pod_logs_are_made_printable_and_bounded():
