@@ -20,9 +20,14 @@ Returns a service to an earlier release, with the image and the manifest of that
 is built or pushed. Approval, smoke test, rollout, check of the URL and record are the same as in a
 deployment. The rollback is recorded as a new release.
 
-**Fill in** component, service name and environment. An empty *Version* selects the release before
-the live release, so a second rollback undoes the first rollback. To select another release that the
-cluster has kept, enter its version, or at least the first seven digits of its digest.
+**Fill in** component, service name and environment. An empty *Version* selects the last release
+that came up with other code or other settings than the live release. A release that changed only
+`notes` or `owner`, and a nightly rebuild, are skipped. A second rollback undoes the first rollback.
+To select another release that the cluster has kept, enter its version, or at least the first seven
+digits of its digest.
+
+***Dry run*** lists the releases with their differences from the live release in the log of
+`validate_rollback`, shows what the rollback would change, and stops.
 
 **If a task fails**, the last line of its log says why and what to do (also in its XCom `error`).
 For a release that does not exist, the error lists the available releases. The version that ran

@@ -19,10 +19,10 @@ STEPS = [
 REQUESTED = "manifest-engine.io/requested-"
 
 
-def roll_back(api, service, version=None):
+def roll_back(api, service, version=None, **more):
     run_id = f"e2e-back-{time.time_ns()}"
     asked = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
-    api.trigger("rollback_service", asked | {"version": version}, run_id)
+    api.trigger("rollback_service", asked | {"version": version} | more, run_id)
     return follow(api, run_id, dag_id="rollback_service", quiet=True)
 
 
@@ -53,6 +53,15 @@ def test_earlier_releases_answer_again_as_releases_of_their_own_unless_their_ima
     plain = service("plain-service")
     first, second, third = (release(plain, version) for version in ("1.0", "1.1", "1.2"))
     assert answer(third.url) == "answer-1.2"
+    rehearsed = roll_back(api, plain, dryRun=True)
+    assert rehearsed.state == "success"
+    run = f"dags/rollback_service/dagRuns/{rehearsed.run_id}"
+    newest, oldest = api.xcom(run, "validate_rollback", "choices")
+    assert newest.startswith(f"1.1 ({second.digest[:19]}")
+    assert newest.endswith("with other code")
+    assert oldest.startswith(f"1.0 ({first.digest[:19]}")
+    assert answer(third.url) == "answer-1.2"
+
     outcome = roll_back(api, plain)
     assert outcome.ok, outcome.error
     assert sorted(outcome.steps) == sorted(STEPS)

@@ -17,6 +17,7 @@ _BOOKKEEPING = (
     *annotation.ABOUT_THE_RUN,
     annotation.OBJECTS,
     annotation.LAST_GOOD,
+    annotation.GOOD,
     annotation.FIRST,
     annotation.RELEASE_HASH,
 )

@@ -46,18 +46,15 @@ def _properties() -> dict[str, Any]:
 
 
 def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields of a rollback: three fields of the manifest, and the version to return to."""
+    """The fields of a rollback: three fields of the manifest, and those of the rollback."""
     shared = {"component", "serviceName", "environment"}
-    version = RollbackRequest.model_fields["version"]
-    rules = {
-        "type": ["string", "null"],
-        "title": version.title,
-        "description_md": version.description,
-    }
-    return [
-        *(field for field in form_fields(environments) if field.name in shared),
-        FormField("version", required=False, default=None, schema=rules),
-    ]
+    own = {"version": ["string", "null"], "dry_run": "boolean"}
+    fields = [field for field in form_fields(environments) if field.name in shared]
+    for name, kind in own.items():
+        field = RollbackRequest.model_fields[name]
+        rules = {"type": kind, "title": field.title, "description_md": field.description}
+        fields.append(FormField(field.alias or name, False, field.default, rules))
+    return fields
 
 
 def environment_choice(environments: Mapping[str, Environment]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.release import annotations as annotation
 
+_GOOD_MAX = 20
+"""Hashes of good releases that are kept. Several releases can share one ReplicaSet."""
 _ABOUT_THE_RELEASE_BEFORE = (annotation.LAST_GOOD, annotation.FIRST)
 
 
@@ -20,7 +22,8 @@ def carry_over(
     If the live release has the same hash, the annotations of its run are kept, so that applying
     changes nothing. Otherwise the last good release is recorded: the live release if its rollout
     was ever completed, else the last good release of the live one. The objects are then packed
-    again, because a rollback applies them as recorded.
+    again, because a rollback applies them as recorded. The hashes of all good releases are
+    recorded for a rollback by a person.
 
     :raises ManifestError: when the annotations are too large.
     """
@@ -30,13 +33,38 @@ def carry_over(
     if annotation.BUILT_FROM in old and old.get(annotation.DIGEST) == mine[annotation.DIGEST]:
         mine.setdefault(annotation.BUILT_FROM, old[annotation.BUILT_FROM])
     if old.get(annotation.RELEASE_HASH) == mine[annotation.RELEASE_HASH]:
-        kept = (*annotation.ABOUT_THE_RUN, annotation.ROLLED_BACK_FROM, *_ABOUT_THE_RELEASE_BEFORE)
+        kept = (
+            *annotation.ABOUT_THE_RUN,
+            annotation.ROLLED_BACK_FROM,
+            annotation.GOOD,
+            *_ABOUT_THE_RELEASE_BEFORE,
+        )
         mine.update({key: old[key] for key in kept if key in old})
-    elif live is None or (annotation.FIRST in old and not is_complete(live)):
+        return with_record(made)
+    mine[annotation.GOOD] = " ".join(_good(live))
+    if live is None or (annotation.FIRST in old and not is_complete(live)):
         mine[annotation.FIRST] = "true"
     elif last_good := old.get(annotation.OBJECTS if is_complete(live) else annotation.LAST_GOOD):
         mine[annotation.LAST_GOOD] = last_good
     return with_record(made)
+
+
+def good_before(annotations: Mapping[str, str]) -> list[str]:
+    """Hashes of the releases that came up before the live one, the last one last."""
+    if annotation.GOOD in annotations:
+        return annotations[annotation.GOOD].split()
+    last_good = annotation.unpack(annotations.get(annotation.LAST_GOOD))
+    return [annotation.read_annotations(last_good[0])[annotation.RELEASE_HASH]] if last_good else []
+
+
+def _good(live: Mapping[str, Any] | None) -> list[str]:
+    """Hashes of the releases that came up, including the live one, the last one last."""
+    annotations = annotation.read_annotations(live)
+    good = good_before(annotations)
+    current = annotations.get(annotation.RELEASE_HASH)
+    if current and is_complete(live):
+        good = [*(item for item in good if item != current), current]
+    return good[-_GOOD_MAX:]
 
 
 def is_complete(live: Mapping[str, Any] | None) -> bool:

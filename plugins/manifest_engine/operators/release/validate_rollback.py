@@ -11,6 +11,7 @@ from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core.errors import ManifestError, NotAllowed
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import past as releases
 from manifest_engine.domain.release import provenance, release, rollback
 from manifest_engine.domain.workload import name_collisions
 from manifest_engine.hooks.registry.acr import AcrHook
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from manifest_engine.domain.environment.environment import Environment
     from manifest_engine.domain.manifest.manifest import Manifest
+    from manifest_engine.domain.release.past import PastRelease
     from manifest_engine.domain.release.release import Release
-    from manifest_engine.domain.release.rollback import PastRelease, RollbackRequest
+    from manifest_engine.domain.release.rollback import RollbackRequest
 
 PUSH = "push"
 """XCom key: replaces the XCom of ``push_image``."""
@@ -36,7 +38,8 @@ class ValidateRollback(StepOperator):
 
     XCom: the release in the format of ``validate``, with the recorded manifest and the time of this
     run; ``push`` with the recorded digest and ``artifact`` with the recorded checksum, for the
-    later steps.
+    later steps. With ``dryRun`` all later steps are skipped; XCom ``choices`` lists the releases,
+    ``dry_run`` the changes by object.
 
     :param approval: id of the task that asks for an approval; skipped when the environment asks for
         none.
@@ -48,6 +51,8 @@ class ValidateRollback(StepOperator):
 
     def execute(self, context: Context) -> Any:
         planned = super().execute(context)
+        if planned["manifest"]["dryRun"]:
+            end_skipping(context, planned, self.get_flat_relative_ids(upstream=False))
         if self.approval and not approval.is_needed(release.load(planned)):
             end_skipping(context, planned, [self.approval])
         return planned
@@ -84,14 +89,33 @@ class ValidateRollback(StepOperator):
         )
         if registry.api.find(planned.repository, target.digest) is None:
             others = [item for item in past if item.digest != target.digest]
-            raise ManifestError(_purged(planned, target, others))
+            raise ManifestError(_purged(planned, target, rollback.available(live, others)))
         self.log.info(
             "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
         )
+        if request.dry_run:
+            self._preview(context, planned, target, rollback.choices(live, past))
+            return planned.dump()
         image = planned.image_at(target.digest)
         context["ti"].xcom_push(key=PUSH, value=_pushed(target, image, live))
         context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
         return planned.dump()
+
+    def _preview(
+        self, context: Context, planned: Release, target: PastRelease, choices: list[str]
+    ) -> None:
+        from manifest_engine.services.dry_run import dry_run
+        from manifest_engine.services.dry_run.cluster import DryRunHook
+
+        self.log.info("The cluster has kept these releases, newest first:")
+        for choice in choices:
+            self.log.info("  %s", choice)
+        hook = DryRunHook(planned.environment.cluster.connection)
+        artifact = {"sha256": target.artifact_sha256}
+        dry_run.in_cluster(planned, hook, target.digest, artifact, self.log)
+        listed = dry_run.report(planned, hook.changes, self.log)
+        context["ti"].xcom_push(key="choices", value=choices)
+        context["ti"].xcom_push(key="dry_run", value=listed)
 
 
 def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,13 +143,14 @@ def _find(
             "serviceName, or deploy it by deploy_service."
         )
     name_collisions.refuse(request.component, request.service_name, live)
-    past = rollback.past_releases(live, workload.replica_sets())
+    past = releases.past_releases(live, workload.replica_sets())
     return rollback.choose(request, live, past), past, live
 
 
 def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:
     try:
-        return target.manifest_for(request.environment)
+        recorded = target.manifest_for(request.environment)
+        return recorded.model_copy(update={"dry_run": request.dry_run})
     except ValidationError as error:
         raise ManifestError(
             f"The recorded manifest of {target} is not valid any more ({error.error_count()} "
@@ -133,10 +158,10 @@ def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:
         ) from error
 
 
-def _purged(planned: Release, target: PastRelease, others: list[PastRelease]) -> str:
+def _purged(planned: Release, target: PastRelease, others: str) -> str:
     return (
         f"The image of {target} is not in the registry any more "
         f"({planned.image_at(target.digest)}): it was deleted or purged. Deploy "
         f"{target.version} by deploy_service, which builds it again, or choose another one. "
-        f"{rollback.available(others)}"
+        f"{others}"
     )
