@@ -12,8 +12,8 @@ from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import NotApproved
 from manifest_engine.domain.environment import access, environments
-from manifest_engine.operators.core import user_roles
 from manifest_engine.operators.core.step import report_failure
+from manifest_engine.services.environment import user_roles
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from manifest_engine.domain.core.errors import NotAllowed
 from manifest_engine.domain.environment import access, environments
 from manifest_engine.domain.environment.access import Requester, Verb
-from manifest_engine.domain.manifest import reach, time_limits
+from manifest_engine.domain.manifest import permitted, reach
 from manifest_engine.domain.release import labels as label
-from manifest_engine.operators.core import user_roles
+from manifest_engine.services.environment import user_roles
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -59,9 +59,7 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
     if not (manifest.rebuild and who.name is None):
         require_user(context, "deploy", manifest.environment, environment)
     try:
-        access.require_component(manifest.component, manifest.environment, environment.access)
-        reach.require_allowed(manifest, environment)
-        time_limits.require_allowed(manifest, environment)
+        permitted.require(manifest, environment)
         _refuse_other_owners(manifest, environment)
     except NotAllowed as error:
         if manifest.rebuild is None:

@@ -1,7 +1,7 @@
 """A task knows the roles in the settings of the simple auth manager only."""
 
 import pytest
-from manifest_engine.operators.core import user_roles
+from manifest_engine.services.environment import user_roles
 
 
 @pytest.fixture

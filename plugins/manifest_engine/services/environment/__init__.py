@@ -1,0 +1,1 @@
+"""Rules of an environment that need more than its configuration."""
