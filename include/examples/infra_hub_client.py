@@ -1,13 +1,15 @@
 """Deploy as a portal does: ``python infra_hub_client.py MANIFEST.json ORDER_ID``.
 
 AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD name the API and the user. The order's id is the run
-id, so a repeated order follows the first run. Exit status: 0 live, 1 failed, 2 refused."""
+id, so a repeated order follows the first run. The client ends when the URL answers; the run then
+only records the release. Exit status: 0 live, 1 failed, 2 refused."""
 
 import json
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter, Retry
@@ -48,12 +50,16 @@ def main(manifest: dict, order: str) -> tuple[str, int]:
             if task["state"] and seen.get(task["task_id"]) != task["state"]:
                 print(f"{task['task_id']:<18} {task['state']}", flush=True)
                 seen[task["task_id"]] = task["state"]
-    entry = "/xcomEntries/return_value" if state == "success" else "/xcomEntries/error"
-    last = [name for name, how in seen.items() if how == "failed"] or ["record_release"]
-    result = ask("GET", f"/{order}/taskInstances/{last[0]}{entry}").json().get("value")
+        if seen.get("publish_route") == "success":
+            return result(order, "publish_route", "return_value")["url"], 0
     if state == "success":
-        return result["url"] if result else "nothing to deploy: it was a dry run", 0
-    return f"failed at {last[0]}: {result or 'see its log in Airflow'}", 1
+        return "nothing to deploy: it was a dry run", 0
+    failed = next((name for name, how in seen.items() if how == "failed"), "validate")
+    return f"failed at {failed}: {result(order, failed, 'error') or 'see its log in Airflow'}", 1
+
+
+def result(order: str, task: str, key: str) -> Any:
+    return ask("GET", f"/{order}/taskInstances/{task}/xcomEntries/{key}").json().get("value")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import EXAMPLES, SESSION
 from tests.e2e.deploy.test_deploy_service import STEPS
 
-ENDED = {f"{step:<18} success" for step in STEPS}
+ENDED = {f"{step:<18} success" for step in STEPS[: STEPS.index("publish_route") + 1]}
+"""The client ends when the URL answers. The steps after it only record."""
 
 
 def order(environment, tmp_path, manifest, order_id):
@@ -48,8 +49,8 @@ def test_an_order_is_deployed_once_and_followed_to_the_url_or_the_reason(
     before = api.get(runs)
     status, again = order(environment, tmp_path, manifest, f"order-1-{SESSION}")
     assert (status, again[-1]) == (0, lines[-1])
-    assert set(again[:-1]) == ENDED | {f"{'approve':<18} skipped"}
-    assert api.get(runs) == before
+    assert set(again[:-1]) >= ENDED | {f"{'approve':<18} skipped"}
+    assert api.get(runs)["start_date"] == before["start_date"]
 
     status, lines = order(environment, tmp_path, manifest | {"replicas": 1}, f"order-1-{SESSION}")
     assert (status, lines[-1]) == (

@@ -55,9 +55,10 @@ failure that no other task reports."""
 _VALIDATE = ("validate", "validate_rollback", "validate_removal")
 _RECORD = ("record_release", "record_removal")
 _PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))
+_PUBLISHED = ("publish_route", VALUE_KEY)
 _APPROVED = ("approve", VALUE_KEY)
 PLACES = frozenset(
-    {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _APPROVED},
+    {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _PUBLISHED, _APPROVED},
 )
 """Task and key of each XCom that an entry reads, besides the error of the failed task."""
 
@@ -121,7 +122,7 @@ def entry(
             "endedAt": _time(run.ended_at),
             "result": run.state,
             "digest": cut(record.get("digest") or _first(xcoms, _PUSHED).get("digest")),
-            "url": cut(record.get("url")),
+            "url": cut(record.get("url") or _first(xcoms, [_PUBLISHED]).get("url")),
             "approvedBy": cut(approved.get("approvedBy")),
             "approvedAt": cut(approved.get("approvedAt")),
         }

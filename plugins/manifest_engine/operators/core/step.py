@@ -54,6 +54,32 @@ class StepOperator(BaseOperator):
         """
 
 
+class BookkeepingStep(StepOperator):
+    """A step that records what has been done. Its failure does not fail the run.
+
+    Errors are retried as in every step. After the last try, the step ends as skipped, with the
+    error in its log and in its XCom ``error``. An Airflow teardown task is no alternative: a run
+    that is marked as failed while a teardown task is pending ends as a success, because Airflow
+    (3.3, ``api/common/mark_tasks.py``) skips the other tasks and leaves the run to the scheduler.
+    """
+
+    def execute(self, context: Context) -> Any:
+        """
+        :raises AirflowSkipException: when the last try fails.
+        """
+        try:
+            return super().execute(context)
+        except (AirflowSkipException, DownstreamTasksSkipped):
+            raise
+        except Exception as error:
+            is_final = isinstance(error, ManifestEngineError) and not error.retryable
+            if not is_final and context["ti"].try_number <= context["ti"].max_tries:
+                raise
+            text = f"What the run has done stays as it is, but {self.task_id} failed: {error}"
+            self.log.exception("%s", printable.sentence(text))
+            raise AirflowSkipException(printable.sentence(text)) from error
+
+
 def end_skipping(context: Context, result: Any, tasks: Iterable[str]) -> NoReturn:
     """End a step successfully and skip later tasks.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.release import release as releases
-from manifest_engine.operators.core.step import StepOperator
+from manifest_engine.operators.core.step import BookkeepingStep
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class DescribeImage(StepOperator):
+class DescribeImage(BookkeepingStep):
     """Attach a CycloneDX SBOM as an OCI referrer, unless the image has one.
 
     XCom: ``sbom`` (digest of the attached SBOM, or None) and ``found`` (the image had an SBOM).

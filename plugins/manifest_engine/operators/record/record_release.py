@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from manifest_engine.domain.release import release as releases
-from manifest_engine.operators.core.step import StepOperator
+from manifest_engine.operators.core.step import BookkeepingStep
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,7 +17,7 @@ RELEASES = Asset(name="datafactory-releases", uri="manifest-engine://releases")
 """Each release is an event of this asset, with the summary as ``extra``."""
 
 
-class RecordRelease(StepOperator):
+class RecordRelease(BookkeepingStep):
     """Record the live release: who asked, when, and the artifact, the image and the URL.
 
     XCom: the summary as a flat object, equal to the ``extra`` of the asset event.

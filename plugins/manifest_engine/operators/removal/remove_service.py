@@ -18,7 +18,7 @@ from manifest_engine.domain.removal import removal
 from manifest_engine.domain.workload import name_collisions
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
-from manifest_engine.operators.core.step import StepOperator, end_skipping
+from manifest_engine.operators.core.step import BookkeepingStep, StepOperator, end_skipping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -172,7 +172,7 @@ class RemoveWorkload(_Removing):
         return removed
 
 
-class RecordRemoval(StepOperator):
+class RecordRemoval(BookkeepingStep):
     """Record the removal: the summary as XCom, and as ``extra`` of an asset event.
 
     :param removal: XCom of ``validate_removal``.

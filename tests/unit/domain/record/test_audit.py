@@ -46,6 +46,11 @@ def test_a_successful_run_records_requester_service_source_and_image():
     }
 
 
+def test_the_url_of_a_release_that_could_not_be_recorded_is_that_of_its_route():
+    xcoms = {("publish_route", "return_value"): {"url": "http://x/y", "status": 200}}
+    assert audit.entry(run(), xcoms)["url"] == "http://x/y"
+
+
 def test_a_failed_run_records_step_sentence_and_image():
     xcoms = {
         ("smoke_test", "error"): "It answers 500.",
