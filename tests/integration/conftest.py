@@ -148,7 +148,7 @@ def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable
             "routing": given["routing"] | (routing or {}),  # type: ignore[operator]
         }
         asked = {"component": COMPONENT, "serviceName": "service", "version": "1", "replicas": 1}
-        asked |= {"environment": "dev", "smokeTest": {"timeoutSeconds": 20}}
+        asked |= {"environment": "dev", "startupSeconds": 20}
         return release.plan(
             manifest.parse(asked | fields),
             Environment.model_validate(environment, strict=False),

@@ -96,7 +96,7 @@ def test_a_bad_update_and_its_rollback_fail_no_request(deploy, make_release, mod
                     replicas=2,
                     version="2",
                     env={"MODE": mode},
-                    smokeTest={"timeoutSeconds": 4},
+                    startupSeconds=4,
                     resources={"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": small},
                 )
             )

@@ -84,7 +84,7 @@ def test_a_quota_that_is_used_up_and_then_raised(
         amounts = {"cpu": "50m", "memory": "128Mi"}
         manifest = live.manifest | {
             "resources": {"requests": amounts, "limits": amounts | {"cpu": "500"}},
-            "smokeTest": {"timeoutSeconds": 5},
+            "startupSeconds": 5,
             "version": "5.0.0",
         }
         name = live.manifest["serviceName"]

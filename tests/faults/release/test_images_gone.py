@@ -50,7 +50,7 @@ def test_an_image_that_is_gone(
     with faults.case(name, expected) as case:
         code = live.source("plain-service", f"gone-{version}")
         with load(live) as found:
-            run_id = begin(api, live, code, version=version, smokeTest={"timeoutSeconds": 10})
+            run_id = begin(api, live, code, version=version, startupSeconds=10)
             reached(run_id, "push_image", "success")
             run = f"dags/deploy_service/dagRuns/{run_id}"
             digest = api.xcom(run, "push_image")["digest"]

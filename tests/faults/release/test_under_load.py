@@ -47,9 +47,7 @@ def test_good_to_bad(faults, live, load, left_over, kind):
         version = f"2.{list(BAD).index(kind)}.0"
         before = dict(live.manifest)
         with load(live) as found:
-            outcome = live.deploy(
-                with_code(live, code), version=version, smokeTest={"timeoutSeconds": 10}
-            )
+            outcome = live.deploy(with_code(live, code), version=version, startupSeconds=10)
         live.manifest = before
         first = (outcome.error or "no error").splitlines()[0]
         case.seen = f"{outcome.state} at {outcome.failed_step} in {outcome.seconds} s: {first}"

@@ -69,10 +69,8 @@ def test_a_failed_first_release_is_removed_again(apply, make_release, kube, name
 
 
 def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, make_release):
-    quick = {"timeoutSeconds": 3}
-
     with pytest.raises(RolloutFailed) as raised:
-        apply(make_release(env={"MODE": "unhealthy"}, smokeTest=quick))
+        apply(make_release(env={"MODE": "unhealthy"}, startupSeconds=3))
 
     assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)
 

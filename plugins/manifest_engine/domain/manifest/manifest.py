@@ -15,6 +15,8 @@ from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.sections import (
     SECONDS_MAX,
     Autoscale,
+    Liveness,
+    Readiness,
     Rebuild,
     Resources,
     Route,
@@ -36,6 +38,8 @@ _RUNTIME: JsonDict = {"section": "Runtime"}
 _CHECKS: JsonDict = {"section": "Checks and route"}
 _RECORD: JsonDict = {"section": "Owner and notes"}
 """Sections of the form and of the reference page."""
+_STARTUP_SECONDS = 60
+"""The default of `startupSeconds`."""
 
 
 class Manifest(Model):
@@ -137,8 +141,33 @@ class Manifest(Model):
     health_path: UrlPath = Field(
         "/health",
         title="Health path",
-        description="Path that answers 200 when the service is ready; for the readiness probe, the "
-        "liveness probe and, by default, the smoke test.",
+        description="Path that answers 200 when the service is ready; for startup, readiness and, "
+        "by default, the smoke test.",
+        json_schema_extra=_CHECKS,
+    )
+    startup_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        title="Startup time",
+        description="Seconds from the start of a container until it must be ready, e.g. `180` to "
+        "load a model. Wrong answers are waited for. Waiting for a node and for the image does not "
+        "count. Empty: 60, or `smokeTest.timeoutSeconds` if that is more.",
+        json_schema_extra=_CHECKS,
+    )
+    readiness: Readiness = Field(
+        default_factory=Readiness,
+        title="Readiness",
+        description="The check that decides whether a pod gets requests: `kind` (`http`, `tcp`, "
+        "`grpc`, `exec`), `port`, `periodSeconds`, `timeoutSeconds`, `failureThreshold`.",
+        json_schema_extra=_CHECKS,
+    )
+    liveness: Liveness = Field(
+        default_factory=Liveness,
+        title="Liveness",
+        description="The check that decides whether a container is restarted: `kind` (`tcp`, "
+        "`http`, `grpc`, `exec`, `none`), `path`, and as in `readiness`. It does not follow "
+        "`healthPath`.",
         json_schema_extra=_CHECKS,
     )
     smoke_test: SmokeTest = Field(
@@ -213,9 +242,39 @@ class Manifest(Model):
         """Name of the service's objects in Kubernetes."""
         return names.object_name(self.component, self.service_name)
 
+    @model_validator(mode="after")
+    def _smoke_test_fits(self) -> Manifest:
+        expected = self.smoke_test
+        asks_health = self.readiness.kind == "http" and self.smoke_path == self.health_path
+        if asks_health and not 200 <= (expected.expect_status or 200) <= 399:
+            raise ValueError(
+                f"smokeTest.expectStatus {expected.expect_status} at the health path "
+                f"{self.health_path}: Kubernetes takes a pod for ready only if this path answers "
+                "200 to 399, and a probe cannot log in; let healthPath answer without a login, or "
+                "set smokeTest.path to another path"
+            )
+        if self.smoke_path is None and (expected.expect_status or expected.expect_body):
+            raise ValueError(
+                "smokeTest.expectStatus and smokeTest.expectBody need smokeTest.path, because "
+                f"readiness (kind {self.readiness.kind}) asks for no path on port {self.port}"
+            )
+        return self
+
     @property
-    def smoke_path(self) -> str:
-        return self.smoke_test.path or self.health_path
+    def smoke_path(self) -> str | None:
+        """The path that the smoke test and the check of the public URL request on ``port``.
+
+        None if only the readiness check is known, which uses no HTTP or another port.
+        """
+        readiness = self.readiness
+        health = readiness.kind == "http" and readiness.port in (None, self.port)
+        return self.smoke_test.path or (self.health_path if health else None)
+
+    @property
+    def startup(self) -> int:
+        """Seconds from the start of a container until it must be ready."""
+        # Before `startupSeconds` existed, `smokeTest.timeoutSeconds` was the startup time.
+        return self.startup_seconds or max(_STARTUP_SECONDS, self.smoke_test.timeout_seconds)
 
 
 def parse(conf: Mapping[str, Any], *, max_bytes: int = run_conf.MAX_BYTES) -> Manifest:

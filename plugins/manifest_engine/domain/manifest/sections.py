@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.manifest.values import (
@@ -64,13 +66,98 @@ class Autoscale(Model):
         return self
 
 
+class _Check(Model):
+    """What the kubelet checks, and how often."""
+
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the check; empty: the service's `port`."
+    )
+    grpc_service: str = Field(
+        "",
+        max_length=200,
+        description="For `grpc`: the service name in the request of the gRPC health checking "
+        "protocol.",
+    )
+    command: list[Annotated[str, StringConstraints(max_length=4096)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description='For `exec`: the command and its arguments, e.g. `["/healthcheck"]`; no shell.',
+    )
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Self:
+        kind = getattr(self, "kind", "")
+        if (kind == "exec") != bool(self.command):
+            raise ValueError("kind exec and command belong together; give both or neither")
+        if self.grpc_service and kind != "grpc":
+            raise ValueError("grpcService is for kind grpc; set the kind or leave it out")
+        return self
+
+
+class Readiness(_Check):
+    """The check that decides whether a pod gets requests. The startup check is the same check, once
+    a second for `startupSeconds`."""
+
+    kind: Literal["http", "tcp", "grpc", "exec"] = Field(
+        "http",
+        description="`http`: a GET of `healthPath`, right with a status from 200 to 399. `tcp`: a "
+        "connection. `grpc`: the gRPC health checking protocol. `exec`: a command in the container "
+        "that ends with 0.",
+    )
+    period_seconds: int = Field(5, ge=1, le=300, description="Seconds between two checks.")
+    timeout_seconds: int = Field(3, ge=1, le=60, description="Seconds that one check may take.")
+    failure_threshold: int = Field(
+        2, ge=1, le=100, description="Failed checks in a row after which a pod gets no requests."
+    )
+
+
+class Liveness(_Check):
+    """The check that decides whether a running container is restarted. The default is a TCP
+    connection: `healthPath` may ask a database, and a restart of every pod does not repair a
+    database. A process that ends is restarted without a check."""
+
+    kind: Literal["tcp", "http", "grpc", "exec", "none"] = Field(
+        "tcp", description="As in `readiness`; `none`: no check beyond the end of the process."
+    )
+    path: UrlPath | None = Field(
+        None,
+        description="For `http`: a path that asks no other system, e.g. `/livez`; empty: "
+        "`healthPath`.",
+    )
+    period_seconds: int = Field(10, ge=1, le=300, description="Seconds between two checks.")
+    timeout_seconds: int = Field(5, ge=1, le=60, description="Seconds that one check may take.")
+    failure_threshold: int = Field(
+        3, ge=1, le=100, description="Failed checks in a row after which a container is restarted."
+    )
+
+    @model_validator(mode="after")
+    def _path_fits(self) -> Self:
+        if self.path and self.kind != "http":
+            raise ValueError("path is for kind http; set the kind or leave the path out")
+        return self
+
+
 class SmokeTest(Model):
-    """The request that a pod of the new image must answer before the deployment."""
+    """The request that a pod of the new image must answer before the deployment, as soon as the pod
+    is ready."""
 
     path: UrlPath | None = Field(None, description="Path of the request; empty: the health path.")
-    expect_status: int = Field(200, ge=100, le=599, description="Expected HTTP status.")
+    expect_status: int | None = Field(
+        None, ge=100, le=599, description="Expected HTTP status; empty: any from 200 to 299."
+    )
     expect_body: str | None = Field(None, description="Text that the body must contain.")
-    timeout_seconds: int = Field(60, ge=1, le=600, description="Startup time in seconds.")
+    timeout_seconds: int = Field(
+        60, ge=1, le=600, description="Seconds that a ready pod has to give the expected answer."
+    )
+
+    def problem(self, status: int, body: str) -> str:
+        """What is wrong with an answer; empty if nothing is."""
+        expected = (self.expect_status,) if self.expect_status else range(200, 300)
+        if status not in expected:
+            return f"answers {status} instead of {self.expect_status or 200}"
+        if self.expect_body and self.expect_body not in body:
+            return f"answers {status}, but without {self.expect_body[:100]!r} in the body"
+        return ""
 
 
 class Route(Model):

@@ -32,10 +32,10 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
         "digest": digest,
         "runId": release.run_id,
         "port": manifest.port,
-        "path": manifest.smoke_path,
-        "expectStatus": manifest.smoke_test.expect_status,
+        "path": manifest.smoke_path or manifest.health_path,
+        "expectStatus": manifest.smoke_test.expect_status or 200,
         "expectBody": manifest.smoke_test.expect_body,
-        "timeoutSeconds": manifest.smoke_test.timeout_seconds,
+        "timeoutSeconds": manifest.startup,
     }
     # No probes: the prober calls the service as soon as the prober runs, and then every 50 ms.
     service = pod.container(release, digest)
@@ -78,4 +78,4 @@ def labels(release: Release) -> dict[str, str]:
 
 def deadline(release: Release) -> int:
     """Seconds after which Kubernetes ends the pod."""
-    return START_SECONDS + release.manifest.smoke_test.timeout_seconds + 30
+    return START_SECONDS + release.manifest.startup + 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from manifest_engine.domain.manifest import time_limits
+from manifest_engine.domain.manifest.sections import Liveness, Readiness
 from manifest_engine.domain.release.release import Release
 
 APP = "app"
@@ -103,22 +104,45 @@ def _variables(release: Release) -> list[dict[str, Any]]:
 
 def _serving(release: Release, made: dict[str, Any]) -> dict[str, Any]:
     """Add probes, and a pause before SIGTERM in which a terminating pod still answers."""
-    request = {"path": release.manifest.health_path, "port": "http", "scheme": "HTTP"}
-    startup = release.manifest.smoke_test.timeout_seconds
+    manifest = release.manifest
+    ready, alive = manifest.readiness, manifest.liveness
+    check = _check(release, ready, manifest.health_path)
     ends = {"terminationGracePeriodSeconds": _FAILED_GRACE_SECONDS}
-    return made | {
+    made = made | {
         # Every second, so that a new pod is ready soon. The other probes start after it passes.
-        "startupProbe": _probe(request, period=1, failures=startup, timeout=1) | ends,
-        "readinessProbe": _probe(request, period=5, failures=2, timeout=3),
-        "livenessProbe": _probe(request, period=10, failures=3, timeout=5) | ends,
+        "startupProbe": {
+            **check,
+            "periodSeconds": 1,
+            "failureThreshold": manifest.startup,
+            "timeoutSeconds": ready.timeout_seconds,
+            **ends,
+        },
+        "readinessProbe": check | _pace(ready),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     }
+    if alive.kind != "none":
+        path = alive.path or manifest.health_path
+        made["livenessProbe"] = _check(release, alive, path) | _pace(alive) | ends
+    return made
 
 
-def _probe(request: dict[str, Any], *, period: int, failures: int, timeout: int) -> dict[str, Any]:
+def _check(release: Release, check: Readiness | Liveness, path: str) -> dict[str, Any]:
+    number = check.port or release.manifest.port
+    port = "http" if number == release.manifest.port else number
+    match check.kind:
+        case "http":
+            return {"httpGet": {"path": path, "port": port, "scheme": "HTTP"}}
+        case "tcp":
+            return {"tcpSocket": {"port": port}}
+        case "grpc":
+            return {"grpc": {"port": number, "service": check.grpc_service}}
+        case _:
+            return {"exec": {"command": list(check.command)}}
+
+
+def _pace(check: Readiness | Liveness) -> dict[str, Any]:
     return {
-        "httpGet": dict(request),
-        "periodSeconds": period,
-        "failureThreshold": failures,
-        "timeoutSeconds": timeout,
+        "periodSeconds": check.period_seconds,
+        "failureThreshold": check.failure_threshold,
+        "timeoutSeconds": check.timeout_seconds,
     }

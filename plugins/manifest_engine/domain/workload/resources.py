@@ -90,7 +90,7 @@ def progress_deadline(release: Release) -> int:
     time in which old pods end and make room.
     """
     room = max(60, grace_seconds(release))
-    return room + 2 * release.manifest.smoke_test.timeout_seconds
+    return room + 2 * release.manifest.startup
 
 
 def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:

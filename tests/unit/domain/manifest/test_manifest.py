@@ -23,7 +23,7 @@ def test_four_fields_are_enough_and_the_rest_has_the_documented_defaults():
     made = parse(MINIMAL)
     assert (made.port, made.replicas, made.health_path, made.env) == (8002, 2, "/health", {})
     assert made.smoke_path == "/health"
-    assert made.smoke_test.expect_status == 200
+    assert made.startup == 60
     assert made.route.strip_prefix
     assert made.autoscale is None
 
@@ -166,3 +166,49 @@ def test_the_number_of_base_images_of_a_rebuild_is_limited():
     digest = "sha256:" + "a" * 64
     bases = {f"docker.io/library/a{number}:1": digest for number in range(129)}
     assert "at most 128" in refusal(rebuild={"releaseHash": "h", "digest": digest, "bases": bases})
+
+
+@pytest.mark.parametrize("status", [100, 401, 404, 503])
+def test_a_health_path_that_expects_an_error_is_refused_since_probes_cannot_log_in(status):
+    told = refusal(smokeTest={"expectStatus": status})
+    assert f"expectStatus {status} at the health path /health" in told
+    assert "a probe cannot log in" in told
+    parse(MINIMAL | {"smokeTest": {"expectStatus": status, "path": "/private"}})
+    parse(MINIMAL | {"smokeTest": {"expectStatus": 204}})
+
+
+def test_without_a_path_to_ask_the_smoke_test_can_expect_no_answer():
+    assert parse(MINIMAL | {"readiness": {"kind": "tcp"}}).smoke_path is None
+    assert parse(MINIMAL | {"readiness": {"port": 9000}}).smoke_path is None
+    told = refusal(readiness={"kind": "tcp"}, smokeTest={"expectBody": "ok"})
+    assert "need smokeTest.path" in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"readiness": {"kind": "exec"}}, "kind exec and command belong together"),
+        ({"liveness": {"command": ["/x"]}}, "kind exec and command belong together"),
+        ({"readiness": {"grpcService": "q"}}, "grpcService is for kind grpc"),
+        ({"liveness": {"path": "/livez"}}, "path is for kind http"),
+        ({"readiness": {"kind": "none"}}, "readiness.kind"),
+        ({"readiness": {"host": "169.254.169.254"}}, "unknown key 'readiness.host'"),
+    ],
+)
+def test_a_check_that_fits_no_kind_is_refused(fields, told):
+    assert told in refusal(**fields)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "problem"),
+    [
+        ({}, 204, ""),
+        ({}, 301, "answers 301 instead of 200"),
+        ({"expectStatus": 301}, 301, ""),
+        ({"expectStatus": 200}, 204, "answers 204 instead of 200"),
+        ({"expectBody": "b"}, 200, "answers 200, but without 'b' in the body"),
+    ],
+)
+def test_what_the_smoke_test_expects(asked, status, problem):
+    made = parse(MINIMAL | {"smokeTest": asked})
+    assert made.smoke_test.problem(status, "a") == problem

@@ -119,13 +119,61 @@ def test_a_rollout_waits_for_old_pods_that_end_and_make_room():
 def test_probes_ask_the_health_path_on_the_service_port():
     made = container(healthPath="/up?deep=1", port=9000)
     assert made["ports"][0]["containerPort"] == 9000
-    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for kind in ("startupProbe", "readinessProbe"):
         assert made[kind]["httpGet"] == {"path": "/up?deep=1", "port": "http", "scheme": "HTTP"}
 
 
-def test_the_startup_time_is_that_of_the_smoke_test():
-    made = container(smokeTest={"timeoutSeconds": 90})
-    assert made["startupProbe"]["failureThreshold"] * made["startupProbe"]["periodSeconds"] == 90
+def test_liveness_does_not_follow_the_health_path_which_may_ask_a_database():
+    alive = container(healthPath="/up")["livenessProbe"]
+    assert alive["tcpSocket"] == {"port": "http"}
+    assert "httpGet" not in alive
+
+
+def test_liveness_can_have_a_path_of_its_own_or_no_check():
+    alive = container(liveness={"kind": "http", "path": "/livez"})["livenessProbe"]
+    assert alive["httpGet"]["path"] == "/livez"
+    assert "livenessProbe" not in container(liveness={"kind": "none"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 60),
+        ({"startupSeconds": 90}, 90),
+        ({"startupSeconds": 5, "smokeTest": {"timeoutSeconds": 90}}, 5),
+        ({"smokeTest": {"timeoutSeconds": 10}}, 60),
+        ({"smokeTest": {"timeoutSeconds": 90}}, 90),  # as before startupSeconds existed
+    ],
+)
+def test_the_startup_time(fields, seconds):
+    started = container(**fields)["startupProbe"]
+    assert started["failureThreshold"] * started["periodSeconds"] == seconds
+    deadline = progress_deadline(make_release(**fields))
+    assert deadline - progress_deadline(make_release()) == 2 * (seconds - 60)
+
+
+@pytest.mark.parametrize(
+    ("asked", "check"),
+    [
+        ({"kind": "tcp"}, {"tcpSocket": {"port": "http"}}),
+        ({"kind": "tcp", "port": 9000}, {"tcpSocket": {"port": 9000}}),
+        ({"kind": "grpc", "port": 50051}, {"grpc": {"port": 50051, "service": ""}}),
+        ({"kind": "grpc", "grpcService": "q"}, {"grpc": {"port": 8002, "service": "q"}}),
+        ({"kind": "exec", "command": ["/check"]}, {"exec": {"command": ["/check"]}}),
+    ],
+)
+def test_a_service_without_http_at_its_health_port_is_checked_in_another_way(asked, check):
+    made = container(readiness=asked)
+    for kind in ("startupProbe", "readinessProbe"):
+        assert made[kind].items() >= check.items()
+
+
+def test_each_check_has_its_own_pace():
+    asked = {"periodSeconds": 7, "timeoutSeconds": 6, "failureThreshold": 4}
+    made = container(readiness=asked, liveness=asked | {"timeoutSeconds": 9})
+    assert made["readinessProbe"].items() >= asked.items()
+    assert made["livenessProbe"].items() >= (asked | {"timeoutSeconds": 9}).items()
+    assert made["startupProbe"]["timeoutSeconds"] == 6
 
 
 def test_a_dollar_in_a_variable_is_not_expanded():

@@ -35,7 +35,8 @@ def test_the_prober_runs_the_same_digest_so_that_no_other_image_is_needed():
 
 def test_the_prober_is_told_what_to_ask_and_what_to_expect():
     asked = {"path": "/x", "expectStatus": 201, "expectBody": "b", "timeoutSeconds": 9}
-    told = json.loads(pod(port=9000, smokeTest=asked)["spec"]["containers"][0]["command"][5])
+    made = pod(port=9000, smokeTest=asked, startupSeconds=9)
+    told = json.loads(made["spec"]["containers"][0]["command"][5])
     assert told == {
         "digest": DIGEST,
         "runId": "run-1",
