@@ -25,7 +25,7 @@ FIX = "Bring the sandbox up: .venv/bin/python -m sandbox up"
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-_LONG = ("test_under_load.py", "test_failed_rollouts.py", "test_faults.py")
+_LONG = ("test_in_flight.py", "test_under_load.py", "test_failed_rollouts.py", "test_faults.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
