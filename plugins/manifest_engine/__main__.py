@@ -2,12 +2,15 @@
 
 ``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
 ``include-folder`` the folder of ``environments.yaml``;
-``register`` makes a copied ``plugins/`` folder known to Airflow as a provider.
+``register`` makes a copied ``plugins/`` folder known to Airflow as a provider;
+``doctor`` checks what a deployment to an environment needs, and changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 
 from manifest_engine import __version__, installation
@@ -20,7 +23,7 @@ _COMMANDS = {
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, or 1 with a sentence on standard error."""
+    """Run one command; returns the exit status: 0, or 1 or 2 with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m manifest_engine", description=__doc__)
     parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -31,7 +34,16 @@ def main(words: list[str] | None = None) -> int:
         help="write the metadata beside a copied package, so that Airflow offers the types of its "
         "Connections; not needed after pip install",
     )
+    doctor = commands.add_parser(
+        "doctor",
+        help="check what a deployment to an environment needs: Connections, rights, builders, "
+        "Gateway; exit status 1 if something is missing",
+    )
+    doctor.add_argument("--environment", required=True, help="name in environments.yaml")
+    doctor.add_argument("--json", action="store_true", help="print JSON instead of the table")
     asked = parser.parse_args(words)
+    if asked.command == "doctor":
+        return _doctor(asked.environment, as_json=asked.json)
     try:
         found = _COMMANDS[asked.command]()
     except OSError as error:
@@ -39,6 +51,25 @@ def main(words: list[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{found}\n")
     return 0
+
+
+def _doctor(name: str, *, as_json: bool) -> int:
+    # Airflow then reads Connections from its database, too, as "airflow connections" does.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from manifest_engine.domain.core.errors import ManifestEngineError
+    from manifest_engine.domain.doctor import finding, request
+    from manifest_engine.domain.environment import environments
+    from manifest_engine.services.doctor import checks, examination
+
+    try:
+        name, environment = request.parse({"environment": name}, environments.load())
+        findings = examination.examine(checks.of(name, environment))
+    except ManifestEngineError as error:
+        sys.stderr.write(f"manifest_engine doctor: {error}\n")
+        return 2
+    report = finding.report(name, findings)
+    sys.stdout.write(f"{json.dumps(report, indent=2) if as_json else finding.table(findings)}\n")
+    return 0 if report["ok"] else 1
 
 
 if __name__ == "__main__":

@@ -134,3 +134,22 @@ def test_a_verb_that_is_missing_is_named_with_its_resource(
 
     assert f"may not {verb} {resource} in namespace" in str(raised.value)
     assert raised.value.retryable is False
+
+
+def test_the_doctor_names_a_missing_verb_with_the_command_that_gives_it(account, make_release):
+    from manifest_engine.domain.core.errors import ClusterError
+    from manifest_engine.services.doctor import cluster_checks
+
+    account(without=("patch", "services"))
+    environment = make_release().environment
+    checks = cluster_checks.of("dev", environment, ("installation", "check"))
+    role = next(
+        item for item in checks["cluster kubernetes_default"] if item.name == "role manifest-engine"
+    )
+
+    with pytest.raises(ClusterError) as raised:
+        role.run()
+
+    namespace = environment.cluster.namespace
+    assert f":engine may not patch services in namespace '{namespace}'" in str(raised.value)
+    assert f"kubectl create rolebinding manifest-engine -n {namespace}" in str(raised.value)

@@ -142,8 +142,9 @@ class _Server:
             body = self._file_info(request, repo, path, stored)
             return JSONResponse(body, media_type=_MEDIA.format("FileInfo"))
         children = self._store.children(repo, path)
-        if children is None:
+        if children is None and path:
             raise RefusedError(404, "Unable to find item")
+        # The root of a repository exists without content.
         moment = self._store.folder_time(repo, path)
         body = {
             "repo": repo,
@@ -151,7 +152,7 @@ class _Server:
             "created": moment,
             "lastModified": moment,
             "lastUpdated": moment,
-            "children": [{"uri": f"/{name}", "folder": folder} for name, folder in children],
+            "children": [{"uri": f"/{name}", "folder": folder} for name, folder in children or ()],
             "uri": f"{_base(request)}/api/storage/{repo}/{path}".rstrip("/"),
         }
         return JSONResponse(body, media_type=_MEDIA.format("FolderInfo"))

@@ -70,7 +70,8 @@ class Store:
         return sorted((child.name, child.is_dir()) for child in folder.iterdir())
 
     def folder_time(self, repo: str, path: str) -> str:
-        return _stamp(self._place(self._files, repo, path).stat().st_mtime)
+        folder = self._place(self._files, repo, path)
+        return _stamp(folder.stat().st_mtime if folder.is_dir() else 0)
 
     def read(self, repo: str, path: str, start: int, length: int) -> Iterator[bytes]:
         with self._place(self._files, repo, path).open("rb") as file:

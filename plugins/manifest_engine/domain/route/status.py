@@ -64,6 +64,14 @@ def diagnosis(found: Json | None, gateway: Gateway, host: str, namespace: str) -
     for kind in ("Accepted", "Programmed"):
         if problem := _refusal(found.get("status"), kind):
             return f"the Gateway {name} is not ready: {problem}"
+    if _awaits_controller(found.get("status")):
+        return (
+            f"no controller has programmed the Gateway {name} of the GatewayClass "
+            f"{found['spec'].get('gatewayClassName')!r}: install the controller of that class. On "
+            "AKS, enable the application routing add-on with Gateway API or Application Gateway "
+            "for Containers; an Azure Policy that denies their pods or the Gateway API has this "
+            "effect as well (see the cluster's policy compliance)"
+        )
     listeners = list(found["spec"].get("listeners") or [])
     if gateway.section:
         listeners = [item for item in listeners if item["name"] == gateway.section]
@@ -103,6 +111,12 @@ def _refusal(status: Json | None, kind: str) -> str:
         if refused and condition.get("reason") != _ONE_BAD_LISTENER:
             return _explain(condition)
     return ""
+
+
+def _awaits_controller(status: Json | None) -> bool:
+    """Whether the conditions are still those that Gateway API's resource definition sets."""
+    conditions = (status or {}).get("conditions") or []
+    return any(item["type"] == "Programmed" and item["status"] == "Unknown" for item in conditions)
 
 
 def _explain(condition: Json) -> str:

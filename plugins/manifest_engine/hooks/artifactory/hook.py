@@ -17,7 +17,7 @@ from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ArtifactError, ConfigurationError
 from manifest_engine.hooks.artifactory.download import Download
 from manifest_engine.hooks.artifactory.errors import ArtifactMissing, ErrorSentences, os_error
-from manifest_engine.hooks.artifactory.http import Anonymous, Bearer, Client
+from manifest_engine.hooks.artifactory.http import ATTEMPTS, Anonymous, Bearer, Client
 from manifest_engine.hooks.core import connections, http_answers
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -50,6 +50,7 @@ class ArtifactoryHook(BaseHook):
     that Artifactory redirects to; ``timeout`` is the time without a byte in seconds (default 60).
 
     :param artifactory_conn_id: id of the Airflow Connection.
+    :param attempts: per request.
     """
 
     conn_name_attr = "artifactory_conn_id"
@@ -57,9 +58,12 @@ class ArtifactoryHook(BaseHook):
     conn_type = "artifactory"
     hook_name = "Artifactory"
 
-    def __init__(self, artifactory_conn_id: str = default_conn_name) -> None:
+    def __init__(
+        self, artifactory_conn_id: str = default_conn_name, *, attempts: int = ATTEMPTS
+    ) -> None:
         super().__init__()
         self.artifactory_conn_id = artifactory_conn_id
+        self._attempts = attempts
 
     @cached_property
     def client(self) -> Client:
@@ -80,6 +84,7 @@ class ArtifactoryHook(BaseHook):
             verify=_verify(extra.get("verify")),
             timeout=timeout,
             log=self.log,
+            attempts=self._attempts,
         )
 
     @property
@@ -159,6 +164,21 @@ class ArtifactoryHook(BaseHook):
                 "it (POST api/checksum/sha256)."
             )
         return ArtifactInfo(size, sha256.lower(), uri)
+
+    def require_repository(self, name: str) -> None:
+        """Check that the Connection may read a repository.
+
+        :raises ArtifactError: when the repository does not exist or may not be read.
+        """
+        try:
+            with self.client.get(f"{self._base}/api/storage/{quote(name)}") as response:
+                http_answers.read_refusal(response)  # the beginning of a list of its folders
+        except ArtifactMissing:
+            raise ArtifactError(
+                f"{self._base} has no repository {name!r}, or the Airflow Connection "
+                f"{self.artifactory_conn_id!r} may not read it: correct artifactory in "
+                "environments.yaml, or give its user the permission Read on the repository."
+            ) from None
 
     def download(self, info: ArtifactInfo) -> Iterator[bytes]:
         """Yield the file's bytes; after an error, also one at the end, discard all of them.

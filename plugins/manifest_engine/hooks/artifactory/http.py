@@ -62,6 +62,7 @@ class Client:
     :param errors: creates the errors.
     :param verify: True, False, or the path of a CA bundle.
     :param timeout: seconds without a byte.
+    :param attempts: per request.
     """
 
     errors: ErrorSentences
@@ -69,6 +70,7 @@ class Client:
     verify: bool | str
     timeout: float
     log: logging.Logger
+    attempts: int = ATTEMPTS
     sleep: Callable[[float], Any] = time.sleep
     session: requests.Session = field(default_factory=_Session)
 
@@ -78,7 +80,7 @@ class Client:
         :raises ArtifactError: for every other status, and when no answer comes.
         """
         return Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self.attempts),
             wait=_wait,
             retry=retry_if_exception(lambda error: isinstance(error, ArtifactUnavailable)),
             before_sleep=self._log_retry,

@@ -10,13 +10,15 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ConfigurationError
 from manifest_engine.domain.image import base_images
-from manifest_engine.hooks.core import child_environment
+from manifest_engine.hooks.core import bounded, child_environment
 
 _PLUGIN = "docker-buildx"
 _PLUGIN_FOLDERS = (
@@ -33,6 +35,7 @@ variable, buildx ignores DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
 SOURCE_POLICY = "source-policy.json"
 SOURCE_POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
 """Path of the policy file (https://docs.docker.com/build/building/variables/)."""
+_VERSION_SECONDS, _VERSION_MAX = 8.0, 4096
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
 
 
@@ -176,6 +179,27 @@ def find_plugin(variables: Mapping[str, str] | None = None) -> Path:
         "This worker has no docker-buildx, which builds the images: install Docker's "
         "docker-buildx-plugin (Debian: docker-buildx), or put docker-buildx on PATH."
     )
+
+
+def version() -> str:
+    """The version line of the buildx plugin.
+
+    :raises ConfigurationError: when there is no plugin, or the plugin does not run.
+    """
+    plugin = find_plugin()
+    try:
+        done = bounded.output(
+            [str(plugin), "buildx", "version"],
+            env=child_environment.clean(),
+            limit=_VERSION_MAX,
+            deadline_seconds=_VERSION_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigurationError(f"The buildx plugin {plugin} does not run: {error}.") from error
+    if done.status:
+        why = printable.excerpt(done.stderr) or f"exit code {done.status}"
+        raise ConfigurationError(f"The buildx plugin {plugin} does not run: {why}.")
+    return printable.excerpt(done.stdout)
 
 
 def _candidates(variables: Mapping[str, str]) -> Iterator[Path]:

@@ -111,6 +111,12 @@ class BuilderHook(BaseHook):
             self._engine.api.ping()
         self._require_api(OLDEST_API, "")
 
+    def version(self) -> str:
+        """Version of the engine and of its API."""
+        with self._explained():
+            found = self._engine.api.version()
+        return f"Docker Engine {found['Version']}, API {found['ApiVersion']}"
+
     def require(self, build: environment.Build) -> None:
         """Check that this engine can enforce the environment's rules for builds.
 

@@ -34,6 +34,18 @@ def required(conn_id: str, kind: str, *, by: str = "environments.yaml") -> Itera
         ) from None
 
 
+def kind_of(conn_id: str, *kinds: str) -> str:
+    """The type of an Airflow Connection.
+
+    :param kinds: the expected types, for the error.
+    :raises ConfigurationError: when the Connection does not exist.
+    """
+    from airflow.sdk import BaseHook
+
+    with required(conn_id, " or ".join(kinds)):
+        return str(BaseHook.get_connection(conn_id).conn_type)
+
+
 def require_type(connection: Connection, *kinds: str) -> None:
     """Refuse a Connection of another type.
 

@@ -12,6 +12,7 @@ from manifest_engine.hooks.azure import arm
 from manifest_engine.hooks.azure.identity import AzureIdentity
 from manifest_engine.hooks.core.connections import certificate_authorities
 from manifest_engine.hooks.kubernetes import kubeconfig
+from manifest_engine.hooks.kubernetes.api_server import ApiServer
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -117,7 +118,8 @@ class AksHook(BaseHook):
         """Runs when the user clicks "Test" in the Connection's form: ask the cluster who we are."""
         try:
             client = self.get_conn()
-            return True, f"{client.configuration.host} takes this identity as {_user_name(client)}."
+            name = ApiServer(client).user_name()
+            return True, f"{client.configuration.host} takes this identity as {name}."
         except ManifestEngineError as error:
             return False, str(error)
         except Exception as error:  # the form shows any error
@@ -168,18 +170,3 @@ class AksHook(BaseHook):
     def _verify(self) -> bool | str:
         """True, or the path of a file with certificate authorities."""
         return certificate_authorities(self._extra)
-
-
-def _user_name(client: ApiClient) -> str:
-    """Our user name at the API server; every authenticated account may ask for its own name."""
-    answer = client.call_api(
-        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
-        "POST",
-        header_params={"Accept": "application/json", "Content-Type": "application/json"},
-        body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
-        auth_settings=["BearerToken"],
-        response_types_map={201: "object"},
-        _return_http_data_only=True,
-        _request_timeout=(10.0, 30.0),
-    )
-    return str(answer["status"]["userInfo"]["username"])

@@ -125,6 +125,19 @@ class ApiServer:
                 retryable=True,
             ) from error
 
+    def user_name(self) -> str:
+        """Our name at the API server; every authenticated account may ask for its own name."""
+        version, kind = "authentication.k8s.io/v1", "SelfSubjectReview"
+        body = {"apiVersion": version, "kind": kind}
+        answer = self.request("post", version, kind, namespace=None, verb="create", body=body)
+        return str(answer["status"]["userInfo"]["username"])
+
+    def allows(self, review: Json) -> bool:
+        """Whether our account has the right that a SelfSubjectAccessReview names."""
+        version, kind = review["apiVersion"], review["kind"]
+        answer = self.request("post", version, kind, namespace=None, verb="create", body=review)
+        return bool(answer["status"]["allowed"])
+
     def watch(
         self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
     ) -> Iterator[tuple[str, Json]]:

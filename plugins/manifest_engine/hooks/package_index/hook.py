@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -73,28 +73,37 @@ class PackageIndexHook(BaseHook):
         """
         import requests
 
+        with suppress(requests.RequestException):
+            self.login_status()
+
+    def login_status(self) -> int:
+        """HTTP status of the page of ``internal-utils``.
+
+        :raises ConfigurationError: when the index refuses the login.
+        :raises requests.RequestException: when this worker does not reach the index.
+        """
+        import requests
+
         url, proxy = self.url, self._proxy
         auth = (self._connection.login or "", self._connection.password or "")
-        try:
-            with (
-                _file(self._ca) as authorities,
-                requests.get(
-                    f"{url.rstrip('/')}/internal-utils/",
-                    auth=auth,
-                    timeout=5,
-                    stream=True,
-                    proxies={"http": proxy, "https": proxy} if proxy else None,
-                    verify=authorities or True,
-                ) as answer,
-            ):
-                status = answer.status_code  # the body is not needed
-        except requests.RequestException:
-            return
+        with (
+            _file(self._ca) as authorities,
+            requests.get(
+                f"{url.rstrip('/')}/internal-utils/",
+                auth=auth,
+                timeout=5,
+                stream=True,
+                proxies={"http": proxy, "https": proxy} if proxy else None,
+                verify=authorities or True,
+            ) as answer,
+        ):
+            status = answer.status_code  # the body is not needed
         if status in (401, 403):
             raise ConfigurationError(
                 f"The package index of the Connection {self.package_index_conn_id!r} ({url}) "
                 f"refused the login (HTTP {status}); correct its login and password."
             )
+        return status
 
     @cached_property
     def _connection(self) -> Any:

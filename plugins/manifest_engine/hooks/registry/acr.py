@@ -36,6 +36,7 @@ class AcrHook(BaseHook):
     (default: REQUESTS_CA_BUNDLE, or the usual authorities).
 
     :param acr_conn_id: id of the Airflow Connection.
+    :param deadline_seconds: for one request with all its retries.
     """
 
     conn_name_attr = "acr_conn_id"
@@ -43,9 +44,12 @@ class AcrHook(BaseHook):
     conn_type = "acr"
     hook_name = "Azure Container Registry (Manifest Engine)"
 
-    def __init__(self, acr_conn_id: str = default_conn_name) -> None:
+    def __init__(
+        self, acr_conn_id: str = default_conn_name, *, deadline_seconds: float = 60
+    ) -> None:
         super().__init__()
         self.acr_conn_id = acr_conn_id
+        self._deadline = deadline_seconds
 
     @cached_property
     def _connection(self) -> Any:
@@ -80,7 +84,9 @@ class AcrHook(BaseHook):
         """The registry's HTTP API, as the Connection's identity."""
         from manifest_engine.hooks.registry.api import RegistryApi
 
-        return RegistryApi(self._url, self._identity(), verify=self.verify)
+        return RegistryApi(
+            self._url, self._identity(), verify=self.verify, deadline_seconds=self._deadline
+        )
 
     @property
     def verify(self) -> bool | str:

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from manifest_engine.domain.core.errors import RegistryError
 from manifest_engine.hooks.builder.buildx import Login
-from manifest_engine.hooks.registry.auth import Identity
+from manifest_engine.hooks.registry.auth import Identity, jwt_claims
 from manifest_engine.hooks.registry.http import RegistryHttp
 from manifest_engine.hooks.registry.referrers import Referrers
 from manifest_engine.hooks.registry.remote_image import (
@@ -97,6 +97,33 @@ class RegistryApi:
         with contextlib.suppress(RegistryError):  # the registry purges unfinished uploads
             self._http.ask("DELETE", upload, scope, "cancel an upload")
         return True
+
+    def granted(self, repository: str) -> frozenset[str] | None:
+        """The actions among pull and push that a token grants; nothing is uploaded.
+
+        :return: None when the registry's tokens cannot be read.
+        """
+        claims = jwt_claims(self._http.token(f"repository:{repository}:pull,push"))
+        try:
+            return frozenset(
+                str(action)
+                for entry in claims["access"]
+                if entry["name"] == repository
+                for action in entry["actions"]
+            )
+        except (KeyError, TypeError):
+            return None
+
+    def has_referrers_api(self, repository: str) -> bool:
+        """Whether the registry lists attached content; else a tag lists the content."""
+        answer = self._http.ask(
+            "GET",
+            f"/v2/{repository}/referrers/sha256:{'0' * 64}",
+            f"repository:{repository}:pull",
+            f"see what is attached in {repository}",
+            missing=True,
+        )
+        return answer.ok
 
     def referrers(self, repository: str, digest: str) -> Referrers:
         """The content attached to an image."""

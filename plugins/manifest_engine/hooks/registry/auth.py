@@ -138,16 +138,24 @@ class EntraIdentity:
         return token
 
 
-def expiry(token: str) -> float | None:
-    """``exp`` of a JSON Web Token (RFC 7519) in seconds since 1970; None if it has none.
+def jwt_claims(token: str) -> dict[str, Any]:
+    """The claims of a JSON Web Token (RFC 7519); empty for any other token.
 
-    The signature is not checked: the registry verifies the token, and we only renew it in time.
+    The signature is not checked: the registry verifies its own tokens.
     """
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return float(claims["exp"])
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def expiry(token: str) -> float | None:
+    """``exp`` of a JSON Web Token in seconds since 1970; None if it has none."""
+    try:
+        return float(jwt_claims(token)["exp"])
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,12 +47,12 @@ class RegistryHttp:
 
     def login(self) -> Login:
         """User and password for docker's clients, good for at least ten minutes."""
-        if self._challenge is None:
-            answer = self._send("GET", f"{self.url}/v2/")
-            challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
-            self._accept(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
-        assert self._challenge is not None  # noqa: S101 - set above
-        return self._identity.login(self._challenge, self._send_for_token)
+        return self._identity.login(self._token_service(), self._send_for_token)
+
+    def token(self, scope: str) -> str:
+        """A new bearer token; the registry grants those actions of the scope that it allows."""
+        challenge = replace(self._token_service(), scope=scope)
+        return self._identity.token(challenge, self._send_for_token)
 
     def ask(
         self,
@@ -87,6 +88,14 @@ class RegistryHttp:
         if answer.ok or (missing and answer.status_code == 404):
             return answer
         raise self._refused(answer, action)
+
+    def _token_service(self) -> Challenge:
+        if self._challenge is None:
+            answer = self._send("GET", f"{self.url}/v2/")
+            challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+            self._accept(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
+        assert self._challenge is not None  # noqa: S101 - set above
+        return self._challenge
 
     def _accept(self, challenge: Challenge) -> None:
         """Remember the token service: it is the same for every scope."""

@@ -119,6 +119,22 @@ def test_a_listener_that_does_not_serve_the_route_is_explained(listeners, gatewa
     assert problem in seen(*listeners, gateway=gateway)
 
 
+def test_a_gateway_that_no_controller_has_seen_names_its_class_and_a_policy_of_azure():
+    # The defaults of Gateway API's resource definition for a new Gateway.
+    pending = [
+        {
+            "type": kind,
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "Waiting for controller",
+        }
+        for kind in ("Accepted", "Programmed")
+    ]
+    problem = seen(listener(), conditions=pending)
+    assert problem.startswith("no controller has programmed the Gateway gateways/gw")
+    assert "Azure Policy" in problem
+
+
 def test_a_gateway_that_is_not_ready_is_reported_first():
     waiting = {
         "type": "Programmed",

@@ -1,0 +1,1 @@
+"""What an installation needs, and the table of what is there."""
