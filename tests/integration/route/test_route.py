@@ -29,6 +29,7 @@ def test_the_url_answers_through_the_gateway_with_the_prefix_stripped_and_told(r
     print(f"published in {done['seconds']} s")
     assert done["url"] == release.url
     assert done["status"] == 200
+    assert done["warnings"] == []
     with urllib.request.urlopen(release.url + "/health") as answer:
         assert (
             answer.read().decode()
@@ -81,6 +82,25 @@ def test_a_404_of_the_service_is_told_as_its_own(running, publish, monkeypatch):
 
     with pytest.raises(RouteConflict, match="the service itself answers 404"):
         publish(release)
+
+
+def test_without_strip_prefix_a_404_of_the_service_names_the_path_to_set(
+    running, publish, monkeypatch
+):
+    monkeypatch.setattr(route_check, "ANSWER_SECONDS", 2.0)
+    release = running(route={"stripPrefix": False})
+
+    said = f"set healthPath or smokeTest.path to a path there, such as {release.route_path}/health"
+    with pytest.raises(RouteConflict, match=said):
+        publish(release)
+
+
+def test_links_that_leave_the_route_are_a_warning(running, publish):
+    release = running(env={"LINKS": '<a href="/login">'})
+
+    (warning,) = publish(release)["warnings"]
+
+    assert warning.startswith(f"{release.url}/ leads to /login, outside {release.route_path}")
 
 
 def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypatch):

@@ -9,6 +9,7 @@ MODE = os.environ.get("MODE", "good")
 UNPRINTABLE = "\0 \x1b[31m \x1b]0;title\x07 \x84 \u202e"
 TEXT = os.environ.get("TEXT", "hello").replace("UNPRINTABLE", UNPRINTABLE)
 BELOW = os.environ.get("BELOW", "")
+LINKS = os.environ.get("LINKS", "")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -23,7 +24,10 @@ class Handler(BaseHTTPRequestHandler):
             status = 503
         prefix = self.headers.get("X-Forwarded-Prefix", "")
         body = f"{TEXT} from {path} behind [{prefix}]".encode()
+        if LINKS and path == "/":
+            body = LINKS.encode()
         self.send_response(status)
+        self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -74,4 +74,10 @@ def explain_service_404(release: Release) -> str:
         )
     if release.manifest.smoke_path is None:
         return problem + "set smokeTest.path to a path that the service knows"
+    if not release.manifest.route.strip_prefix:
+        return problem + (
+            f"with route.stripPrefix false the service sees the whole path: answer below "
+            f"{release.route_path}, and set healthPath or smokeTest.path to a path there, such as "
+            f"{release.route_path}/health, or set route.stripPrefix to true"
+        )
     return problem + "see route.stripPrefix"

@@ -18,10 +18,12 @@ _EXPIRED = 10
 """OpenSSL's ``X509_V_ERR_HOSTNAME_MISMATCH``, ``…_IP_ADDRESS_MISMATCH``, ``…_CERT_HAS_EXPIRED``."""
 
 
-def get(url: str) -> Answer:
+def get(url: str, seconds: float | None = None) -> Answer:
     """Send one GET without following redirects and without credentials from netrc.
 
     Certificates are verified by the authorities in ``REQUESTS_CA_BUNDLE``, or those of certifi.
+
+    :param seconds: longest pause of the server; ``SECONDS`` by default.
     """
     import requests
     from urllib3.exceptions import HTTPError
@@ -29,7 +31,9 @@ def get(url: str) -> Answer:
     session = requests.Session()
     session.auth = _without_credentials
     try:
-        with session.get(url, timeout=SECONDS, allow_redirects=False, stream=True) as answer:
+        with session.get(
+            url, timeout=seconds or SECONDS, allow_redirects=False, stream=True
+        ) as answer:
             body = answer.raw.read(BODY_MAX, decode_content=True).decode("utf-8", "replace")
             headers = {key.lower(): value for key, value in answer.headers.items()}
             return Answer(answer.status_code, body, headers)

@@ -42,7 +42,8 @@ class PublishRoute(LeaseStep):
     of the public URL also restores them without retries if an earlier release exists, because its
     users get wrong answers meanwhile.
 
-    XCom: ``url``, ``status``, ``seconds``.
+    XCom: ``url``, ``status``, ``seconds``, and ``warnings``, sentences on links of the service that
+    leave the route.
 
     :param release: XCom of ``validate``.
     """
@@ -91,6 +92,8 @@ class _Publication:
 
     def run(self, *, last_try: bool) -> dict[str, Any]:
         """Publish and verify. Raises as :meth:`PublishRoute.run`."""
+        from manifest_engine.services.route.check import find_warnings
+
         begin = time.monotonic()
         try:
             status = self._publish()
@@ -112,6 +115,7 @@ class _Publication:
             "url": self._release.url,
             "status": status,
             "seconds": round(time.monotonic() - begin, 3),
+            "warnings": find_warnings(self._release, self._log),
         }
 
     def _publish(self) -> int:

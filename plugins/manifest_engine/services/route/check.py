@@ -1,4 +1,7 @@
-"""Calls the public URL of a release until the answer meets the manifest's expectation."""
+"""Calls the public URL of a release until the answer meets the manifest's expectation.
+
+Afterwards, looks for links of the service that leave its route.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 
 from manifest_engine.domain.core.errors import RouteConflict, UnexpectedAnswer
 from manifest_engine.domain.release.release import Release
-from manifest_engine.domain.route import public_answer
+from manifest_engine.domain.route import prefix, public_answer
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.hooks.route import public_url
 from manifest_engine.services.route import acceptance as route_acceptance
@@ -16,6 +19,8 @@ from manifest_engine.services.route import acceptance as route_acceptance
 ANSWER_SECONDS = 30.0
 """A local gateway serves a route 0.1 s after acceptance; a cloud gateway takes seconds."""
 PAUSE_SECONDS = 0.1
+_PAGE_SECONDS = 2.0
+"""A slow page is not looked at: a warning must not delay a deployment."""
 
 
 def await_answer(
@@ -53,3 +58,14 @@ def await_answer(
         )
     log.info("%s answers %s", url, answer.status)
     return int(answer.status or 0)
+
+
+def find_warnings(release: Release, log: logging.Logger) -> list[str]:
+    """Sentences on pages of the service whose links leave the route; also logged."""
+    found = []
+    for page in prefix.PAGES:
+        url = release.url + page
+        if links := prefix.leaving(url, public_url.get(url, _PAGE_SECONDS)):
+            found.append(prefix.warning(release, url, links))
+            log.warning("%s", found[-1])
+    return found

@@ -102,7 +102,7 @@ def publish(monkeypatch):
         monkeypatch.setattr(route_acceptance, "await_acceptance", await_acceptance)
         monkeypatch.setattr(route_acceptance, "diagnosis", lambda *_what: "")
         monkeypatch.setattr(route_check, "ANSWER_SECONDS", 0.2)
-        monkeypatch.setattr(public_url, "get", lambda _url: Answer(answer, "starting"))
+        monkeypatch.setattr(public_url, "get", lambda *_what: Answer(answer, "starting"))
         task = PublishRoute(task_id="publish_route", release=RELEASE.dump())
         service = Workload(Change, annotations or {}), lease
         monkeypatch.setattr(task, "service", lambda _release: service)
