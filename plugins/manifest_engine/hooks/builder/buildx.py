@@ -190,7 +190,7 @@ def version() -> str:
     try:
         done = bounded.output(
             [str(plugin), "buildx", "version"],
-            env=child_environment.clean(),
+            env=child_environment.clean(_AS_PLUGIN),
             limit=_VERSION_MAX,
             deadline_seconds=_VERSION_SECONDS,
         )

@@ -153,3 +153,14 @@ def test_proxies_are_in_the_client_s_configuration_and_not_on_the_command_line()
     assert json.loads(buildx.client_config({}, proxies))["proxies"] == {"default": proxies}
     words = buildx.argv(PLUGIN, buildx.Build("a", "F", proxies=proxies), METADATA)
     assert not any("proxy" in word for word in words)
+
+
+def test_the_version_is_asked_as_the_docker_client_asks_its_plugin(tmp_path, monkeypatch):
+    plugin = tmp_path / "cli-plugins/docker-buildx"
+    plugin.parent.mkdir()
+    plugin.write_text(
+        '#!/bin/sh\n[ "$DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" = docker ] && echo "buildx 0.13"\n'
+    )
+    plugin.chmod(0o755)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert buildx.version() == "buildx 0.13"
