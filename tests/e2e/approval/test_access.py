@@ -64,6 +64,7 @@ def run(api: Any) -> Callable[..., Outcome]:
     [
         ("deploy_service", "validate", "deploy", MANIFEST),
         ("rollback_service", "validate_rollback", "deploy", SERVICE),
+        ("restart_service", "validate_restart", "deploy", SERVICE),
         ("remove_service", "validate_removal", "remove", SERVICE | {"confirm": "e2e-access"}),
         ("rebuild_services", "plan", "deploy", {"environment": WHERE}),
     ],

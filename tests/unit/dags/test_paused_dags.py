@@ -16,6 +16,7 @@ DAGS = Path(__file__).parents[3] / "dags"
     [
         ("deploy_service", False),
         ("rollback_service", False),
+        ("restart_service", False),
         ("remove_service", False),
         ("check_installation", False),
         ("rebuild_services", None),  # nobody has asked for a night yet

@@ -40,6 +40,8 @@ def is_needed(planned: Planned) -> bool:
     rule = planned.environment.approval
     if rule is None or isinstance(planned, Removal):
         return rule is not None
+    if planned.restart:
+        return False  # the live image with the live manifest, which were approved
     if planned.rollback:
         return not rule.exempt_rollbacks
     rebuild = planned.manifest.rebuild

@@ -45,11 +45,16 @@ def _properties() -> dict[str, Any]:
     return dict(Manifest.model_json_schema(by_alias=True)["properties"])
 
 
-def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields of a rollback: three fields of the manifest, and those of the rollback."""
+def service_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields of a restart: the manifest's fields that name the service and its environment."""
     shared = {"component", "serviceName", "environment"}
+    return [field for field in form_fields(environments) if field.name in shared]
+
+
+def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
+    """The fields of a rollback: those of a restart, and the rollback's own."""
     own = {"version": ["string", "null"], "dry_run": "boolean"}
-    fields = [field for field in form_fields(environments) if field.name in shared]
+    fields = service_fields(environments)
     for name, kind in own.items():
         field = RollbackRequest.model_fields[name]
         rules = {"type": kind, "title": field.title, "description_md": field.description}

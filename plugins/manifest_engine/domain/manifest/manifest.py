@@ -190,6 +190,13 @@ class Manifest(Model):
         description="Show the changes without building or applying anything.",
         json_schema_extra=_CHECKS,
     )
+    restart: bool = Field(
+        False,
+        title="Restart",
+        description="Start new pods even if nothing has changed. Not recorded: it holds for one "
+        "run. A changed Secret or ConfigMap restarts the pods of a redeploy without it.",
+        json_schema_extra=_CHECKS,
+    )
     owner: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None,
         title="Owner",

@@ -36,6 +36,7 @@ REBUILD = "rebuild"
 ACTIONS = {
     "deploy_service": "deploy",
     "rollback_service": "rollback",
+    "restart_service": "restart",
     "remove_service": "remove",
     "rebuild_services": REBUILD,
 }
@@ -52,9 +53,13 @@ PUSH_KEY = "push"
 UNMAPPED = -1
 """Airflow's index of a task that is not mapped. An entry reads a mapped task's XCom only for a
 failure that no other task reports."""
-_VALIDATE = ("validate", "validate_rollback", "validate_removal")
+_VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
 _RECORD = ("record_release", "record_removal")
-_PUSHED = (("push_image", VALUE_KEY), ("validate_rollback", PUSH_KEY))
+_PUSHED = (
+    ("push_image", VALUE_KEY),
+    ("validate_rollback", PUSH_KEY),
+    ("validate_restart", PUSH_KEY),
+)
 _PUBLISHED = ("publish_route", VALUE_KEY)
 _APPROVED = ("approve", VALUE_KEY)
 PLACES = frozenset(

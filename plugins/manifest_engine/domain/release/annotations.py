@@ -1,6 +1,7 @@
 """Annotations that record a release in the cluster.
 
 The Deployment carries them, its pod template does not, so a changed annotation restarts no pod.
+Only ``READS`` and ``RESTARTED_AT``, which exist to restart pods, are on the pod template.
 Kubernetes copies the annotations to the ReplicaSets, which serve as the release history.
 """
 
@@ -46,6 +47,11 @@ REMOVED = PREFIX + "removed"
 FIRST = PREFIX + "first-release"
 """On a first release: if the release fails, its objects are deleted."""
 
+READS = PREFIX + "reads"
+"""On the pod template: the versions of the Secrets and ConfigMaps that the pods read."""
+RESTARTED_AT = PREFIX + "restarted-at"
+"""On the pod template: the request time of the last run that restarted the pods."""
+
 ABOUT_THE_RUN = (RUN_ID, REQUESTED_BY, REQUESTED_AT, RENEWS_REQUEST_AT)
 """A run that deploys the live release again keeps these annotations, so it changes no object."""
 
@@ -71,7 +77,7 @@ def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> di
 def manifest(release: Release) -> dict[str, Any]:
     """The recorded manifest: the fields that describe the service, without those for one run."""
     return release.manifest.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run", "rebuild"}
+        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run", "restart", "rebuild"}
     )
 
 

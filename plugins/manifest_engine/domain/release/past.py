@@ -142,11 +142,15 @@ def read(annotations: Mapping[str, str]) -> PastRelease | None:
 
 
 def _template(annotations: Mapping[str, str]) -> dict[str, Any] | None:
-    """The recorded pod template without images, which change with each rebuild."""
+    """The recorded pod template without what changes with each rebuild or restart."""
     objects = annotation.unpack(annotations.get(annotation.OBJECTS))
     if not objects:
         return None
     template: dict[str, Any] = objects[0]["spec"]["template"]
+    for key in (annotation.READS, annotation.RESTARTED_AT):
+        template["metadata"].get("annotations", {}).pop(key, None)
+    if not template["metadata"].get("annotations"):
+        template["metadata"].pop("annotations", None)
     for container in template["spec"]["containers"]:
         container.pop("image", None)
     return template

@@ -37,6 +37,8 @@ class Release(Model):
     rollback: bool = False
     """Whether ``rollback_service`` planned the release; environments can exempt rollbacks from
     approval."""
+    restart: bool = False
+    """Whether ``restart_service`` planned the release: the live release with new pods."""
     live_digest: str | None = None
     """Digest of the image that was live under this version when the release was planned."""
 
@@ -102,6 +104,7 @@ def plan(
     requested_by: str,
     by_dag: bool = False,
     rollback: bool = False,
+    restart: bool = False,
 ) -> Release:
     """Derive the release of a manifest.
 
@@ -117,6 +120,7 @@ def plan(
         tag=manifest.version,
         by_dag=by_dag,
         rollback=rollback,
+        restart=restart,
     )
     reference = f"{login_server}/{release.repository}"
     if len(reference) > names.REFERENCE_MAX:

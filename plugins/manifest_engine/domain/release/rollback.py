@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from manifest_engine.domain.core import names, problems
+from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError
-from manifest_engine.domain.core.model import Model
-from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.release import annotations as annotation
-from manifest_engine.domain.release import history
+from manifest_engine.domain.release import history, request
 from manifest_engine.domain.release import past as releases
 from manifest_engine.domain.release.past import PastRelease
+from manifest_engine.domain.release.request import ServiceRequest
 
 _DIGEST_MIN = 7
 """Fewest hexadecimal digits that can name a digest, like git's abbreviated commit hashes."""
 
 
-class RollbackRequest(Model):
+class RollbackRequest(ServiceRequest):
     """The run conf of ``rollback_service``."""
 
-    component: str = Field(min_length=1, max_length=names.LABEL_MAX)
-    service_name: str = Field(min_length=1, max_length=names.LABEL_MAX)
-    environment: str = Field(max_length=names.LABEL_MAX)
     version: str | None = Field(
         None,
         max_length=names.TAG_MAX,
@@ -41,31 +37,18 @@ class RollbackRequest(Model):
         "live one, and show what the rollback would change. Nothing is changed.",
     )
 
-    @property
-    def object_name(self) -> str:
-        return names.object_name(self.component, self.service_name)
-
 
 def parse(conf: Mapping[str, Any]) -> RollbackRequest:
-    """Read a run conf. A null field and a blank version count as missing.
+    """Read a run conf. A blank version counts as missing.
 
     :raises ManifestError: naming every problem.
     """
-    run_conf.require_small(conf)
-    run_conf.require_printable(conf)
-    given = {key: value for key, value in conf.items() if value is not None}
-    if not str(given.get("version", "x")).strip():
-        del given["version"]
-    try:
-        return RollbackRequest.model_validate(given)
-    except ValidationError as error:
-        found = problems.sentences(error, RollbackRequest)
-        raise ManifestError(f"The rollback is not valid: {found}.") from None
+    if not str(conf.get("version", "x")).strip():
+        conf = {**conf, "version": None}
+    return request.parse(RollbackRequest, conf, "rollback")
 
 
-def choose(
-    request: RollbackRequest, live: Mapping[str, Any], past: list[PastRelease]
-) -> PastRelease:
+def choose(asked: RollbackRequest, live: Mapping[str, Any], past: list[PastRelease]) -> PastRelease:
     """The release to roll back to.
 
     Without a version, this is the last release that came up and whose pods ran other code or other
@@ -75,23 +58,23 @@ def choose(
     :raises ManifestError: listing the available releases.
     """
     current = releases.read(annotation.read_annotations(live))
-    if request.version is None:
+    if asked.version is None:
         steps = [found for found in past if current is None or found.is_step_from(current)]
         for found in _came_up(live, steps):
             return found
         raise ManifestError(
-            f"{request.object_name} has no earlier release that came up with other code or other "
-            f"settings in the environment {request.environment!r}. {available(live, past)}"
+            f"{asked.object_name} has no earlier release that came up with other code or other "
+            f"settings in the environment {asked.environment!r}. {available(live, past)}"
         )
-    asked = request.version.strip()
+    named = asked.version.strip()
     for found in past:
-        if asked == found.version or _is_digest_of(asked, found.digest):
+        if named == found.version or _is_digest_of(named, found.digest):
             return found
-    if current and (asked == current.version or _is_digest_of(asked, current.digest)):
-        raise ManifestError(f"{asked} is live already. {available(live, past)}")
+    if current and (named == current.version or _is_digest_of(named, current.digest)):
+        raise ManifestError(f"{named} is live already. {available(live, past)}")
     raise ManifestError(
-        f"{request.object_name} has no release {asked!r} in the history of the environment "
-        f"{request.environment!r}. {available(live, past)}"
+        f"{asked.object_name} has no release {named!r} in the history of the environment "
+        f"{asked.environment!r}. {available(live, past)}"
     )
 
 

@@ -32,6 +32,7 @@ def workload(
     provenance: Mapping[str, Any] | None = None,
     *,
     rolled_back_from: Mapping[str, Any] | None = None,
+    pod_annotations: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
 
@@ -42,9 +43,12 @@ def workload(
     :param artifact: result of ``download_artifact``; its ``sha256`` is recorded.
     :param provenance: provenance of the image, if known; recorded.
     :param rolled_back_from: provenance of the image that a rollback replaces; recorded.
+    :param pod_annotations: annotations of the pod template (``domain.workload.pod_inputs``).
     :raises ManifestError: when the manifest is too large to be recorded.
     """
     deployment = _deployment(release, digest)
+    if pod_annotations:
+        deployment["spec"]["template"]["metadata"]["annotations"] = dict(pod_annotations)
     deployment["metadata"]["annotations"] = annotation.of_release(release, digest, artifact)
     objects = [deployment, _service(release)]
     if min_replicas(release) > 1:

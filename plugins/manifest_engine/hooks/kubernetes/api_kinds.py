@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 PLURALS = {
+    ("v1", "ConfigMap"): "configmaps",
     ("v1", "Event"): "events",
     ("v1", "Pod"): "pods",
+    ("v1", "Secret"): "secrets",
     ("v1", "Service"): "services",
     ("apps/v1", "Deployment"): "deployments",
     ("apps/v1", "ReplicaSet"): "replicasets",

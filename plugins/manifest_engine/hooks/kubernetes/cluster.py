@@ -39,6 +39,10 @@ _APPLY = "application/apply-patch+yaml; charset=utf-8"
 beyond the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
 
 
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+
+
 class ClusterHook(KubernetesHook):
     """One cluster, by its Airflow Connection.
 
@@ -125,6 +129,20 @@ class ClusterHook(KubernetesHook):
         """The object, None if it does not exist."""
         try:
             return self.api.request("get", api_version, kind, namespace=namespace, name=name)
+        except NotFound:
+            return None
+
+    def metadata(self, api_version: str, kind: str, name: str, namespace: str) -> Json | None:
+        """The object without its content, such as a Secret's values; None if it does not exist."""
+        try:
+            return self.api.request(
+                "get",
+                api_version,
+                kind,
+                namespace=namespace,
+                name=name,
+                header_params={"Accept": _METADATA_ONLY},
+            )
         except NotFound:
             return None
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from manifest_engine.domain.manifest.manifest import Manifest
     from manifest_engine.domain.release.past import PastRelease
     from manifest_engine.domain.release.release import Release
+    from manifest_engine.domain.release.request import ServiceRequest
     from manifest_engine.domain.release.rollback import RollbackRequest
+    from manifest_engine.services.workload.workload import Workload
 
 PUSH = "push"
 """XCom key: replaces the XCom of ``push_image``."""
@@ -131,6 +133,19 @@ def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[st
 def _find(
     request: RollbackRequest, environment: Environment
 ) -> tuple[PastRelease, list[PastRelease], dict[str, Any]]:
+    workload, live = deployed(request, environment, "roll back")
+    past = releases.past_releases(live, workload.replica_sets())
+    return rollback.choose(request, live, past), past, live
+
+
+def deployed(
+    request: ServiceRequest, environment: Environment, what: str
+) -> tuple[Workload, dict[str, Any]]:
+    """The objects of a deployed service, and its live Deployment.
+
+    :param what: what the run does with the service, such as ``roll back``.
+    :raises ManifestError: when the service is not deployed, or another service has its name.
+    """
     from manifest_engine.services.workload.workload import Workload
 
     name = request.object_name
@@ -139,12 +154,11 @@ def _find(
     if live is None:
         raise ManifestError(
             f"{name} is not deployed in the environment {request.environment!r} (namespace "
-            f"{workload.namespace!r}), so there is nothing to roll back; check component and "
+            f"{workload.namespace!r}), so there is nothing to {what}; check component and "
             "serviceName, or deploy it by deploy_service."
         )
     name_collisions.refuse(request.component, request.service_name, live)
-    past = releases.past_releases(live, workload.replica_sets())
-    return rollback.choose(request, live, past), past, live
+    return workload, live
 
 
 def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:

@@ -19,7 +19,7 @@ from manifest_engine.operators.core.lease_step import LeaseStep, released_on_fai
 from manifest_engine.operators.core.step import report_failure
 from manifest_engine.operators.rebuild import rebuild_gate
 from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
-from manifest_engine.services.workload import failed_rollout
+from manifest_engine.services.workload import failed_rollout, pod_inputs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -79,7 +79,8 @@ class ApplyDeployment(LeaseStep):
         :raises RolloutFailed: after the rollback, with the reason of the failure.
         """
         release = releases.load(self.release)
-        desired = [] if self._unchanged else self._objects(release)
+        if not self._unchanged:
+            self._objects(release)  # refuses a missing verdict or approval before the lease
         workload, lease = self.service(release)
         self.acquire(lease, release)
         with released_on_failure(lease):
@@ -98,7 +99,8 @@ class ApplyDeployment(LeaseStep):
             if self._unchanged:
                 built_from = provenance.annotation_value(self.build["builtFrom"])
                 return rebuild_gate.record_unchanged(workload, lease, built_from, live or {})
-            objects = history.carry_over(desired, live)
+            annotations = pod_inputs.pod_annotations(workload.hook, release, live, self.log)
+            objects = history.carry_over(self._objects(release, annotations), live)
             with failed_rollout.roll_back_when_cancelled(workload, release.run_id):
                 deployment = failed_rollout.apply_or_roll_back(workload, objects, live)
                 changed = history.has_changed(live, deployment)
@@ -150,7 +152,9 @@ class ApplyDeployment(LeaseStep):
         """Whether a rebuild produced the live image again, so that nothing is rolled out."""
         return bool((self.build or {}).get("unchanged"))
 
-    def _objects(self, release: Release) -> list[dict[str, Any]]:
+    def _objects(
+        self, release: Release, pod_annotations: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         digest = releases.pushed_digest(self.push)
         verdict.check(self.verdict, digest=digest, run_id=release.run_id)
         approval.check(self.approval, release, digest)
@@ -160,6 +164,7 @@ class ApplyDeployment(LeaseStep):
             self.artifact or {},
             (self.build or self.push).get("builtFrom"),
             rolled_back_from=self.push.get("rolledBackFrom"),
+            pod_annotations=pod_annotations,
         )
 
     def _await_rollout(

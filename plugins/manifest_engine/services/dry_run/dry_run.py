@@ -20,6 +20,7 @@ from manifest_engine.services.dry_run.cluster import DryRunHook
 from manifest_engine.services.image.released_tag import find_released
 from manifest_engine.services.route.change import RouteChange
 from manifest_engine.services.route.claims import refuse_taken
+from manifest_engine.services.workload import pod_inputs
 from manifest_engine.services.workload.workload import Workload
 
 TO_BE_BUILT = "(to be built)"
@@ -59,7 +60,8 @@ def in_cluster(
     """
     workload = Workload.of(release.environment, release.name, hook=hook, log=log)
     live = workload.live()
-    desired = resources.workload(release, digest, artifact)
+    annotations = pod_inputs.pod_annotations(hook, release, live, log)
+    desired = resources.workload(release, digest, artifact, pod_annotations=annotations)
     workload.apply(history.carry_over(desired, live), live)
     route = routes.route(release)
     live_route = refuse_taken(hook, route, release.route_path, log)

@@ -1,0 +1,88 @@
+"""Step ``validate_restart``: plans the live release again, with new pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import past as releases
+from manifest_engine.domain.release import provenance, release
+from manifest_engine.domain.release.request import ServiceRequest, parse
+from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.operators.core import admission
+from manifest_engine.operators.core.step import StepOperator
+from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH, deployed
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ValidateRestart(StepOperator):
+    """Plan the live release again, and check that its image still exists.
+
+    No approval is needed: image and manifest are live already.
+
+    XCom: as that of :class:`manifest_engine.operators.release.validate_rollback.ValidateRollback`.
+    """
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """
+        :raises ManifestError: when the service is not deployed, when another service has its name,
+            or when the image was purged.
+        :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
+            recorded manifest.
+        """
+        dag_run = context["dag_run"]
+        request = parse(ServiceRequest, dag_run.conf or {}, "restart")
+        environment = environments.find(request.environment, environments.load())
+        admission.require_user(context, "deploy", request.environment, environment)
+        _, live = deployed(request, environment, "restart")
+        annotations = annotation.read_annotations(live)
+        current = releases.read(annotations)
+        try:
+            recorded = current.manifest_for(request.environment) if current else None
+        except ValidationError:
+            recorded = None
+        if current is None or recorded is None:
+            raise ManifestError(
+                f"The live Deployment of {request.object_name} records no release that this "
+                "version of Manifest Engine can apply; deploy the service by deploy_service."
+            )
+        admission.require_deploy(context, recorded, environment)
+        registry = AcrHook(environment.registry.connection)
+        planned = release.plan(
+            recorded.model_copy(update={"restart": True}),
+            environment,
+            login_server=registry.login_server,
+            run_id=dag_run.run_id,
+            requested_at=dag_run.run_after,
+            requested_by=admission.requester(context).name or "unknown",
+            restart=True,
+        )
+        image = planned.image_at(current.digest)
+        if registry.api.find(planned.repository, current.digest) is None:
+            raise ManifestError(
+                f"The image of the live release is not in the registry any more ({image}), so new "
+                f"pods could not pull it. Deploy {current.version} by deploy_service, which builds "
+                "it again."
+            )
+        self.log.info(
+            "%s %s starts new pods, asked for by %s",
+            planned.name,
+            current,
+            planned.requested_by,
+        )
+        replaced = provenance.read(annotations.get(annotation.ROLLED_BACK_FROM))
+        pushed = {
+            "digest": current.digest,
+            "image": image,
+            "builtFrom": current.provenance,
+            "rolledBackFrom": replaced.dump() if replaced else None,
+        }
+        context["ti"].xcom_push(key=PUSH, value=pushed)
+        context["ti"].xcom_push(key=ARTIFACT, value={"sha256": current.artifact_sha256})
+        return planned.dump()
