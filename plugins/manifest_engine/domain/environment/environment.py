@@ -126,6 +126,14 @@ class Approval(Model):
     self_approval: bool = True
 
 
+class NightlyRebuilds(Model):
+    """Whether and in which order nightly runs rebuild the services of an environment."""
+
+    enabled: bool = True
+    after: DnsLabel | None = None
+    soak_hours: float = Field(24, ge=0, le=24 * 90)
+
+
 class Environment(Model):
     """One deployment target."""
 
@@ -140,6 +148,7 @@ class Environment(Model):
     limits: Limits = Limits()
     approval: Approval | None = None
     access: Access = Access()
+    rebuilds: NightlyRebuilds = NightlyRebuilds()
 
     @field_validator("approval", mode="before")
     @classmethod

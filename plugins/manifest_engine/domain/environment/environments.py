@@ -29,6 +29,11 @@ class _File(Model):
     rebuilds: Rebuilds = Rebuilds()
 
     @model_validator(mode="after")
+    def _rebuilds_have_an_order(self) -> _File:
+        _require_order(self.environments)
+        return self
+
+    @model_validator(mode="after")
     def _namespaces_are_not_shared(self) -> _File:
         """Refuse two environments in one namespace: their objects would have the same names.
 
@@ -46,6 +51,26 @@ class _File(Model):
                     "since its objects have the same names. Give one of them another namespace"
                 )
         return self
+
+
+def _require_order(environments: Mapping[str, Environment]) -> None:
+    """Refuse ``rebuilds.after`` that names no other environment, or a circle of environments.
+
+    :raises ValueError: naming the environment.
+    """
+    for name in environments:
+        passed = [name]
+        while after := environments[passed[-1]].rebuilds.after:
+            if after not in environments:
+                raise ValueError(
+                    f"rebuilds.after of {passed[-1]!r} names {after!r}, which is not configured"
+                )
+            if after in passed:
+                raise ValueError(
+                    f"rebuilds.after makes a circle: {' after '.join([*passed, after])}; leave it "
+                    "out in the environment that is rebuilt first"
+                )
+            passed.append(after)
 
 
 def default_path() -> Path:

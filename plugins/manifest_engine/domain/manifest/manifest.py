@@ -210,6 +210,14 @@ class Manifest(Model):
         json_schema_extra={**_RECORD, "format": "multiline"},
     )
 
+    nightly_rebuilds: bool = Field(
+        True,
+        title="Nightly rebuilds",
+        description="Whether `rebuild_services` may rebuild the service when a base image has "
+        "changed. A run by hand that names the service and sets `force` rebuilds it anyway.",
+        json_schema_extra=_RECORD,
+    )
+
     rebuild: Rebuild | None = Field(
         None,
         title="Rebuild",

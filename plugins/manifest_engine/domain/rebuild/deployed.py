@@ -45,6 +45,14 @@ class Selection:
     service_name: str | None = None
     force: bool = False
 
+    @property
+    def insists(self) -> bool:
+        """Whether a person names one service and forces its rebuild.
+
+        Such a run does not heed the service's opt-out and the order of the environments.
+        """
+        return self.force and self.component is not None and self.service_name is not None
+
     def covers(self, deployment: Mapping[str, Any]) -> bool:
         """Whether the labels of the Deployment match the selected component and service name."""
         labels = deployment["metadata"].get("labels") or {}

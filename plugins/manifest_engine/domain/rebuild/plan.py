@@ -16,7 +16,9 @@ from manifest_engine.domain.build import recipe
 from manifest_engine.domain.environment.environment import Approval
 from manifest_engine.domain.image.base_images import Current
 from manifest_engine.domain.manifest.sections import Rebuild
+from manifest_engine.domain.rebuild import soak
 from manifest_engine.domain.rebuild.deployed import Deployed, unpinned_bases
+from manifest_engine.domain.rebuild.soak import Earlier
 from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, UNCHANGED, Row
 
 APPROVALS = 8
@@ -40,16 +42,25 @@ def decide(
     standard: bytes,
     *,
     force: bool,
+    insists: bool = False,
     approval: Approval | None = None,
+    earlier: Earlier | None = None,
 ) -> Planned | Row:
     """Decide whether to rebuild a service, and why.
 
     :param current: current base images by normalized reference.
     :param standard: text of the standard Dockerfile.
     :param force: whether to rebuild an unchanged service, without cache.
+    :param insists: whether the opt-out of the service and the earlier environment do not count.
     :param approval: approval settings of the environment.
+    :param earlier: the service in the environment that is rebuilt first, if there is one.
     """
     name, environment = _name(service), service.manifest.environment
+    if not (service.manifest.nightly_rebuilds or insists):
+        return Row(name, environment, SKIPPED, "Its manifest has nightlyRebuilds: false.")
+    wait = ""
+    if earlier and not insists:
+        current, wait = soak.bases(service, current, standard, earlier)
     for base in unpinned_bases(service.provenance):
         # The build would use the copy that the builder pulled earlier, and count as renewed.
         if problem := current[base].problem:
@@ -57,6 +68,8 @@ def decide(
     reason = "Asked for, without cache." if force else _reason(service, current, standard)
     if reason is None:
         return Row(name, environment, UNCHANGED)
+    if wait:
+        return Row(name, environment, SKIPPED, wait)
     before_rollback = replace(service, provenance=service.rolled_back_from)
     if (
         service.rolled_back_from

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 
 from manifest_engine.domain.core.errors import ConfigurationError, ManifestEngineError, NotAllowed
 from manifest_engine.domain.environment import environments
-from manifest_engine.domain.rebuild import deployed
+from manifest_engine.domain.rebuild import deployed, soak
 from manifest_engine.domain.rebuild import form as rebuild_form
 from manifest_engine.domain.rebuild import plan as rebuild_plan
 from manifest_engine.domain.rebuild.deployed import Deployed
 from manifest_engine.domain.rebuild.plan import Planned
+from manifest_engine.domain.rebuild.soak import Earlier
 from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, Row
 from manifest_engine.domain.release import labels as label
 from manifest_engine.operators.core import admission
@@ -67,7 +69,11 @@ class PlanRebuilds(StepOperator):
         for name in sorted(configured):
             if selection.environment not in (None, name):
                 continue
-            if refused := self._refused(context, name, configured[name], selection):
+            nightly = configured[name].rebuilds.enabled or selection.environment == name
+            if not nightly:
+                text = "rebuilds.enabled is false in environments.yaml."
+                decided.append(Row("(all)", name, SKIPPED, text))
+            elif refused := self._refused(context, name, configured[name], selection):
                 decided.append(refused)
             else:
                 decided += self._decided(name, configured, selection, bases, last_try=last)
@@ -127,11 +133,18 @@ class PlanRebuilds(StepOperator):
             services = [item for item in found if isinstance(item, Deployed)]
             current = _look_up(environment, rebuild_plan.distinct_bases(services), bases)
             standard = STANDARD_DOCKERFILE.read_bytes()
+            earlier = _earlier(name, configured, selection)
             return [
                 item
                 if isinstance(item, Row)
                 else rebuild_plan.decide(
-                    item, current, standard, force=selection.force, approval=environment.approval
+                    item,
+                    current,
+                    standard,
+                    force=selection.force,
+                    insists=selection.insists,
+                    approval=environment.approval,
+                    earlier=earlier(item) if earlier else None,
                 )
                 for item in found
             ]
@@ -147,19 +160,45 @@ class PlanRebuilds(StepOperator):
 
 
 def _deployed(name: str, configured: Configured, selection: Selection) -> list[Deployed | Row]:
-    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
-
-    environment = configured[name]
-    hook = ClusterHook(environment.cluster.connection)
-    labels = label.label_selector({label.MANAGED_BY: label.MANAGER})
-    pages = hook.pages("apps/v1", "Deployment", environment.cluster.namespace, labels=labels)
     found = (
         deployed.read(item, name, configured)
-        for page in pages
-        for item in page
+        for item in _ours(configured[name], "apps/v1", "Deployment")
         if selection.covers(item)
     )
     return [item for item in found if item is not None]
+
+
+def _earlier(
+    name: str, configured: Configured, selection: Selection
+) -> Callable[[Deployed], Earlier] | None:
+    """Finds a service in the environment that is rebuilt before this one; None without one."""
+    after = configured[name].rebuilds.after
+    if after is None or selection.insists:
+        return None
+    hours, now = configured[name].rebuilds.soak_hours, datetime.now(UTC)
+    pods: dict[str, list[Any]] = {}
+    for item in _ours(configured[after], "v1", "Pod"):
+        pods.setdefault(item["metadata"]["labels"].get(label.INSTANCE, ""), []).append(item)
+    found = {}
+    for item in _ours(configured[after], "apps/v1", "Deployment"):
+        if not selection.covers(item):
+            continue
+        live, own = item["metadata"]["name"], deployed.read(item, after, configured)
+        if isinstance(own, Deployed):
+            problem = soak.problem(item, pods.get(live, []), hours, now)
+            found[live] = Earlier(after, own, problem)
+        elif own is not None:
+            found[live] = Earlier(after)
+    return lambda service: found.get(service.manifest.object_name, Earlier(after))
+
+
+def _ours(environment: Environment, api_version: str, kind: str) -> Iterator[dict[str, Any]]:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+
+    hook = ClusterHook(environment.cluster.connection)
+    labels = label.label_selector({label.MANAGED_BY: label.MANAGER})
+    for page in hook.pages(api_version, kind, environment.cluster.namespace, labels=labels):
+        yield from page
 
 
 def _look_up(environment: Environment, references: list[str], bases: Bases) -> dict[str, Current]:
