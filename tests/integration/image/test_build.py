@@ -119,6 +119,30 @@ def test_names_arrive_as_they_are_whichever_comes_first(
     assert f"/srv/{first}" in run(built["image_id"], "find", "/srv", "-type", "f").splitlines()
 
 
+def test_files_keep_the_times_of_the_zip(service: Service, run: Any) -> None:
+    def dated(times: dict[str, int]) -> dict[str, Any]:
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as target:
+            target.writestr("scripts/Dockerfile", "FROM python:3.11\nCOPY static /srv\n")
+            for name, day in times.items():
+                file = zipfile.ZipInfo(f"static/{name}", (2024, 2, day, 12, 0, 0))
+                target.writestr(file, f"{service.name} {name} {day}")
+        return service.keep(made.getvalue())
+
+    def built(artifact: dict[str, Any], version: str) -> list[str]:
+        image = service.build(artifact, version=version)["image_id"]
+        return run(image, "stat", "-c", "%n %y", "/srv/a.css", "/srv/b.css").splitlines()
+
+    first = built(dated({"a.css": 1, "b.css": 2}), "1.0.0")
+    second = built(dated({"a.css": 1, "b.css": 3}), "1.1.0")
+
+    assert [line[:30] for line in first] == [
+        "/srv/a.css 2024-02-01 12:00:00",
+        "/srv/b.css 2024-02-02 12:00:00",
+    ]
+    assert [line[:30] for line in second] == [first[0][:30], "/srv/b.css 2024-02-03 12:00:00"]
+
+
 def test_a_dockerfile_error_names_the_line(service: Service) -> None:
     own = "FROM python:3.11\nRUN echo before && false\n"
     with pytest.raises(BuildError) as caught:

@@ -137,7 +137,7 @@ class Archive:
             )
 
     def tar_stream(self, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:
-        """The build context as a tar; the same content gives the same bytes.
+        """The build context as a tar; the same content with the same times gives the same bytes.
 
         The stream verifies each member, so an error can occur in the middle of the stream. The
         caller must then discard the blocks before the error.
@@ -149,7 +149,7 @@ class Archive:
         """
         added = {safe_path(path): content for path, content in (extra or {}).items()}
         files = [
-            ContextFile(path, m.size, m.executable, read_member(self._file, m))
+            ContextFile(path, m.size, m.executable, read_member(self._file, m), m.modified)
             for path, m in self._context.items()
             if path not in added
         ]

@@ -1,7 +1,9 @@
-"""The build context: a tar stream that depends on names, contents and executable bits alone.
+"""The build context: a tar stream of names, contents, executable bits and times of the files.
 
-Order, owners, modes and times are normalised. The same files give the same bytes and the same
-image, regardless of the tool and the time that packed the ZIP.
+Order, owners and modes are normalised, so the same files give the same bytes, regardless of the
+tool that packed the ZIP. A file keeps the time that the ZIP records, from which web servers make
+ETag and Last-Modified. BuildKit's cache ignores times: a step whose files are unchanged keeps the
+files with the times of an earlier ZIP.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-SOURCE_DATE_EPOCH = 315_532_800
-"""1980-01-01T00:00:00Z, the time of all files and of the image: the earliest time that a ZIP, such
-as a wheel, can store (https://reproducible-builds.org/specs/source-date-epoch/)."""
+from manifest_engine.domain.artifact import zip_times
+
+SOURCE_DATE_EPOCH = zip_times.EARLIEST
+"""The time of folders, of files that are not from the ZIP, and of the image
+(https://reproducible-builds.org/specs/source-date-epoch/)."""
 
 _BLOCK = tarfile.BLOCKSIZE
 _BATCH = 1 << 20
@@ -29,6 +33,8 @@ class ContextFile:
     size: int
     executable: bool
     blocks: Iterable[bytes]
+    modified: int = SOURCE_DATE_EPOCH
+    """Seconds since the epoch."""
 
 
 def tar_stream(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes]:
@@ -48,18 +54,18 @@ def _tar(folders: Iterable[str], files: Iterable[ContextFile]) -> Iterator[bytes
     if not first.isascii() or len(first) > tarfile.LENGTH_NAME:
         names.insert(0, "./")
     for name in names:
-        yield _header(name, tarfile.DIRTYPE, _FOLDER_MODE, 0)
+        yield _header(name, tarfile.DIRTYPE, _FOLDER_MODE, 0, SOURCE_DATE_EPOCH)
     for file in ordered:
         mode = _EXECUTABLE_MODE if file.executable else _FILE_MODE
-        yield _header(file.path, tarfile.REGTYPE, mode, file.size)
+        yield _header(file.path, tarfile.REGTYPE, mode, file.size, file.modified)
         yield from file.blocks
         yield bytes(-file.size % _BLOCK)
     yield bytes(2 * _BLOCK)
 
 
-def _header(name: str, kind: bytes, mode: int, size: int) -> bytes:
+def _header(name: str, kind: bytes, mode: int, size: int, modified: int) -> bytes:
     info = tarfile.TarInfo(name)
-    info.type, info.mode, info.size, info.mtime = kind, mode, size, SOURCE_DATE_EPOCH
+    info.type, info.mode, info.size, info.mtime = kind, mode, size, modified
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from manifest_engine.domain.artifact import zip_names
+from manifest_engine.domain.artifact import zip_names, zip_times
 from manifest_engine.domain.artifact.member_paths import member_error, safe_path
 from manifest_engine.domain.artifact.zip_names import Guess
 from manifest_engine.domain.core.errors import ArtifactError
@@ -59,6 +59,8 @@ class Member:
     guess: Guess | None
     is_folder: bool
     executable: bool
+    modified: int
+    """Seconds since the epoch."""
     size: int
     packed_size: int
     deflated: bool
@@ -133,6 +135,7 @@ def _member(info: zipfile.ZipInfo, end: int, limits: Limits) -> Member:
         guess=guess,
         is_folder=is_folder,
         executable=bool(mode & stat.S_IXUSR),
+        modified=zip_times.modified(info),
         size=info.file_size,
         packed_size=info.compress_size,
         deflated=deflated,

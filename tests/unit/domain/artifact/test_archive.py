@@ -6,6 +6,7 @@ import random
 import stat
 import tarfile
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 from manifest_engine.domain.artifact.archive import open_archive
@@ -58,9 +59,9 @@ def test_a_zip64_with_a_comment_and_bytes_before_it_is_read():
     assert contents(open_archive(stream, LIMITS).tar_stream()) == {"app.py": b"print()"}
 
 
-def test_owners_times_and_modes_are_normalised():
+def test_owners_and_modes_are_normalised():
     made = archive(
-        Part("app.py", b"x", mode=stat.S_IFREG | 0o600, date=0x5A21),
+        Part("app.py", b"x", mode=stat.S_IFREG | 0o600),
         Part("run", b"x", mode=stat.S_IFREG | stat.S_ISUID | 0o711),
         Part("bin/", mode=stat.S_IFDIR | 0o1777),
         Part("windows.sh", b"x", system=0),
@@ -75,7 +76,16 @@ def test_owners_times_and_modes_are_normalised():
     }
     for entry in found.values():
         assert (entry.uid, entry.gid, entry.uname, entry.gname) == (0, 0, "", "")
-        assert entry.mtime == SOURCE_DATE_EPOCH
+
+
+def test_files_keep_the_time_of_the_zip_and_folders_do_not():
+    parts = [Part("a/app.py", b"x", date=0x5A21), Part("a/", date=0x5A21), Part("b", b"")]
+    made = archive(*parts)
+    found = untarred(made.tar_stream({"Dockerfile": b"FROM x"}))
+
+    moment = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+    assert found["a/app.py"].mtime == moment
+    assert found["a"].mtime == found["Dockerfile"].mtime == SOURCE_DATE_EPOCH
 
 
 def test_sorted_folders_come_before_sorted_files():
@@ -105,7 +115,6 @@ def test_the_same_content_gives_the_same_bytes_with_any_packing():
         packed += parts({"__MACOSX/._app.py": b"fork"}) * chance.randint(0, 1)
         for part in packed:
             part.deflate = chance.random() < 0.5
-            part.date = chance.randint(0x21, 0x5A21)
             part.mode = chance.choice([0, stat.S_IFREG | 0o644, stat.S_IFREG | 0o600])
         folders = {part.name.rpartition("/")[0] + "/" for part in packed if "/" in part.name}
         packed += [Part(name) for name in folders if chance.random() < 0.5]
@@ -121,8 +130,9 @@ def test_the_same_content_gives_the_same_bytes_with_any_packing():
         [Part("app.py", b"1"), Part("run2", b"")],
         [Part("app.py", b"1"), Part("run", b"", mode=0o755)],
         [Part("app.py", b"1"), Part("run", b""), Part("data/")],
+        [Part("app.py", b"1", date=0x22), Part("run", b"")],
     ],
-    ids=["content", "name", "executable", "empty folder"],
+    ids=["content", "name", "executable", "empty folder", "time"],
 )
 def test_other_content_gives_another_digest(changed):
     first = archive(Part("app.py", b"1"), Part("run", b""))
