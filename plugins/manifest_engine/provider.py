@@ -59,6 +59,9 @@ def _acr() -> dict[str, Any]:
         "conn-fields": {
             **_identity({"": "user and password of the registry"}),
             **_authority(),
+            "audience": _text(
+                "Audience", "Of Entra ID tokens, where it does not follow from the login server."
+            ),
             "verify": _ca(),
         },
     }

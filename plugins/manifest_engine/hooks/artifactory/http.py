@@ -41,20 +41,6 @@ class Anonymous(AuthBase):
         return request
 
 
-class _Session(requests.Session):
-    """Sends no credentials, ours or those of netrc, to the target of a redirect to another host.
-
-    ``trust_env`` stays on, for proxies and CA bundles of the environment.
-    """
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        old, new = str(response.request.url), str(prepared_request.url)
-        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop("Authorization", None)
-
-
 @dataclass
 class Client:
     """Sends GET requests, and retries temporary failures.
@@ -72,7 +58,7 @@ class Client:
     log: logging.Logger
     attempts: int = ATTEMPTS
     sleep: Callable[[float], Any] = time.sleep
-    session: requests.Session = field(default_factory=_Session)
+    session: requests.Session = field(default_factory=http_answers.Session)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
         """An answer with status 200, 206 or 416 and an unread body; the caller closes it.

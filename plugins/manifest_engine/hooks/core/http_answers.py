@@ -17,9 +17,24 @@ class TooLarge(requests.RequestException):
     """An answer is larger than any valid answer."""
 
 
+class Session(requests.Session):
+    """Sends no credentials, ours or those of netrc, to the target of a redirect to another host.
+
+    Registries and Artifactory redirect to storage with signed URLs. ``trust_env`` stays on, for
+    proxies and CA bundles of the environment.
+    """
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        old, new = str(response.request.url), str(prepared_request.url)
+        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
+
+
 def session() -> requests.Session:
     """A session that raises TooLarge for an answer of more than ``ANSWER_MAX`` bytes."""
-    session = requests.Session()
+    session = Session()
     session.hooks["response"].append(_read_response)
     return session
 

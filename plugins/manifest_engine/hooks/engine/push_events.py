@@ -9,6 +9,7 @@ from typing import Any
 
 from manifest_engine.domain.core import error_text, printable
 from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.domain.image import registry_advice as advice
 
 _RETRY = re.compile(r"Retrying in (\d+) second")
 _DONE = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+$")
@@ -63,21 +64,21 @@ def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: fl
 
 
 _REFUSALS = (
+    (advice.FIREWALL_PATTERN, advice.FIREWALL, False),
     (
         r"unauthorized|authentication required|no basic auth",
-        "it does not accept the login; correct login and password (or the Entra ID identity) of "
-        "the acr Connection",
+        advice.LOGIN_OR_ROLE,
         False,
     ),
     (
         r"denied|forbidden|insufficient_scope",
-        "the login may not push there; give its identity the role AcrPush",
+        advice.MISSING_ROLE,
         False,
     ),
     (
-        rf"{error_text.status(405)}|method not allowed|\blocked\b|\bunsupported\b",
-        "the tag or the repository is locked; unlock it (az acr repository update --write-enabled "
-        "true), or give a new version",
+        rf"{error_text.status(405)}|method not allowed|\blocked\b|\bunsupported\b"
+        rf"|{advice.LOCKED_PATTERN}",
+        advice.LOCKED,
         False,
     ),
     (rf"{error_text.status(429)}|too ?many ?requests", "it is asked too often (HTTP 429)", True),
@@ -109,7 +110,7 @@ def refusal(image: str, reason: str) -> RegistryError:
         ),
         ("a later try may succeed", True),
     )
-    kind = Unauthorized if sentence.startswith("it does not accept") else RegistryError
+    kind = Unauthorized if sentence == advice.LOGIN_OR_ROLE else RegistryError
     return kind(
         f"The registry {server} did not take {repository} ({printable.excerpt(reason)}): "
         f"{sentence}.",

@@ -14,12 +14,7 @@ from manifest_engine.domain.core.errors import (
 )
 from manifest_engine.hooks.builder.buildx import Login
 from manifest_engine.hooks.core.connections import certificate_authorities, required
-from manifest_engine.hooks.registry.auth import (
-    ENTRA_SCOPE,
-    EntraIdentity,
-    Identity,
-    PasswordIdentity,
-)
+from manifest_engine.hooks.registry.auth import EntraIdentity, Identity, PasswordIdentity
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.registry.api import RegistryApi
@@ -33,7 +28,8 @@ class AcrHook(BaseHook):
     of Entra ID: ``service_principal`` (login: client id; password: secret, or ``certificate`` in
     the extra; ``tenant_id``), ``managed_identity`` (login: client id if user-assigned), or
     ``workload_identity``. ``verify`` in the extra is the path of a file of certificate authorities
-    (default: REQUESTS_CA_BUNDLE, or the usual authorities).
+    of the registry and of Entra ID (default: REQUESTS_CA_BUNDLE, or the usual authorities).
+    ``authority`` and ``audience`` follow from the login server, unless the extra has them.
 
     :param acr_conn_id: id of the Airflow Connection.
     :param deadline_seconds: for one request with all its retries.
@@ -109,17 +105,25 @@ class AcrHook(BaseHook):
         connection = self._connection
         extra = connection.extra_dejson
         if extra.get("auth"):
+            from manifest_engine.hooks.azure import clouds
             from manifest_engine.hooks.azure.identity import AzureIdentity
 
+            cloud = clouds.of_registry(self.login_server)
+            audience = str(extra.get("audience") or cloud.registry_audience).rstrip("/")
+            if cloud.authority and not extra.get("authority"):
+                extra = {**extra, "authority": cloud.authority}
             identity = AzureIdentity(
                 self.acr_conn_id,
                 login=connection.login,
                 password=connection.password,
                 extra=extra,
+                verify=self.verify,
                 error=RegistryError,
             )
             identity.validate()  # report a wrong field now, not at the first request
-            return EntraIdentity(lambda: identity.token(ENTRA_SCOPE), extra.get("tenant_id"))
+            return EntraIdentity(
+                lambda: identity.token(f"{audience}/.default"), extra.get("tenant_id")
+            )
         if not connection.login or not connection.password:
             raise ConfigurationError(
                 f"The Connection {self.acr_conn_id!r} has no login and password; enter them, or "

@@ -39,7 +39,7 @@ class RegistryApi:
 
     def check(self) -> None:
         """:raises RegistryError: when the registry does not answer or refuses the login."""
-        self._http.ask("GET", "/v2/", "", "reach it")
+        self._http.check()
 
     def login(self) -> Login:
         """User and password for docker's clients, valid for at least ten minutes."""

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from manifest_engine.domain.core.errors import RegistryError
 from manifest_engine.hooks.builder.buildx import Login
+from manifest_engine.hooks.registry.errors import Unauthorized
 
 ZERO_USER = "00000000-0000-0000-0000-000000000000"
 """The user name for a refresh token (ACR)."""
-ENTRA_SCOPE = "https://containerregistry.azure.net/.default"
 _EARLY_SECONDS = 600
 """A refresh token is renewed this long before it expires, so a build or push can finish."""
 _ASSUMED_SECONDS = 3600
@@ -53,7 +53,8 @@ class Challenge:
 
 
 Send = Callable[..., dict[str, Any]]
-"""``send(method, url, params=, data=, headers=)`` requests a token and returns the JSON answer."""
+"""``send(method, url, params=, data=, headers=, token_sent=)`` requests a token and returns the
+JSON answer. ``token_sent`` says that the registry issued the credential that is sent."""
 
 
 class Identity(Protocol):
@@ -89,7 +90,7 @@ class PasswordIdentity:
 class EntraIdentity:
     """An Entra ID identity, whose token is exchanged for the registry's own refresh token.
 
-    :param entra_token: returns an Entra ID access token for :data:`ENTRA_SCOPE`, cached or new.
+    :param entra_token: returns an Entra ID access token for the registry, cached or new.
     :param tenant: id of the tenant, if known.
     """
 
@@ -99,6 +100,16 @@ class EntraIdentity:
         self._refresh: tuple[str, float] | None = None
 
     def token(self, challenge: Challenge, send: Send) -> str:
+        kept = self._refresh
+        try:
+            return self._by_refresh_token(challenge, send)
+        except Unauthorized:
+            if kept is None:
+                raise  # refused although it was new
+            self._refresh = None  # revoked, or issued before a role was given
+            return self._by_refresh_token(challenge, send)
+
+    def _by_refresh_token(self, challenge: Challenge, send: Send) -> str:
         answer = send(
             "POST",
             challenge.realm,
@@ -108,6 +119,7 @@ class EntraIdentity:
                 scope=challenge.scope,
                 refresh_token=self._refresh_token(challenge, send),
             ),
+            token_sent=True,
         )
         return _access_token(answer, challenge)
 

@@ -13,16 +13,11 @@ from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
 from manifest_engine.hooks.builder.buildx import Login
 from manifest_engine.hooks.core import http_answers
 from manifest_engine.hooks.core.retrying import NoAnswerInTime, send_with_retries
-from manifest_engine.hooks.registry.auth import Challenge, Identity
+from manifest_engine.hooks.registry import errors
+from manifest_engine.hooks.registry.auth import Challenge, Identity, PasswordIdentity
 
 _TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of an answer."""
-_ADVICE = {
-    401: "correct login and password (or the Entra ID identity) of the acr Connection",
-    403: "give the Connection's identity the role AcrPush on this registry",
-    404: "see whether the Connection's host is the login server",
-    405: "unlock the tag or repository, or give a new version",
-}
 
 
 class RegistryHttp:
@@ -49,6 +44,19 @@ class RegistryHttp:
         """User and password for docker's clients, good for at least ten minutes."""
         return self._identity.login(self._token_service(), self._send_for_token)
 
+    def check(self) -> None:
+        """Log in as ``docker login`` does: with user and password, for no repository.
+
+        :raises RegistryError: when the registry does not answer or refuses the login.
+        """
+        if self._send("GET", f"{self.url}/v2/").ok:
+            return
+        login = PasswordIdentity(self.login())
+        bearer = login.token(self._token_service(), self._send_for_token)
+        answer = self._send("GET", f"{self.url}/v2/", headers=_bearer(bearer))
+        if not answer.ok:
+            raise errors.refusal(answer, host=self.host, action="reach it", token_sent=True)
+
     def token(self, scope: str) -> str:
         """A new bearer token; the registry grants those actions of the scope that it allows."""
         challenge = replace(self._token_service(), scope=scope)
@@ -74,24 +82,28 @@ class RegistryHttp:
         """
         for _ in range(2):
             bearer = self._tokens.get(scope)
-            given = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-            answer = self._send(
-                method, self.url + path, headers={**(headers or {}), **given}, data=data
-            )
+            given = {**(headers or {}), **(_bearer(bearer) if bearer else {})}
+            answer = self._send(method, self.url + path, headers=given, data=data)
             if answer.status_code != 401:
                 break
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
             if challenge is None:
                 break
             self._accept(challenge)
-            self._tokens[scope] = self._identity.token(challenge, self._send_for_token)
+            # ACR refuses a request for a token without a scope.
+            asked = replace(challenge, scope=challenge.scope or scope)
+            self._tokens[scope] = self._identity.token(asked, self._send_for_token)
         if answer.ok or (missing and answer.status_code == 404):
             return answer
-        raise self._refused(answer, action)
+        raise errors.refusal(
+            answer, host=self.host, action=action, token_sent=scope in self._tokens
+        )
 
     def _token_service(self) -> Challenge:
         if self._challenge is None:
             answer = self._send("GET", f"{self.url}/v2/")
+            if answer.status_code == 403:
+                raise errors.refusal(answer, host=self.host, action="reach it")
             challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
             self._accept(challenge or Challenge(f"{self.url}/oauth2/token", self.host, ""))
         assert self._challenge is not None  # noqa: S101 - set above
@@ -106,10 +118,13 @@ class RegistryHttp:
             )
         self._challenge = challenge
 
-    def _send_for_token(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+    def _send_for_token(
+        self, method: str, url: str, *, token_sent: bool = False, **options: Any
+    ) -> dict[str, Any]:
         answer = self._send(method, url, **options)
         if not answer.ok:
-            raise self._refused(answer, f"get a token from {urlsplit(url).netloc}")
+            action = f"get a token from {urlsplit(url).netloc}"
+            raise errors.refusal(answer, host=self.host, action=action, token_sent=token_sent)
         token: dict[str, Any] = answer.json()
         return token
 
@@ -146,24 +161,9 @@ class RegistryHttp:
                 "read; correct 'verify' in the acr Connection's extra, or REQUESTS_CA_BUNDLE."
             ) from error
 
-    def _refused(self, answer: requests.Response, action: str) -> RegistryError:
-        advice = _ADVICE.get(answer.status_code, "see the registry's own log")
-        return RegistryError(
-            f"The registry {self.host} refused to let us {action}: HTTP {answer.status_code} "
-            f"({_message(answer)}); {advice}.",
-            retryable=answer.status_code == 429 or answer.status_code >= 500,
-        )
 
-
-def _message(answer: requests.Response) -> str:
-    """The messages of the specification's error document, or the beginning of the body."""
-    try:
-        message: str | bytes
-        errors = answer.json()["errors"]
-        message = "; ".join(f"{item['code']}: {item.get('message', '')}" for item in errors)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        message = answer.content
-    return printable.excerpt(message) or answer.reason
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
 from manifest_engine.domain.doctor.finding import NotNeeded
+from manifest_engine.domain.image import registry_advice
 from manifest_engine.hooks.core.connections import kind_of
 from manifest_engine.services.doctor import cluster_checks
 from manifest_engine.services.doctor.examination import Check
@@ -103,9 +104,8 @@ def _registry(environment: Environment) -> list[Check]:
         if missing := sorted({"pull", "push"} - granted):
             raise RegistryError(
                 f"{hook.login_server} does not grant {' and '.join(missing)} on datafactory/*: "
-                "give the identity the role AcrPush, or in a registry with ABAC repository "
-                "permissions the role 'Container Registry Repository Writer'; a token needs "
-                "content/read, content/write and metadata/read."
+                f"{registry_advice.MISSING_ROLE}; a token of the registry needs content/read, "
+                "content/write and metadata/read."
             )
         return "A token for datafactory/* grants pull and push."
 

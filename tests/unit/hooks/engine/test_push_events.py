@@ -40,8 +40,8 @@ def test_the_digest_comes_from_the_last_events(end: list[dict[str, Any]]) -> Non
     [
         ("unauthorized: authentication required", "correct login and password", False),
         ("denied: requested access to the resource is denied", "the role AcrPush", False),
-        ("unsupported: The operation is unsupported.", "locked; unlock it", False),
-        ("error parsing HTTP 405 response body: EOF", "locked; unlock it", False),
+        ("unsupported: The operation is unsupported.", "unlock it", False),
+        ("error parsing HTTP 405 response body: EOF", "unlock it", False),
         ("toomanyrequests: too many requests", "asked too often", True),
         (
             "Get https://registry.example.com/v2/: x509: certificate signed by unknown authority",
@@ -97,9 +97,21 @@ def test_an_image_name_is_not_read_as_a_reason(words: str) -> None:
         ),
         (
             "unexpected status from PUT request to https://r/v2/x/manifests/1: 405 Not Allowed",
-            "locked; unlock it",
+            "unlock it",
         ),
         ("unexpected status from POST request to https://r/v2/x: 429", "asked too often"),
+        (
+            # github.com/Azure/acr/issues/633
+            "denied: client with IP '203.0.113.9' is not allowed access. Refer "
+            "https://aka.ms/acr/firewall to grant access.",
+            "firewall of the registry does not admit this address",
+        ),
+        (
+            # github.com/Azure/azure-sdk-for-net/issues/22827
+            "unknown: The operation is disallowed on this registry, repository or image. View "
+            "troubleshooting steps at https://aka.ms/acr/faq",
+            "is locked",
+        ),
     ],
 )
 def test_a_reason_is_found_beside_image_names(words: str, advice: str) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 REPOSITORY = "datafactory/pricing/quote"
 USER, PASSWORD = "robot", "p:ss/wörd"
+ZERO_USER = "00000000-0000-0000-0000-000000000000"
 TENANT, ENTRA_TOKEN = "11111111-2222-3333-4444-555555555555", "token-of-entra-id"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -25,6 +26,9 @@ class Fault:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    path: str = ""
+    """Only for requests whose path contains this text."""
 
 
 class RegistryServer(ThreadingHTTPServer):
@@ -100,6 +104,10 @@ class RegistryServer(ThreadingHTTPServer):
     def scope_of(self, header: str) -> str | None:
         return self._access.get(header.removeprefix("Bearer "))
 
+    def revoke_refresh(self) -> None:
+        """Refuse all refresh tokens that were issued so far."""
+        self._refresh.clear()
+
     def revoke(self) -> None:
         """Let all access tokens expire."""
         self._access.clear()
@@ -123,9 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(f"{self.command} {self.path}")
         length = int(self.headers.get("Content-Length", 0))
         self.form = {k: v[0] for k, v in parse_qs(self.rfile.read(length).decode()).items()}
-        if self.server.faults:
+        if self.server.faults and self.server.faults[0].path in self.path:
             fault = self.server.faults.pop(0)
-            self._say(fault.status, b"", fault.headers)
+            self._say(fault.status, fault.body, fault.headers)
         else:
             handle()
 
@@ -133,8 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path == "/oauth2/token":
             query = {k: v[0] for k, v in parse_qs(url.query).items()}
-            expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-            if self.headers.get("Authorization") != f"Basic {expected}":
+            given = self.headers.get("Authorization", "").removeprefix("Basic ")
+            user, _, password = base64.b64decode(given).decode().partition(":")
+            known = user == ZERO_USER and self.server.knows_refresh(password)
+            if not known and (user, password) != (USER, PASSWORD):
                 self._refuse("bad login")
             else:
                 self._token(query)
@@ -178,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/oauth2/token" and self.form.get("grant_type") == "refresh_token":
             if not self.server.knows_refresh(self.form.get("refresh_token", "")):
                 self._refuse("refresh token")
+            elif not self.form.get("scope"):
+                self._say(400, b'{"errors":[{"code":"UNSUPPORTED","message":"no scope"}]}')
             else:
                 self._token(self.form)
         else:
