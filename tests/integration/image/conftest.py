@@ -22,6 +22,7 @@ from manifest_engine.domain.release import release
 from manifest_engine.hooks.registry.acr import AcrHook
 from manifest_engine.operators.image.build_image import BuildImage
 from manifest_engine.operators.image.push_image import PushImage
+from manifest_engine.services.image import live_mark
 
 from sandbox.core import pki
 from sandbox.core.settings import SETTINGS
@@ -151,6 +152,10 @@ class Service:
         """Run both."""
         built = self.build(artifact, **how)
         return built, self.push(built, **how)
+
+    def go_live(self, pushed: dict[str, Any]) -> None:
+        """Mark the image as ``apply_deployment`` does before it applies the release."""
+        live_mark.mark_live(AcrHook().api, self.plan(), pushed["digest"])
 
     @property
     def ran_pip(self) -> bool:

@@ -16,8 +16,10 @@ from manifest_engine.domain.core.errors import (
     ConfigurationError,
     ManifestError,
     RegistryError,
+    StateError,
 )
 from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.operators.image.push_image import PushImage
 from manifest_engine.services.build import build_source
 
 from sandbox.engine import docker_cli
@@ -66,9 +68,41 @@ def test_a_version_stays_what_it_is_when_the_standard_dockerfile_changes(
 
 def test_a_released_version_is_not_overwritten(service: Service) -> None:
     _, first = service.ship(service.zip())
+    service.go_live(first)
     with pytest.raises(RegistryError, match="deploy this under a new version") as caught:
         service.build(service.zip(**{"src/extra.py": "changed = True\n"}))
     assert not caught.value.retryable
+    found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
+    assert found is not None
+    assert found.digest == first["digest"]
+
+
+def test_a_version_that_was_never_live_is_built_again_from_another_zip(service: Service) -> None:
+    _, failed = service.ship(service.zip())
+    built, mended = service.ship(service.zip(**{"src/extra.py": "mended = True\n"}))
+    assert built["replaces"] == failed["digest"]
+    found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
+    assert found is not None
+    assert found.digest == mended["digest"] != failed["digest"]
+    with pytest.raises(StateError, match="built again from other content"):
+        service.go_live(failed)
+    service.go_live(mended)
+
+
+def test_a_version_that_goes_live_while_it_is_replaced_keeps_its_image(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = service.ship(service.zip())
+    mended = service.build(service.zip(**{"src/extra.py": "mended = True\n"}))
+    push = PushImage._push
+
+    def meanwhile(step: PushImage, *what: Any) -> str:
+        service.go_live(first)
+        return push(step, *what)
+
+    monkeypatch.setattr(PushImage, "_push", meanwhile)
+    with pytest.raises(RegistryError, match="has become live meanwhile"):
+        service.push(mended)
     found = AcrHook().api.find(f"datafactory/tests/{service.name}", "1.0.0")
     assert found is not None
     assert found.digest == first["digest"]

@@ -125,6 +125,15 @@ class RegistryApi:
         )
         return answer.ok
 
+    def tag(self, repository: str, tag: str, digest: str) -> None:
+        """Let the tag name the image with that digest."""
+        scope, action = f"repository:{repository}:pull,push", f"tag {repository}:{tag}"
+        accept = {"Accept": ", ".join((*INDEXES, *MANIFESTS))}
+        path = f"/v2/{repository}/manifests"
+        found = self._http.ask("GET", f"{path}/{digest}", scope, action, headers=accept)
+        kind = {"Content-Type": found.headers["Content-Type"]}
+        self._http.ask("PUT", f"{path}/{tag}", scope, action, headers=kind, data=found.content)
+
     def referrers(self, repository: str, digest: str) -> Referrers:
         """The content attached to an image."""
         return Referrers(self._http, repository, digest)

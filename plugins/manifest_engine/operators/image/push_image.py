@@ -9,6 +9,7 @@ from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core.errors import BuildError, NothingHandedOver, RegistryError
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator, end_skipping
+from manifest_engine.services.image import live_mark
 from manifest_engine.services.image.released_tag import find_released
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class PushImage(StepOperator):
     If the builder is unreachable or no longer has the image, the image is built again.
 
     XCom: ``digest`` (``sha256:…`` in the registry), ``image`` (reference by digest), ``pushed``
-    (False when the registry had the image), ``seconds``.
+    (False when the registry had the image), ``mark`` (whether ``apply_deployment`` must mark the
+    image as live), ``seconds``.
 
     :param release: XCom of ``validate``.
     :param build: XCom of ``build_image``.
@@ -78,11 +80,20 @@ class PushImage(StepOperator):
             raise NothingHandedOver("image", "build_image")
         begin = time.monotonic()
         acr = AcrHook(release.environment.registry.connection)
-        found = find_released(
+        released = find_released(
             acr.api, release, key=self.build["input"], sha256=self.build["sha256"]
         )
-        if found:
+        replaces = self.build.get("replaces")
+        if released.replaces not in (None, replaces):
+            raise RegistryError(
+                f"Another build has taken {release.image} since build_image "
+                f"({released.replaces}); a released version is not overwritten: start a new run, "
+                "or deploy this under a new version."
+            )
+        if found := released.image:
             self.log.info("An image of %s is in the registry: %s", release.image, found.digest)
+            if replaces:  # a former try may have been killed after its push
+                live_mark.put_back_if_live(acr.api, release, replaces)
             return _result(release, found.digest, pushed=False, begin=begin)
         if self.build["reused"]:
             raise BuildError(
@@ -95,6 +106,9 @@ class PushImage(StepOperator):
         if self.build["reused"]:  # another run pushed the image first
             return _result(release, self.build["digest"], pushed=False, begin=begin)
         digest = self._push(release, acr)
+        live_mark.mark_candidate(acr.api, release, digest, self.log)
+        if replaces:
+            live_mark.put_back_if_live(acr.api, release, replaces)
         return _result(release, digest, pushed=True, begin=begin)
 
     def on_kill(self) -> None:
@@ -209,5 +223,6 @@ def _result(release: Release, digest: str, *, pushed: bool, begin: float) -> dic
         "digest": digest,
         "image": release.image_at(digest),
         "pushed": pushed,
+        "mark": release.manifest.rebuild is None,
         "seconds": round(time.monotonic() - begin, 2),
     }

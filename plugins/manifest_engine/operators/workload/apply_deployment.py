@@ -19,6 +19,7 @@ from manifest_engine.operators.core.lease_step import LeaseStep, released_on_fai
 from manifest_engine.operators.core.step import report_failure
 from manifest_engine.operators.rebuild import rebuild_gate
 from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
+from manifest_engine.services.image import live_mark
 from manifest_engine.services.workload import failed_rollout, pod_inputs
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class ApplyDeployment(LeaseStep):
                 return rebuild_gate.record_unchanged(workload, lease, built_from, live or {})
             annotations = pod_inputs.pod_annotations(workload.hook, release, live, self.log)
             objects = history.carry_over(self._objects(release, annotations), live)
+            self._mark_live(release, live)
             with failed_rollout.roll_back_when_cancelled(workload, release.run_id):
                 deployment = failed_rollout.apply_or_roll_back(workload, objects, live)
                 changed = history.has_changed(live, deployment)
@@ -146,6 +148,16 @@ class ApplyDeployment(LeaseStep):
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
                 return self._settle(release, workload, status, begun)
+
+    def _mark_live(self, release: Release, live: dict[str, Any] | None) -> None:
+        """Mark the image as live in the registry, unless it is live already."""
+        digest = releases.pushed_digest(self.push)
+        is_live = annotation.read_annotations(live).get(annotation.DIGEST) == digest
+        if is_live or not self.push.get("mark"):
+            return
+        from manifest_engine.hooks.registry.acr import AcrHook
+
+        live_mark.mark_live(AcrHook(release.environment.registry.connection).api, release, digest)
 
     @property
     def _unchanged(self) -> bool:

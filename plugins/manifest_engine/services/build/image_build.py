@@ -76,10 +76,10 @@ class ImageBuild:
             "input": self._recipe.key,
             "sha256": self._sha256,
         }
-        found = find_released(
+        released = find_released(
             self._acr.api, self._release, key=self._recipe.key, sha256=self._sha256
         )
-        if found:
+        if found := released.image:
             self._log.info(
                 "An image of %s is in the registry already, built from the same input: %s",
                 self._release.image,
@@ -91,6 +91,14 @@ class ImageBuild:
                     "renews the image."
                 )
             return {**result, "builder": ranked[0], "reused": True, "digest": found.digest}
+        if released.replaces:
+            self._log.info(
+                "%s is in the registry with other content that has not been live (%s); this build "
+                "replaces it",
+                self._release.image,
+                released.replaces,
+            )
+            result["replaces"] = released.replaces
         with self._source.log_advice():
             builder = self._choose(ranked)
             built = self._build(builder)

@@ -84,4 +84,4 @@ def report(release: Release, changes: list[Change], log: logging.Logger) -> list
 def _digest(release: Release, sha256: str) -> str | None:
     api = AcrHook(release.environment.registry.connection).api
     found = find_released(api, release, key=input_key(sha256, release.manifest), sha256=sha256)
-    return found.digest if found else None
+    return found.image.digest if found.image else None

@@ -1,11 +1,16 @@
-"""Finds the image of a released tag. A released tag is reused or refused, never overwritten."""
+"""Finds the image of a tag. The tag of an image that has been live is reused or refused.
+
+The tag of an image that has not been live yet may name another image (``live_mark``).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manifest_engine.domain.build.recipe import ARTIFACT_SHA256_LABEL, INPUT_LABEL
 from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.services.image import live_mark
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release.release import Release
@@ -13,9 +18,19 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.registry.remote_image import RemoteImage
 
 
-def find_released(
-    api: RegistryApi, release: Release, *, key: str, sha256: str
-) -> RemoteImage | None:
+@dataclass(frozen=True)
+class Found:
+    """What the registry has for a release.
+
+    :param image: the image that was built from the same input.
+    :param replaces: digest of the image of other content that a push replaces under the tag.
+    """
+
+    image: RemoteImage | None = None
+    replaces: str | None = None
+
+
+def find_released(api: RegistryApi, release: Release, *, key: str, sha256: str) -> Found:
     """The image that was built from the same input: the live image, else the image of the tag.
 
     The live image may come from a rebuild, which has its own tag and is newer than the image under
@@ -23,16 +38,18 @@ def find_released(
 
     :param key: the input key.
     :param sha256: SHA-256 of the artifact.
-    :return: None when the tag is free.
-    :raises RegistryError: when the tag names an image built from other input.
+    :return: without an image when the tag is free, or names an image that has not been live.
+    :raises RegistryError: when the tag names an image of other input that may have been live.
     """
     if release.live_digest and release.manifest.rebuild is None:
         live = api.find(release.repository, release.live_digest)
         if live and live.labels.get(INPUT_LABEL) == key:
-            return live
+            return Found(live)
     found = api.find(release.repository, release.tag)
     if found is None or found.labels.get(INPUT_LABEL) == key:
-        return found
+        return Found(found)
+    if live_mark.is_replaceable(api, release, found.digest):
+        return Found(replaces=found.digest)
     other = found.labels.get(ARTIFACT_SHA256_LABEL)
     if other == sha256:
         origin = "the same artifact with other build arguments (utilsVersion)"

@@ -22,8 +22,11 @@ def image(digest, key, sha256=SHA256):
 def find(images, *, live=None, **fields):
     """:param images: by tag or digest."""
     release = make_release(**fields).model_copy(update={"live_digest": live})
-    api = SimpleNamespace(find=lambda _repository, reference: images.get(reference))
-    return find_released(api, release, key="mine", sha256=SHA256)
+    api = SimpleNamespace(
+        find=lambda _repository, reference: images.get(reference),
+        manifest=lambda _repository, _tag: None,
+    )
+    return find_released(api, release, key="mine", sha256=SHA256).image
 
 
 def test_a_free_tag_has_no_image():
