@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from manifest_engine.domain.core.errors import ClusterError, NotAllowed
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.environment.access import Access
+from manifest_engine.domain.environment.environment import NightlyRebuilds
+from manifest_engine.domain.image.base_images import Current
 from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, Row
 from manifest_engine.operators.rebuild import plan_rebuilds
 from manifest_engine.operators.rebuild.plan_rebuilds import ROWS, PlanRebuilds
 
+from tests.unit.domain.rebuild import test_rebuild_plan as order
 from tests.unit.domain.release.releases import make_release
 
 
@@ -87,3 +92,55 @@ def test_a_user_who_may_deploy_rebuilds(plan):
 def test_a_rebuild_of_a_selected_environment_without_permission_fails(plan):
     with pytest.raises(NotAllowed, match="ada may not deploy here"):
         plan(by="ada", environment="bad")
+
+
+NOW = datetime.now(UTC)
+
+
+def in_cluster(hours: float) -> dict[str, list[dict[str, Any]]]:
+    """A Deployment and its pod, on the base image ``NEW`` for some hours."""
+    since = (NOW - timedelta(hours=hours)).isoformat()
+    standard = plan_rebuilds.STANDARD_DOCKERFILE.read_bytes()
+    live = order.deployment(order.record(dockerfile=standard, bases={order.BASE: order.NEW}))
+    live["status"]["conditions"][0]["lastUpdateTime"] = since
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": since}
+    pod = {
+        "metadata": {"name": "a-1", "labels": {"app.kubernetes.io/instance": "pricing-quotes"}},
+        "status": {"conditions": [ready], "containerStatuses": [], "startTime": since},
+    }
+    return {"Deployment": [live], "Pod": [pod]}
+
+
+@pytest.mark.parametrize(("hours", "outcome"), [(23, SKIPPED), (25, None)])
+def test_production_follows_what_has_lived_in_the_earlier_environment(monkeypatch, hours, outcome):
+    first = make_release().environment
+    second = make_release(cluster={"namespace": "prod"}).environment
+    configured = {
+        "dev": first.model_copy(update={"rebuilds": NightlyRebuilds(enabled=False)}),
+        "prod": second.model_copy(update={"rebuilds": NightlyRebuilds(after="dev")}),
+    }
+    live = order.deployment(order.record(), environment="prod")
+    clusters = {"apps": in_cluster(hours), "prod": {"Deployment": [live], "Pod": []}}
+    newest = Current(frozenset({"sha256:" + "3" * 64}), pin="sha256:" + "3" * 64)
+    monkeypatch.setattr(environments, "load", lambda: configured)
+    monkeypatch.setattr(
+        plan_rebuilds,
+        "_ours",
+        lambda environment, _version, kind: clusters[environment.cluster.namespace][kind],
+    )
+    monkeypatch.setattr(plan_rebuilds, "_look_up", lambda *_what: {order.BASE: newest})
+    pushed = {}
+    ti = SimpleNamespace(
+        xcom_push=lambda key, value: pushed.update({key: value}), try_number=1, max_tries=3
+    )
+    run = SimpleNamespace(conf={}, run_type="scheduled", triggering_user_name=None)
+
+    planned = PlanRebuilds(task_id="plan").execute({"ti": ti, "dag_run": run})
+
+    rows = {row["environment"]: row for row in pushed[ROWS]}
+    assert rows["dev"]["sentence"] == "rebuilds.enabled is false in environments.yaml."
+    assert rows["prod"].get("outcome") == outcome
+    if outcome:
+        assert "It waits for dev: it has run there only since" in rows["prod"]["sentence"]
+    else:
+        assert planned[0]["conf"]["rebuild"]["bases"] == {order.BASE: order.NEW}
