@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
-from tests.faults.moments import IN_SMOKE_POD, with_code
+from sandbox.airflow.deploy import follow
+from tests.faults.moments import IN_SMOKE_POD, begin, reached, with_code
 
 BAD = {
     "that crashes": ("smoke_test", "import sys\nsys.exit(3)\n", "exit code 3"),
@@ -26,6 +29,13 @@ BAD = {
         "503",
     ),
 }
+
+SLOW = """import time
+@app.get("/slow")
+def slow():
+    time.sleep(30)
+    return "whole"
+"""
 
 
 def test_good_to_good(faults, live, load):
@@ -64,6 +74,25 @@ def test_bad_to_good(faults, live, load):
             outcome = live.deploy(live.source("plain-service", "third"), version="3.0.0")
         case.seen = f"{outcome.state} in {outcome.seconds} s"
         assert outcome.ok, outcome.error
+        case.load(found)
+
+
+def test_requests_of_30_seconds(faults, live, load, api):
+    expected = "the run succeeds, and each request of 30 s that was under way has its whole answer"
+    with faults.case("requests of 30 s under way in a redeploy", expected) as case:
+        slow = with_code(live, SLOW)
+        first = live.deploy(slow, version="4.0.0")
+        assert first.ok, first.error
+        url = f"{first.url}/slow"
+        with load(live) as found, ThreadPoolExecutor(10) as pool:
+            run_id = begin(api, live, slow, env={"AGAIN": "yes"})
+            reached(run_id, "apply_deployment", "running")
+            asked = [pool.submit(requests.get, url, timeout=60) for _ in range(10)]
+            outcome = follow(api, run_id, quiet=True)
+            whole = [answer.result().text for answer in asked].count("whole")
+        case.seen = f"{outcome.state} in {outcome.seconds} s, {whole} of {len(asked)} whole"
+        assert outcome.ok, outcome.error
+        assert whole == len(asked)
         case.load(found)
 
 

@@ -22,12 +22,19 @@ def test_pods_are_waited_for_until_the_time_is_over(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "held", "labels": {LABEL: "held"}, "finalizers": [HOLD]},
-        "spec": {"nodeSelector": {LABEL: "nowhere"}, "containers": [{"name": "a", "image": "b"}]},
+        "spec": {
+            "nodeSelector": {LABEL: "nowhere"},
+            "containers": [{"name": "a", "image": "b"}],
+            "terminationGracePeriodSeconds": 2,
+        },
     }
     kube("create", "-n", namespace, "-f", "-", given=json.dumps(pod))
-    kube("delete", "pod", "held", "-n", namespace, "--wait=false")
     hook, labels = ClusterHook("kubernetes_default"), f"{LABEL}=held"
     log = logging.getLogger(__name__)
+    begin = time.monotonic()
+    assert wait_for_deletion(hook, namespace, labels, seconds=0, log=log)
+    assert time.monotonic() - begin > 2, "the pod's own grace period is waited for"
+    kube("delete", "pod", "held", "-n", namespace, "--wait=false")
 
     left = wait_for_deletion(hook, namespace, labels, seconds=1, log=log)
     assert [item["metadata"]["name"] for item in left] == ["held"]
