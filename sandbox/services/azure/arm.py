@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import tempfile
 import uuid
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -136,6 +140,9 @@ class Arm(Part):
         process.stop(self.name)
         for name in ("arm", "arm-estate"):
             credentials.forget(name)
+        # The package keeps kubeconfigs here; the next cluster has another authority.
+        kept = Path(tempfile.gettempdir()) / f"manifest-engine-{os.getuid()}"
+        shutil.rmtree(kept, ignore_errors=True)
 
     def where(self) -> str:
         return endpoint()

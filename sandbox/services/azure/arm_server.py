@@ -157,7 +157,8 @@ def _require_known(version: str) -> None:
 
 
 def _error(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message}}, status)
+    ids = {"x-ms-correlation-request-id": str(uuid.uuid4())}
+    return JSONResponse({"error": {"code": code, "message": message}}, status, ids)
 
 
 def _same(one: str, other: str) -> bool:

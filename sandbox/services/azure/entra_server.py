@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +112,17 @@ def make_app(tenant: Tenant) -> FastAPI:
 
     @app.exception_handler(RefusedError)
     def refused(_: Request, error: RefusedError) -> JSONResponse:
+        # https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+        moment = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+        trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
         body = {
             "error": error.error,
-            "error_description": f"AADSTS{error.number}: {error}",
+            "error_description": f"AADSTS{error.number}: {error}. Trace ID: {trace} "
+            f"Correlation ID: {correlation} Timestamp: {moment}",
             "error_codes": [error.number],
+            "timestamp": moment,
+            "trace_id": trace,
+            "correlation_id": correlation,
         }
         return JSONResponse(body, error.status)
 

@@ -60,8 +60,12 @@ def revoked_early(azure: dict[str, Any]) -> Iterator[Directory]:
 
 
 @pytest.fixture
-def connect(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Defines a Connection; ``extra`` and other keywords change that of the sandbox."""
+def connect(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> Make:
+    """Defines a Connection; ``extra`` and other keywords change that of the sandbox.
+
+    Each test keeps kubeconfigs in a folder of its own.
+    """
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("kubeconfigs")))
 
     def make(conn_id: str = "aks_tests", *, extra: dict[str, Any] | None = None, **top: Any) -> str:
         known = {**azure["connection"], **top}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from manifest_engine.hooks.kubernetes.aks import AksHook
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 from tests.integration.azure.conftest import Make
-from tests.integration.azure.directories import foreign_tenant
+from tests.integration.azure.directories import foreign_tenant, of_the_sandbox
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,15 @@ def test_a_wrong_field_is_named(connect: Make, extra: dict[str, Any], said: str)
 
 
 def test_a_wrong_secret_is_told_in_one_sentence_and_without_it(connect: Make) -> None:
-    ok, message = AksHook(connect(password="wrong-secret-value")).test_connection()
+    with of_the_sandbox() as directory:
+        extra = {"authority": directory.authority}
+        hook = AksHook(connect(password="wrong-secret-value", extra=extra))
+        ok, message = hook.test_connection()
     assert not ok
     assert "'aks_tests'" in message
     assert "AADSTS7000215: Invalid client secret provided" in message
     assert "wrong-secret-value" not in message
-    assert "Trace ID" not in message
+    assert re.search(r"\(trace id [0-9a-f-]{36}, correlation id [0-9a-f-]{36}\)\.$", message)
 
 
 def test_who_lacks_the_role_in_azure_is_told_which_one_and_where(
@@ -67,6 +71,19 @@ def test_a_token_for_another_application_is_refused_by_the_cluster(
     hook = ClusterHook(connect(extra=extra))
     with pytest.raises(ClusterError, match=r"does not accept a new token.*server_application_id"):
         hook.find("v1", "Pod", aks_namespace)
+
+
+def test_arm_is_asked_once_by_several_clients(
+    connect: Make, aks_namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn_id = connect()
+    ClusterHook(conn_id).find("v1", "Pod", aks_namespace, labels="nobody=there")
+    conn_id = connect(extra={"arm_endpoint": "https://127.0.0.1:9"})
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        ClusterHook(conn_id).api_client  # noqa: B018 - nothing is kept for that endpoint
+    conn_id = connect()
+    monkeypatch.setattr("manifest_engine.hooks.azure.arm.ResourceManager.user_kubeconfig", None)
+    assert ClusterHook(conn_id).find("v1", "Pod", aks_namespace, labels="nobody=there") == []
 
 
 def test_missing_fields_are_named_before_anything_is_asked(connect: Make) -> None:

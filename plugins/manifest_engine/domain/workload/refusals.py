@@ -115,6 +115,20 @@ def explain(http_status: int, body: str | bytes | None, attempt: Attempt) -> Ref
     )
 
 
+def unreachable_advice(server: str) -> str:
+    """What to do when no connection to the API server comes about.
+
+    :param server: its URL. That of a private AKS cluster is ``….privatelink.REGION.azmk8s.io``
+        (learn.microsoft.com, aks/private-clusters, read 2026-11).
+    """
+    if ".privatelink." in server:
+        return (
+            "the cluster is private: this worker needs a network that reaches its private endpoint "
+            "and the private DNS zone, or private_fqdn or proxy_url in the aks Connection"
+        )
+    return "check that the cluster runs and that this worker may reach it"
+
+
 def _ownership(attempt: Attempt, owned: list[tuple[str, str]]) -> Refusal:
     by_manager: dict[str, list[str]] = {}
     for manager, field in owned:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.hooks.azure.entra import bounded_retries
 from manifest_engine.hooks.azure.identity import TRANSPORT, AzureIdentity, first_sentence
 from manifest_engine.hooks.core import http_answers
 
 ENDPOINT = "https://management.azure.com"
 """Endpoint of the public cloud."""
 ROLE = "Azure Kubernetes Service Cluster User Role"
+_NO_STATIC_CREDENTIAL = "Getting static credential is not allowed"
+"""Code BadRequest of a cluster without Entra ID whose local accounts are disabled
+(github.com/hashicorp/terraform-provider-azurerm/pull/15489, read 2026-11)."""
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -58,6 +63,7 @@ class ResourceManager:
             cluster.subscription_id,
             self.endpoint.rstrip("/"),
             credential_scopes=[scope],
+            retry_policy=bounded_retries()(**TRANSPORT),
             **{**TRANSPORT, "connection_verify": self.verify, "session": http_answers.session()},
         )
         try:
@@ -85,6 +91,9 @@ def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> Cl
     code = getattr(error.error, "code", None) or f"HTTP {status}"
     message = first_sentence(Exception(getattr(error.error, "message", None) or error.message))
     connection = f"the Connection {identity.conn_id!r}"
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    if correlation := headers.get("x-ms-correlation-request-id"):
+        code = f"{code}, correlation id {printable.excerpt(correlation, 64)}"
     if status == 401:
         sentence = (
             f"Azure Resource Manager does not take {identity} ({code}: {message}): tenant_id must "
@@ -97,9 +106,14 @@ def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> Cl
             f"role {ROLE!r} there, and some minutes to take effect."
         )
     elif status == 404:
-        thing, field = _missing(cluster, code)
+        thing, field = _missing(cluster, code.partition(",")[0])
         sentence = f"Azure knows no {thing}: correct {field} in {connection}."
-    elif code == "InvalidSubscriptionId":
+    elif _NO_STATIC_CREDENTIAL in message:
+        sentence = (
+            f"{cluster} has disabled local accounts and does not use Entra ID ({code}): enable "
+            "AKS-managed Entra ID for the cluster, or its local accounts."
+        )
+    elif code.startswith("InvalidSubscriptionId"):
         sentence = f"subscription_id of {connection} is no subscription id: {message}."
     else:
         sentence = f"Azure Resource Manager has no credentials of {cluster} ({code}): {message}."

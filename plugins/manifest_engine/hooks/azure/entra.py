@@ -8,6 +8,8 @@ from typing import Any
 from manifest_engine.domain.core.errors import ConfigurationError
 from manifest_engine.hooks.core.connections import pem
 
+_RETRY_AFTER_MAX = 30.0
+"""Seconds; azure-core sleeps as long as Retry-After says, and the task holds a worker slot."""
 METHODS = ("service_principal", "managed_identity", "workload_identity")
 
 
@@ -50,7 +52,7 @@ def _credential(
 ) -> Any:
     from azure import identity
 
-    options: dict[str, Any] = dict(transport)
+    options: dict[str, Any] = {**transport, "retry_policy_class": bounded_retries()}
     if extra.get("authority"):
         options["authority"] = str(extra["authority"])
     if extra.get("disable_instance_discovery"):
@@ -76,3 +78,18 @@ def _credential(
             "with its key in its extra."
         )
     return identity.ClientSecretCredential(tenant, client, secret, **options)
+
+
+def bounded_retries() -> Any:
+    """The class of azure-core's retry policy that does not sleep for long.
+
+    The error then reaches Airflow, whose retries hold no worker slot.
+    """
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class BoundedRetries(RetryPolicy):
+        def is_retry(self, settings: Any, response: Any) -> bool:
+            after = self.get_retry_after(response) or 0.0
+            return after <= _RETRY_AFTER_MAX and bool(super().is_retry(settings, response))
+
+    return BoundedRetries

@@ -25,6 +25,8 @@ _NO_TENANT = "Unable to get authority configuration"
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _MACHINE_ERROR = re.compile(r"Token request error: \(\w+\) (.+)")
 """Answer of the instance metadata service, which azure-identity reports as "no response"."""
+_IDS = re.compile(r"\b(Trace|Correlation) ID: ([\w-]{1,64})", re.IGNORECASE)
+"""Of Entra ID's error_description; Microsoft's support finds a request by them."""
 _ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\sTrace ID|$)")
 
 
@@ -127,11 +129,17 @@ def _message(error: BaseException) -> str:
     """The first sentence of Entra ID, or the message of azure-identity without its links."""
     text = _single_line(error)
     if found := _ENTRA_ERROR.search(text):
-        return printable.excerpt(found.group(), _MESSAGE_MAX).rstrip(". ")
+        return printable.excerpt(found.group(), _MESSAGE_MAX).rstrip(". ") + _ids(text)
     if found := _MACHINE_ERROR.search(text):
         answer = printable.excerpt(found.group(1), _MESSAGE_MAX).rstrip(". ")
         return f"the metadata service of this machine says {answer!r}"
     return printable.excerpt(_LINKS.sub("", text), _MESSAGE_MAX).rstrip(". ")
+
+
+def _ids(text: str) -> str:
+    found = {kind.lower(): value for kind, value in _IDS.findall(text)}
+    listed = ", ".join(f"{kind} id {value}" for kind, value in found.items())
+    return f" ({listed})" if listed else ""
 
 
 def _single_line(error: BaseException) -> str:

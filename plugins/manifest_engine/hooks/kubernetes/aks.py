@@ -13,6 +13,7 @@ from manifest_engine.hooks.azure.identity import AzureIdentity
 from manifest_engine.hooks.core.connections import certificate_authorities
 from manifest_engine.hooks.kubernetes import kubeconfig
 from manifest_engine.hooks.kubernetes.api_server import ApiServer
+from manifest_engine.hooks.kubernetes.kubeconfig_cache import KubeconfigFile
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -98,9 +99,13 @@ class AksHook(BaseHook):
         :raises ConfigurationError: when the Connection is incomplete.
         :raises ClusterError: when Entra ID or ARM refuses the identity.
         """
+        return self._client(fresh=False)
+
+    def _client(self, *, fresh: bool) -> ApiClient:
+        """:param fresh: ask Azure Resource Manager, even if the kubeconfig is kept."""
         from manifest_engine.hooks.kubernetes.bearer_client import BearerClient, TimedClient
 
-        found = self._kubeconfig()
+        found = self._kubeconfig(fresh=fresh)
         configuration = self._configuration(found)
         if found.entra is None:
             self.log.info("%s has local accounts", self.cluster.name)
@@ -112,12 +117,13 @@ class AksHook(BaseHook):
             token=lambda: self.identity.token(f"{application}/.default"),
             renew=self.identity.renew,
             refused=self._refused,
+            unreachable=self._kept.forget,
         )
 
     def test_connection(self) -> tuple[bool, str]:
         """Runs when the user clicks "Test" in the Connection's form: ask the cluster who we are."""
         try:
-            client = self.get_conn()
+            client = self._client(fresh=True)
             name = ApiServer(client).user_name()
             return True, f"{client.configuration.host} takes this identity as {name}."
         except ManifestEngineError as error:
@@ -126,15 +132,28 @@ class AksHook(BaseHook):
             why = getattr(error, "reason", None) or error
             return False, f"The API server of {self.cluster} does not answer: {why}"
 
-    def _kubeconfig(self) -> kubeconfig.Kubeconfig:
-        endpoint = str(self._extra.get("arm_endpoint") or arm.ENDPOINT)
-        manager = arm.ResourceManager(
-            endpoint, str(self._extra.get("arm_audience") or endpoint), self._verify
-        )
-        text = manager.user_kubeconfig(self.cluster, self.identity)
+    def _kubeconfig(self, *, fresh: bool) -> kubeconfig.Kubeconfig:
+        text = None if fresh else self._kept.read()
+        if text is None:
+            manager = arm.ResourceManager(*self._manager, self._verify)
+            text = manager.user_kubeconfig(self.cluster, self.identity)
         found = kubeconfig.read(text, str(self.cluster))
+        if found.entra is not None:
+            self._kept.write(text)
         host = self._extra.get("private_fqdn")
         return found.at(str(host)) if host else found
+
+    @property
+    def _manager(self) -> tuple[str, str]:
+        """Endpoint and audience of Azure Resource Manager."""
+        endpoint = str(self._extra.get("arm_endpoint") or arm.ENDPOINT)
+        return endpoint, str(self._extra.get("arm_audience") or endpoint)
+
+    @cached_property
+    def _kept(self) -> KubeconfigFile:
+        identity = self._extra.get("authority"), self.identity.tenant, self.identity.client
+        how = self._extra["auth"]
+        return KubeconfigFile((*self._manager, self.cluster, self.aks_conn_id, how, *identity))
 
     def _configuration(self, found: kubeconfig.Kubeconfig) -> Any:
         from airflow.providers.cncf.kubernetes.kube_client import configure_tcp_keepalive

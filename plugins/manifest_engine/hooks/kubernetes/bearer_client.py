@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kubernetes.client import ApiClient, ApiException, Configuration
+from urllib3.exceptions import MaxRetryError
 
 _SECONDS = (10.0, 60.0)
 """To connect and to read, for requests without a timeout; the library's default is no timeout."""
@@ -30,6 +31,7 @@ class BearerClient(TimedClient):
     :param token: returns the current token, cached or new.
     :param renew: makes the next ``token()`` return a new token.
     :param refused: creates the error when the API server refuses the new token as well.
+    :param unreachable: called when no connection to the API server comes about.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class BearerClient(TimedClient):
         token: Callable[[], str],
         renew: Callable[[], None],
         refused: Callable[[], Exception],
+        unreachable: Callable[[], None],
     ) -> None:
         def refresh(settings: Configuration) -> None:
             settings.api_key[_SCHEME] = token()
@@ -49,11 +52,15 @@ class BearerClient(TimedClient):
         super().__init__(configuration)
         self._renew = renew
         self._refused = refused
+        self._unreachable = unreachable
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         """Send a request, and once more with a new token after HTTP 401."""
         try:
             return super().request(method, url, **kwargs)
+        except MaxRetryError:
+            self._unreachable()
+            raise
         except ApiException as error:
             if error.status != 401:
                 raise

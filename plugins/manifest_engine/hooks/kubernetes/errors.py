@@ -59,6 +59,6 @@ def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
     except HTTPError as error:
         raise ClusterError(
             f"The API server {server} could not be reached to {attempt} ({innermost(error)}); "
-            "check that the cluster runs and that this worker may reach it.",
+            f"{refusals.unreachable_advice(server)}.",
             retryable=True,
         ) from error

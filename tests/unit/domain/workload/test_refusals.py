@@ -85,3 +85,12 @@ def test_an_immutable_field_advises_to_remove_the_object():
 @pytest.mark.parametrize("code", [429, 500, 503, 504])
 def test_an_unavailable_api_server_is_retryable(code):
     assert explain(code, "", ATTEMPT).retryable
+
+
+def test_a_private_cluster_is_named_where_it_cannot_be_reached():
+    from manifest_engine.domain.workload.refusals import unreachable_advice
+
+    private = "https://team-1234.guid.privatelink.westeurope.azmk8s.io:443"
+    assert "the cluster is private" in unreachable_advice(private)
+    assert "private_fqdn or proxy_url" in unreachable_advice(private)
+    assert "private" not in unreachable_advice("https://team-1234.hcp.westeurope.azmk8s.io:443")

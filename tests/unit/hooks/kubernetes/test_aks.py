@@ -68,7 +68,7 @@ def refusal(error: Exception) -> ClusterError:
     return caught.value
 
 
-def test_only_the_first_sentence_of_entra_id_is_quoted():
+def test_the_first_sentence_of_entra_id_is_quoted_with_the_ids_for_microsofts_support():
     told = refusal(
         ClientAuthenticationError(
             "Authentication failed: AADSTS7000215: Invalid client secret provided. Ensure the "
@@ -78,7 +78,7 @@ def test_only_the_first_sentence_of_entra_id_is_quoted():
     )
     assert str(told) == (
         "Entra ID gives the identity of the Connection 'my_aks' (client me, tenant t) no token for "
-        "app: AADSTS7000215: Invalid client secret provided."
+        "app: AADSTS7000215: Invalid client secret provided (trace id 1, correlation id 2)."
     )
     assert not told.retryable
 
@@ -117,3 +117,111 @@ def test_only_temporary_errors_of_arm_can_be_retried(status: int, retryable: boo
     told = arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error)
     assert told.retryable is retryable
     assert str(told).endswith("managedClusters/c (SomeCode): It is so.")
+
+
+def test_an_error_of_arm_has_the_correlation_id_and_names_disabled_local_accounts():
+    error = SimpleNamespace(
+        status_code=400,
+        error=SimpleNamespace(
+            code="BadRequest",
+            message="Getting static credential is not allowed because this cluster is set to "
+            "disable local accounts.",
+        ),
+        message="",
+        response=SimpleNamespace(headers={"x-ms-correlation-request-id": "c-1"}),
+    )
+    identity = AzureIdentity("my_aks", login="me", password=None, extra={})
+    told = str(arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error))
+    assert "(BadRequest, correlation id c-1): enable AKS-managed Entra ID" in told
+
+
+@pytest.mark.parametrize(("after", "retried"), [("1", True), ("600", False)])
+def test_azure_is_asked_again_only_after_a_short_retry_after(after: str, retried: bool):
+    from manifest_engine.hooks.azure.entra import bounded_retries
+
+    policy = bounded_retries()(retry_total=3)
+    http = SimpleNamespace(status_code=429, headers={"Retry-After": after})
+    request = SimpleNamespace(http_request=SimpleNamespace(method="POST"))
+    response = SimpleNamespace(http_response=http, http_request=request.http_request)
+    settings = policy.configure_retries({})
+    assert policy.is_retry(settings, response) is retried
+
+
+ENTRA = {
+    "current-context": "c",
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+    "users": [{"name": "u", "user": {"exec": {"command": "kubelogin", "args": []}}}],
+}
+LOCAL = ENTRA | {"users": [{"name": "u", "user": {"token": "t"}}]}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> list[str]:
+    """The clusters that ARM was asked for; ``asked.answer`` is what it says."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found: list[str] = []
+
+    def answer(_: Any, cluster: Any, identity: Any) -> bytes:
+        found.append(f"{cluster.name} for {identity.client}")
+        return json.dumps(LOCAL if cluster.name == "local" else ENTRA).encode()
+
+    monkeypatch.setattr(arm.ResourceManager, "user_kubeconfig", answer)
+    monkeypatch.setattr(AzureIdentity, "token", lambda *_: "token")
+    return found
+
+
+AAD = WHERE | {"tenant_id": "t"}
+
+
+def test_arm_is_asked_once_an_hour_for_a_cluster_and_an_identity(hook: Any, asked: list[str]):
+    for _ in range(3):
+        hook(AAD).get_conn()
+    hook(AAD, login="other").get_conn()
+    assert asked == ["c for me", "c for other"]
+
+
+def test_an_old_kubeconfig_is_not_used(hook: Any, asked: list[str], tmp_path: Any):
+    import os
+
+    hook(AAD).get_conn()
+    for file in tmp_path.rglob("*.yaml"):
+        os.utime(file, (1, 1))
+    hook(AAD).get_conn()
+    assert len(asked) == 2
+
+
+def test_a_kubeconfig_with_a_local_account_is_not_written_to_disk(
+    hook: Any, asked: list[str], tmp_path: Any
+):
+    hook(AAD | {"cluster_name": "local"}).get_conn()
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_a_folder_that_others_can_write_is_not_used(hook: Any, asked: list[str], tmp_path: Any):
+    import os
+
+    folder = tmp_path / f"manifest-engine-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for _ in range(2):
+        hook(AAD).get_conn()
+    assert len(asked) == 2
+    assert not list(folder.iterdir())
+
+
+def test_arm_is_asked_anew_after_the_api_server_could_not_be_reached(hook: Any, asked: list[str]):
+    from urllib3.exceptions import MaxRetryError
+
+    client = hook(AAD).get_conn()
+    with pytest.raises(MaxRetryError):
+        client.call_api("/version", "GET", _request_timeout=(0.2, 0.2))
+    hook(AAD).get_conn()
+    assert len(asked) == 2
+
+
+def test_the_test_of_a_connection_asks_arm(hook: Any, asked: list[str]):
+    hook(AAD).get_conn()
+    ok, _ = hook(AAD).test_connection()
+    assert not ok  # nothing listens there
+    assert len(asked) == 2

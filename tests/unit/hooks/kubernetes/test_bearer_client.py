@@ -45,6 +45,7 @@ def make(server: Server, wallet: Wallet) -> BearerClient:
         token=lambda: wallet.tokens[0],
         renew=wallet.renew,
         refused=lambda: PermissionError("no"),
+        unreachable=lambda: None,
     )
     client.rest_client = server
     return client
