@@ -16,6 +16,7 @@ from manifest_engine.operators.record.record_release import RecordRelease
 from manifest_engine.operators.route.publish_route import PublishRoute
 from manifest_engine.operators.smoke.smoke_test import SmokeTest
 from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
+from manifest_engine.operators.workload.watch_release import WatchRelease
 
 GUIDE = """
 ### Deploy a service
@@ -38,8 +39,9 @@ names another path. The build uses `scripts/Dockerfile` in the ZIP, or else the 
 | `build_image`, `push_image` | build the image and push it to the registry |
 | `approve` | waits for a person, if the environment asks for an approval (see *Required Actions*) |
 | `smoke_test` | starts the image in a pod and calls the service |
-| `apply_deployment` | rolls the release out; the old pods serve until the new pods are ready |
+| `apply_deployment` | rolls the release out, until all new pods are ready |
 | `publish_route` | makes the service public and calls its URL |
+| `watch_release` | watches the new pods for seconds before the old pods go; a crash rolls back |
 | `record_release` | records the release |
 | `describe_image` | attaches a bill of materials to the image in the registry |
 
@@ -96,6 +98,7 @@ with DAG(
         trigger_rule="none_failed",
     )
     publish = PublishRoute(task_id="publish_route", release=release)
+    watch = WatchRelease(task_id="watch_release", release=release, deployment=deploy.output)
     record = RecordRelease(
         task_id="record_release",
         release=release,
@@ -112,4 +115,4 @@ with DAG(
         max_active_tis_per_dag=4,
         weight_rule="absolute",
     )
-    chain(validate, download, build, push, approve, smoke, deploy, publish, record, describe)
+    chain(validate, download, build, push, approve, smoke, deploy, publish, watch, record, describe)

@@ -12,6 +12,7 @@ from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH
 from manifest_engine.operators.route.publish_route import PublishRoute
 from manifest_engine.operators.smoke.smoke_test import SmokeTest
 from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
+from manifest_engine.operators.workload.watch_release import WatchRelease
 
 GUIDE = """
 ### Restart a service
@@ -47,6 +48,7 @@ with DAG(
         verdict=smoke.output,
     )
     publish = PublishRoute(task_id="publish_route", release=release)
+    watch = WatchRelease(task_id="watch_release", release=release, deployment=deploy.output)
     record = RecordRelease(
         task_id="record_release",
         release=release,
@@ -55,4 +57,4 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    chain(validate, smoke, deploy, publish, record)
+    chain(validate, smoke, deploy, publish, watch, record)

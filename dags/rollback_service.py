@@ -12,6 +12,7 @@ from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH, 
 from manifest_engine.operators.route.publish_route import PublishRoute
 from manifest_engine.operators.smoke.smoke_test import SmokeTest
 from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
+from manifest_engine.operators.workload.watch_release import WatchRelease
 
 GUIDE = """
 ### Roll a service back
@@ -65,6 +66,7 @@ with DAG(
         trigger_rule="none_failed",
     )
     publish = PublishRoute(task_id="publish_route", release=release)
+    watch = WatchRelease(task_id="watch_release", release=release, deployment=deploy.output)
     record = RecordRelease(
         task_id="record_release",
         release=release,
@@ -73,4 +75,4 @@ with DAG(
         deployment=deploy.output,
         route=publish.output,
     )
-    chain(validate, approve, smoke, deploy, publish, record)
+    chain(validate, approve, smoke, deploy, publish, watch, record)

@@ -27,6 +27,7 @@ _STEPS = (
     "smoke_test",
     "apply_deployment",
     "publish_route",
+    "watch_release",
     "record_release",
     "describe_image",
 )

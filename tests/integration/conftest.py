@@ -129,6 +129,7 @@ def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable
             "connection": "kubernetes_default",
             "namespace": namespace,
             "imagePullSecrets": ["registry"],
+            "minReadySeconds": 0,  # most tests need no watch of the new pods
         },
         "routing": {
             "url": sandbox["GATEWAY_URL"],
@@ -220,12 +221,16 @@ def running(
 
 
 @pytest.fixture
-def publish(context: Callable[..., Any]) -> Callable[..., Any]:
+def publish(context: Callable[..., Any], kube: Callable[..., str]) -> Callable[..., Any]:
     """Runs the step ``publish_route`` for a release."""
     from manifest_engine.operators.route.publish_route import PublishRoute
 
     def run(release: Any) -> dict[str, Any]:
         task = PublishRoute(task_id="publish_route", release=release.dump())
-        return task.execute(context(release.run_id))
+        done = task.execute(context(release.run_id))
+        # As watch_release does in the end.
+        where = "-n", release.environment.cluster.namespace, "--ignore-not-found"
+        kube("delete", "lease", f"{release.name}.manifest-engine", *where)
+        return done
 
     return run

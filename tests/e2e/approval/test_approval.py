@@ -16,7 +16,7 @@ from sandbox.core.settings import SETTINGS
 from tests.e2e.conftest import SESSION, Service, remove
 
 NAMESPACE = SETTINGS.approved_namespace
-AFTER = ("smoke_test", "apply_deployment", "publish_route", "record_release")
+AFTER = ("smoke_test", "apply_deployment", "publish_route", "watch_release", "record_release")
 
 
 @pytest.fixture(autouse=True)

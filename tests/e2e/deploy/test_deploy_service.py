@@ -17,7 +17,7 @@ from tests.e2e.conftest import SESSION, Service, remove
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release", "describe_image",
+    "apply_deployment", "publish_route", "watch_release", "record_release", "describe_image",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from sandbox.airflow.deploy import deploy, follow
 
 LATER = [
     "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release",
+    "apply_deployment", "publish_route", "watch_release", "record_release",
 ]  # fmt: skip
 
 

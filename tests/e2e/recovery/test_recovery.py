@@ -9,7 +9,7 @@ from sandbox.airflow.deploy import follow
 
 STEPS = [
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release", "describe_image",
+    "apply_deployment", "publish_route", "watch_release", "record_release", "describe_image",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tests import registry_images
 
 STEPS = [
     "validate_rollback", "approve", "smoke_test", "apply_deployment", "publish_route",
-    "record_release",
+    "watch_release", "record_release",
 ]  # fmt: skip
 REQUESTED = "manifest-engine.io/requested-"
 

@@ -13,10 +13,18 @@ from tests.faults.killer import Killer
 
 STEPS = {
     "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "record_release",
+    "apply_deployment", "publish_route", "watch_release", "record_release",
 }  # fmt: skip
 MIDDLE = {"build_image": 0.3, "smoke_test": 0.8, "apply_deployment": 1.2} | dict.fromkeys(
-    ["validate", "download_artifact", "push_image", "publish_route", "record_release"], 0.05
+    (
+        "validate",
+        "download_artifact",
+        "push_image",
+        "publish_route",
+        "watch_release",
+        "record_release",
+    ),
+    0.05,
 )
 """Seconds into a step; the three long ones are surely met there."""
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -49,6 +50,14 @@ if MODE == "crash-later":
     time.sleep(float(os.environ.get("AFTER", "4")))
     print("lost the price list", file=sys.stderr, flush=True)
     sys.exit(4)
+if MODE == "crash-when-ready":
+
+    def crash():
+        time.sleep(float(os.environ.get("AFTER", "4")))
+        print("lost the price list", file=sys.stderr, flush=True)
+        os._exit(4)
+
+    threading.Thread(target=crash).start()
 if MODE == "greedy":
     hoard = [bytearray(8 << 20) for _ in range(1000)]
 ThreadingHTTPServer(("", int(os.environ.get("PORT", "8002"))), Handler).serve_forever()

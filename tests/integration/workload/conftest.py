@@ -34,7 +34,7 @@ def apply(
                 raise
             done = _resume(task, made, deferred)
         if not changes.get("keep_lease"):
-            kube("delete", "lease", LEASE_NAME, "-n", namespace)  # as publish_route does in the end
+            kube("delete", "lease", LEASE_NAME, "-n", namespace)  # as watch_release does in the end
         return done
 
     return run

@@ -74,6 +74,8 @@ class Cluster(Model):
     node_selector: dict[str, str] = Field(default_factory=dict)
     force_conflicts: bool = False
     max_shutdown_seconds: int = Field(300, ge=1, le=86_400)
+    min_ready_seconds: int = Field(10, ge=0, le=120)
+    pending_seconds: int = Field(240, ge=10, le=3600)
 
 
 class Gateway(Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from manifest_engine.domain.workload import image_pull
@@ -23,6 +24,8 @@ STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
 _KILLED = (137, 143)
 """Exit codes: 128 + SIGKILL, 128 + SIGTERM."""
+_NO_CLUSTER_DNS = "MissingClusterDNS"
+"""A warning of a kubelet without a DNS address; the pod starts all the same."""
 _NOT_STARTED = {
     "CreateContainerConfigError": "made",
     "CreateContainerError": "made",
@@ -40,15 +43,24 @@ EOF is not in the list: runc reports it when the memory limit is too small for r
 """
 
 
-def of_pods(pods: Iterable[Json], events: Iterable[Json] = ()) -> Finding | None:
-    """The finding closest to the cause; None when the pods are well or have just started."""
+def of_pods(
+    pods: Iterable[Json], events: Iterable[Json] = (), *, must_stay_up: bool = False
+) -> Finding | None:
+    """The finding closest to the cause; None when the pods are well or have just started.
+
+    :param must_stay_up: a crash of a pod that had been ready is final; see :func:`of_pod`.
+    """
     events = list(events)
-    found = [finding for pod in pods if (finding := of_pod(pod, events))]
+    found = [finding for pod in pods if (finding := of_pod(pod, events, must_stay_up=must_stay_up))]
     return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
 
 
-def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
-    """What is wrong with one pod."""
+def of_pod(pod: Json, events: Iterable[Json] = (), *, must_stay_up: bool = False) -> Finding | None:
+    """What is wrong with one pod.
+
+    :param must_stay_up: a crash of a pod that had been ready is final. Before the first readiness a
+        service may crash and come up again, for example while it waits for a database.
+    """
     status = pod.get("status") or {}
     name = pod["metadata"]["name"]
     containers = [
@@ -61,6 +73,8 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
         for item in containers
         if (finding := of_container(item))
     ]
+    if must_stay_up and (crashed := _crash_of_ready(status)):
+        found.append(crashed)
     if status.get("reason") == "Evicted":
         sentence = f"pod {name} was evicted: {flat(status.get('message'))}"
         found.append(Finding(sentence, final=True, retryable=True, rank=9))
@@ -70,7 +84,8 @@ def of_pod(pod: Json, events: Iterable[Json] = ()) -> Finding | None:
         found.append(probed)
     if not found and not _ready(containers) and (stuck := _stuck(mine)):
         found.append(stuck)
-    return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+    worst = max(found, key=lambda finding: (finding.final, finding.rank), default=None)
+    return worst and replace(worst, pod=name)
 
 
 def of_container(status: Json) -> Finding | None:
@@ -132,6 +147,29 @@ def _ended(status: Json, ended: Json) -> Finding:
     return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
 
 
+def _crash_of_ready(status: Json) -> Finding | None:
+    """A crash of a container in a pod that was ready, and is not ready since the crash.
+
+    A pod that was never ready is not ready since before its container started, so the time of the
+    condition's last change tells the two apart.
+    """
+    unready = [
+        condition.get("lastTransitionTime") or ""
+        for condition in status.get("conditions") or []
+        if condition.get("type") == "Ready" and condition.get("status") == "False"
+    ]
+    for item in status.get("containerStatuses") or []:
+        states = item.get("state") or {}, item.get("lastState") or {}
+        ended = next((state["terminated"] for state in states if state.get("terminated")), None)
+        if ended and unready and (ended.get("startedAt") or "~") < unready[0]:
+            finding = of_container(item)
+            by_signal = ended.get("exitCode") in _KILLED and ended.get("reason") != "OOMKilled"
+            if finding and not by_signal:
+                sentence = f"after the pod had been ready, {finding.sentence}"
+                return replace(finding, sentence=sentence, final=True, rank=9)
+    return None
+
+
 def _unscheduled(status: Json) -> Finding | None:
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
@@ -156,14 +194,24 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
         ),
     )
     sentence = f"the service does not become ready: {flat(last.get('message'))}"
-    # The kubelet restarts a container whose probe fails, so the container may be running now.
-    final = any(_restarted(item) for item in containers)
+    # The kubelet restarts a container whose probe fails, so the container may be running now. After
+    # a crash, the next start fails its probes until it listens.
+    final = any(_restarted(item) and not _has_crashed(item) for item in containers)
     return Finding(sentence, final=final, rank=5)
+
+
+def _has_crashed(status: Json) -> bool:
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    return ended.get("exitCode", 0) not in (0, *_KILLED)
 
 
 def _stuck(events: list[Json]) -> Finding | None:
     """The last warning of a pod, such as FailedMount or FailedCreatePodSandBox."""
-    warnings = [event for event in events if event.get("type") == "Warning"]
+    warnings = [
+        event
+        for event in events
+        if event.get("type") == "Warning" and event.get("reason") != _NO_CLUSTER_DNS
+    ]
     if not warnings:
         return None
     last = max(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))

@@ -29,6 +29,8 @@ class Finding:
     """A higher rank is closer to the cause."""
     image_missing: bool = False
     """The registry does not know the image (not yet, or no longer)."""
+    pod: str = ""
+    """The pod that the finding is about."""
     pull_denied: bool = False
     """The registry denied the node's pull; see ``image_pull.check_pull_secret``."""
 

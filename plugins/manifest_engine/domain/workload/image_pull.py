@@ -37,10 +37,12 @@ def failed(image: str, reason: str, message: str) -> Finding:
     said = error_text.without_names(message)
     # Retryable, since replication to another region may lag behind the push.
     missing = _IMAGE_MISSING in message.lower()
+    retryable = missing or _TRANSIENT_PULL.search(said) is not None
     return Finding(
         f"the image {image} cannot be pulled: {flat(message) or reason}",
-        final=reason != "ErrImagePull",
-        retryable=missing or _TRANSIENT_PULL.search(said) is not None,
+        # The node itself pulls again, with a growing pause.
+        final=reason != "ErrImagePull" and not retryable,
+        retryable=retryable,
         rank=8,
         image_missing=missing,
         pull_denied=_PULL_DENIED.search(said) is not None,

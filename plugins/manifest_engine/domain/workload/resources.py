@@ -90,11 +90,13 @@ def min_replicas(release: Release) -> int:
 def progress_deadline(release: Release) -> int:
     """Seconds without progress after which a rollout counts as failed.
 
-    Twice the startup time that the manifest allows, plus a minute for a node and the image, or the
-    time in which old pods end and make room.
+    The time that the environment allows for a node and the image, or the time in which old pods end
+    and make room, and twice the startup time that the manifest allows. A service that uses up its
+    startup time is found sooner, by its restarts.
     """
-    room = max(60, grace_seconds(release))
-    return room + 2 * release.manifest.startup
+    cluster = release.environment.cluster
+    room = max(cluster.pending_seconds, grace_seconds(release))
+    return room + 2 * release.manifest.startup + cluster.min_ready_seconds
 
 
 def rollout_seconds(release: Release, deployment: Mapping[str, Any]) -> int:
@@ -134,6 +136,8 @@ def _deployment(release: Release, digest: str) -> dict[str, Any]:
             "spec": pod_spec(release, digest),
         },
     }
+    if min_ready := release.environment.cluster.min_ready_seconds:
+        spec["minReadySeconds"] = min_ready
     if release.manifest.autoscale is None:
         spec["replicas"] = release.manifest.replicas
     return {

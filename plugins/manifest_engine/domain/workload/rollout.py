@@ -18,6 +18,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Serving(Waiting):
+    """Every new pod is ready and serves. Old pods stay until the new pods have been ready for
+    ``minReadySeconds``."""
+
+    replicas: int
+
+
+@dataclass(frozen=True)
 class Done:
     """All replicas are updated and available, and no old replica is left."""
 
@@ -32,6 +40,11 @@ class Failed:
 
 
 Status = Waiting | Done | Failed
+
+
+def is_over(status: Status, *, until_serving: bool = False) -> bool:
+    """Whether the wait for a rollout is over: done, failed or, if that suffices, serving."""
+    return not isinstance(status, Waiting) or (until_serving and isinstance(status, Serving))
 
 
 def status(deployment: Mapping[str, Any]) -> Status:
@@ -54,12 +67,16 @@ def status(deployment: Mapping[str, Any]) -> Status:
             return Failed(f"no progress for {seconds} s (progressDeadlineSeconds)")
     if updated < desired:
         return Waiting(f"{updated} of {desired} new pods have been made")
-    if existing > updated:
-        return Waiting(f"{existing - updated} old pods have yet to go")
     available = seen.get("availableReplicas", 0)
-    if available < updated:
-        return Waiting(f"{available} of {updated} new pods are available")
-    return Done(updated)
+    if existing > updated:
+        text = f"{existing - updated} old pods have yet to go"
+    elif available < updated:
+        text = f"{available} of {updated} new pods are available"
+    else:
+        return Done(updated)
+    if seen.get("readyReplicas", 0) >= existing:
+        return Serving(text, updated)
+    return Waiting(text)
 
 
 def _paused(metadata: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from manifest_engine.domain.core import printable
 
+QUOTE = ". The service's last log lines:\n"
 LINES = 8
 """Last log lines that an error message repeats; the task log has more."""
 _READ_MAX = 100_000
@@ -48,7 +49,7 @@ def tail(text: str | None, lines: int = LINES) -> str:
     plain = printable.printable(text or "", _READ_MAX)
     kept = last_lines(_without_repetition(plain.split("\n")), lines)
     quoted = [printable.line(line, printable.EXCERPT_MAX) for line in kept]
-    return ". The service's last log lines:\n" + "\n".join(quoted) if quoted else ""
+    return QUOTE + "\n".join(quoted) if quoted else ""
 
 
 def _without_repetition(lines: Iterable[str]) -> Iterator[str]:

@@ -33,12 +33,23 @@ def events(hook: ClusterHook, namespace: str, fields: str = "") -> list[Json]:
         return []
 
 
-def last_lines(hook: ClusterHook, namespace: str, pod: str, container: str, *, lines: int) -> str:
+def last_lines(
+    hook: ClusterHook,
+    namespace: str,
+    pod: str,
+    container: str,
+    *,
+    lines: int,
+    previous: bool = False,
+) -> str:
     """The last lines of a container's log without its access log, printable.
 
     Empty if the log cannot be read.
+
+    :param previous: read the log of the container before its last restart.
     """
-    log = _log_of(hook, namespace, pod, container, READ_SECONDS, tail_lines=_LINES_READ)
+    which = {"tail_lines": _LINES_READ, "previous": previous}
+    log = _log_of(hook, namespace, pod, container, READ_SECONDS, **which)
     return "\n".join(service_log.last_lines(map(printable.line, bounded.lines(log)), lines))
 
 

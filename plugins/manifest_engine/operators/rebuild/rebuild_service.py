@@ -28,7 +28,7 @@ ROW = "row"
 """XCom key: the service's row in the table, also after a failure."""
 _STEPS = (
     *("validate", "download_artifact", "build_image", "push_image", "approve", "smoke_test"),
-    *("apply_deployment", "publish_route", "record_release"),
+    *("apply_deployment", "publish_route", "watch_release", "record_release"),
 )
 
 

@@ -17,9 +17,10 @@ from manifest_engine.domain.core.errors import (
 )
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history
 from manifest_engine.domain.release import release as releases
 from manifest_engine.domain.route import routes
-from manifest_engine.operators.core.lease_step import LeaseStep
+from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -68,12 +69,10 @@ class PublishRoute(LeaseStep):
                 f"The route is left alone: another deployment of {release.name} goes on ({holder})."
             )
         last_try = context["ti"].try_number > context["ti"].max_tries
-        try:
+        with released_on_failure(lease):  # watch_release goes on under the lease
             superseded.refuse(release, workload.live())
             change = _Publication(release, workload, lease, self.log)
             return change.run(last_try=last_try)
-        finally:
-            lease.release()
 
 
 class _Publication:
@@ -127,6 +126,8 @@ class _Publication:
         force = release.environment.cluster.force_conflicts
         live = refuse_taken(hook, self._desired, release.route_path, log)
         change = self._change = RouteChange(hook, self._desired, live, force=force, log=log)
+        if live is not None and change.is_needed:
+            self._await_rollout()
         applied = change.begin()
         if self._desired["kind"] == "HTTPRoute":
             self._await_acceptance(applied, is_new=not live)
@@ -137,6 +138,21 @@ class _Publication:
             await_answer(hook, release, log, self._lease.renew)
         change.finish()
         return status
+
+    def _await_rollout(self) -> None:
+        """Wait until the old pods are gone: the new route may not fit them."""
+        from manifest_engine.services.workload import failed_rollout
+
+        live = self._workload.live()
+        if live is None:
+            return  # the public URL will not answer
+        failed_rollout.require_complete(
+            self._workload,
+            self._release,
+            generation=live["metadata"]["generation"],
+            release_hash=annotation.read_annotations(live).get(annotation.RELEASE_HASH),
+            stood=history.is_complete(live),
+        )
 
     def _breaks_live_service(self, error: ManifestEngineError) -> bool:
         """Whether users of an earlier release get wrong answers."""

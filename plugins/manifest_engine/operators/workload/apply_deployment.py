@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from manifest_engine.domain.approval import approval
@@ -18,8 +19,8 @@ from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
 from manifest_engine.operators.core.step import report_failure
 from manifest_engine.operators.rebuild import rebuild_gate
-from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
-from manifest_engine.services.image import live_mark
+from manifest_engine.operators.workload.rollout_trigger import WAITING_KEY, RolloutTrigger
+from manifest_engine.services.image import live_mark, purged_image
 from manifest_engine.services.workload import failed_rollout, pod_inputs
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class ApplyDeployment(LeaseStep):
     Applying the same release again changes nothing. If the new pods do not become available, the
     step applies the objects of the last good release again and fails with the reason.
 
-    XCom: ``deployment``, ``generation``, ``changed``, ``replicas``, ``seconds``.
+    The step ends when all new pods are ready; ``watch_release`` waits until the old pods are gone.
+
+    XCom: ``deployment``, ``generation``, ``changed``, ``releaseHash``, ``stood``, ``replicas``,
+    ``seconds``. XCom ``waiting``: why the pods wait for the cluster, while they do.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
@@ -120,8 +124,11 @@ class ApplyDeployment(LeaseStep):
                     "releaseHash": annotation.read_annotations(objects[0])[annotation.RELEASE_HASH],
                     "stood": history.is_live_already(live, objects[0]),
                 }
-                status = workload.rollout.follow(generation, WATCH_SECONDS, begun["releaseHash"])
-                if isinstance(status, rollout.Waiting):
+                self._explain(context, workload, release, objects)
+                status = workload.rollout.follow(
+                    generation, WATCH_SECONDS, begun["releaseHash"], until_serving=True
+                )
+                if not rollout.is_over(status, until_serving=True):
                     self._await_rollout(release, begun, deployment)
                 return self._settle(release, workload, status, begun)
 
@@ -144,7 +151,7 @@ class ApplyDeployment(LeaseStep):
             ):
                 lease.hold()
                 status = workload.rollout.look(begun["generation"], begun.get("releaseHash"))
-                if isinstance(status, rollout.Waiting):
+                if isinstance(status, rollout.Waiting) and not isinstance(status, rollout.Serving):
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
                 return self._settle(release, workload, status, begun)
@@ -179,6 +186,20 @@ class ApplyDeployment(LeaseStep):
             pod_annotations=pod_annotations,
         )
 
+    def _explain(
+        self,
+        context: Context,
+        workload: Workload,
+        release: Release,
+        objects: list[dict[str, Any]],
+    ) -> None:
+        """Report why pods wait, and ask the registry about an image that a node cannot find."""
+        digest = annotation.read_annotations(objects[0])[annotation.DIGEST]
+        workload.rollout.explain = partial(
+            purged_image.check_registry, release=release, digest=digest, log=self.log
+        )
+        workload.rollout.on_pending = partial(context["ti"].xcom_push, WAITING_KEY)
+
     def _await_rollout(
         self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]
     ) -> NoReturn:
@@ -208,7 +229,7 @@ class ApplyDeployment(LeaseStep):
         status: rollout.Status,
         begun: dict[str, Any],
     ) -> dict[str, Any]:
-        if not isinstance(status, rollout.Done):
+        if not isinstance(status, rollout.Done | rollout.Serving):
             raise failed_rollout.failure(
                 release,
                 workload,
@@ -218,11 +239,13 @@ class ApplyDeployment(LeaseStep):
                 stood=begun.get("stood", False),
             )
         seconds = round(time.time() - begun["began"], 3)
-        self.log.info("%s: %s pods are available", release.name, status.replicas)
+        self.log.info("%s: %s new pods are ready", release.name, status.replicas)
         return {
             "deployment": release.name,
             "generation": begun["generation"],
             "changed": begun["changed"],
+            "releaseHash": begun.get("releaseHash"),
+            "stood": begun.get("stood", False),
             "replicas": status.replicas,
             "seconds": seconds,
         }

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import ClusterError, StateError
-from manifest_engine.domain.workload.rollout import Waiting
+from manifest_engine.domain.workload import rollout
 from manifest_engine.operators.core.cluster_trigger import ClusterTrigger
 
 if TYPE_CHECKING:
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from manifest_engine.services.workload.workload import Workload
 
 
+WAITING_KEY = "waiting"
+"""XCom key: why pods wait for the cluster; an empty text when they no longer wait."""
+
+
 class RolloutTrigger(ClusterTrigger):
-    """Fires when the rollout of a Deployment is done or has failed; renews the lease meanwhile.
+    """Fires when the new pods of a Deployment serve, or the rollout has failed.
+
+    Meanwhile the trigger renews the lease, and logs what the pods do.
 
     :param generation: generation of the Deployment after the apply.
     :param release_hash: hash of the applied release.
@@ -27,7 +33,7 @@ class RolloutTrigger(ClusterTrigger):
     """
 
     longest_pause_seconds = 6.0
-    """One check costs three requests."""
+    """One check costs four requests."""
 
     def __init__(
         self,
@@ -57,7 +63,7 @@ class RolloutTrigger(ClusterTrigger):
         }
 
     def settled(self, hook: ClusterHook) -> bool:
-        """Renew the lease, and check whether the rollout has ended."""
+        """Renew the lease, and check whether the new pods serve or the rollout has failed."""
         workload, lease = self._service = self._service or self._open(hook)
         try:
             lease.renew()
@@ -65,7 +71,25 @@ class RolloutTrigger(ClusterTrigger):
         except StateError as error:
             self.log.warning("%s", error)
             return True  # the task reads the same state and raises the error
-        return not isinstance(status, Waiting)
+        return rollout.is_over(status, until_serving=True)
+
+    def _report_pending(self, reason: str) -> None:
+        """Store the reason why pods wait as an XCom of the task; never fails the wait."""
+        from airflow.sdk.execution_time.xcom import XCom
+
+        if not (instance := self.task_instance):
+            return
+        try:
+            XCom.set(
+                WAITING_KEY,
+                reason,
+                dag_id=instance.dag_id,
+                task_id=instance.task_id,
+                run_id=instance.run_id,
+                map_index=instance.map_index,
+            )
+        except Exception as error:
+            self.log.warning("The reason of the wait is not stored: %s", error)
 
     async def on_kill(self) -> None:
         """Undo the rollout of a cancelled run, and release the lease.
@@ -90,7 +114,9 @@ class RolloutTrigger(ClusterTrigger):
         lease = ServiceLease(
             *where, run_id=self.run_id, requested_by=self.requested_by, log=self.log
         )
-        return Workload(*where, force=self.force, log=self.log), lease
+        workload = Workload(*where, force=self.force, log=self.log)
+        workload.rollout.on_pending = self._report_pending
+        return workload, lease
 
     def _cancel(self, workload: Workload, lease: ServiceLease) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 
 from manifest_engine.domain.core.errors import ClusterError
 from manifest_engine.domain.release import annotations as annotation
@@ -51,7 +52,7 @@ class RouteChange:
         first = self._desired
         if self._moves and self._live is not None:
             first = route_switch.keep_both(self._live, self._desired)
-        self._recorded = self._changes_anything()
+        self._recorded = self.is_needed
         applied = self._apply(self._with_formers(first, replaces=self._other))
         self._begun = True
         self._log.info("%s %s is applied", applied["kind"], applied["metadata"]["name"])
@@ -96,7 +97,9 @@ class RouteChange:
     def _apply(self, route: Json) -> Json:
         return self._hook.apply(route, force=self._force)
 
-    def _changes_anything(self) -> bool:
+    @cached_property
+    def is_needed(self) -> bool:
+        """Whether the desired route differs from the live route."""
         if (
             self._live is None
             or self._other

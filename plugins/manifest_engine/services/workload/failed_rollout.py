@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 from manifest_engine.domain.core.errors import Cancelled, ClusterError, RolloutFailed
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
-from manifest_engine.domain.workload import rollout
+from manifest_engine.domain.workload import rollout, service_log
+from manifest_engine.domain.workload.pod import APP
+from manifest_engine.hooks.kubernetes import pod_evidence
 from manifest_engine.services.image import purged_image
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release.release import Release
+    from manifest_engine.domain.workload.finding import Finding
     from manifest_engine.services.workload.workload import Workload
+
+_LOG_LINES = 40
 
 
 def roll_back(
@@ -88,17 +93,18 @@ def failure(
     """
     reason = status.text if isinstance(status, rollout.Waiting) else status.reason
     live = workload.live()
-    finding = workload.rollout.finding(live, events=True) if live else None
+    finding = workload.rollout.finding(live) if live else None
     if finding:
         image = objects[0]["spec"]["template"]["spec"]["containers"][0]["image"]
         finding = purged_image.check_registry(
             finding, release, image.partition("@")[2], workload.log
         )
-    why = finding.sentence if finding else reason
+    why = finding.sentence + _last_lines(workload, finding) if finding else reason
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"
     workload.log.error("The rollout failed: %s", why)
-    retryable = bool(finding and finding.retryable)
+    # What was waited for, such as a node, had all of its time: another try would wait again.
+    retryable = bool(finding and finding.retryable and finding.final)
     what = f"{release.name} {release.manifest.version}"
     if stood:
         return RolloutFailed(
@@ -111,3 +117,38 @@ def failure(
         # A retry fails again and then completes the rollback.
         retryable=retryable or not complete,
     )
+
+
+def require_complete(
+    workload: Workload,
+    release: Release,
+    *,
+    generation: int,
+    release_hash: str | None,
+    stood: bool,
+) -> rollout.Done:
+    """Follow the rollout until the new pods have stayed up and the old pods are gone.
+
+    :param generation: generation of the Deployment after the release was applied.
+    :raises RolloutFailed: after the rollback; parameters and errors as in :func:`failure`.
+    """
+    cluster = release.environment.cluster
+    seconds = cluster.min_ready_seconds + cluster.pending_seconds
+    status = workload.rollout.follow(generation, seconds, release_hash)
+    if isinstance(status, rollout.Done):
+        return status
+    live = annotation.read_annotations(workload.live())
+    objects = annotation.unpack(live.get(annotation.OBJECTS)) or []
+    raise failure(release, workload, objects, status, release_hash, stood=stood)
+
+
+def _last_lines(workload: Workload, finding: Finding) -> str:
+    """The service's last log lines, to append to the sentence; read before the pod is removed."""
+    if "\n" in finding.sentence or not finding.pod:
+        return ""
+    for previous in (False, True):
+        where = workload.hook, workload.namespace, finding.pod, APP
+        text = pod_evidence.last_lines(*where, lines=_LOG_LINES, previous=previous)
+        if lines := service_log.tail(text):
+            return lines
+    return ""

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from manifest_engine.domain.core.errors import ClusterError, StateError
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
-from manifest_engine.domain.workload import diagnosis, rollout
+from manifest_engine.domain.workload import diagnosis, pod_states, rollout
 from manifest_engine.domain.workload.finding import Finding
 from manifest_engine.hooks.kubernetes import pod_evidence
 from manifest_engine.hooks.kubernetes.api_server import Json
@@ -32,14 +33,25 @@ class RolloutWatch:
         self.log = log
         self.on_look: Callable[[], None] = _nothing
         """Called every few seconds while :meth:`follow` waits."""
-        self._logged: set[str] = set()
+        self.on_pending: Callable[[str], None] = _ignore
+        """Called with the reason why pods wait for the cluster, each time the reason changes."""
+        self.explain: Callable[[Finding], Finding] = _unchanged
+        """Adds to a finding what another system knows, such as the registry."""
+        self._last_text = ""
+        self._states: dict[str, str] = {}
+        self._pending = ""
 
     def live(self) -> Json | None:
         """The live Deployment, None when there is none."""
         return self.hook.get("apps/v1", "Deployment", self.name, self.namespace)
 
     def follow(
-        self, generation: int, seconds: float, release_hash: str | None = None
+        self,
+        generation: int,
+        seconds: float,
+        release_hash: str | None = None,
+        *,
+        until_serving: bool = False,
     ) -> rollout.Status:
         """Watch the rollout; returns the last status.
 
@@ -49,6 +61,7 @@ class RolloutWatch:
         :param seconds: limit of the wait.
         :param generation: generation of the Deployment after the release was applied.
         :param release_hash: hash of the release; None follows any live release.
+        :param until_serving: also end when the new pods serve, before the old pods go.
         :raises StateError: when another release is live.
         """
         end = time.monotonic() + seconds
@@ -57,7 +70,9 @@ class RolloutWatch:
         last_error = ""
         while (remaining := end - time.monotonic()) > 0:
             try:
-                status = self._watch(generation, min(remaining, look), release_hash)
+                status = self._watch(
+                    generation, min(remaining, look), release_hash, until_serving=until_serving
+                )
                 look *= 2
             except ClusterError as error:
                 if not error.retryable:
@@ -66,11 +81,13 @@ class RolloutWatch:
                     last_error = str(error)
                     self.log.warning("The rollout of %s cannot be seen: %s", self.name, last_error)
                 time.sleep(AWAY_SECONDS)
-            if not isinstance(status, rollout.Waiting):
+            if rollout.is_over(status, until_serving=until_serving):
                 return status
         return status
 
-    def _watch(self, generation: int, seconds: float, release_hash: str | None) -> rollout.Status:
+    def _watch(
+        self, generation: int, seconds: float, release_hash: str | None, *, until_serving: bool
+    ) -> rollout.Status:
         self.on_look()
         seen: Json | None = None
         status: rollout.Status = rollout.Waiting("the rollout has not begun")
@@ -79,48 +96,64 @@ class RolloutWatch:
         ):
             if kind == "DELETED":
                 return rollout.Failed("the Deployment was deleted during the rollout")
+            served = isinstance(status, rollout.Serving)
             try:
                 status = judge(seen, generation, release_hash)
             except StateError:
                 # The first event of a watch may be out of date.
                 return self.look(generation, release_hash)
-            if not isinstance(status, rollout.Waiting):
+            if rollout.is_over(status, until_serving=until_serving):
                 return status
-            self._log_once(status.text)
+            if served and not isinstance(status, rollout.Serving):
+                break  # a pod is no longer ready: examine the pods while that shows
         if seen is None:
             return self.look(generation, release_hash)
-        if finding := self.finding(seen):
-            self._log_once(finding.sentence)
-            if finding.final:
-                return rollout.Failed(finding.sentence)
+        return self._examined(seen, status)
+
+    def _examined(self, deployment: Json, status: rollout.Status) -> rollout.Status:
+        """The status of an unfinished rollout; failed if its pods can never become available."""
+        if not isinstance(status, rollout.Waiting):
+            return status
+        if status.text != self._last_text:
+            self._last_text = status.text
+            self.log.info("Rollout of %s: %s", self.name, status.text)
+        finding = self.finding(deployment)
+        if finding and finding.final:
+            return rollout.Failed(finding.sentence)
         return status
 
-    def _log_once(self, text: str) -> None:
-        """Log each text once: counts and findings alternate."""
-        if text not in self._logged:
-            self._logged.add(text)
-            self.log.info("Rollout of %s: %s", self.name, text)
+    def _report(self, states: dict[str, str], pending: str) -> None:
+        """Log what each pod does, when that changes."""
+        for pod, state in states.items():
+            if self._states.get(pod) != state:
+                self.log.info("Pod %s: %s", pod, state)
+        self._states = states
+        if pending != self._pending:
+            self._pending = pending
+            self.on_pending(pending)
 
     def look(self, generation: int, release_hash: str | None = None) -> rollout.Status:
         """The present status; parameters and errors as in :meth:`follow`."""
         seen = self.live()
         if seen is None:
             return rollout.Failed("the Deployment was deleted during the rollout")
-        status = judge(seen, generation, release_hash)
-        if isinstance(status, rollout.Waiting):
-            finding = self.finding(seen)
-            if finding and finding.final:
-                return rollout.Failed(finding.sentence)
-        return status
+        return self._examined(seen, judge(seen, generation, release_hash))
 
-    def finding(self, deployment: Json, *, events: bool = False) -> Finding | None:
-        """The reason why the newest pods do not become available.
+    def finding(self, deployment: Json) -> Finding | None:
+        """The reason why the newest pods do not become available; logs what the pods do."""
+        refused = diagnosis.of_creation(deployment)
+        pods = self.newest_pods(deployment)
+        happened = pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
+        reasons = [refused.sentence] if refused else []
+        reasons += [pod_states.pending_reason(pod, happened) for pod in pods]
+        self._report(pod_states.pod_states(pods, happened), next(filter(None, reasons), ""))
+        # A pod that crashes after the rollout was completed does not make the rollout fail.
+        rolling = not history.is_complete(deployment)
+        found = refused or diagnosis.of_pods(pods, happened, must_stay_up=rolling)
+        return found and self.explain(found)
 
-        :param events: also read the events, which hold the results of probes. A denied image pull
-            always reads the events, which show whether the pull can still succeed.
-        """
-        if refused := diagnosis.of_creation(deployment):
-            return refused
+    def newest_pods(self, deployment: Json) -> list[Json]:
+        """The pods of the newest ReplicaSet."""
         labels = label.label_selector(deployment["spec"]["selector"]["matchLabels"])
         revision = annotation.read_annotations(deployment).get("deployment.kubernetes.io/revision")
         newest = {
@@ -129,16 +162,11 @@ class RolloutWatch:
             if annotation.read_annotations(item).get("deployment.kubernetes.io/revision")
             == revision
         }
-        pods = [
+        return [
             pod
             for pod in self.hook.find("v1", "Pod", self.namespace, labels=labels)
             if any(owner["uid"] in newest for owner in pod["metadata"].get("ownerReferences") or [])
         ]
-        found = diagnosis.of_pods(pods)
-        if events or (found and found.pull_denied):
-            happened = pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
-            found = diagnosis.of_pods(pods, happened)
-        return found
 
 
 def judge(deployment: Json, generation: int, release_hash: str | None = None) -> rollout.Status:
@@ -154,3 +182,11 @@ def judge(deployment: Json, generation: int, release_hash: str | None = None) ->
 
 def _nothing() -> None:
     pass
+
+
+def _ignore(_reason: str) -> None:
+    pass
+
+
+def _unchanged(finding: Finding) -> Finding:
+    return finding

@@ -183,8 +183,9 @@ class Workload:
                 deployment["metadata"]["generation"],
                 settle_seconds,
                 annotation.read_annotations(good[0]).get(annotation.RELEASE_HASH),
+                until_serving=True,
             )
-            if isinstance(status, rollout.Done):
+            if isinstance(status, rollout.Done | rollout.Serving):
                 return f"Rolled back to version {version}, which is serving."
             text = status.text if isinstance(status, rollout.Waiting) else status.reason
             return f"Rolled back to version {version}, whose rollout is not done: {text}."

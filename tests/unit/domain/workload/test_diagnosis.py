@@ -194,3 +194,42 @@ def test_pod_logs_are_made_printable_and_bounded():
     assert printable.unprintable(found.sentence) is None
     assert len(found.sentence) < 1000
     assert found.sentence.endswith("\nlast")
+
+
+def crashed_pod(*, unready_at, started_at="2026-01-01T00:00:05Z", code=1, reason="Error"):
+    """A pod whose container ended and runs again, and which is not ready since ``unready_at``."""
+    last = ended(code, reason=reason, message="lost the database") | {"startedAt": started_at}
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": unready_at}
+    return pod(container(last=last, restarts=1), conditions=[condition])
+
+
+def test_a_first_crash_of_a_pod_that_had_been_ready_is_final():
+    given = crashed_pod(unready_at="2026-01-01T00:00:13Z")
+    found = diagnosis.of_pod(given, must_stay_up=True)
+    assert found.final
+    assert found.sentence == (
+        "after the pod had been ready, the service crashed with exit code 1. "
+        "The service's last log lines:\nlost the database"
+    )
+    assert found.pod == "p"
+    assert not diagnosis.of_pod(given).final, "not in a rollout"
+
+
+@pytest.mark.parametrize(
+    ("given", "final"),
+    [
+        (crashed_pod(unready_at="2026-01-01T00:00:01Z"), False),  # never ready
+        (crashed_pod(unready_at="2026-01-01T00:00:13Z", code=143), False),
+        (crashed_pod(unready_at="2026-01-01T00:00:13Z", code=137, reason="OOMKilled"), True),
+        (crashed_pod(unready_at="2026-01-01T00:00:13Z", code=0, reason="Completed"), True),
+    ],
+)
+def test_other_ends_of_a_pod_in_a_rollout(given, final):
+    assert diagnosis.of_pod(given, must_stay_up=True).final is final
+
+
+def test_a_probe_that_meets_the_next_start_after_a_crash_is_not_final():
+    given = pod(container(last=ended(3), restarts=2))
+    found = diagnosis.of_pod(given, [event("Unhealthy", "connection refused")])
+    assert "exit code 3" in found.sentence
+    assert not found.final

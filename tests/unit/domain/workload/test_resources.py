@@ -113,7 +113,7 @@ def test_a_container_that_a_probe_ends_does_not_get_the_whole_shutdown_time():
 
 def test_a_rollout_waits_for_old_pods_that_end_and_make_room():
     short, long = make_release(shutdownSeconds=10), make_release(shutdownSeconds=300)
-    assert progress_deadline(long) - progress_deadline(short) == 310 - 60
+    assert progress_deadline(long) - progress_deadline(short) == 310 - 240
 
 
 def test_probes_ask_the_health_path_on_the_service_port():

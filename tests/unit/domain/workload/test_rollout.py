@@ -1,12 +1,13 @@
 """kubectl's rules for the status of a rollout, in kubectl's order."""
 
 import pytest
-from manifest_engine.domain.workload.rollout import Done, Failed, Waiting, status
+from manifest_engine.domain.workload.rollout import Done, Failed, Serving, Waiting, is_over, status
 
 
 def deployment(*, generation=2, observed=2, desired=2, reason="ReplicaSetUpdated", **counts):
     condition = {"type": "Progressing", "status": "True", "reason": reason}
     names = {"updated": "updatedReplicas", "existing": "replicas", "available": "availableReplicas"}
+    names["ready"] = "readyReplicas"
     return {
         "metadata": {"generation": generation},
         "spec": {"replicas": desired, "progressDeadlineSeconds": 90},
@@ -33,6 +34,19 @@ def test_a_rollout_waits_for_updated_and_available_pods(given, text):
 
 def test_a_rollout_is_done_when_all_pods_are_new_and_available():
     assert status(deployment(updated=2, existing=2, available=2)) == Done(2)
+
+
+@pytest.mark.parametrize(("ready", "serving"), [(4, True), (3, False)])
+def test_new_pods_serve_beside_the_old_ones_when_all_are_ready(ready, serving):
+    found = status(deployment(updated=2, existing=4, available=2, ready=ready))
+    assert isinstance(found, Serving) is serving
+    assert is_over(found, until_serving=True) is serving
+    assert not is_over(found)
+
+
+def test_new_pods_do_not_serve_before_all_of_them_are_made():
+    found = status(deployment(updated=1, existing=3, available=2, ready=3))
+    assert not isinstance(found, Serving)
 
 
 def test_an_exceeded_progress_deadline_fails_first():

@@ -45,6 +45,7 @@ class Lease:
 
 
 class Change:
+    is_needed = False
     """Records the call of ``give_up``."""
 
     problem: Exception | None = None
