@@ -1,0 +1,178 @@
+"""Routes of deployments: start, read, follow, cancel, answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from manifest_engine.api import airflow_internals as airflow
+from manifest_engine.api.airflow_internals import GetUserDep, SessionDep
+from manifest_engine.api.followers import Followers
+from manifest_engine.api.problem import Refused
+from manifest_engine.domain.environment import access, environments
+from manifest_engine.domain.environment.access import Requester
+from manifest_engine.domain.manifest import validation
+from manifest_engine.domain.record import deployment
+from manifest_engine.services.environment import user_roles
+
+router = APIRouter(prefix="/api/v1/deployments", tags=["Deployments"])
+followers = Followers(airflow.facts)
+
+_LOG_MAX = 10 * 1024 * 1024
+"""Characters of a log in one answer."""
+Id = Annotated[str, Path(max_length=250, description="The `id` of the deployment.")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A key of the caller's choice. The same key and manifest are one deployment.",
+    ),
+]
+
+
+@router.post("", status_code=202, dependencies=[airflow.MAY_DEPLOY], summary="Deploy a service")
+def start(
+    *,
+    manifest: Annotated[dict[str, Any], Body(description="The manifest.")],
+    request: Request,
+    response: Response,
+    user: GetUserDep,
+    session: SessionDep,
+    key: Key = None,
+) -> dict[str, Any]:
+    """Check the manifest and start its deployment. With `dryRun`, nothing is built or applied, and
+    the deployment ends in the state `planned` with its `changes`."""
+    _require_valid(manifest, user)
+    run_id = _run_id(user, key)
+    known = airflow.start(run_id, manifest, user, session, request)
+    if known is not None and known != manifest:
+        raise Refused(409, "The Idempotency-Key was used before, for another manifest.")
+    response.headers["Location"] = request.url_for("read", run_id=run_id).path
+    return {"id": run_id, "state": "queued" if known is None else _read(run_id)["state"]}
+
+
+@router.get("/{run_id}", dependencies=[airflow.MAY_READ], summary="Read a deployment")
+def read(run_id: Id) -> dict[str, Any]:
+    """State, steps, error sentence, digest and URL, and who asked when and from where."""
+    return _read(run_id)
+
+
+@router.get("/{run_id}/events", dependencies=[airflow.MAY_READ], summary="Follow a deployment")
+async def events(
+    run_id: Id, last_event_id: Annotated[str | None, Header(max_length=100)] = None
+) -> StreamingResponse:
+    """Server-sent events until the end: `step` for each change of a step, and `deployment` for each
+    change of the state. `Last-Event-ID` resumes."""
+    from starlette.concurrency import run_in_threadpool
+
+    await run_in_threadpool(_read, run_id)  # 404 before the stream begins
+    if followers.full:
+        raise Refused(503, "Too many clients follow deployments on this server; try again later.")
+    return StreamingResponse(
+        followers.stream(run_id, last_event_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.get(
+    "/{run_id}/logs/{step}", dependencies=[airflow.MAY_READ_LOGS], summary="Read a step's log"
+)
+def logs(run_id: Id, step: Annotated[str, Path(max_length=250)]) -> StreamingResponse:
+    """The log of the step's last try as text, at most 10 MiB."""
+    found = airflow.log_lines(run_id, step)
+    if found is None:
+        _read(run_id)
+        raise Refused(404, f"{run_id} has no step of this name that has begun.")
+    return StreamingResponse(_text(found), media_type="text/plain; charset=utf-8")
+
+
+@router.post("/{run_id}/cancel", dependencies=[airflow.MAY_CANCEL], summary="Cancel a deployment")
+def cancel(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
+    """End the deployment. What ran before keeps running."""
+    made = _read(run_id)
+    if made["state"] in deployment.ENDED:
+        raise Refused(409, f"The deployment has ended already: it is {made['state']}.")
+    _require_user(made, user)
+    airflow.cancel(run_id, user, session)
+    return {"id": run_id, "state": "cancelled"}
+
+
+@router.post("/{run_id}/approve", dependencies=[airflow.MAY_ANSWER], summary="Approve a deployment")
+def approve(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
+    """Answer the approval: the image may run in the environment."""
+    return _answer(run_id, "Approve", user, session)
+
+
+@router.post("/{run_id}/reject", dependencies=[airflow.MAY_ANSWER], summary="Reject a deployment")
+def reject(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
+    """Answer the approval: the deployment ends, and nothing is changed."""
+    return _answer(run_id, "Reject", user, session)
+
+
+def _answer(run_id: str, option: str, user: Any, session: Any) -> dict[str, Any]:
+    made = _read(run_id)
+    if made["state"] != "waiting for approval":
+        raise Refused(409, f"The deployment waits for no approval: it is {made['state']}.")
+    airflow.answer(run_id, option, user, session)
+    return {"id": run_id, "state": "running"}
+
+
+def _read(run_id: str) -> dict[str, Any]:
+    found = airflow.facts([run_id]).get(run_id)
+    if found is None:
+        raise Refused(404, "There is no deployment with this id.")
+    return deployment.summary(found)
+
+
+def _run_id(user: Any, key: str | None) -> str:
+    """Of the same user and key, the same id."""
+    if key is None:
+        return f"api__{datetime.now(UTC):%Y%m%dT%H%M%S}__{secrets.token_hex(4)}"
+    of_both = json.dumps([user.get_name(), key]).encode()
+    return f"api__{hashlib.sha256(of_both).hexdigest()[:32]}"
+
+
+def _require_valid(conf: dict[str, Any], user: Any) -> None:
+    configured = environments.load()
+    manifest, problems = validation.check(conf, configured)
+    if manifest is not None and manifest.environment in configured:
+        environment = configured[manifest.environment]
+        who = Requester(user.get_name(), "manual")
+        access.require(who, "deploy", manifest.environment, environment.access, user_roles.known())
+    if problems:
+        count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise Refused(422, f"The manifest has {count}.", errors=[item.dump() for item in problems])
+
+
+def _require_user(made: dict[str, Any], user: Any) -> None:
+    environment = environments.load().get(made["environment"] or "")
+    if environment is not None:
+        who = Requester(user.get_name(), "manual")
+        access.require(who, "deploy", made["environment"], environment.access, user_roles.known())
+
+
+def _text(lines: Iterator[str]) -> Iterator[str]:
+    """Airflow's log as text: time, level and message of each line."""
+    left = _LOG_MAX
+    for line in lines:
+        item = json.loads(line)
+        time, event = str(item.get("timestamp") or "")[:19], str(item.get("event") or "")
+        text = f"{time} {item.get('level') or 'info':<7} {event}\n".lstrip()
+        if event.startswith("::"):  # groups of Airflow's page
+            continue
+        left -= len(text)
+        if left < 0:
+            yield "… the rest is in Airflow's log.\n"
+            return
+        yield text

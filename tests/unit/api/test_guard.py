@@ -1,0 +1,59 @@
+"""The limits of every request."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+from manifest_engine.api import guard
+
+TOKEN = {"Authorization": "Bearer x"}
+
+
+@pytest.fixture
+def client() -> TestClient:
+    app = FastAPI()
+    app.add_middleware(guard.Guard)
+
+    @app.api_route("/", methods=["GET", "POST", "DELETE"])
+    async def echo(request: Request) -> int:
+        return len(await request.body())
+
+    return TestClient(app, base_url="https://airflow.example.com")
+
+
+def test_a_body_above_the_limit_is_refused_whether_or_not_its_length_is_given(client):
+    most = b"x" * guard.BODY_MAX
+    assert client.post("/", content=most, headers=TOKEN).json() == guard.BODY_MAX
+    assert client.post("/", content=most + b"x", headers=TOKEN).status_code == 413
+    chunks = iter([most, b"x"])
+    answer = client.post("/", content=chunks, headers=TOKEN)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (TOKEN, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "https://airflow.example.com"}, 200),
+        ({}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://airflow.example.com"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example.com"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_cookie_counts_on_pages_of_this_server_alone(client, headers, status):
+    client.cookies.set("_token", "x")
+    assert client.delete("/", headers=headers).status_code == status
+    assert client.get("/", headers=headers).status_code == 200
+
+
+def test_too_many_requests_of_one_client_are_refused_and_others_are_not(client):
+    found = {client.post("/", headers=TOKEN).status_code for _ in range(guard.WRITES_A_MINUTE + 5)}
+    assert found == {200, 429}
+    assert client.post("/", headers=TOKEN).headers["retry-after"] == "60"
+    assert client.get("/", headers=TOKEN).status_code == 200
+    assert client.post("/", headers={"Authorization": "Bearer y"}).status_code == 200

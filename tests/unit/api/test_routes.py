@@ -1,0 +1,176 @@
+"""The routes, over a database with Airflow's own tables. Airflow's log-in is replaced here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+from fastapi.testclient import TestClient
+from manifest_engine.api import airflow_internals, app, deployments, followers
+
+BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
+CONF = {"component": "pricing", "serviceName": "quotes", "version": "1", "environment": "dev"}
+PATH = "/api/v1/deployments"
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+    from sqlalchemy.pool import StaticPool
+
+    import_all_models()
+    shared = {"check_same_thread": False}
+    engine = create_engine("sqlite://", connect_args=shared, poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    make = sessionmaker(engine)
+    monkeypatch.setattr(airflow_internals, "NonScopedSession", make)
+    with make() as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(session: Any) -> TestClient:
+    made = app.create()
+    user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
+    for route in made.routes:
+        for dependency in getattr(route, "dependencies", ()):
+            made.dependency_overrides[dependency.dependency] = lambda: None
+    made.dependency_overrides[airflow_internals.get_user] = lambda: user
+    made.dependency_overrides[get_args(airflow_internals.SessionDep)[1].dependency] = lambda: (
+        session
+    )
+    headers = {"Authorization": "Bearer x"}
+    return TestClient(made, headers=headers, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def run(session: Any) -> Any:
+    """Adds a run with its tasks and XComs."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import insert
+
+    def add(run_id: str, state: str, xcoms: Any = None, **tasks: str) -> None:
+        at = {"dag_id": "deploy_service", "run_id": run_id}
+        values = {"conf": CONF, "run_type": "manual", "run_after": BEGIN, "state": state}
+        added = session.execute(insert(DagRun).values(**at, **values, triggering_user_name="ada"))
+        for task, found in tasks.items():
+            row = {"task_id": task, "state": found, "pool": "p", "try_number": 1}
+            session.execute(insert(TaskInstance).values(**at, **row, start_date=BEGIN))
+        for (task, key), value in (xcoms or {}).items():
+            row = {"task_id": task, "key": key, "value": value}
+            where = {"dag_run_id": added.inserted_primary_key[0], "map_index": -1}
+            session.execute(insert(XComModel).values(**at, **row, **where))
+        session.commit()
+
+    return add
+
+
+def test_a_deployment_is_read_with_its_steps_and_its_error(client, run):
+    run("api__1", "failed", {("validate", "error"): "No such field."}, validate="failed")
+    found = client.get(f"{PATH}/api__1").json()
+    assert (found["state"], found["failedStep"]) == ("failed", "validate")
+    assert found["error"] == "No such field."
+    assert (found["component"], found["requestedBy"]) == ("pricing", "ada")
+    assert [step["name"] for step in found["steps"]] == ["validate"]
+
+
+def test_what_does_not_exist_is_a_problem(client):
+    for method, path in (("GET", "x"), ("GET", "x/events"), ("POST", "x/cancel")):
+        answer = client.request(method, f"{PATH}/{path}")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code == 404
+
+
+def test_the_events_end_with_the_deployment_and_can_be_resumed(client, run):
+    run("api__1", "success", validate="success", publish_route="success")
+    lines = client.get(f"{PATH}/api__1/events").text.splitlines()
+    ids = [line.removeprefix("id: ") for line in lines if line.startswith("id: ")]
+    assert ids == ["01-validate-1-succeeded", "02-publish_route-1-succeeded", "99-live"]
+    headers = {"Last-Event-ID": "02-publish_route-1-succeeded"}
+    again = client.get(f"{PATH}/api__1/events", headers=headers).text
+    assert again.startswith("id: 99-live\nevent: deployment\ndata: {")
+
+
+def test_followers_are_limited(client, run, monkeypatch):
+    run("api__1", "success", validate="success")
+    monkeypatch.setattr(followers, "FOLLOWERS_MAX", 0)
+    assert client.get(f"{PATH}/api__1/events").status_code == 503
+
+
+def test_a_bad_manifest_is_refused_with_all_its_problems(client):
+    answer = client.post(PATH, json=CONF | {"prot": 1, "port": "x"})
+    assert answer.status_code == 422
+    assert {item["pointer"] for item in answer.json()["errors"]} == {"/prot", "/port"}
+
+
+@pytest.mark.parametrize("body", ["", "[]", '"x"', "{", "\0", '{"a": NaN}', "[" * 5000])
+def test_what_is_no_object_is_refused(client, body):
+    for path in (PATH, "/api/v1/manifest/validate"):
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (200, 400, 422), answer.text
+        assert answer.status_code != 200 or not answer.json()["valid"]
+        assert len(answer.text) < 5_000
+
+
+@pytest.mark.parametrize("key", ["", "with blank", "é", "x" * 256])
+def test_a_bad_key_is_refused(client, key):
+    headers = {"Idempotency-Key": key.encode()}
+    assert client.post(PATH, json=CONF, headers=headers).status_code == 422
+
+
+def test_a_manifest_is_checked_without_a_deployment(client):
+    assert client.post("/api/v1/manifest/validate", json=CONF).json() == {
+        "valid": True,
+        "errors": [],
+    }
+    errors = client.post("/api/v1/manifest/validate", json=CONF | {"port": 0}).json()["errors"]
+    assert [item["pointer"] for item in errors] == ["/port"]
+    assert client.get("/api/v1/manifest/schema").json()["title"] == "Manifest of a deployment"
+
+
+def test_environments_name_no_connection(client):
+    answer = client.get("/api/v1/environments")
+    assert "dev" in [item["name"] for item in answer.json()["environments"]]
+    assert "connection" not in answer.text.lower()
+
+
+def test_an_ended_deployment_is_neither_cancelled_nor_answered(client, run):
+    run("api__1", "success", publish_route="success")
+    for action in ("cancel", "approve", "reject"):
+        answer = client.post(f"{PATH}/api__1/{action}")
+        assert answer.status_code == 409
+        assert "it is live" in answer.json()["detail"]
+
+
+def test_an_unexpected_error_shows_no_internal_text(client, monkeypatch):
+    @contextmanager
+    def broken(*_: object) -> Iterator[None]:
+        raise RuntimeError("password=hunter2")
+        yield
+
+    monkeypatch.setattr(airflow_internals, "NonScopedSession", broken)
+    answer = client.get(f"{PATH}/api__1")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+
+
+def test_every_route_asks_for_a_permission_and_a_user():
+    for route in app.create().routes:
+        if route.path.startswith("/api/v1"):
+            needed = [item.dependency for item in route.dependencies]
+            assert needed, route.path
+            assert set(needed) <= {
+                item.dependency
+                for name, item in vars(airflow_internals).items()
+                if name.startswith("MAY_")
+            }
+    assert deployments.followers.full is False
