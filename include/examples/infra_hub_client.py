@@ -1,29 +1,26 @@
 """Deploy as a portal does: ``python infra_hub_client.py MANIFEST.json ORDER_ID``.
 
-AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD name the API and the user. The order's id is the run
-id, so a repeated order follows the first run. The client ends when the URL answers; the run then
-only records the release. Exit status: 0 live, 1 failed, 2 refused."""
+AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD name the server and the user. A repeated order
+follows its first deployment. Exit status: 0 live, 1 failed, 2 refused."""
 
 import json
 import os
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter, Retry
 
 URL = os.environ["AIRFLOW_URL"].rstrip("/")
-RUNS = f"{URL}/api/v2/dags/deploy_service/dagRuns"
+DEPLOYMENTS = f"{URL}/manifest-engine/api/v1/deployments"
 http = requests.Session()
-# Every request can be repeated, even a POST, because the order's id is the run id.
+# Every request can be repeated, even a POST, because of its Idempotency-Key.
 again = Retry(total=8, backoff_factor=0.5, status_forcelist=[500, 502, 503], allowed_methods=None)
 http.mount(URL, HTTPAdapter(max_retries=again))
 
 
 def ask(method: str, path: str = "", **more: object) -> requests.Response:
-    answer = http.request(method, RUNS + path, timeout=30, **more)
+    answer = http.request(method, DEPLOYMENTS + path, timeout=60, **more)
     if answer.status_code == 401:  # no token yet, or the token has expired
         account = {
             "username": os.environ["AIRFLOW_USER"],
@@ -32,34 +29,37 @@ def ask(method: str, path: str = "", **more: object) -> requests.Response:
         login = http.post(f"{URL}/auth/token", json=account, timeout=30)
         login.raise_for_status()
         http.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
-        answer = http.request(method, RUNS + path, timeout=30, **more)
+        answer = http.request(method, DEPLOYMENTS + path, timeout=60, **more)
     return answer
 
 
 def main(manifest: dict, order: str) -> tuple[str, int]:
-    created = ask("POST", json={"logical_date": None, "dag_run_id": order, "conf": manifest})
-    if created.status_code not in (200, 409):  # 409: a run with this id exists
-        return f"refused (HTTP {created.status_code}): {created.json()['detail']}", 2
-    if ask("GET", f"/{order}").json()["conf"] != manifest:
-        return f"refused: the id {order} was used before, for another manifest", 2
-    state, seen = "queued", dict[str, str]()
-    while state not in ("success", "failed"):
-        time.sleep(1)
-        state = ask("GET", f"/{order}").json()["state"]
-        for task in ask("GET", f"/{order}/taskInstances").json()["task_instances"]:
-            if task["state"] and seen.get(task["task_id"]) != task["state"]:
-                print(f"{task['task_id']:<18} {task['state']}", flush=True)
-                seen[task["task_id"]] = task["state"]
-        if seen.get("publish_route") == "success":
-            return result(order, "publish_route", "return_value")["url"], 0
-    if state == "success":
-        return "nothing to deploy: it was a dry run", 0
-    failed = next((name for name, how in seen.items() if how == "failed"), "validate")
-    return f"failed at {failed}: {result(order, failed, 'error') or 'see its log in Airflow'}", 1
-
-
-def result(order: str, task: str, key: str) -> Any:
-    return ask("GET", f"/{order}/taskInstances/{task}/xcomEntries/{key}").json().get("value")
+    begun = ask("POST", json=manifest, headers={"Idempotency-Key": order})
+    if begun.status_code != 202:
+        problem = begun.json()
+        errors = [item["detail"] for item in problem.get("errors", [])]
+        return f"refused: {'; '.join(errors or [problem['detail']])}", 2
+    path, after, end = f"/{begun.json()['id']}", "", {"state": "running"}
+    while end["state"] in ("queued", "running", "waiting for approval"):
+        try:
+            for line in ask(
+                "GET", f"{path}/events", headers={"Last-Event-ID": after}, stream=True
+            ).iter_lines(decode_unicode=True):
+                key, _, value = line.partition(": ")
+                after = value if key == "id" else after
+                found = json.loads(value) if key == "data" else {}
+                if "tries" in found:
+                    print(f"{found['name']:<18} {found['state']}", flush=True)
+                elif found:
+                    end = found
+        except requests.RequestException:
+            continue  # the server restarts: resume
+    if end["state"] == "live":
+        return end["url"], 0
+    return (
+        f"{end['state']} at {end['failedStep'] or 'validate'}: {end['error'] or end['changes']}",
+        1,
+    )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ class ManifestEngineError(Exception):
     """
 
     default_retryable: ClassVar[bool] = False
+    outcome: str = "failed"
+    """What the error means for the deployment: ``failed``, ``rolled back``, ``superseded`` or
+    ``cancelled``."""
 
     def __init__(self, sentence: str, *, retryable: bool | None = None) -> None:
         super().__init__(printable.sentence(sentence))
@@ -77,10 +80,17 @@ class Cancelled(ManifestEngineError):
     """A user or the shutdown of the worker ended the task. A retry may follow."""
 
     default_retryable = True
+    outcome = "cancelled"
 
 
 class StateError(ManifestEngineError):
     """An earlier task's result is missing or belongs to another run."""
+
+
+class Superseded(StateError):
+    """Another run was requested later, and has been applied or has removed the service."""
+
+    outcome = "superseded"
 
 
 class NothingHandedOver(StateError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from manifest_engine.domain.core.errors import StateError
+from manifest_engine.domain.core.errors import StateError, Superseded
 from manifest_engine.domain.lease.lease import Tombstone
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.workload.pod import APP
@@ -34,10 +34,10 @@ def refuse(
     A rebuild counts with the request time of the deployment that it renews.
 
     :param removal: the last removal of the service.
-    :raises StateError: naming the later run.
+    :raises Superseded: naming the later run.
     """
     if removal and removal.run_id != planned.run_id and removal.requested_at > planned.requested_at:
-        raise StateError(
+        raise Superseded(
             f"This run is superseded: {removal.run_id}, asked for later by {removal.requested_by} "
             f"({removal.requested_at.isoformat()}), has removed the service. Start a new run to "
             "deploy the service anyway."
@@ -50,7 +50,7 @@ def refuse(
     if not requested_at or run_id == planned.run_id:
         return
     if datetime.fromisoformat(requested_at) > planned.requested_at:
-        raise StateError(
+        raise Superseded(
             f"This run is superseded: {run_id}, asked for later ({requested_at}), has been applied "
             "already. Start a new run to apply it anyway."
         )

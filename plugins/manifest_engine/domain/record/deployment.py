@@ -27,7 +27,7 @@ STEPS = (
 )
 """The tasks of ``deploy_service``, in order."""
 OUTCOME_KEY = "outcome"
-"""XCom key of a failed step's ``outcome``, if it is not simply ``failed``."""
+"""XCom key of the ``outcome`` of a failed step's error."""
 ENDED = frozenset({"live", "planned", "failed", "rolled back", "superseded", "cancelled"})
 """States in which nothing changes any more."""
 CANCELLED_NOTE = "Cancelled by "

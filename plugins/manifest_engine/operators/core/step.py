@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ERROR_KEY = "error"
 """XCom key of a failed step's error sentence, for Infra Hub and for people."""
+OUTCOME_KEY = "outcome"
+"""XCom key of the ``outcome`` of a failed step's error."""
 
 
 @contextmanager
@@ -32,6 +34,7 @@ def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
     except ManifestEngineError as error:
         log.error("%s", error)
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
+        context["ti"].xcom_push(key=OUTCOME_KEY, value=error.outcome)
         raise
     except Exception as error:
         sentence = printable.sentence(f"{type(error).__name__}: {error}")

@@ -104,6 +104,7 @@ class _Publication:
             if error.retryable and not last_try and not self._breaks_live_service(error):
                 raise
             error.args = (f"{error} {self._put_back()}".rstrip(),)
+            error.outcome = "rolled back"
             error.retryable = False
             raise
         except Exception:

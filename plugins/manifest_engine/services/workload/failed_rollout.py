@@ -112,11 +112,13 @@ def failure(
             retryable=retryable,
         )
     done, complete = roll_back(workload, objects, release_hash)
-    return RolloutFailed(
+    error = RolloutFailed(
         f"{what} did not become available: {why}\n{done}",
         # A retry fails again and then completes the rollback.
         retryable=retryable or not complete,
     )
+    error.outcome = "rolled back" if complete else "failed"
+    return error
 
 
 def require_complete(
