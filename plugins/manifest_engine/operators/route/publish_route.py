@@ -70,7 +70,7 @@ class PublishRoute(LeaseStep):
             )
         last_try = context["ti"].try_number > context["ti"].max_tries
         with released_on_failure(lease):  # watch_release goes on under the lease
-            superseded.refuse(release, workload.live())
+            superseded.refuse(release, workload.live(), lease.removal)
             change = _Publication(release, workload, lease, self.log)
             return change.run(last_try=last_try)
 

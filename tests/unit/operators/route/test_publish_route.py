@@ -26,6 +26,8 @@ LOST = StateError("Another deployment has taken the lease.")
 class Lease:
     """``lost_at`` is the number of renewals before another run acquires the lease."""
 
+    removal = None
+
     def __init__(self, lost_at=1000):
         self.left = lost_at
 
