@@ -1,0 +1,115 @@
+"""ACR's refusals as our hook meets them, before the sandbox's real registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.hooks.registry.acr import AcrHook
+
+from sandbox.core.settings import SETTINGS
+from sandbox.services.azure import entra
+from sandbox.services.registry.registry import login
+from tests.integration.names import COMPONENT
+from tests.integration.standins.conftest import free_port, running
+
+REPOSITORY = f"datafactory/{COMPONENT}/service"
+
+
+@pytest.fixture(scope="module")
+def front(sandbox: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    words = ("--registry", f"https://{SETTINGS.registry}", "--ca", SETTINGS.ca)
+    tokens = f"https://{SETTINGS.pod_gateway}:{SETTINGS.token_port}"
+    with running("registry.front", port, *words, "--tokens", tokens):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def switch(front: str) -> Iterator[Callable[..., None]]:
+    def put(**faults: Any) -> None:
+        requests.put(f"{front}/_faults", json=faults, timeout=5).raise_for_status()
+
+    yield put
+    put()
+
+
+@pytest.fixture
+def by_entra(front: str, monkeypatch: pytest.MonkeyPatch) -> AcrHook:
+    client = entra.identity()["clients"][0]
+    extra = {
+        "auth": "service_principal",
+        "tenant_id": entra.identity()["tenant"],
+        "authority": entra.authority(),
+        "disable_instance_discovery": True,
+        "verify": str(SETTINGS.ca),
+    }
+    fields = {"login": client["client_id"], "password": client["secret"], "extra": extra}
+    return _hook(monkeypatch, front, fields)
+
+
+@pytest.fixture
+def by_password(front: str, monkeypatch: pytest.MonkeyPatch) -> AcrHook:
+    return _hook(monkeypatch, front, {"login": login()["user"], "password": login()["password"]})
+
+
+def _hook(monkeypatch: pytest.MonkeyPatch, host: str, fields: dict[str, Any]) -> AcrHook:
+    given = {"conn_type": "acr", "host": host, **fields}
+    monkeypatch.setenv("AIRFLOW_CONN_ACR_FRONT", json.dumps(given))
+    return AcrHook("acr_front", deadline_seconds=20)
+
+
+def refused(hook: AcrHook) -> str:
+    with pytest.raises(RegistryError) as caught:
+        hook.api.find(REPOSITORY, "1")
+    assert not caught.value.retryable
+    return str(caught.value)
+
+
+def test_without_faults_both_identities_read_an_image(digest, by_entra, by_password):
+    for hook in (by_entra, by_password):
+        found = hook.api.find(REPOSITORY, "1")
+        assert found is not None
+        assert found.digest == digest
+        hook.api.check()
+        assert hook.api.granted(REPOSITORY) == {"pull", "push"}
+
+
+def test_the_firewall_is_named_with_our_address(by_entra, switch):
+    switch(firewall=True)
+    assert "client with IP '127.0.0.1'" in refused(by_entra)
+    assert "add the address under Networking" in refused(by_entra)
+
+
+def test_a_role_without_effect_in_an_abac_registry_is_named(by_entra, switch):
+    switch(abac=True)
+    by_entra.api.check()  # the login is right
+    assert "'Container Registry Repository Writer'" in refused(by_entra)
+    assert "the login is right but may not do this" in refused(by_entra)
+
+
+def test_the_same_answer_to_a_password_leaves_both_possibilities(by_password, switch):
+    switch(abac=True)
+    assert "does not say which of two causes" in refused(by_password)
+
+
+def test_throttling_ends_after_retry_after(digest, by_entra, switch):
+    switch(throttled=2)
+    assert by_entra.api.find(REPOSITORY, "1") is not None
+
+
+def test_a_locked_tag_refuses_what_is_attached(digest, by_entra, switch):
+    switch(locked=True)
+    attached = by_entra.api.referrers(REPOSITORY, digest)
+    with pytest.raises(RegistryError, match="is locked") as caught:
+        attached.attach("application/vnd.example+json", b"{}")
+    assert not caught.value.retryable
+
+
+def test_a_blob_at_another_host_is_read_without_the_token(digest, by_entra, switch):
+    switch(redirect=True)
+    assert by_entra.api.find(REPOSITORY, "1") is not None
