@@ -126,7 +126,7 @@ class Manifest(Model):
     autoscale: Autoscale | None = Field(
         None,
         title="Autoscale",
-        description='`{"minReplicas": 2, "maxReplicas": 6, "targetCpuPercent": 70}`; empty: off.',
+        description='`{"minReplicas": 2, "maxReplicas": 6}`, by CPU use; empty: off.',
         json_schema_extra=_RUNTIME,
     )
     shutdown_seconds: int | None = Field(

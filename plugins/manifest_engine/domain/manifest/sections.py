@@ -55,7 +55,15 @@ class Autoscale(Model):
 
     min_replicas: int = Field(ge=1, le=100)
     max_replicas: int = Field(ge=1, le=100)
-    target_cpu_percent: int = Field(70, ge=1, le=100)
+    target_cpu_percent: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Average CPU use, in percent of `resources.requests.cpu`, above which pods are "
+        "added. Empty: 70 percent of `resources.limits.cpu`, so that a small request does not add "
+        "pods that have nothing to do.",
+        examples=[70],
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Autoscale:

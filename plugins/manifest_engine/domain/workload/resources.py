@@ -7,6 +7,7 @@ from typing import Any
 
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.manifest import run_conf
+from manifest_engine.domain.manifest.values import quantity
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
@@ -184,7 +185,13 @@ def _disruption_budget(release: Release) -> dict[str, Any]:
 def _autoscaler(release: Release) -> dict[str, Any]:
     autoscale = release.manifest.autoscale
     assert autoscale is not None  # noqa: S101
-    target = {"type": "Utilization", "averageUtilization": autoscale.target_cpu_percent}
+    if autoscale.target_cpu_percent:
+        target = {"type": "Utilization", "averageUtilization": autoscale.target_cpu_percent}
+    else:
+        # Utilization counts from the request, and 70 percent of the default request is 35
+        # millicores, which a service reaches by its probes.
+        cores = quantity(release.manifest.resources.limits.cpu)
+        target = {"type": "AverageValue", "averageValue": f"{max(1, int(cores * 700))}m"}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

@@ -317,3 +317,21 @@ def test_smoke_pods_have_no_label_that_the_service_selects():
 
     release = make_release()
     assert not label.match_labels(release).items() <= smoke_pod.labels(release).items()
+
+
+@pytest.mark.parametrize(
+    ("scale", "cpu", "target"),
+    [
+        ({}, "1", {"type": "AverageValue", "averageValue": "700m"}),
+        ({}, "250m", {"type": "AverageValue", "averageValue": "175m"}),
+        ({"targetCpuPercent": 60}, "1", {"type": "Utilization", "averageUtilization": 60}),
+    ],
+)
+def test_pods_are_added_by_default_near_the_limit_not_near_a_small_request(scale, cpu, target):
+    resources = {
+        "requests": {"cpu": "50m", "memory": "1Mi"},
+        "limits": {"cpu": cpu, "memory": "1Mi"},
+    }
+    scale = {"minReplicas": 1, "maxReplicas": 3} | scale
+    made = objects(autoscale=scale, resources=resources)[-1]
+    assert made["spec"]["metrics"][0]["resource"]["target"] == target
