@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from manifest_engine.domain.workload import image_pull
+from manifest_engine.domain.workload import image_pull, refusals
 from manifest_engine.domain.workload.finding import Finding, flat
 from manifest_engine.domain.workload.service_log import tail
 
@@ -224,7 +224,9 @@ def of_creation(deployment: Json) -> Finding | None:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             text = flat(condition.get("message"))
             if "exceeded quota" in text:
-                return Finding(f"the namespace's quota is used up: {text}", retryable=True, rank=9)
-            final = "denied" in text or "violates PodSecurity" in text
-            return Finding(f"the cluster refuses the pods: {text}", final=final, rank=9)
+                sentence = f"the namespace's quota is used up: {text}. {refusals.remedy(text)}"
+                return Finding(sentence, retryable=True, rank=9)
+            final = refusals.is_final(text)
+            sentence = f"the cluster refuses the pods: {text}. {refusals.remedy(text)}"
+            return Finding(sentence, final=final, rank=9)
     return None

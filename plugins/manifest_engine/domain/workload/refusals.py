@@ -18,6 +18,30 @@ _NOT_ALLOWED = re.compile(
 """A server-side apply needs two verbs; the message names the missing verb."""
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '|admission webhook \S+ denied the request")
 """Recognised by message, as the status varies: a ValidatingAdmissionPolicy's default is 422."""
+_REMEDIES = (
+    (
+        re.compile(r"violates PodSecurity"),
+        "The namespace enforces a Pod Security level. If the message names runAsNonRoot, give the "
+        "image a numeric USER other than 0 in its Dockerfile. Otherwise an administrator can lower "
+        "the label pod-security.kubernetes.io/enforce of the namespace.",
+    ),
+    (
+        re.compile(r"(minimum|maximum) [\w./-]+ usage per |limit to request ratio per "),
+        "A LimitRange of the namespace sets the bounds (kubectl get limitrange): change "
+        "resources.requests and resources.limits in the manifest to fit.",
+    ),
+    (
+        re.compile(r"exceeded quota"),
+        "Ask for less in resources or replicas, or raise the quota.",
+    ),
+    (
+        re.compile(r"serviceaccount \S+ not found|error looking up service account"),
+        "Create the ServiceAccount, or correct cluster.serviceAccount in environments.yaml.",
+    ),
+)
+"""Patterns of messages and what to do. Sources: k8s.io/pod-security-admission, and the plugins
+limitranger, resourcequota and serviceaccount of kube-apiserver."""
+_FINAL = re.compile(r"denied|violates PodSecurity| usage per |limit to request ratio per ")
 _QUOTA = "exceeded quota"
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP statuses of an API server that is starting, overloaded or behind a failing proxy."""
@@ -172,10 +196,25 @@ def _forbidden(attempt: Attempt, message: str) -> Refusal:
 
 def _admission(attempt: Attempt, message: str) -> Refusal:
     return Refusal(
-        f"The cluster's admission refused to {attempt}: {_first(message)}. Change what the "
-        "manifest asks for, or ask whoever keeps the policy.",
+        f"The cluster's admission refused to {attempt}: {_first(message)}. {remedy(message)}",
         retryable=False,
         reason="Admission",
+    )
+
+
+def is_final(message: str) -> bool:
+    """Whether the admission refuses each later pod of the same template as well."""
+    return bool(_FINAL.search(message))
+
+
+def remedy(message: str) -> str:
+    """What to do about a pod or another object that the cluster's admission refuses.
+
+    :param message: the API server's message.
+    """
+    return next(
+        (advice for pattern, advice in _REMEDIES if pattern.search(message)),
+        "Change what the manifest asks for, or ask whoever keeps the policy.",
     )
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from manifest_engine.domain.workload.refusals import Attempt, explain
+from manifest_engine.domain.workload.refusals import Attempt, explain, remedy
 
 ATTEMPT = Attempt("patch", "deployments.apps", "apps", "pricing-quotes")
 
@@ -94,3 +94,32 @@ def test_a_private_cluster_is_named_where_it_cannot_be_reached():
     assert "the cluster is private" in unreachable_advice(private)
     assert "private_fqdn or proxy_url" in unreachable_advice(private)
     assert "private" not in unreachable_advice("https://team-1234.hcp.westeurope.azmk8s.io:443")
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        (
+            'pods "p" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true '
+            '(pod or container "app" must set securityContext.runAsNonRoot=true)',
+            "numeric USER",
+        ),
+        (
+            'pods "p" is forbidden: minimum cpu usage per Container is 100m, but request is 50m',
+            "LimitRange",
+        ),
+        (
+            'pods "p" is forbidden: cpu max limit to request ratio per Container is 2, but '
+            "provided ratio is 20.000000",
+            "LimitRange",
+        ),
+        (
+            'pods "p" is forbidden: error looking up service account apps/robot: serviceaccount '
+            '"robot" not found',
+            "cluster.serviceAccount",
+        ),
+        ("admission webhook denied the request: no", "whoever keeps the policy"),
+    ],
+)
+def test_each_refusal_of_a_pod_has_a_remedy_that_exists(message, advice):
+    assert advice in remedy(message)
