@@ -22,6 +22,7 @@ STEPS = (
     "smoke_test",
     "apply_deployment",
     "publish_route",
+    "watch_release",
     "record_release",
     "describe_image",
 )
@@ -128,7 +129,9 @@ def state(facts: Facts) -> str:
             if task.state == "failed":
                 return str(facts.xcoms.get((task.name, OUTCOME_KEY)) or "failed")
         return "failed"
-    if states.get("publish_route") == "success":  # what follows is bookkeeping
+    # Until watch_release ends, a crash takes the release back. What follows it is bookkeeping.
+    stable = facts.run.state == "success" or states.get("watch_release", "success") == "success"
+    if states.get("publish_route") == "success" and stable:
         return "live"
     if facts.run.state == "success":
         return "planned"

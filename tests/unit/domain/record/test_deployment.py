@@ -38,7 +38,16 @@ def facts(
         (facts("running", validate="up_for_retry"), "running"),
         (facts("running", approve="awaiting_input"), "waiting for approval"),
         (facts("running", approve="deferred"), "waiting for approval"),
-        (facts("running", publish_route="success", describe_image="running"), "live"),
+        (facts("running", publish_route="success", watch_release="running"), "running"),
+        (
+            facts(
+                "running",
+                publish_route="success",
+                watch_release="success",
+                describe_image="running",
+            ),
+            "live",
+        ),
         (facts("success", publish_route="success"), "live"),
         (facts("success", validate="success"), "planned"),
         (facts("failed", validate="failed"), "failed"),
