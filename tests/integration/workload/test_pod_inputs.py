@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import pytest
+from manifest_engine.domain.environment import environments
 from manifest_engine.domain.release import annotations as annotation
+from manifest_engine.domain.release import release
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.hooks.kubernetes.errors import Forbidden
+from manifest_engine.operators.release.validate_restart import ValidateRestart
 
-from tests.integration.names import NAME
+from tests.integration.names import COMPONENT, NAME
 
 MANIFEST = f"""
 apiVersion: v1
@@ -76,3 +83,29 @@ def test_without_the_right_the_log_says_so_and_the_recorded_version_stays(
     monkeypatch.setattr(ClusterHook, "metadata", forbidden)
     assert apply(make_release(**fields))["changed"] is False
     assert f"not known whether Secret/{NAME} was changed" in capsys.readouterr().out
+
+
+def test_a_restart_of_the_live_release_is_planned_from_its_record(
+    *, apply, make_release, context, sandbox, digest, get, monkeypatch
+):
+    monkeypatch.setattr(environments, "load", lambda: {"dev": make_release().environment})
+    login = {"login": sandbox["REGISTRY_USER"], "password": sandbox["REGISTRY_PASSWORD"]}
+    connection = {"conn_type": "acr", "host": sandbox["REGISTRY"]} | login
+    monkeypatch.setenv("AIRFLOW_CONN_ACR_DEFAULT", json.dumps(connection))
+    apply(make_release(env={"TEXT": "kept"}))
+    dag_run = SimpleNamespace(
+        conf={"component": COMPONENT, "serviceName": "service", "environment": "dev"},
+        run_id="restart",
+        run_after=datetime.now(UTC),
+        run_type="manual",
+        triggering_user_name="ada",
+    )
+    made = context("restart") | {"dag_run": dag_run}
+
+    planned = release.load(ValidateRestart(task_id="validate_restart").execute(made))
+
+    assert made["pushed"]["push"]["digest"] == digest
+    assert planned.manifest.env == {"TEXT": "kept"}
+    assert planned.requested_by == "ada"
+    assert apply(planned)["changed"] is True
+    assert annotation.RESTARTED_AT in pods(get)[1]
