@@ -163,3 +163,16 @@ def test_the_image_reference_is_not_repeated():
     for reason, text in (("ErrImagePull", message), ("ImagePullBackOff", backing_off)):
         found = diagnosis.of_container(container(waiting={"reason": reason, "message": text}))
         assert found.sentence == "the image i@d cannot be pulled: i@d: not found"
+
+
+@pytest.mark.parametrize(
+    ("message", "final"),
+    [
+        ("dial tcp: i/o timeout", False),
+        ("429 Too Many Requests", False),
+        ("name@sha256:1: not found", True),
+        ("403 Forbidden", True),
+    ],
+)
+def test_the_node_repeats_a_pull_that_may_succeed(message, final):
+    assert image_pull.failed("registry/name", "ImagePullBackOff", message).final is final
