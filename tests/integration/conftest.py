@@ -93,25 +93,34 @@ def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str
         kube("delete", "namespace", name, "--wait=false")
 
 
-@pytest.fixture(scope="session")
-def digest(sandbox: dict[str, str]) -> str:
-    """Digest of the test service's image, pushed to ``datafactory/{COMPONENT}/service``."""
-    image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:1"
+def build_and_push(image: str, recipe: str) -> str:
+    """Build the test service by the text of a Dockerfile; returns the digest."""
     folder = Path(__file__).with_name("service")
 
-    def docker(*words: str) -> str:
+    def docker(*words: str, given: str | None = None) -> str:
         done = subprocess.run(
-            ["docker", *words], capture_output=True, text=True, timeout=180, check=False
-        )
+            ["docker", *words], input=given, capture_output=True, text=True, timeout=180,
+            check=False,
+        )  # fmt: skip
         if done.returncode:
             pytest.fail(f"docker {' '.join(words)}: {done.stderr} {FIX} --only registry")
         return done.stdout
 
-    docker("buildx", "build", "-q", "--provenance=false", "--load", "-t", image, str(folder))
+    build = ("buildx", "build", "-q", "--provenance=false", "--load", "-t", image, "-f", "-")
+    docker(*build, str(folder), given=recipe)
     docker("push", "-q", image)
     digests = docker("image", "inspect", "--format", "{{json .RepoDigests}}", image)
     repository = image.rpartition(":")[0]
     return next(item.split("@")[1] for item in json.loads(digests) if item.startswith(repository))
+
+
+@pytest.fixture(scope="session")
+def digest(sandbox: dict[str, str]) -> str:
+    """Digest of the test service's image, pushed to ``datafactory/{COMPONENT}/service``."""
+    image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:1"
+    return build_and_push(
+        image, Path(__file__).with_name("service").joinpath("Dockerfile").read_text()
+    )
 
 
 @pytest.fixture
@@ -142,11 +151,13 @@ def make_release(sandbox: dict[str, str], kube: Any, namespace: str) -> Callable
         run_id: str = "",
         cluster: dict[str, Any] | None = None,
         routing: dict[str, Any] | None = None,
+        pods: dict[str, Any] | None = None,
         **fields: Any,
     ) -> release.Release:
         environment = given | {
             "cluster": given["cluster"] | (cluster or {}),  # type: ignore[operator]
             "routing": given["routing"] | (routing or {}),  # type: ignore[operator]
+            "pods": pods or {},
         }
         asked = {"component": COMPONENT, "serviceName": "service", "version": "1", "replicas": 1}
         asked |= {"environment": "dev", "startupSeconds": 20}

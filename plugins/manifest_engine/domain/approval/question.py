@@ -24,8 +24,8 @@ _NOT_SHOWN = ("version", "environment", "dryRun", "notes")
 """Fields that are shown elsewhere or do not change the service."""
 _OUR_ANNOTATIONS = "metadata.annotations[manifest-engine.io/"
 """Prefix of fields that repeat the table of the manifest."""
-_ENV = ".env["
-"""Part of a field's name whose value may be a secret. The table of the manifest shows the others.
+_ENV, _DATA = ".env[", "data"
+"""Parts of a field's name whose value may be a secret. The table of the manifest shows the others.
 """
 
 Json = Mapping[str, Any]
@@ -131,7 +131,7 @@ def _in_cluster(changes: Sequence[Change]) -> list[str]:
             code(change.kind, _NAME_MAX),
             code(field.field, _NAME_MAX),
             *(
-                code("***" if _ENV in field.field else text, _VALUE_MAX)
+                code("***" if _may_be_secret(field.field) else text, _VALUE_MAX)
                 for text in (field.before, field.after)
             ),
         )
@@ -144,6 +144,11 @@ def _in_cluster(changes: Sequence[Change]) -> list[str]:
     if more := rows[_ROWS_MAX:]:
         lines += ["", f"{len(more)} more fields change."]
     return lines
+
+
+def _may_be_secret(field: str) -> bool:
+    """Whether the field has the value of a variable or the content of a file."""
+    return _ENV in field or field.startswith(_DATA)
 
 
 def _pods(pods: Sequence[Json]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ _KINDS: dict[str, str] = {
     "string_type": "must be text (in JSON: in double quotes)",
     "int_type": "must be a whole number (in JSON: without quotes)",
     "bool_type": "must be true or false",
+    "list_type": "must be a list",
     "dict_type": "must be an object of keys and values",
     "model_type": "must be an object of keys and values",
     "missing": "is missing",
@@ -65,11 +66,17 @@ def _unknown_key(place: Sequence[str], model: type[BaseModel]) -> str:
 
 
 def _model_at(parents: Sequence[str], model: type[BaseModel]) -> type[BaseModel]:
-    """The model of the nested block at the path ``parents``."""
+    """The model of the nested block at the path ``parents``, which also has the keys of maps."""
     for parent in parents:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        kinds: tuple[Any, ...] = get_args(fields[parent].annotation) or (fields[parent].annotation,)
-        model = next(
-            kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)
-        )
+        if parent in fields:  # else a key of a map, whose values the model describes
+            model = next(_models(fields[parent].annotation))
     return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type such as ``dict[str, Volume] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

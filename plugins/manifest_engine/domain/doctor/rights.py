@@ -12,8 +12,8 @@ from manifest_engine.domain.route import routes
 NAMESPACED = "manifest-engine"
 """The ClusterRole that is bound in each namespace of an environment."""
 CLUSTER_WIDE = "manifest-engine-routes"
-_OPTIONAL = frozenset({"events"})
-"""Adds detail to the report of a failure; nothing fails without it."""
+_OPTIONAL = frozenset({"events", "namespaces"})
+"""Nothing fails without them: they add detail to the report of a failure, or report it earlier."""
 _ROUTE_RESOURCES = {"HTTPRoute": "httproutes", "Ingress": "ingresses"}
 
 
@@ -55,7 +55,7 @@ def of_roles(
 ) -> dict[str, list[Right]]:
     """The rights of each role, by the role's name.
 
-    A right on the other kind of route, on events, and every cluster-wide right is not required.
+    A right on the other kind of route, an optional and a cluster-wide right are not required.
 
     :param roles: the documents of ``include/rbac.yaml``.
     """

@@ -10,7 +10,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.access import Access
-from manifest_engine.domain.environment.patterns import Pattern
+from manifest_engine.domain.environment.patterns import LabelPattern, Pattern
+from manifest_engine.domain.environment.pods import Pods
 
 _URL_WITHOUT_LOGIN = r"^https?://[^@\s]+$"
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
@@ -70,6 +71,10 @@ class Cluster(Model):
     namespace: DnsLabel
     image_pull_secrets: tuple[str, ...] = ()
     allowed_secrets: tuple[Pattern, ...] = ()
+    allowed_config_maps: tuple[Pattern, ...] = ()
+    allowed_secret_provider_classes: tuple[Pattern, ...] = ()
+    allowed_service_accounts: tuple[Pattern, ...] = ()
+    allowed_labels: tuple[LabelPattern, ...] = ()
     service_account: str | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     force_conflicts: bool = False
@@ -146,6 +151,7 @@ class Environment(Model):
     package_index: PackageIndex | None = None
     registry: Registry
     cluster: Cluster
+    pods: Pods = Pods()
     routing: Routing
     limits: Limits = Limits()
     approval: Approval | None = None

@@ -12,6 +12,8 @@ ANY = "*"
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.*-]{1,253}$")]
 """For names of Kubernetes objects and components. Other wildcards of :mod:`fnmatch` are refused."""
+LabelPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]{1,317}$")]
+"""For keys of labels."""
 
 
 def matches_any(patterns: Iterable[str], name: str) -> bool:

@@ -11,30 +11,35 @@ from pydantic.config import JsonDict
 from manifest_engine.domain.core import names, problems
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.amounts import Resources
+from manifest_engine.domain.environment.pods import Variables
 from manifest_engine.domain.manifest import run_conf
+from manifest_engine.domain.manifest.mounts import Files, ObjectName, Volumes, overlap
 from manifest_engine.domain.manifest.sections import (
     SECONDS_MAX,
     Autoscale,
     Liveness,
     Readiness,
     Rebuild,
-    Resources,
     Route,
+    Security,
     SmokeTest,
 )
 from manifest_engine.domain.manifest.values import (
     ArtifactPath,
     Label,
+    ManifestLabels,
     PackageVersion,
     SecretVariables,
     Sha256,
     UrlPath,
-    Variables,
     Version,
+    Words,
 )
 
 _SOURCE: JsonDict = {"section": "Artifact source"}
 _RUNTIME: JsonDict = {"section": "Runtime"}
+_POD: JsonDict = {"section": "Pod"}
 _CHECKS: JsonDict = {"section": "Checks and route"}
 _RECORD: JsonDict = {"section": "Owner and notes"}
 """Sections of the form and of the reference page."""
@@ -117,10 +122,11 @@ class Manifest(Model):
         description="Number of pods; ignored when autoscale is set.",
         json_schema_extra=_RUNTIME,
     )
-    resources: Resources = Field(
-        default_factory=Resources,
+    resources: Resources | None = Field(
+        None,
         title="Resources",
-        description="Requests and limits of CPU and memory.",
+        description='Requests and limits, e.g. `{"requests": {"cpu": "200m"}}`. What is not given '
+        "comes from the environment.",
         json_schema_extra=_RUNTIME,
     )
     autoscale: Autoscale | None = Field(
@@ -137,6 +143,56 @@ class Manifest(Model):
         description="Seconds that a pod has to finish its running requests when the pod ends, e.g. "
         "`120`. Empty: as long as a request may take (`route.timeoutSeconds`); 60 if that is 0.",
         json_schema_extra=_RUNTIME,
+    )
+    command: Words = Field(
+        default_factory=list,
+        title="Command",
+        description='Replaces the image\'s `ENTRYPOINT`, e.g. `["python3", "-m", "worker"]`. '
+        "`$(NAME)` is not expanded; empty: the image's.",
+        json_schema_extra=_POD,
+    )
+    args: Words = Field(
+        default_factory=list,
+        title="Arguments",
+        description='Replaces the image\'s `CMD`, e.g. `["--workers", "4"]`; empty: the image\'s.',
+        json_schema_extra=_POD,
+    )
+    files: Files = Field(
+        default_factory=dict,
+        title="Files",
+        description='Path to text, e.g. `{"/etc/quotes/settings.yaml": "level: info\\n"}`: small '
+        "configuration files, read-only. A change is rolled out. No secrets: the audit shows them.",
+        json_schema_extra=_POD,
+    )
+    volumes: Volumes = Field(
+        default_factory=dict,
+        title="Volumes",
+        description='Folder to source, e.g. `{"/etc/tls": {"secret": "pricing-quotes-tls", "keys": '
+        '["tls.crt", "tls.key"]}, "/tmp/cache": {"emptyDir": {}}}`. For the names of Secrets, '
+        "ConfigMaps and SecretProviderClasses the rule of `secretEnv` holds.",
+        json_schema_extra=_POD,
+    )
+    service_account: ObjectName | None = Field(
+        None,
+        title="Service account",
+        description="ServiceAccount of the pods, one of those that the environment allows; with "
+        "AKS workload identity, the pods get its identity. Empty: the environment's.",
+        examples=["quotes-identity"],
+        json_schema_extra=_POD,
+    )
+    labels: ManifestLabels = Field(
+        default_factory=dict,
+        title="Labels",
+        description='More labels of the objects and pods, e.g. `{"team": "pricing"}`. The '
+        "environment lists the allowed keys.",
+        json_schema_extra=_POD,
+    )
+    security: Security = Field(
+        default_factory=Security,
+        title="Security",
+        description="For images that must be process 1, run as root or keep a capability: `pid1`, "
+        "`runAsRoot`, `capabilities`.",
+        json_schema_extra=_POD,
     )
     health_path: UrlPath = Field(
         "/health",
@@ -240,6 +296,8 @@ class Manifest(Model):
         both = sorted(self.env.keys() & self.secret_env.keys())
         if both:
             raise ValueError(f"{both[0]} is in env and in secretEnv; keep only one of them")
+        if problem := overlap(self.files, self.volumes):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

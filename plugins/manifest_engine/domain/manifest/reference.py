@@ -79,7 +79,11 @@ def _inner(rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
 
 
 def _object(rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """The object that a key holds, or that each value of a map holds."""
     inner = _inner(rules, definitions)
+    values = inner.get("additionalProperties")
+    if isinstance(values, dict) and "$ref" in values:
+        inner = _inner(values, definitions)
     return inner if "properties" in inner else None
 
 

@@ -4,50 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.pods import Capability
 from manifest_engine.domain.manifest.values import (
     Digest,
     ImageReference,
     Sha256,
     UrlPath,
-    quantity,
 )
 
 SECONDS_MAX = 86_400
 """A day. A duration of Gateway API has at most five digits (GEP-2257)."""
-
-
-class Amounts(Model):
-    """Kubernetes quantities of one container."""
-
-    cpu: str = Field(description="CPU, e.g. `100m` or `1`.")
-    memory: str = Field(description="Memory, e.g. `256Mi`.")
-
-    @field_validator("cpu", "memory")
-    @classmethod
-    def _is_quantity(cls, text: str) -> str:
-        quantity(text)
-        return text
-
-
-class Resources(Model):
-    """Requests and limits of the container. A request must not exceed its limit."""
-
-    requests: Amounts = Amounts(cpu="50m", memory="128Mi")
-    limits: Amounts = Amounts(cpu="1", memory="512Mi")
-
-    @model_validator(mode="after")
-    def _requests_fit(self) -> Resources:
-        for kind in ("cpu", "memory"):
-            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if quantity(request) > quantity(limit):
-                raise ValueError(
-                    f"requests.{kind} {request} is more than limits.{kind} {limit}; "
-                    "lower the request or raise the limit"
-                )
-        return self
 
 
 class Autoscale(Model):
@@ -180,6 +149,26 @@ class Route(Model):
         le=SECONDS_MAX,
         description="Seconds that a request may take, e.g. `120`. Empty: 60, or less if "
         "`shutdownSeconds` or the environment allows less. 0: no limit, for streams.",
+    )
+
+
+class Security(Model):
+    """What the container may do beyond the default, which is no capability at all. The environment
+    limits it by `pods.allowRoot` and `pods.allowedCapabilities`."""
+
+    pid1: bool = Field(
+        False,
+        description="Run the image's entry point as process 1, for images whose init system (s6, "
+        "systemd, tini -s) must be. A process 1 that does not handle SIGTERM is killed after the "
+        "grace period.",
+    )
+    run_as_root: bool = Field(
+        False, description="Run as user 0, whatever `USER` the Dockerfile sets."
+    )
+    capabilities: list[Capability] = Field(
+        default_factory=list,
+        max_length=16,
+        description='Linux capabilities that the container keeps, e.g. `["NET_BIND_SERVICE"]`.',
     )
 
 

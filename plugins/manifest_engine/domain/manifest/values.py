@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from manifest_engine.domain.core import names
+from manifest_engine.domain.environment.pods import Variables, labels
 from manifest_engine.domain.image import base_images
 
 _DNS_LABEL, _VERSION = re.compile(names.DNS_LABEL), re.compile(names.VERSION)
-_ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _SECRET_KEY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+$")
 _NOT_IN_A_PATH = frozenset('\\:|?*"<>;#%')
 """Characters that Artifactory refuses in names, and characters that end a path or are decoded in
 its URLs (``;`` begins matrix parameters)."""
 _URL_PATH = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 """RFC 3986: path-absolute with an optional query, in ASCII."""
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_EXPONENTS = {"": 0, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 _PEP440_PUBLIC = r"^[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$"
-
-
-def quantity(text: str) -> Decimal:
-    """A Kubernetes quantity (``100m``, ``1.5``, ``256Mi``) as a number of cores or bytes.
-
-    The grammar is that of k8s.io/apimachinery ``resource.Quantity``, without exponents.
-
-    :raises ValueError: when the text is not a quantity.
-    """
-    found = _QUANTITY.fullmatch(text)
-    if not found:
-        raise ValueError(f"{text!r} is not a Kubernetes quantity such as 100m, 1 or 256Mi")
-    suffix = found[2] or ""
-    base = 1024 if suffix.endswith("i") else 1000
-    exponent = _EXPONENTS[suffix.removesuffix("i").replace("K", "k")]
-    return Decimal(found[1]) * Decimal(base) ** exponent
 
 
 def _label(text: str) -> str:
@@ -80,16 +61,6 @@ def _artifact(text: str) -> str:
     return text
 
 
-def _variables(variables: dict[str, str]) -> dict[str, str]:
-    for name in variables:
-        if not _ENV_NAME.fullmatch(name):
-            raise ValueError(
-                f"{name!r} is not a valid name of an environment variable (letters, digits and "
-                "'_', not beginning with a digit)"
-            )
-    return variables
-
-
 def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
     for name, target in variables.items():
         if not _SECRET_KEY.fullmatch(target):
@@ -100,6 +71,20 @@ def _secret_keys(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _labels(given: dict[str, str]) -> dict[str, str]:
+    for key in labels(given):
+        domain, slash, _ = key.rpartition("/")
+        if slash and f".{domain}".endswith(_PLATFORM):
+            raise ValueError(f"the label {key!r} is one of the platform; it cannot be set here")
+    return given
+
+
+def _words(given: list[str]) -> list[str]:
+    if sum(map(len, given)) > _WORDS_MAX:
+        raise ValueError(f"at most {_WORDS_MAX} characters are taken; write a script in the image")
+    return given
+
+
 def _reference(text: str) -> str:
     if not base_images.is_normalized(text):
         raise ValueError(
@@ -108,6 +93,18 @@ def _reference(text: str) -> str:
     return text
 
 
+_PLATFORM = (
+    ".kubernetes.io",
+    ".k8s.io",
+    ".istio.io",
+    ".linkerd.io",
+    ".cilium.io",
+    ".azure.com",
+    ".azure.workload.identity",
+    ".manifest-engine.io",
+)
+"""Domains of labels that Kubernetes, service meshes, AKS and Manifest Engine act upon."""
+_WORDS_MAX = 32 * 1024
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
@@ -119,5 +116,6 @@ name."""
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 Version = Annotated[str, AfterValidator(_version), _LABEL_SCHEMA]
 ArtifactPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_artifact)]
-Variables = Annotated[dict[str, str], AfterValidator(_variables)]
+ManifestLabels = Annotated[dict[str, str], Field(max_length=16), AfterValidator(_labels)]
+Words = Annotated[list[str], Field(max_length=64), AfterValidator(_words)]
 SecretVariables = Annotated[Variables, AfterValidator(_secret_keys)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -48,10 +49,20 @@ def _redacted(key: str, value: Any) -> Any:
             _plain(name): HIDDEN if _SECRET_NAME.search(name) else _plain(item)
             for name, item in value.items()
         }
+    if key == "files" and isinstance(value, dict):
+        return {_plain(path): _summary(text) for path, text in value.items()}
     if key == _REBUILD:
         known = {field.alias for field in Rebuild.model_fields.values()}
         return value if isinstance(value, dict) and value.keys() <= known else HIDDEN
     return _plain(value)
+
+
+def _summary(text: Any) -> str:
+    """Size and hash of a file: enough to see that it changed."""
+    if not isinstance(text, str):
+        return HIDDEN
+    content = text.encode(errors="surrogatepass")
+    return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:12]}…"
 
 
 def _plain(value: Any) -> Any:

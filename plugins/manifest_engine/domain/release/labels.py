@@ -24,15 +24,28 @@ SMOKE_TEST_OF = PREFIX + "smoke-test-of"
 """On smoke pods, in place of the labels that the Service selects: smoke pods get no traffic."""
 
 
+WORKLOAD_IDENTITY = "azure.workload.identity/use"
+"""Makes the webhook of AKS workload identity project a token into the pod. Source:
+https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html
+"""
+
+
 def release_labels(release: Release) -> dict[str, str]:
     """Labels of every object of a release."""
     return {
+        **release.manifest.labels,
         **match_labels(release),
         INSTANCE: release.name,
         VERSION: release.manifest.version,
         _APP + "part-of": PART_OF,
         MANAGED_BY: MANAGER,
     }
+
+
+def pod_labels(release: Release) -> dict[str, str]:
+    """Labels that the environment and the manifest give to pods, without those of our selectors."""
+    identity = {WORKLOAD_IDENTITY: "true"} if release.manifest.service_account else {}
+    return {**release.environment.pods.labels, **release.manifest.labels, **identity}
 
 
 def match_labels(release: Release) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.environment.amounts import DEFAULTS, Resources
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.manifest.manifest import Manifest
 
@@ -39,6 +40,8 @@ class Release(Model):
     approval."""
     restart: bool = False
     """Whether ``restart_service`` planned the release: the live release with new pods."""
+    non_root: bool = False
+    """Whether the namespace or the environment takes no pod that may run as root."""
     live_digest: str | None = None
     """Digest of the image that was live under this version when the release was planned."""
 
@@ -89,6 +92,12 @@ class Release(Model):
         """The public URL of the service."""
         return self.environment.routing.url + self.route_path
 
+    @property
+    def resources(self) -> Resources:
+        """Requests and limits: of the manifest, else of the environment, else the defaults."""
+        asked = self.manifest.resources or Resources()
+        return asked.over(self.environment.pods.resources).over(DEFAULTS)
+
     def dump(self) -> dict[str, Any]:
         """As JSON-compatible data, for XCom."""
         return self.model_dump(mode="json", by_alias=True)
@@ -108,7 +117,8 @@ def plan(
 ) -> Release:
     """Derive the release of a manifest.
 
-    :raises ManifestError: when the names do not fit the registry's limits.
+    :raises ManifestError: when the names do not fit the registry's limits, or a request exceeds a
+        default limit.
     """
     release = Release(
         manifest=manifest,
@@ -127,6 +137,11 @@ def plan(
         raise ManifestError(
             f"The image's name {reference!r} has {len(reference)} characters; many clients take "
             f"{names.REFERENCE_MAX}. Shorten component or serviceName."
+        )
+    if problem := release.resources.problem():
+        raise ManifestError(
+            f"resources: {problem}, where one of the two is a default of {manifest.environment!r}; "
+            "give both in the manifest."
         )
     return release
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from manifest_engine.domain.pod import mounts, placement
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload import pod
@@ -16,10 +17,6 @@ from manifest_engine.domain.workload import pod
 PROBER = "prober"
 START_SECONDS = 300
 """Seconds for scheduling, image pull and container start, before the service's own startup time."""
-_PROBER_RESOURCES = {
-    "requests": {"cpu": "10m", "memory": "32Mi"},
-    "limits": {"cpu": "500m", "memory": "128Mi"},
-}
 
 
 def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
@@ -45,24 +42,26 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         # -I -S ignores the image's Python settings and packages; the standard library is enough.
         "command": ["python3", "-I", "-S", "-c", script, json.dumps(request)],
-        "resources": _PROBER_RESOURCES,
+        # The namespace may demand more than a prober needs, by a LimitRange.
+        "resources": service["resources"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": pod.security(),
+        "securityContext": placement.security(release),
     }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "namespace": release.environment.cluster.namespace,
-            "labels": labels(release),
+            "labels": label.pod_labels(release) | labels(release),
+            "annotations": release.environment.pods.annotations | mounts.smoke_annotations(release),
         },
         "spec": {
             "containers": [prober, service],  # the pod operator's base container is the first one
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline(release),
             "terminationGracePeriodSeconds": 1,
-            "shareProcessNamespace": True,
-            **pod.placement(release),
+            **placement.placement(release),
+            **mounts.smoke_volumes(release),
         },
     }
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.manifest import time_limits
 from manifest_engine.domain.manifest.sections import Liveness, Readiness
+from manifest_engine.domain.pod import mounts
+from manifest_engine.domain.pod.placement import placement, security, spread
+from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 
 APP = "app"
@@ -29,11 +33,8 @@ def pod_spec(release: Release, digest: str) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "containers": [_serving(release, container(release, digest))],
         "terminationGracePeriodSeconds": grace_seconds(release),
-        # The service must not be PID 1. PID 1 ignores SIGTERM unless it handles the signal;
-        # `flask run` does not, so every stop would take the whole grace period.
-        "shareProcessNamespace": True,
     }
-    return spec | placement(release)
+    return spec | placement(release) | spread(release) | mounts.volumes(release)
 
 
 def grace_seconds(release: Release) -> int:
@@ -45,54 +46,48 @@ def _shutdown_seconds(release: Release) -> int:
     return time_limits.shutdown_seconds(release.manifest, release.environment)
 
 
-def placement(release: Release) -> dict[str, Any]:
-    """Pod settings of the environment: node selector, service account and pull secrets."""
-    cluster = release.environment.cluster
-    spec: dict[str, Any] = {
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        # Each Service of the namespace would add seven environment variables.
-        "enableServiceLinks": False,
-    }
-    if cluster.service_account:
-        spec["serviceAccountName"] = cluster.service_account
-    else:
-        spec["automountServiceAccountToken"] = False
-    if cluster.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in cluster.image_pull_secrets]
-    if cluster.node_selector:
-        spec["nodeSelector"] = dict(cluster.node_selector)
-    return spec
+def pod_metadata(release: Release, own: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata of the Deployment's pods.
+
+    :param own: annotations besides those of the environment.
+    """
+    made = {"labels": label.pod_labels(release) | label.release_labels(release)}
+    annotations = {**release.environment.pods.annotations, **own}
+    return made | {"annotations": annotations} if annotations else made
 
 
 def container(release: Release, digest: str) -> dict[str, Any]:
     """The service's container without probes: image, port, variables, resources, privileges."""
     manifest = release.manifest
+    words = {"command": manifest.command, "args": manifest.args}
     return {
         "name": APP,
         "image": release.image_at(digest),
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": manifest.port, "protocol": "TCP"}],
         "env": _variables(release),
-        "resources": manifest.resources.model_dump(mode="json", by_alias=True),
-        "securityContext": security(),
+        "resources": release.resources.model_dump(mode="json", by_alias=True),
+        "securityContext": security(release),
         # The pod's status then contains the last log lines of a failed container.
         "terminationMessagePolicy": "FallbackToLogsOnError",
+        **{key: list(map(_exactly, given)) for key, given in words.items() if given},
+        **mounts.container_mounts(release),
     }
 
 
-def security() -> dict[str, Any]:
-    """Security context of a container. Root is allowed, since most images run as root."""
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-
 def _variables(release: Release) -> list[dict[str, Any]]:
+    manifest = release.manifest
+    defaults = {
+        name: value
+        for name, value in release.environment.pods.env.items()
+        if name not in manifest.secret_env
+    }
     plain = [
-        # Kubernetes expands `$(NAME)` in a value; `$$` is an escaped `$` (core/v1 EnvVar).
-        {"name": name, "value": value.replace("$", "$$")}
-        for name, value in release.manifest.env.items()
+        {"name": name, "value": _exactly(value)}
+        for name, value in (defaults | manifest.env).items()
     ]
     secret = []
-    for name, target in release.manifest.secret_env.items():
+    for name, target in manifest.secret_env.items():
         secret_name, _, key = target.partition("/")
         reference = {"name": secret_name, "key": key}
         secret.append({"name": name, "valueFrom": {"secretKeyRef": reference}})
@@ -100,6 +95,12 @@ def _variables(release: Release) -> list[dict[str, Any]]:
     if not any(item["name"] == SHUTDOWN_VARIABLE for item in made):
         made.append({"name": SHUTDOWN_VARIABLE, "value": str(_shutdown_seconds(release))})
     return sorted(made, key=lambda item: item["name"])
+
+
+def _exactly(text: str) -> str:
+    """Kubernetes expands ``$(NAME)`` in a variable, a command and its arguments; ``$$`` is an
+    escaped ``$`` (core/v1 Container)."""
+    return text.replace("$", "$$")
 
 
 def _serving(release: Release, made: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _check(release: Release, check: Readiness | Liveness, path: str) -> dict[str
         case "grpc":
             return {"grpc": {"port": number, "service": check.grpc_service}}
         case _:
-            return {"exec": {"command": list(check.command)}}
+            return {"exec": {"command": list(map(_exactly, check.command))}}
 
 
 def _pace(check: Readiness | Liveness) -> dict[str, Any]:

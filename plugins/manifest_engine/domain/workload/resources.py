@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.environment.amounts import quantity
 from manifest_engine.domain.manifest import run_conf
-from manifest_engine.domain.manifest.values import quantity
+from manifest_engine.domain.pod import mounts
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.provenance import annotation_value
 from manifest_engine.domain.release.release import Release
-from manifest_engine.domain.workload.pod import grace_seconds, pod_spec
+from manifest_engine.domain.workload.pod import grace_seconds, pod_metadata, pod_spec
 
 SERVICE_PORT = 80
 _FEW = 3
@@ -35,7 +36,7 @@ def workload(
     rolled_back_from: Mapping[str, Any] | None = None,
     pod_annotations: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Deployment, Service and, where they apply, PodDisruptionBudget and autoscaler.
+    """Deployment, Service and, where they apply, PodDisruptionBudget, autoscaler and files.
 
     The Deployment is the first object. Its annotations record the release, the run, a hash of all
     objects, and the packed objects for a later rollback.
@@ -48,14 +49,15 @@ def workload(
     :raises ManifestError: when the manifest is too large to be recorded.
     """
     deployment = _deployment(release, digest)
-    if pod_annotations:
-        deployment["spec"]["template"]["metadata"]["annotations"] = dict(pod_annotations)
+    deployment["spec"]["template"]["metadata"] = pod_metadata(release, pod_annotations or {})
     deployment["metadata"]["annotations"] = annotation.of_release(release, digest, artifact)
     objects = [deployment, _service(release)]
     if min_replicas(release) > 1:
         objects.append(_disruption_budget(release))
     if release.manifest.autoscale:
         objects.append(_autoscaler(release))
+    if release.manifest.files:
+        objects.append(_config_map(release))
     written = deployment["metadata"]["annotations"]
     written[annotation.RELEASE_HASH] = annotation.release_hash(objects)
     written.update(annotation.of_run(release))
@@ -133,7 +135,6 @@ def _deployment(release: Release, digest: str) -> dict[str, Any]:
             "rollingUpdate": {"maxUnavailable": 0, "maxSurge": _surge(release)},
         },
         "template": {
-            "metadata": {"labels": label.release_labels(release)},
             "spec": pod_spec(release, digest),
         },
     }
@@ -168,6 +169,16 @@ def _service(release: Release) -> dict[str, Any]:
     }
 
 
+def _config_map(release: Release) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(release) | {"name": mounts.files_name(release)},
+        "immutable": True,
+        "data": mounts.files_data(release),
+    }
+
+
 def _disruption_budget(release: Release) -> dict[str, Any]:
     return {
         "apiVersion": "policy/v1",
@@ -190,7 +201,10 @@ def _autoscaler(release: Release) -> dict[str, Any]:
     else:
         # Utilization counts from the request, and 70 percent of the default request is 35
         # millicores, which a service reaches by its probes.
-        cores = quantity(release.manifest.resources.limits.cpu)
+        limits = release.resources.limits
+        assert limits is not None  # noqa: S101  (all amounts have defaults)
+        assert limits.cpu is not None  # noqa: S101
+        cores = quantity(limits.cpu)
         target = {"type": "AverageValue", "averageValue": f"{max(1, int(cores * 700))}m"}
     return {
         "apiVersion": "autoscaling/v2",

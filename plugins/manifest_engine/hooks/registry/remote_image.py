@@ -36,6 +36,8 @@ class RemoteImage(RemoteManifest):
 
     labels: dict[str, str]
     layers: Layers
+    user: str
+    """``USER`` of the Dockerfile: name or number, with or without a group; empty for root."""
 
 
 def remote_manifest(digest: str, manifest_digest: str, manifest: dict[str, Any]) -> RemoteManifest:
@@ -50,10 +52,12 @@ def remote_manifest(digest: str, manifest_digest: str, manifest: dict[str, Any])
 
 def remote_image(found: RemoteManifest, config: dict[str, Any]) -> RemoteImage:
     """Add the image's configuration to its manifest."""
+    settings = config.get("config") or {}
     return RemoteImage(
         **asdict(found),
-        labels=(config.get("config") or {}).get("Labels") or {},
+        labels=settings.get("Labels") or {},
         layers=_layers(config),
+        user=str(settings.get("User") or ""),
     )
 
 

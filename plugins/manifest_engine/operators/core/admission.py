@@ -47,7 +47,7 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
 
     :raises NotAllowed: naming the rule.
     :raises ConfigurationError: when the members of a listed role are unknown.
-    :raises ClusterError: when the owner of a Secret cannot be read from the cluster.
+    :raises ClusterError: when the owner of an object cannot be read from the cluster.
     """
     who = requester(context)
     if manifest.rebuild and not who.by_dag:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core.errors import BuildError, NothingHandedOver, RegistryError
+from manifest_engine.domain.pod import pod_security
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator, end_skipping
 from manifest_engine.services.image import live_mark
@@ -69,6 +70,7 @@ class PushImage(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
+        :raises ManifestError: when the image may run as root where no pod may.
         :raises RegistryError: when the registry refuses the image.
         :raises BuildError: when the image must be built again and the build fails.
         :raises NothingHandedOver: when ``build_image`` returned nothing.
@@ -94,6 +96,7 @@ class PushImage(StepOperator):
             self.log.info("An image of %s is in the registry: %s", release.image, found.digest)
             if replaces:  # a former try may have been killed after its push
                 live_mark.put_back_if_live(acr.api, release, replaces)
+            pod_security.require_user(release, found.user)
             return _result(release, found.digest, pushed=False, begin=begin)
         if self.build["reused"]:
             raise BuildError(
@@ -109,6 +112,8 @@ class PushImage(StepOperator):
         live_mark.mark_candidate(acr.api, release, digest, self.log)
         if replaces:
             live_mark.put_back_if_live(acr.api, release, replaces)
+        if release.non_root and (image := acr.api.find(release.repository, digest)):
+            pod_security.require_user(release, image.user)
         return _result(release, digest, pushed=True, begin=begin)
 
     def on_kill(self) -> None:

@@ -63,6 +63,8 @@ class ValidateManifest(StepOperator):
             run_conf.REBUILD_MAX_BYTES if by_dag and "rebuild" in conf else run_conf.MAX_BYTES
         )
         asked = manifest.parse(conf, max_bytes=max_bytes)
+        from manifest_engine.services.workload import namespace_policy
+
         environment = environments.find(asked.environment, environments.load())
         admission.require_deploy(context, asked, environment)
         for connection, kind in _connections(asked, environment):
@@ -78,6 +80,7 @@ class ValidateManifest(StepOperator):
             by_dag=by_dag,
         )
         resources.require_recordable(planned)
+        planned = namespace_policy.plan(planned, self.log)
         if asked.rebuild:
             planned = rebuild_gate.admit(self, context, planned, _live(planned))
         else:

@@ -36,6 +36,8 @@ class ValidateRestart(StepOperator):
         :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
             recorded manifest.
         """
+        from manifest_engine.services.workload import namespace_policy
+
         dag_run = context["dag_run"]
         request = parse(ServiceRequest, dag_run.conf or {}, "restart")
         environment = environments.find(request.environment, environments.load())
@@ -63,6 +65,7 @@ class ValidateRestart(StepOperator):
             requested_by=admission.requester(context).name or "unknown",
             restart=True,
         )
+        planned = namespace_policy.plan(planned, self.log)
         image = planned.image_at(current.digest)
         if registry.api.find(planned.repository, current.digest) is None:
             raise ManifestError(

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from manifest_engine.domain.approval import approval
 from manifest_engine.domain.core.errors import ManifestError, NotAllowed
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.pod import pod_security
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import past as releases
 from manifest_engine.domain.release import provenance, release, rollback
@@ -66,6 +67,8 @@ class ValidateRollback(StepOperator):
         :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
             recorded manifest.
         """
+        from manifest_engine.services.workload import namespace_policy
+
         dag_run = context["dag_run"]
         request = rollback.parse(dag_run.conf or {})
         environment = environments.find(request.environment, environments.load())
@@ -89,17 +92,20 @@ class ValidateRollback(StepOperator):
             requested_by=admission.requester(context).name or "unknown",
             rollback=True,
         )
-        if registry.api.find(planned.repository, target.digest) is None:
+        planned = namespace_policy.plan(planned, self.log)
+        image = registry.api.find(planned.repository, target.digest)
+        if image is None:
             others = [item for item in past if item.digest != target.digest]
             raise ManifestError(_purged(planned, target, rollback.available(live, others)))
+        pod_security.require_user(planned, image.user)
         self.log.info(
             "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
         )
         if request.dry_run:
             self._preview(context, planned, target, rollback.choices(live, past))
             return planned.dump()
-        image = planned.image_at(target.digest)
-        context["ti"].xcom_push(key=PUSH, value=_pushed(target, image, live))
+        reference = planned.image_at(target.digest)
+        context["ti"].xcom_push(key=PUSH, value=_pushed(target, reference, live))
         context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
         return planned.dump()
 

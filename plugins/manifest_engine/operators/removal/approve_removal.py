@@ -49,7 +49,7 @@ class ApproveRemoval(AskApproval):
         name_collisions.refuse(planned.component, planned.service_name, live)
         superseded.refuse(planned, live)
         remove_routes(planned, workload, self.log)
-        workload.remove(removal.workload(planned))
+        workload.remove([*workload.files(), *removal.workload(planned)])
         labels = label.label_selector(removal.pod_labels(planned))
         found = hook.find("v1", "Pod", workload.namespace, labels=labels)
         pods = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]

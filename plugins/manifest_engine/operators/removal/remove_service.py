@@ -140,8 +140,8 @@ def remove_routes(planned: Removal, workload: Workload, log: logging.Logger) -> 
 
 
 class RemoveWorkload(_Removing):
-    """Remove Deployment, Service, PodDisruptionBudget and autoscaler, wait for the end of the pods,
-    and release the lease.
+    """Remove Deployment, Service, PodDisruptionBudget, autoscaler and files, wait for the end of
+    the pods, and release the lease.
     """
 
     def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:
@@ -151,7 +151,7 @@ class RemoveWorkload(_Removing):
         """
         from manifest_engine.hooks.kubernetes import pod_ends
 
-        removed = workload.remove(removal.workload(planned))
+        removed = workload.remove([*workload.files(), *removal.workload(planned)])
         if not removed:
             self.log.info("%s had no objects of ours", planned.name)
         begin = time.monotonic()

@@ -9,6 +9,7 @@ from typing import Any
 from manifest_engine.domain.core.errors import ClusterError
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.lease import superseded
+from manifest_engine.domain.pod import mounts
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
@@ -210,9 +211,38 @@ class Workload:
             if self.remove(scalers):
                 time.sleep(AUTOSCALER_SECONDS)
         replica_handover.hand_over(self.hook, objects[0], live)
-        applied = [self._apply(an_object) for an_object in objects]
-        self.remove([item for item in obsolete if item not in scalers])
+        files = [item for item in objects if _is_files(item)]
+        for an_object in files:  # first, because the new pods mount them
+            self._apply(an_object)
+        applied = [self._apply(item) for item in objects if not _is_files(item)]
+        self.remove([item for item in obsolete if item not in scalers and not _is_files(item)])
+        self._prune_files(objects)
         return applied[0]
+
+    def files(self) -> list[Json]:
+        """The ConfigMaps with the files of all releases; empty if the role may not list them."""
+        labels = label.label_selector({label.INSTANCE: self.name, label.MANAGED_BY: label.MANAGER})
+        try:
+            found = self.hook.find("v1", "ConfigMap", self.namespace, labels=labels)
+            return [item for item in found if mounts.has_files(item, self.name)]
+        except ClusterError as error:
+            if error.retryable:
+                raise
+            self.log.info("Files of former releases cannot be looked up: %s", error)
+            return []
+
+    def _prune_files(self, objects: list[Json]) -> None:
+        """Delete the files of releases that are no longer in the history.
+
+        A ConfigMap stays as long as a ReplicaSet mounts it: its pods may run until the rollout
+        ends, and start again in a rollback.
+        """
+        kept = mounts.config_maps([objects[0]["spec"]["template"]])
+        found = [item for item in self.files() if item["metadata"]["name"] not in kept]
+        if found:
+            past = [item["spec"]["template"] for item in self.replica_sets()]
+            used = mounts.config_maps(past)
+            self.remove([item for item in found if item["metadata"]["name"] not in used])
 
     def _apply(self, an_object: Json, *, dry_run: bool = False) -> Json:
         try:
@@ -246,6 +276,10 @@ class Workload:
                     f"by {owner}, not by a release: remove or rename it, or set "
                     "cluster.forceConflicts for this environment to take it over."
                 )
+
+
+def _is_files(an_object: Json) -> bool:
+    return bool(an_object["kind"] == "ConfigMap")
 
 
 def _among(an_object: Json, objects: list[Json]) -> bool:

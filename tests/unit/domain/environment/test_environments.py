@@ -6,6 +6,7 @@ import pytest
 import yaml
 from manifest_engine.domain.core.errors import ConfigurationError, ManifestError
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.environment.pods import Pods
 
 SHIPPED = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
 
@@ -118,3 +119,30 @@ def test_a_login_in_a_url_is_refused_and_not_repeated(changed, block, key):
     with pytest.raises(ConfigurationError, match=key) as raised:
         changed(lambda dev: dev.setdefault(block, {}).update({key: url}))
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [
+        ({"labels": {"app.kubernetes.io/name": "x"}}, "set by Manifest Engine"),
+        ({"annotations": {"manifest-engine.io/digest": "x"}}, "set by Manifest Engine"),
+        ({"tolerations": [{"value": "x"}]}, "needs a key"),
+        ({"allowedCapabilities": ["ALL"]}, "not one Linux capability"),
+        ({"env": {"1A": "x"}}, "not a valid name of an environment variable"),
+        ({"resources": {"requests": {"cpu": "2"}}}, "requests.cpu 2 is more than limits.cpu 1"),
+    ],
+)
+def test_settings_of_pods_are_checked(changed, pods, said):
+    with pytest.raises(ConfigurationError, match="pods") as raised:
+        changed(lambda dev: dev.update(pods=pods))
+    assert said in str(raised.value)
+
+
+def test_the_commented_block_pods_is_valid():
+    lines = (environments.INCLUDE / "environments.yaml").read_text().splitlines()
+    begin = lines.index("    # pods:")
+    end = lines.index("    routing:", begin)
+    block = yaml.safe_load("\n".join(line.replace("    # ", "", 1) for line in lines[begin:end]))
+    assert Pods.model_validate(block["pods"], strict=False).model_fields_set == set(
+        Pods.model_fields
+    )

@@ -138,3 +138,80 @@ def test_an_ambiguous_artifact_path_is_refused(path):
     asked = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
     with pytest.raises(ManifestError, match="artifact"):
         manifest.parse(asked | {"artifact": path})
+
+
+def grant(*, pods=None, cluster=None, **fields):
+    made = make_release(cluster=cluster, pods=pods, **fields)
+    reach.require_allowed(made.manifest, made.environment)
+
+
+SOURCES = [
+    ("secret", "Secret", "Secrets", "allowedSecrets"),
+    ("configMap", "ConfigMap", "ConfigMaps", "allowedConfigMaps"),
+    (
+        "secretProviderClass",
+        "SecretProviderClass",
+        "SecretProviderClasses",
+        "allowedSecretProviderClasses",
+    ),
+]
+
+
+def volume(source, name, key="password"):
+    return {"/x": {source: name} | ({"keys": [key]} if source == "secret" else {})}
+
+
+@pytest.mark.parametrize(("source", "kind", "many", "listed"), SOURCES)
+def test_volumes_follow_the_rule_of_secret_env(source, kind, many, listed):
+    grant(volumes=volume(source, "pricing-quotes-x"))
+    grant(volumes=volume(source, "shared"), cluster={listed: ["sha*"]})
+    with pytest.raises(NotAllowed) as refused:
+        grant(volumes=volume(source, "shared"))
+    assert str(refused.value) == (
+        f"volumes./x names the {kind} 'shared'. In 'dev' the service pricing-quotes may use {many} "
+        "whose name is 'pricing-quotes' or begins with 'pricing-quotes-'. Rename the "
+        f"{kind}, or have it added to cluster.{listed} in environments.yaml."
+    )
+
+
+@pytest.mark.parametrize(("source", "kind", "many", "listed"), SOURCES)
+def test_a_volume_of_a_service_with_a_longer_name_is_refused(source, kind, many, listed):
+    made = make_release(volumes=volume(source, "pricing-quotes-eu-x"))
+    with pytest.raises(NotAllowed, match=f"{kind} 'pricing-quotes-eu-x', which belongs to the"):
+        reach.refuse_other_owners(made.manifest, made.environment, {"pricing-quotes-eu"})
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("pricing-quotes", "token"), ("pull", "x"), ("pricing-quotes-token-x7k2p", "a")],
+)
+def test_a_volume_never_has_tokens_or_pull_secrets(name, key):
+    with pytest.raises(NotAllowed, match="no service may read"):
+        grant(
+            volumes=volume("secret", name, key),
+            cluster={"allowedSecrets": ["*"], "imagePullSecrets": ["pull"]},
+        )
+
+
+def test_a_service_account_is_one_that_the_environment_allows():
+    grant(serviceAccount="quotes", cluster={"allowedServiceAccounts": ["quo*"]})
+    grant(serviceAccount="apps", cluster={"serviceAccount": "apps"})
+    with pytest.raises(NotAllowed, match=r"serviceAccount is 'admin'; 'dev' allows quotes"):
+        grant(serviceAccount="admin", cluster={"allowedServiceAccounts": ["quotes"]})
+    with pytest.raises(NotAllowed, match="'dev' allows none"):
+        grant(serviceAccount="pricing-quotes")
+
+
+def test_labels_are_those_that_the_environment_allows():
+    grant(labels={"team": "a"}, cluster={"allowedLabels": ["team"]})
+    with pytest.raises(NotAllowed, match=r"labels has 'app'; 'dev' allows team "):
+        grant(labels={"app": "payments"}, cluster={"allowedLabels": ["team"]})
+
+
+def test_capabilities_and_root_are_bounded_by_the_environment():
+    grant(security={"capabilities": ["CHOWN"]}, pods={"allowedCapabilities": ["CHOWN"]})
+    grant(security={"runAsRoot": True})
+    with pytest.raises(NotAllowed, match="'dev' allows CHOWN"):
+        grant(security={"capabilities": ["SYS_ADMIN"]}, pods={"allowedCapabilities": ["CHOWN"]})
+    with pytest.raises(NotAllowed, match="runs no container as root"):
+        grant(security={"runAsRoot": True}, pods={"allowRoot": False})

@@ -19,6 +19,7 @@ def make_release(
     run_id: str = "run-1",
     cluster: dict[str, Any] | None = None,
     routing: dict[str, Any] | None = None,
+    pods: dict[str, Any] | None = None,
     **fields: Any,
 ) -> release.Release:
     environment = {
@@ -27,6 +28,7 @@ def make_release(
         "registry": {"connection": "acr"},
         "cluster": {"connection": "aks", "namespace": "apps"} | (cluster or {}),
         "routing": routing or GATEWAY,
+        "pods": pods or {},
     }
     asked = {
         "component": "pricing",

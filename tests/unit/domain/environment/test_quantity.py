@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from manifest_engine.domain.manifest.values import quantity
+from manifest_engine.domain.environment.amounts import quantity
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What a pod is made of, besides its container: placement, volumes and privileges."""
