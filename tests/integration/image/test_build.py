@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from manifest_engine.domain.core.errors import (
     RegistryError,
     StateError,
 )
+from manifest_engine.hooks.builder import buildx_run
 from manifest_engine.hooks.registry.acr import AcrHook
 from manifest_engine.operators.image.push_image import PushImage
 from manifest_engine.services.build import build_source
@@ -186,6 +188,43 @@ def test_a_dockerfile_error_names_the_line(service: Service) -> None:
     )
     assert str(caught.value).splitlines()[-1] == "  before"
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("instructions", "files", "sentence"),
+    [
+        (
+            "COPY build.sh /\nRUN sh -c 'chmod +x /build.sh' && /build.sh",
+            {"build.sh": "#!/bin/sh\r\necho hi\r\n"},
+            "'build.sh' has Windows line ends",
+        ),
+        ("COPY secret.py /", {"secret.py": "", ".dockerignore": "secret*\n"}, "leaves it out"),
+        (
+            "RUN --mount=type=tmpfs,target=/t,size=1048576 head -c 4000000 /dev/zero >/t/x",
+            {},
+            "memory of this step alone",
+        ),
+    ],
+    ids=["line-ends", "ignored-file", "full-tmpfs"],
+)
+def test_the_cause_of_a_failed_build_is_named(
+    service: Service, instructions: str, files: dict[str, str], sentence: str
+) -> None:
+    own = f"FROM python:3.11\n{instructions}\n"
+    with pytest.raises(BuildError, match=sentence) as caught:
+        service.build(service.zip(**{"scripts/Dockerfile": own}, **files))
+    assert not caught.value.retryable
+
+
+def test_a_registry_that_does_not_answer_fails_soon(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buildx_run, "_RESOLVE_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        own = f"FROM 127.0.0.1:{silent.getsockname()[1]}/base:1\n"
+        with pytest.raises(BuildError, match="did not answer the builder") as caught:
+            service.build(service.zip(**{"scripts/Dockerfile": own}))
+    assert caught.value.retryable
 
 
 def test_whatever_a_build_prints_sentence_and_log_are_clean(service: Service) -> None:

@@ -53,6 +53,7 @@ class Archive:
     def __init__(self, file: BinaryIO, members: list[Member]) -> None:
         self._file = file
         paths = {member.path for member in members}
+        paths |= {path.partition("/")[0] for path in paths if "/" in path}  # not always listed
         self._members = [m for m in members if m.path and not is_junk(m.path, paths)]
         folders = folders_of((m.path, m.is_folder) for m in self._members)
         named = {m.path + "/" if m.is_folder else m.path for m in self._members}
@@ -109,6 +110,34 @@ class Archive:
                 "build; save it as UTF-8."
             )
         return notes
+
+    def has(self, path: str) -> bool:
+        """Whether the ZIP has this file or folder, also if an ignore file excludes it."""
+        return path in self._files or path in self._folders
+
+    def nearest(self, path: str) -> str | None:
+        """The file or folder of the build context that was most likely meant by a missing path."""
+        name = path.rpartition("/")[2].casefold()
+        alike = [p for p in self._context if p.rpartition("/")[2].casefold() == name]
+        alike += [p for p in self._folders if p.rpartition("/")[2].casefold() == name]
+        return min(alike, key=lambda p: (p.casefold() != path.casefold(), len(p), p), default=None)
+
+    def file_named(self, path: str) -> str | None:
+        """The only file of the build context with the name of a file in the image."""
+        name = path.rpartition("/")[2]
+        alike = [p for p in self._context if p.rpartition("/")[2] == name]
+        return alike[0] if len(alike) == 1 else None
+
+    def is_executable(self, path: str) -> bool:
+        """Whether the ZIP marks the file as executable."""
+        return self._files[path].executable
+
+    def beginning(self, path: str) -> bytes:
+        """The first bytes of a file, at most 1 MiB; empty for a damaged file."""
+        try:
+            return next(read_member(self._file, self._files[path]), b"")
+        except ArtifactError:
+            return b""
 
     def dockerfile(self, default: bytes) -> tuple[bytes, str]:
         """The Dockerfile to build with, and its source: FROM_ARTIFACT or STANDARD.

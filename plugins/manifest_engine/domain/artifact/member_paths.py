@@ -121,7 +121,7 @@ def _caseless(text: str) -> str:
 def is_junk(path: str, paths: Set[str]) -> bool:
     """Whether macOS added the file: ``__MACOSX/``, ``.DS_Store``, or ``._name`` beside ``name``.
 
-    :param paths: the paths of all members.
+    :param paths: the paths of all members, and the folders at the root.
     """
     folder, slash, name = path.rpartition("/")
     if path.split("/", 1)[0] == "__MACOSX" or name == ".DS_Store":

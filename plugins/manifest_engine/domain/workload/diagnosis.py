@@ -21,7 +21,23 @@ CRASHES = 2
 """Restarts after which a crash is final: three starts have failed."""
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a container that the kubelet is about to start."""
-ENDED_BY_ITSELF = "the service ended by itself with exit code 0; a service must keep running"
+ENDED_BY_ITSELF = (
+    "the service ended by itself with exit code 0; a service must keep running, so check that the "
+    "CMD of its Dockerfile starts the server"
+)
+_START_ERRORS = (
+    (
+        "permission denied",
+        "; the file is not executable: run chmod +x in the Dockerfile, or COPY --chmod=755",
+    ),
+    (
+        "no such file or directory",
+        "; if the file is in the image, its first line ends in CRLF or names a missing program",
+    ),
+    ("executable file not found in $path", "; install the program, or correct the CMD"),
+    ("exec format error", "; the file is for another processor, or is a script without #!"),
+)
+"""Messages of runc (libcontainer) and the advice that follows them."""
 _KILLED = (137, 143)
 """Exit codes: 128 + SIGKILL, 128 + SIGTERM."""
 _NO_CLUSTER_DNS = "MissingClusterDNS"
@@ -110,7 +126,9 @@ def of_container(status: Json) -> Finding | None:
 
 def _not_started(step: str, message: str) -> Finding:
     transient = _TRANSIENT.search(message) is not None
-    sentence = f"the container cannot be {step}: {message}"
+    said = message.casefold()
+    advice = next((hint for words, hint in _START_ERRORS if "exec" in said and words in said), "")
+    sentence = f"the container cannot be {step}: {message}{advice}"
     return Finding(sentence, final=not transient, retryable=transient, rank=8)
 
 

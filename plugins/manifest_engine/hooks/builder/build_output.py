@@ -15,11 +15,16 @@ from dataclasses import dataclass, field
 from manifest_engine.domain.image import base_images
 
 TAIL_LINES = 20
+"""Lines of the failing step that an error shows."""
+_RECENT_LINES = 100
+"""Lines of a step in which its cause is searched: pip prints up to 40 lines after the cause."""
 _INSTRUCTION_MAX = 1000
 _LINE = re.compile(r"^#(\d+) (.*)$")
 _STEP = re.compile(r"^\[(?!internal\b)[^\]]*\d/\d+\] (.*)$")
-_BASE = re.compile(r"^\[internal\] load metadata for (\S+)$")
-_BASE_DIGEST = re.compile(r"^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$")
+_BASE = re.compile(
+    r"^(?:\[internal\] load metadata for|resolve image config for(?: docker-image://)?) ?+(\S+)$"
+)
+_BASE_DIGEST = re.compile(r"^(?:(?:\[[^\]]*\] )?FROM |docker-image://)(\S+)@(sha256:[0-9a-f]{64})$")
 _PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
 _OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
 _PLACE = re.compile(r"^(\S+):(\d+)$")
@@ -43,6 +48,8 @@ class BuildOutput:
     _cached: set[str] = field(default_factory=set)
     _tails: dict[str, deque[str]] = field(default_factory=dict)
     _failed: str = ""
+    resolving: dict[str, str] = field(default_factory=dict)
+    """References of images that BuildKit is asking a registry about, by step."""
 
     def read_line(self, line: str) -> None:
         """Parse the next line."""
@@ -76,6 +83,11 @@ class BuildOutput:
     @property
     def tail(self) -> list[str]:
         """The last output lines of the failing step."""
+        return self.recent[-TAIL_LINES:]
+
+    @property
+    def recent(self) -> list[str]:
+        """Like :attr:`tail`, but more lines."""
         return list(self._tails.get(self._failed, ()))
 
     def _read_instruction(self, line: str) -> None:
@@ -86,6 +98,10 @@ class BuildOutput:
 
     def _read_step(self, number: str, text: str) -> None:
         self._read_base(text)
+        if found := _BASE.match(text):
+            self.resolving[number] = found[1]
+        elif text.startswith(("DONE ", "ERROR: ")) or text in ("CACHED", "CANCELED"):
+            self.resolving.pop(number, None)
         if found := _STEP.match(text):
             self._steps[number] = found[1]
         elif text == "CACHED" and number in self._steps:
@@ -95,7 +111,7 @@ class BuildOutput:
         elif text.startswith("DONE "):
             self._tails.pop(number, None)
         elif (found := _OUTPUT.match(text)) and found[1].strip():
-            self._tails.setdefault(number, deque(maxlen=TAIL_LINES)).append(found[1])
+            self._tails.setdefault(number, deque(maxlen=_RECENT_LINES)).append(found[1])
 
     def _read_base(self, text: str) -> None:
         """Read the name or the digest of a base image; their lines come in any order."""

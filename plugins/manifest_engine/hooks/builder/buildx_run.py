@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from manifest_engine.domain.build.build_hints import BuildHints
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.hooks.builder import build_failure, buildx
@@ -26,6 +27,9 @@ from manifest_engine.hooks.engine.client import write_private
 _GRACE_SECONDS = 5.0
 """Between SIGTERM, on which buildx cancels the build on the engine, and SIGKILL."""
 _BLOCK = 64 << 10
+_RESOLVE_SECONDS = 18.0
+"""For the manifest of a base image, usually one second. BuildKit itself waits a minute and more for
+a registry that does not answer."""
 _PR_SET_PDEATHSIG = 1
 """prctl(2), Linux."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -48,6 +52,8 @@ class BuildInput:
     """Name of the Dockerfile in errors."""
     on_line: Callable[[str], None]
     """Receives each line of output as soon as buildx prints it."""
+    hints: BuildHints | None = None
+    """What the artifact says about a failed build."""
 
 
 class BuildxRun:
@@ -73,8 +79,11 @@ class BuildxRun:
         :raises BuildError: with the failing line and the last lines of its output.
         """
 
+        watch = _RegistryWatch(self.output, self._child.give_up)
+
         def read_line(line: str) -> None:
             self.output.read_line(line)
+            watch.update()
             if line:
                 given.on_line(line)
 
@@ -95,16 +104,58 @@ class BuildxRun:
                     deadline_seconds=given.deadline_seconds,
                 )
             except _DeadlineExceeded:
+                if watch.silent:
+                    raise BuildError(
+                        f"The image could not be built: the registry of the base image "
+                        f"{watch.silent} did not answer the builder {self._builder!r} within "
+                        f"{_RESOLVE_SECONDS:.0f} s. Correct the name, or let the builder reach it.",
+                        retryable=True,
+                    ) from None
                 raise BuildError(
                     f"The image was not built within {given.deadline_seconds:.0f} s on the builder "
                     f"{self._builder!r}; the build was ended. See its log for the slow step.",
                     retryable=True,
                 ) from None
+            finally:
+                watch.stop()
             if status != 0:
                 raise build_failure.failure(
-                    self.output, builder=self._builder, dockerfile=given.dockerfile
+                    self.output,
+                    builder=self._builder,
+                    dockerfile=given.dockerfile,
+                    hints=given.hints,
                 )
             return buildx.image_id(metadata.read_text())
+
+
+class _RegistryWatch:
+    """Ends a build whose base image is not resolved in time."""
+
+    def __init__(self, output: BuildOutput, end: Callable[[], None]) -> None:
+        self.silent = ""
+        """The reference whose registry did not answer."""
+        self._output, self._end = output, end
+        self._timers: dict[str, threading.Timer] = {}
+
+    def update(self) -> None:
+        """Start and stop a timer for each image that BuildKit resolves."""
+        for step in self._timers.keys() - self._output.resolving.keys():
+            self._timers.pop(step).cancel()
+        for step, reference in self._output.resolving.items():
+            if step not in self._timers:
+                timer = threading.Timer(_RESOLVE_SECONDS, self._give_up, (reference,))
+                timer.daemon = True
+                timer.start()
+                self._timers[step] = timer
+
+    def stop(self) -> None:
+        """Stop all timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _give_up(self, reference: str) -> None:
+        self.silent = reference
+        self._end()
 
 
 class Child:
@@ -151,7 +202,7 @@ class Child:
         assert process.stdin is not None  # noqa: S101 - piped, as stdout is
         assert process.stdout is not None  # noqa: S101
         feeder = threading.Thread(target=self._feed, args=(process.stdin, stream), daemon=True)
-        watchdog = threading.Timer(deadline_seconds, self._give_up)
+        watchdog = threading.Timer(deadline_seconds, self.give_up)
         watchdog.daemon = True
         try:
             watchdog.start()
@@ -182,7 +233,8 @@ class Child:
             kill.daemon = True
             kill.start()
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """End the program as if its deadline had passed."""
         self._late = True
         if self._process:
             self._end(self._process)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from manifest_engine.domain.artifact import archive
 from manifest_engine.domain.artifact.member_paths import DOCKERFILE
+from manifest_engine.domain.build import dockerfile
+from manifest_engine.domain.build.build_hints import BuildHints
 from manifest_engine.domain.environment import environments
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class BuildSource:
     :param sha256: SHA-256 of the artifact in the artifact store.
     :param opened: the stack that closes the artifact.
     :raises ArtifactError: when the artifact is missing, damaged, unsafe or beyond the limits.
+    :raises BuildError: when the Dockerfile is empty, is not UTF-8 or has a command that cannot run.
     """
 
     def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
@@ -36,6 +39,14 @@ class BuildSource:
         self._archive = archive.open_archive(file, limits)
         self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
         """Content of the Dockerfile, and its name in logs."""
+        dockerfile.refuse_invalid(self.dockerfile, self.which)
+        self.hints = BuildHints(self._archive, self.dockerfile)
+        if not dockerfile.has_command(self.dockerfile):
+            log.warning(
+                "%s has no CMD in its last stage, so the container runs the command of the base "
+                "image",
+                self.which,
+            )
         if self._archive.ignore_path:
             log.info(
                 "The build context omits the files that %s excludes", self._archive.ignore_path

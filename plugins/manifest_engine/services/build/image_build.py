@@ -174,6 +174,7 @@ class ImageBuild:
             deadline_seconds=self._end - time.monotonic(),
             dockerfile=self._source.which,
             on_line=self._log.debug if quiet else self._log.info,
+            hints=self._source.hints,
         )
         return builder.build(command, build_input)
 

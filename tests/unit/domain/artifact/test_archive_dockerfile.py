@@ -169,3 +169,15 @@ def test_a_utf_16_ignore_file_gets_a_note():
         "save it as UTF-8."
     ]
     assert "a" in contents(made.tar_stream())
+
+
+def test_apple_double_files_beside_an_unlisted_wrapping_folder_are_junk():
+    made = archive(Part("._svc", b"\0\5\x16\7"), Part("svc/scripts/Dockerfile", b"FROM x"))
+
+    assert made.members == ("scripts/Dockerfile",)
+
+
+def test_names_that_differ_by_case_may_be_ignored():
+    files = {".dockerignore": b"old\n", "old/A.py": b"1", "old/a.py": b"2", "app.py": b"3"}
+
+    assert "old/A.py" in archive(*parts(files)).members

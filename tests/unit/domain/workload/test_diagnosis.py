@@ -120,8 +120,21 @@ def test_a_container_that_cannot_be_started_is_final_at_once(message):
     waiting = {"reason": "RunContainerError", "message": message}
     for given in (container(terminated=unstarted), container(waiting=waiting, last=unstarted)):
         found = diagnosis.of_container(given)
-        assert found.sentence == f"the container cannot be started: {message}"
+        assert found.sentence.startswith(f"the container cannot be started: {message}")
         assert (found.final, found.retryable) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ('exec: "./run.sh": permission denied', "the file is not executable: run chmod +x"),
+        ('exec: "./run.sh": no such file or directory', "its first line ends in CRLF"),
+        ('exec: "gunicorn": executable file not found in $PATH', "install the program"),
+    ],
+)
+def test_a_command_that_cannot_be_executed_is_explained(message, advice):
+    waiting = {"reason": "RunContainerError", "message": message}
+    assert advice in diagnosis.of_container(container(waiting=waiting)).sentence
 
 
 def test_a_failing_probe_is_reported_with_its_answer():

@@ -3,15 +3,24 @@
 The output for registries that break off in the middle is composed from public bug reports.
 """
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
+from manifest_engine.domain.artifact.archive import open_archive
+from manifest_engine.domain.build.build_hints import BuildHints
 from manifest_engine.domain.core.errors import BuildError
+from manifest_engine.domain.environment.environment import Limits
+from manifest_engine.hooks.builder import build_causes
+from manifest_engine.hooks.builder.build_causes import Cause
 from manifest_engine.hooks.builder.build_failure import failure
 from manifest_engine.hooks.builder.build_output import TAIL_LINES, BuildOutput
 
 OUTPUTS = Path(__file__).parent / "build_outputs"
 STANDARD = "the standard Dockerfile"
+GROUPS = [group for group in vars(build_causes).values() if type(group) is tuple]
+CAUSES = [cause for group in GROUPS for cause in group]
 
 
 def read(name: str) -> BuildOutput:
@@ -51,7 +60,10 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
     [
         ("no_such_package", "line 13 (RUN pip install --no-cache-dir --disable-pip-version-check "),
         ("no_such_package", "pip finds no package no-such-package-xyzzy==9.9"),
-        ("conflicting_packages", "(line 1) and werkzeug==2.0.0 together: loosen or align"),
+        (
+            "conflicting_packages",
+            "each other (The user requested werkzeug==2.0.0; flask 3.1.3 depends",
+        ),
         ("invalid_requirement", "the requirement 'flask=3.1.3' (from line 1 of lib/requirements"),
         ("wheel_not_built", "cannot build the package pycairo from source"),
         ("unknown_instruction", "line 2 (RUNN x): unknown instruction: RUNN (did you mean RUN?)"),
@@ -65,6 +77,21 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("uv_refused", "refused the login for https://index.example.com/simple/: correct"),
         ("uv_no_such_package", "no package index has a package no-such-package-xyzzy: correct"),
         ("killed", "most likely for want of memory"),
+        ("tmpfs_full", "no space left in /scratch, which is memory of this step alone"),
+        ("script_crlf_env", "a script has Windows line ends (CRLF): save it with LF"),
+        ("no_such_stage", "there is no stage 'buidler', so Docker looks for an image"),
+        ("no_such_stage", "did you mean the stage 'builder'?"),
+        ("no_from", "an instruction stands before the first FROM"),
+        ("comment_only", "the Dockerfile has no instruction"),
+        ("requirements_utf16_no_bom", "the requirements are UTF-16, as PowerShell's `>` writes"),
+        ("no_pg_config", "require psycopg2-binary instead"),
+        ("no_compiler", "a package without a wheel is compiled, and the image has no compiler"),
+        ("cut_archive", "line 2 (ADD weights.tar.gz /weights/): the archive in the ZIP breaks off"),
+        ("conda_path", "names the path /croot/packaging_1734472117206/work, which exists only on"),
+        ("no_git", "the image has no git"),
+        ("wrong_hash", "the package itsdangerous==2.2.0 has another hash than the requirements"),
+        ("missing_hash", "a version (==) and hashes for every package, and click has none"),
+        ("windows_package", "the package pywin32==306 exists only for Windows or macOS"),
     ],
 )
 def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sentence: str) -> None:
@@ -77,9 +104,11 @@ def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sente
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("disk_full", "on the builder 'docker_default': its disk is full"),
+        ("syntax_unreachable", "docker.io/docker/dockerfile:1, which the line `# syntax=` names"),
+        ("index_host_unknown", "the package index index.invalid cannot be reached from the builder"),
+        ("apt_host_unknown", "the name deb.nosuch.invalid cannot be resolved on the builder"),
         ("engine_gone", "on the builder 'docker_default': the engine went away"),
-        ("index_unreachable", "a server that it needs could not be reached"),
+        ("index_unreachable", "the package index nosuch.invalid cannot be reached"),
         ("base_unreachable", "the registry of the base image nosuch.invalid/base:1 cannot be"),
         (
             "base_breaks_off",
@@ -97,6 +126,109 @@ def test_a_temporary_failure_is_retryable(name: str, sentence: str) -> None:
     error = build_error(name)
     assert sentence in str(error)
     assert error.retryable
+
+
+@pytest.mark.parametrize("name", ["empty_dockerfile", "no_such_stage_mount"])
+def test_an_error_without_a_place_is_retryable_only_if_the_builder_failed(name: str) -> None:
+    assert not build_error(name).retryable
+
+
+def test_a_full_device_is_not_the_disk_of_the_builder() -> None:
+    error = build_error("disk_full")
+    assert "no space left in /dev" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dd: error writing '/big': No space left on device",
+        "OSError: [Errno 28] No space left on device",
+        "E: You don't have enough free space in /var/cache/apt/archives/.",
+    ],
+)
+def test_a_full_disk_of_the_builder_is_named_with_the_step(line: str) -> None:
+    error = error_from(
+        "#5 [2/2] RUN make",
+        f"#5 0.1 {line}",
+        "#5 ERROR: it failed",
+        "scripts/Dockerfile:2",
+        "   2 | >>> RUN make",
+        'ERROR: failed to solve: process "make" did not complete successfully: exit code: 1',
+    )
+    assert "line 2 (RUN make): no space left on device, on the builder 'docker_default'" in str(
+        error
+    )
+    assert error.retryable
+
+
+def test_a_text_about_a_full_disk_is_no_full_disk() -> None:
+    error = error_from(
+        "#5 [2/2] RUN pytest",
+        "#5 0.1 test_the_error_no_space_left_on_device PASSED",
+        "#5 ERROR: it failed",
+        "scripts/Dockerfile:2",
+        'ERROR: failed to solve: process "pytest" did not complete successfully: exit code: 1',
+    )
+    assert "it ended with exit code 1" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.sentence[:40])
+def test_each_cause_explains_its_example(cause: Cause) -> None:
+    sentence = cause.explain(cause.example)
+    assert sentence is not None
+    assert "None" not in sentence
+    assert not sentence.endswith(".")
+
+
+def test_no_cause_hides_a_later_one_of_the_same_group() -> None:
+    for group in GROUPS:
+        for place, cause in enumerate(group):
+            first = next(item for item in group if item.explain(cause.example))
+            assert group.index(first) == place, cause.example
+
+
+def hints(dockerfile: str = "FROM python:3.11\n", **files: str | bytes) -> BuildHints:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as target:
+        for path, content in {"scripts/Dockerfile": dockerfile, **files}.items():
+            target.writestr(path, content)
+    return BuildHints(open_archive(made, Limits()), dockerfile.encode())
+
+
+def explained(name: str, given: BuildHints) -> str:
+    error = failure(read(name), builder="docker_default", dockerfile=STANDARD, hints=given)
+    assert not error.retryable
+    return str(error)
+
+
+def test_a_script_with_windows_line_ends_is_named() -> None:
+    said = explained("script_crlf", hints(**{"build.sh": "#!/bin/sh\r\necho hi\r\n"}))
+    assert "line 3 (RUN /build.sh): 'build.sh' has Windows line ends (CRLF): save it" in said
+
+
+def test_a_script_that_is_not_executable_is_named() -> None:
+    said = explained("script_not_executable", hints(**{"tools/build.sh": "#!/bin/sh\n"}))
+    assert "'tools/build.sh' is not executable in the ZIP" in said
+    assert "COPY --chmod=755" in said
+
+
+def test_a_heredoc_with_windows_line_ends_is_named() -> None:
+    said = explained("heredoc_crlf", hints("FROM python:3.11\r\nRUN <<EOF\r\nset -eu\r\nEOF\r\n"))
+    assert "(RUN <<EOF): the Dockerfile has Windows line ends (CRLF)" in said
+
+
+def test_a_file_that_an_ignore_file_leaves_out_is_not_called_missing() -> None:
+    said = explained("file_missing", hints(**{"nothere": "x", ".dockerignore": "not*\n"}))
+    assert "/nothere is in the ZIP, but .dockerignore leaves it out of the build" in said
+    assert "add the line !nothere" in said
+
+
+def test_a_file_in_another_place_is_named() -> None:
+    said = explained("requirements_missing", hints(**{"requirements.txt": ""}))
+    assert "/lib/requirements.txt is not in the ZIP, which has no folder lib/ at its root" in said
+    assert "; it has 'requirements.txt': move or rename it" in said
 
 
 def error_from(*lines: str) -> BuildError:

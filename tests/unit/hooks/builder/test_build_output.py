@@ -52,3 +52,24 @@ def test_a_pinned_base_counts_under_its_own_name():
 def test_a_base_in_from_by_digest_keeps_that_name():
     name = f"docker.io/library/python:3.11@{FIRST}"
     assert bases(f"#2 [internal] load metadata for {name}\n#3 [1/2] FROM {name}") == {name: None}
+
+
+def test_an_image_is_being_resolved_until_its_step_ends() -> None:
+    output = BuildOutput()
+    output.read_line("#3 [internal] load metadata for docker.io/library/python:3.11")
+    output.read_line("#4 resolve image config for docker-image://docker.io/docker/dockerfile:1")
+    assert set(output.resolving.values()) == {
+        "docker.io/library/python:3.11",
+        "docker.io/docker/dockerfile:1",
+    }
+    output.read_line("#3 DONE 0.1s")
+    output.read_line("#4 ERROR: no such host")
+    assert not output.resolving
+
+
+def test_the_image_of_the_syntax_line_is_recorded_like_a_base_image() -> None:
+    output = BuildOutput()
+    digest = "sha256:" + "9" * 64
+    output.read_line("#2 resolve image config for docker-image://docker.io/docker/dockerfile:1")
+    output.read_line(f"#3 docker-image://docker.io/docker/dockerfile:1@{digest}")
+    assert output.bases == {"docker.io/docker/dockerfile:1": digest}
