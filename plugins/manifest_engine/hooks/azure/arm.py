@@ -86,7 +86,11 @@ class ResourceManager:
 
 
 def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> ClusterError:
-    """Explain an answer with the body ``{"error": {"code": …, "message": …}}``."""
+    """Explain an answer with the body ``{"error": {"code": …, "message": …}}``.
+
+    azure-core answers a claims challenge with a new token once, so a challenge that arrives here
+    was repeated (learn.microsoft.com, entra/identity-platform/claims-challenge, read 2026-11).
+    """
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"HTTP {status}"
     message = first_sentence(Exception(getattr(error.error, "message", None) or error.message))
@@ -94,7 +98,13 @@ def _refusal(cluster: ManagedCluster, identity: AzureIdentity, error: Any) -> Cl
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     if correlation := headers.get("x-ms-correlation-request-id"):
         code = f"{code}, correlation id {printable.excerpt(correlation, 64)}"
-    if status == 401:
+    if status == 401 and "insufficient_claims" in headers.get("WWW-Authenticate", ""):
+        sentence = (
+            f"Azure Resource Manager refuses a token of {identity} although it is valid ({code}): "
+            "a Conditional Access policy, such as one of network locations, or a revocation "
+            "applies; see the sign-in logs of Entra ID, or exempt the identity."
+        )
+    elif status == 401:
         sentence = (
             f"Azure Resource Manager does not take {identity} ({code}: {message}): tenant_id must "
             f"be the tenant of the subscription {cluster.subscription_id}, and arm_endpoint and "

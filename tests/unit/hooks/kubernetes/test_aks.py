@@ -225,3 +225,70 @@ def test_the_test_of_a_connection_asks_arm(hook: Any, asked: list[str]):
     ok, _ = hook(AAD).test_connection()
     assert not ok  # nothing listens there
     assert len(asked) == 2
+
+
+CHALLENGE = (
+    'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'
+    ', error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRy'
+    'dWUsInZhbHVlIjoiY3AxIn19fQ=="'
+)
+"""The example of learn.microsoft.com/entra/identity-platform/claims-challenge."""
+
+
+class Claimed:
+    """A credential that records the claims of each request."""
+
+    def __init__(self) -> None:
+        self.claims: list[str | None] = []
+
+    def get_token(self, *_: str, claims: str | None = None, **__: Any) -> Any:
+        self.claims.append(claims)
+        return SimpleNamespace(token="token", expires_on=4_000_000_000)
+
+
+def arm_that_challenges(monkeypatch: pytest.MonkeyPatch, times: int) -> AzureIdentity:
+    import base64
+    import io
+
+    import requests
+    from manifest_engine.hooks.core import http_answers
+    from urllib3 import HTTPResponse
+
+    answers = [(401, {"WWW-Authenticate": CHALLENGE}, {"error": {"code": "Invalid"}})] * times
+    value = base64.b64encode(json.dumps(ENTRA).encode()).decode()
+    answers.append((200, {}, {"kubeconfigs": [{"name": "clusterUser", "value": value}]}))
+
+    def send(*_: Any, **__: Any) -> requests.Response:
+        status, headers, body = answers.pop(0)
+        made = requests.Response()
+        given = {"Content-Type": "application/json", **headers}
+        content = io.BytesIO(json.dumps(body).encode())
+        made.status_code = status
+        made.headers.update(given)
+        made.raw = HTTPResponse(content, given, status, preload_content=False)
+        return made
+
+    session = requests.Session()
+    session.request = send  # type: ignore[method-assign]
+    monkeypatch.setattr(http_answers, "session", lambda: session)
+    identity = AzureIdentity("my_aks", login="me", password=None, extra={"tenant_id": "t"})
+    identity._credential = Claimed()
+    return identity
+
+
+def test_a_claims_challenge_is_answered_with_a_token_that_has_the_claims(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    identity = arm_that_challenges(monkeypatch, 1)
+    found = arm.ResourceManager().user_kubeconfig(arm.ManagedCluster("s", "g", "c"), identity)
+    assert json.loads(found) == ENTRA
+    assert identity.credential.claims[-1] == (
+        '{"access_token":{"acrs":{"essential":true,"value":"cp1"}}}'
+    )
+
+
+def test_a_repeated_claims_challenge_names_conditional_access(monkeypatch: pytest.MonkeyPatch):
+    identity = arm_that_challenges(monkeypatch, 2)
+    with pytest.raises(ClusterError, match="a Conditional Access policy") as caught:
+        arm.ResourceManager().user_kubeconfig(arm.ManagedCluster("s", "g", "c"), identity)
+    assert not caught.value.retryable
