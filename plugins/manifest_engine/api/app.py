@@ -20,7 +20,7 @@ def create() -> FastAPI:
         title="Manifest Engine",
         version=__version__,
         description=DESCRIPTION,
-        docs_url="/api/docs",
+        docs_url=None,  # its page loads scripts from a public CDN
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
