@@ -108,7 +108,7 @@ def test_a_change_by_hand_in_between(*, faults, live, load, left_over, api, apps
         )
         assert (outcome.state, outcome.failed_step) == ("failed", "apply_deployment")
         assert outcome.steps["apply_deployment"]["tries"] == 1
-        assert "'kubectl-edit' owns" in outcome.error
+        assert "'kubectl-edit' set" in outcome.error
         assert "memory" in outcome.error
         after = kept.spec.template.spec.containers[0]
         assert after.resources.limits["memory"] == "300Mi"

@@ -77,24 +77,6 @@ def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
     assert get(f"deployment/{NAME}")["metadata"]["generation"] == 2
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
-def test_an_owner_of_a_field_is_named_and_nothing_is_overwritten(
-    *, apply, make_release, get, kube, namespace, version
-):
-    apply(make_release())
-    kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)
-
-    with pytest.raises(ClusterError) as raised:
-        apply(make_release(version=version))
-
-    assert "'kubectl' owns .spec.replicas" in str(raised.value)
-    assert "forceConflicts" in str(raised.value)
-    live = get(f"deployment/{NAME}")
-    assert live["spec"]["replicas"] == 2
-    assert live["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
-    assert get(f"service/{NAME}")
-
-
 def test_force_takes_the_fields_over(apply, make_release, get, kube, namespace):
     apply(make_release())
     kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)

@@ -29,7 +29,8 @@ _BY_DAG = "operator_triggered"
 """Airflow's type of a run that a task of a DAG started. An API request cannot set this type."""
 _ON_SCHEDULE = ("scheduled", "asset_triggered")
 
-Verb = Literal["deploy", "remove"]
+Verb = Literal["deploy", "remove", "takeOver"]
+_VERBS = {"deploy": "deploy", "remove": "remove", "takeOver": "overwrite changes by hand"}
 Roles = Mapping[str, frozenset[str]]
 """The users of each role."""
 
@@ -57,6 +58,7 @@ class Access(Model):
     deploy: Users | None = None
     approve: Users | None = None
     remove: Users | None = None
+    take_over: Users | None = None
     components: Annotated[tuple[Pattern, ...], Field(min_length=1)] = (ANY,)
 
 
@@ -89,7 +91,8 @@ def require(
     :raises NotAllowed: when the list does not cover the requester.
     :raises ConfigurationError: as :func:`users`.
     """
-    entries = access.deploy if verb == "deploy" else access.remove
+    lists = {"deploy": access.deploy, "remove": access.remove, "takeOver": access.take_over}
+    entries = lists[verb]
     if is_allowed(requester.name, entries, roles):
         return
     rule = f"access.{verb} of {where!r} in environments.yaml names {', '.join(entries or ())}"
@@ -99,8 +102,8 @@ def require(
             f"{rule}. Trigger it in the UI or over the API, as one of them."
         )
     raise NotAllowed(
-        f"{requester.name} may not {verb} here: {rule}. Ask one of them to start the run, or to "
-        f"have {requester.name} added."
+        f"{requester.name} may not {_VERBS[verb]} here: {rule}. Ask one of them to start the run, "
+        f"or to have {requester.name} added."
     )
 
 

@@ -78,6 +78,7 @@ class Cluster(Model):
     service_account: str | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     force_conflicts: bool = False
+    drift: Literal["takeBack", "refuse", "report"] = "takeBack"
     max_shutdown_seconds: int = Field(300, ge=1, le=86_400)
     min_ready_seconds: int = Field(10, ge=0, le=120)
     pending_seconds: int = Field(240, ge=10, le=3600)

@@ -53,7 +53,7 @@ def service_fields(environments: dict[str, Environment]) -> list[FormField]:
 
 def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
     """The fields of a rollback: those of a restart, and the rollback's own."""
-    own = {"version": ["string", "null"], "dry_run": "boolean"}
+    own = {"version": ["string", "null"], "dry_run": "boolean", "take_over": "boolean"}
     fields = service_fields(environments)
     for name, kind in own.items():
         field = RollbackRequest.model_fields[name]

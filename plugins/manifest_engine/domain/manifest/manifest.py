@@ -253,6 +253,13 @@ class Manifest(Model):
         "run. A changed Secret or ConfigMap restarts the pods of a redeploy without it.",
         json_schema_extra=_CHECKS,
     )
+    take_over: bool = Field(
+        False,
+        title="Take over",
+        description="Overwrite the changes by hand that this run finds, for example of `kubectl "
+        "scale` or `kubectl set env`. For this run alone; not recorded.",
+        json_schema_extra=_CHECKS,
+    )
     owner: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None,
         title="Owner",

@@ -128,6 +128,7 @@ def entry(
             "result": run.state,
             "digest": cut(record.get("digest") or _first(xcoms, _PUSHED).get("digest")),
             "url": cut(record.get("url") or _first(xcoms, [_PUBLISHED]).get("url")),
+            "overwritten": cut(record.get("overwritten")),
             "approvedBy": cut(approved.get("approvedBy")),
             "approvedAt": cut(approved.get("approvedAt")),
         }

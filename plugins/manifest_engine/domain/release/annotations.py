@@ -77,7 +77,10 @@ def of_release(release: Release, digest: str, artifact: Mapping[str, Any]) -> di
 def manifest(release: Release) -> dict[str, Any]:
     """The recorded manifest: the fields that describe the service, without those for one run."""
     return release.manifest.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"dry_run", "restart", "rebuild"}
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        exclude={"dry_run", "restart", "rebuild", "take_over"},
     )
 
 

@@ -44,6 +44,9 @@ class Release(Model):
     """Whether the namespace or the environment takes no pod that may run as root."""
     live_digest: str | None = None
     """Digest of the image that was live under this version when the release was planned."""
+    taken_over: tuple[tuple[str, str, str], ...] = ()
+    """The changes by hand that ``validate`` found and that ``takeOver`` overwrites: kind of the
+    object, field manager and field."""
 
     @property
     def environment_name(self) -> str:

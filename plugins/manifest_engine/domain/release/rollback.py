@@ -36,6 +36,12 @@ class RollbackRequest(ServiceRequest):
         description="List the releases that the cluster has kept, with their differences from the "
         "live one, and show what the rollback would change. Nothing is changed.",
     )
+    take_over: bool = Field(
+        False,
+        title="Take over",
+        description="Overwrite the changes by hand that this run finds, for example of `kubectl "
+        "scale` or `kubectl set env`.",
+    )
 
 
 def parse(conf: Mapping[str, Any]) -> RollbackRequest:

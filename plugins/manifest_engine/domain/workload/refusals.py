@@ -159,9 +159,9 @@ def _ownership(attempt: Attempt, owned: list[tuple[str, str]]) -> Refusal:
         by_manager.setdefault(manager, []).append(field)
     owners = "; ".join(f"{manager!r} owns {', '.join(of)}" for manager, of in by_manager.items())
     return Refusal(
-        f"Could not apply {attempt.resource} {attempt.name!r}: {owners}. Take the change back "
-        "there, or set cluster.forceConflicts for this environment to take the fields over.",
-        retryable=False,
+        f"Could not apply {attempt.resource} {attempt.name!r}: {owners}. The object was changed "
+        "just now; look who changes it.",
+        retryable=True,
         reason="FieldManagerConflict",
     )
 

@@ -88,7 +88,7 @@ class ApiServer:
         namespace: str | None,
         name: str | None = None,
         verb: str | None = None,
-        body: Mapping[str, Any] | bytes | None = None,
+        body: Mapping[str, Any] | list[Json] | bytes | None = None,
         **parameters: Any,
     ) -> Json:
         """Send one request and return the answer.

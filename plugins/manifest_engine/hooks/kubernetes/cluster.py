@@ -125,6 +125,32 @@ class ClusterHook(KubernetesHook):
             dry_run="All" if dry_run else None,
         )
 
+    def set_managed_fields(self, live: Json, managed: list[Json]) -> Json:
+        """Change who owns which field of an object; no value changes.
+
+        :param live: the object with the present ``resourceVersion``.
+        :param managed: the new ``metadata.managedFields``.
+        :raises Exists: when another client changed the object after its ``resourceVersion``.
+        """
+        metadata = live["metadata"]
+        return self.api.request(
+            "patch",
+            live["apiVersion"],
+            live["kind"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            body=[
+                {"op": "replace", "path": "/metadata/managedFields", "value": managed},
+                {
+                    "op": "replace",
+                    "path": "/metadata/resourceVersion",
+                    "value": metadata["resourceVersion"],
+                },
+            ],
+            content_type="application/json-patch+json",
+            field_manager=MANAGER,
+        )
+
     def get(self, api_version: str, kind: str, name: str, namespace: str) -> Json | None:
         """The object, None if it does not exist."""
         try:

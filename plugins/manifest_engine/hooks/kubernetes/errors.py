@@ -23,14 +23,7 @@ class Forbidden(ClusterError):
 
 
 class Conflict(ClusterError):
-    """Other field managers own fields of the applied object.
-
-    :param owned: manager and field of each conflict.
-    """
-
-    def __init__(self, sentence: str, owned: list[tuple[str, str]]) -> None:
-        super().__init__(sentence, retryable=False)
-        self.owned = owned
+    """Other field managers own fields of the applied object."""
 
 
 @contextmanager
@@ -49,8 +42,7 @@ def explained(server: str, attempt: refusals.Attempt) -> Iterator[None]:
         if error.status == 404 and refusal.reason == "NotFound":
             raise NotFound(refusal.sentence) from error
         if refusal.reason == "FieldManagerConflict":
-            owned = refusals.conflicts(refusals.read_status(error.body))
-            raise Conflict(refusal.sentence, owned) from error
+            raise Conflict(refusal.sentence, retryable=True) from error
         if error.status == 409 and refusal.reason in ("AlreadyExists", "Conflict"):
             raise Exists(refusal.sentence, retryable=True) from error
         if refusal.reason == "Forbidden":

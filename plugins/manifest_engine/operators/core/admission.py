@@ -58,6 +58,8 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
     # A scheduled rebuild has no user. It deploys nothing new: rebuild_gate checks this.
     if not (manifest.rebuild and who.name is None):
         require_user(context, "deploy", manifest.environment, environment)
+    if manifest.take_over:
+        require_user(context, "takeOver", manifest.environment, environment)
     try:
         permitted.require(manifest, environment)
         _refuse_other_owners(manifest, environment)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import Cancelled
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.operators.core.cluster_trigger import LeaseTrigger
 from manifest_engine.operators.core.step import StepOperator, report_failure
 
@@ -39,7 +40,8 @@ class LeaseStep(StepOperator):
         from manifest_engine.services.lease.service_lease import ServiceLease
         from manifest_engine.services.workload.workload import Workload
 
-        workload = Workload.of(planned.environment, planned.name, log=self.log)
+        policy = Policy.of(planned)
+        workload = Workload.of(planned.environment, planned.name, policy=policy, log=self.log)
         self._lease = ServiceLease(
             workload.hook,
             workload.namespace,

@@ -23,8 +23,6 @@ from manifest_engine.operators.core.step import StepOperator, end_skipping
 from manifest_engine.operators.rebuild import rebuild_gate
 
 if TYPE_CHECKING:
-    from logging import Logger
-
     from airflow.sdk import Context
 
     from manifest_engine.domain.environment.environment import Environment
@@ -81,10 +79,7 @@ class ValidateManifest(StepOperator):
         )
         resources.require_recordable(planned)
         planned = namespace_policy.plan(planned, self.log)
-        if asked.rebuild:
-            planned = rebuild_gate.admit(self, context, planned, _live(planned))
-        else:
-            planned = _with_live_digest(planned, self.log)
+        planned = self._compare_with_live(context, planned)
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
@@ -105,34 +100,41 @@ class ValidateManifest(StepOperator):
             context["ti"].xcom_push(key="dry_run", value=listed)
         return planned.dump()
 
+    def _compare_with_live(self, context: Context, planned: Release) -> Release:
+        """Add what later steps need of the live release: its digest and the changes by hand.
+
+        :raises ManifestError: when another service has the same object name.
+        :raises ClusterError: when objects were changed by hand and the run does not take them over.
+        """
+        from manifest_engine.services.drift import by_hand
+        from manifest_engine.services.workload.workload import Workload
+
+        workload = Workload.of(planned.environment, planned.name, log=self.log)
+        try:
+            live = workload.live()
+        except ManifestEngineError as error:
+            if planned.manifest.rebuild:
+                raise
+            # The later steps that need the cluster retry or fail.
+            self.log.warning("The live release cannot be compared: %s", error)
+            return planned
+        if planned.manifest.rebuild:
+            planned = rebuild_gate.admit(self, context, planned, live)
+        else:
+            name_collisions.refuse(planned.manifest.component, planned.manifest.service_name, live)
+        if live is None:
+            return planned
+        planned = by_hand.admit(planned, workload.hook, live, self.log)
+        if planned.manifest.rebuild or (
+            live["metadata"]["labels"].get(label.VERSION) != planned.manifest.version
+        ):
+            return planned
+        digest = annotation.read_annotations(live).get(annotation.DIGEST)
+        return planned.model_copy(update={"live_digest": digest})
+
 
 def _without_user(asked: Manifest) -> str:
     return rebuild.REQUESTED_BY if asked.rebuild else "unknown"
-
-
-def _with_live_digest(planned: Release, log: Logger) -> Release:
-    """Add the digest of the live image to the release, and refuse a name collision early.
-
-    :raises ManifestError: when another service has the same object name.
-    """
-    try:
-        live = _live(planned)
-    except ManifestEngineError as error:
-        # The later steps that need the cluster retry or fail.
-        log.warning("It is not known whether another service has this name: %s", error)
-        return planned
-    name_collisions.refuse(planned.manifest.component, planned.manifest.service_name, live)
-    if live is None or live["metadata"]["labels"].get(label.VERSION) != planned.manifest.version:
-        return planned
-    return planned.model_copy(
-        update={"live_digest": annotation.read_annotations(live).get(annotation.DIGEST)}
-    )
-
-
-def _live(planned: Release) -> dict[str, Any] | None:
-    from manifest_engine.services.workload.workload import Workload
-
-    return Workload.of(planned.environment, planned.name).live()
 
 
 def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, str]]:

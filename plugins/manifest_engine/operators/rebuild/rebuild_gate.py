@@ -6,6 +6,7 @@ other run can change the service.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
@@ -64,6 +65,7 @@ def record_unchanged(workload: Workload, lease: ServiceLease, provenance: str, l
     """
     if objects := history.restore(annotation.read_annotations(live).get(annotation.OBJECTS)):
         objects[0]["metadata"]["annotations"][annotation.BUILT_FROM] = provenance
+        workload.policy = replace(workload.policy, drift="report")
         live = workload.apply(history.carry_over(objects, live), live)
     lease.release()
     workload.log.info("%s is unchanged", workload.name)

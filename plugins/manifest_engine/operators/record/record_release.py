@@ -59,6 +59,7 @@ class RecordRelease(BookkeepingStep):
             "artifactSha256": artifact.get("sha256"),
             "changed": deployment.get("changed"),
             "replicas": deployment.get("replicas"),
+            "overwritten": deployment.get("overwritten") or [],
             "runId": release.run_id,
             "requestedBy": release.requested_by,
             "requestedAt": release.requested_at.isoformat(),

@@ -35,7 +35,10 @@ class ValidateRestart(StepOperator):
             or when the image was purged.
         :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
             recorded manifest.
+        :raises ClusterError: when objects were changed by hand.
         """
+        from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+        from manifest_engine.services.drift import by_hand
         from manifest_engine.services.workload import namespace_policy
 
         dag_run = context["dag_run"]
@@ -73,6 +76,8 @@ class ValidateRestart(StepOperator):
                 f"pods could not pull it. Deploy {current.version} by deploy_service, which builds "
                 "it again."
             )
+        hook = ClusterHook(environment.cluster.connection)
+        planned = by_hand.admit(planned, hook, live, self.log, digest=current.digest)
         self.log.info(
             "%s %s starts new pods, asked for by %s",
             planned.name,

@@ -66,7 +66,10 @@ class ValidateRollback(StepOperator):
             when another service has the same object name.
         :raises NotAllowed: when the user may not deploy, or the environment no longer permits the
             recorded manifest.
+        :raises ClusterError: when objects were changed by hand and the run does not take them over.
         """
+        from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+        from manifest_engine.services.drift import by_hand
         from manifest_engine.services.workload import namespace_policy
 
         dag_run = context["dag_run"]
@@ -101,6 +104,8 @@ class ValidateRollback(StepOperator):
         self.log.info(
             "%s returns to %s, asked for by %s", planned.name, target, planned.requested_by
         )
+        hook = ClusterHook(environment.cluster.connection)
+        planned = by_hand.admit(planned, hook, live, self.log, digest=target.digest)
         if request.dry_run:
             self._preview(context, planned, target, rollback.choices(live, past))
             return planned.dump()
@@ -170,7 +175,9 @@ def deployed(
 def _manifest(target: PastRelease, request: RollbackRequest) -> Manifest:
     try:
         recorded = target.manifest_for(request.environment)
-        return recorded.model_copy(update={"dry_run": request.dry_run})
+        return recorded.model_copy(
+            update={"dry_run": request.dry_run, "take_over": request.take_over}
+        )
     except ValidationError as error:
         raise ManifestError(
             f"The recorded manifest of {target} is not valid any more ({error.error_count()} "

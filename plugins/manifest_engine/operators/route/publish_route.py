@@ -15,6 +15,7 @@ from manifest_engine.domain.core.errors import (
     StateError,
     UnexpectedAnswer,
 )
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
@@ -124,9 +125,9 @@ class _Publication:
         from manifest_engine.services.route.claims import refuse_taken
 
         release, hook, log = self._release, self._hook, self._log
-        force = release.environment.cluster.force_conflicts
         live = refuse_taken(hook, self._desired, release.route_path, log)
-        change = self._change = RouteChange(hook, self._desired, live, force=force, log=log)
+        policy = Policy.of(release)
+        change = self._change = RouteChange(hook, self._desired, live, policy=policy, log=log)
         if live is not None and change.is_needed:
             self._await_rollout()
         applied = change.begin()

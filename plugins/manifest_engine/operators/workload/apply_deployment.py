@@ -42,7 +42,8 @@ class ApplyDeployment(LeaseStep):
     The step ends when all new pods are ready; ``watch_release`` waits until the old pods are gone.
 
     XCom: ``deployment``, ``generation``, ``changed``, ``releaseHash``, ``stood``, ``replicas``,
-    ``seconds``. XCom ``waiting``: why the pods wait for the cluster, while they do.
+    ``seconds``, and ``overwritten``, the changes by hand that were overwritten. XCom ``waiting``:
+    why the pods wait for the cluster, while they do.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
@@ -123,6 +124,7 @@ class ApplyDeployment(LeaseStep):
                     "changed": changed,
                     "releaseHash": annotation.read_annotations(objects[0])[annotation.RELEASE_HASH],
                     "stood": history.is_live_already(live, objects[0]),
+                    "overwritten": workload.overwritten,
                 }
                 self._explain(context, workload, release, objects)
                 status = workload.rollout.follow(
@@ -214,7 +216,7 @@ class ApplyDeployment(LeaseStep):
                 deadline=time.time() + resources.rollout_seconds(release, deployment),
                 run_id=release.run_id,
                 requested_by=release.requested_by,
-                force=cluster.force_conflicts,
+                drift=cluster.drift,
                 release_hash=begun["releaseHash"],
             ),
             method_name="execute_complete",
@@ -248,4 +250,5 @@ class ApplyDeployment(LeaseStep):
             "stood": begun.get("stood", False),
             "replicas": status.replicas,
             "seconds": seconds,
+            "overwritten": begun.get("overwritten", []),
         }

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import ClusterError, StateError
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.workload import rollout
 from manifest_engine.operators.core.cluster_trigger import ClusterTrigger
 
@@ -29,7 +30,7 @@ class RolloutTrigger(ClusterTrigger):
     :param release_hash: hash of the applied release.
     :param run_id: run that holds the lease.
     :param requested_by: user that the lease shows beside the run.
-    :param force: take over fields that another manager owns, in a rollback.
+    :param drift: ``cluster.drift`` of the environment, for a rollback.
     """
 
     longest_pause_seconds = 6.0
@@ -41,7 +42,7 @@ class RolloutTrigger(ClusterTrigger):
         generation: int,
         run_id: str,
         requested_by: str,
-        force: bool = False,
+        drift: str = Policy.drift,
         release_hash: str | None = None,
         **where_and_until: Any,
     ) -> None:
@@ -49,7 +50,7 @@ class RolloutTrigger(ClusterTrigger):
         self.generation = generation
         self.run_id = run_id
         self.requested_by = requested_by
-        self.force = force
+        self.drift = drift
         self.release_hash = release_hash
         self._service: tuple[Workload, ServiceLease] | None = None
 
@@ -58,7 +59,7 @@ class RolloutTrigger(ClusterTrigger):
             "generation": self.generation,
             "run_id": self.run_id,
             "requested_by": self.requested_by,
-            "force": self.force,
+            "drift": self.drift,
             "release_hash": self.release_hash,
         }
 
@@ -114,7 +115,7 @@ class RolloutTrigger(ClusterTrigger):
         lease = ServiceLease(
             *where, run_id=self.run_id, requested_by=self.requested_by, log=self.log
         )
-        workload = Workload(*where, force=self.force, log=self.log)
+        workload = Workload(*where, policy=Policy(self.drift), log=self.log)
         workload.rollout.on_pending = self._report_pending
         return workload, lease
 

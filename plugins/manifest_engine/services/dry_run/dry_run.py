@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifest_engine.domain.build.recipe import input_key
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.dry_run import difference
 from manifest_engine.domain.dry_run.difference import Change
 from manifest_engine.domain.release import history
@@ -58,14 +59,15 @@ def in_cluster(
 
     :raises ManifestEngineError: the error that the real run would raise.
     """
-    workload = Workload.of(release.environment, release.name, hook=hook, log=log)
+    policy = Policy.of(release)
+    workload = Workload.of(release.environment, release.name, hook=hook, policy=policy, log=log)
     live = workload.live()
     annotations = pod_inputs.pod_annotations(hook, release, live, log)
     desired = resources.workload(release, digest, artifact, pod_annotations=annotations)
     workload.apply(history.carry_over(desired, live), live)
     route = routes.route(release)
     live_route = refuse_taken(hook, route, release.route_path, log)
-    RouteChange(hook, route, live_route, force=workload.force, log=log).at_once()
+    RouteChange(hook, route, live_route, policy=policy, log=log).at_once()
 
 
 def report(release: Release, changes: list[Change], log: logging.Logger) -> list[dict[str, Any]]:

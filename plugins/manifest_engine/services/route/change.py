@@ -6,6 +6,7 @@ import logging
 from functools import cached_property
 
 from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.route import owners as route_owners
@@ -13,6 +14,7 @@ from manifest_engine.domain.route import switch as route_switch
 from manifest_engine.domain.workload import resources
 from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.services.drift.ownership import Ownership
 
 
 class RouteChange:
@@ -24,7 +26,7 @@ class RouteChange:
 
     :param desired: the HTTPRoute or Ingress of the release.
     :param live: the live route of the same name and kind, None when there is none.
-    :param force: take over fields that another manager owns.
+    :param policy: what to do with changes by hand.
     """
 
     def __init__(
@@ -33,13 +35,13 @@ class RouteChange:
         desired: Json,
         live: Json | None,
         *,
-        force: bool,
+        policy: Policy,
         log: logging.Logger,
     ) -> None:
         self._hook = hook
         self._desired = desired
         self._live = live
-        self._force = force
+        self._ownership = Ownership(hook, policy, [], log)
         self._log = log
         self._other = self._route_of_other_kind()
         self._formers = route_switch.former_routes(live, self._other)
@@ -79,6 +81,7 @@ class RouteChange:
         """
         if not self._begun:
             return ""
+        self._ownership = Ownership(self._hook, Policy(everything=True), [], self._log)
         for former in self._formers:
             self._apply(former)
         kind = self._desired["kind"]
@@ -95,7 +98,7 @@ class RouteChange:
             self._remove(self._other)
 
     def _apply(self, route: Json) -> Json:
-        return self._hook.apply(route, force=self._force)
+        return self._ownership.apply(route, None)
 
     @cached_property
     def is_needed(self) -> bool:
@@ -106,7 +109,7 @@ class RouteChange:
             or annotation.FORMER_ROUTES in annotation.read_annotations(self._live)
         ):
             return True
-        after = self._hook.apply(self._desired, force=self._force, dry_run=True)
+        after = self._hook.apply(self._desired, force=True, dry_run=True)
         return route_switch.as_applied(after) != route_switch.as_applied(self._live)
 
     def _with_formers(self, route: Json, replaces: Json | None = None) -> Json:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.drift import drift
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.pod import mounts
@@ -15,8 +18,7 @@ from manifest_engine.domain.release import history
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.workload import name_collisions, resources, rollout
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
-from manifest_engine.hooks.kubernetes.errors import Conflict
-from manifest_engine.services.workload import replica_handover
+from manifest_engine.services.drift.ownership import Ownership
 from manifest_engine.services.workload.rollout_watch import RolloutWatch
 
 Json = dict[str, Any]
@@ -28,12 +30,13 @@ AUTOSCALER_SECONDS = 1.0
 """A deleted autoscaler may scale for this long, until its controller sees the deletion."""
 SETTLE_SECONDS = 60.0
 """Wait for a rollback, whose pods usually exist already."""
+_REFUSING = Policy()
 
 
 class Workload:
     """The objects of one service.
 
-    :param force: take over fields that another manager owns.
+    :param policy: what to do with changes by hand.
     """
 
     def __init__(
@@ -42,13 +45,15 @@ class Workload:
         namespace: str,
         name: str,
         *,
-        force: bool = False,
+        policy: Policy = _REFUSING,
         log: logging.Logger | None = None,
     ) -> None:
         self.hook = hook
         self.namespace = namespace
         self.name = name
-        self.force = force
+        self.policy = policy
+        self.overwritten: list[str] = []
+        """The changes by hand that were overwritten."""
         self.log = log or logging.getLogger(__name__)
         self.rollout = RolloutWatch(hook, namespace, name, self.log)
 
@@ -59,6 +64,7 @@ class Workload:
         name: str,
         *,
         hook: ClusterHook | None = None,
+        policy: Policy = _REFUSING,
         log: logging.Logger | None = None,
     ) -> Workload:
         """The objects of a service in an environment's cluster.
@@ -67,13 +73,8 @@ class Workload:
         :param hook: the cluster; by default that of the environment's Connection.
         """
         cluster = environment.cluster
-        return cls(
-            hook or ClusterHook(cluster.connection),
-            cluster.namespace,
-            name,
-            force=cluster.force_conflicts,
-            log=log,
-        )
+        hook = hook or ClusterHook(cluster.connection)
+        return cls(hook, cluster.namespace, name, policy=policy, log=log)
 
     def live(self) -> Json | None:
         """The live Deployment, None when there is none."""
@@ -109,10 +110,7 @@ class Workload:
         own = objects[0]["metadata"]["labels"]
         name_collisions.refuse(own[label.COMPONENT], own[label.NAME], live)
         self._refuse_foreign(objects, live, before)
-        deployment = self._exchange(before, objects, live)
-        if live is None:
-            replica_handover.seed_first(self.hook, objects)
-        return deployment
+        return self._exchange(before, objects, live, self.policy)
 
     def remove(self, objects: list[Json]) -> list[str]:
         """Delete objects that a release created, the last first; returns their names."""
@@ -176,7 +174,8 @@ class Workload:
         annotations = annotation.read_annotations(live)
         good = history.restore(annotations.get(annotation.LAST_GOOD))
         if good:
-            deployment = self._exchange(failed, good, live)
+            policy = replace(self.policy, everything=True)
+            deployment = self._exchange(failed, good, live, policy)
             version = good[0]["metadata"]["labels"].get(label.VERSION, "?")
             if not settle_seconds:
                 return f"Rolled back to version {version}."
@@ -197,27 +196,34 @@ class Workload:
             "There is no record of an earlier release, so the pods that run are left as they are."
         )
 
-    def _exchange(self, before: list[Json], objects: list[Json], live: Json | None) -> Json:
+    def _exchange(
+        self, before: list[Json], objects: list[Json], live: Json | None, policy: Policy
+    ) -> Json:
         """Apply objects and remove obsolete objects of the release before; the applied Deployment.
 
         An obsolete autoscaler is removed first: it would overwrite the new number of replicas.
         """
+        ownership = Ownership(self.hook, policy, drift.recorded(live), self.log)
         obsolete = [item for item in before if not _among(item, objects)]
-        scalers = [item for item in obsolete if replica_handover.is_scaler(item)]
-        if scalers:
-            self._apply(
-                objects[0], dry_run=True
-            )  # a refusal must not cost the live release its scaler
+        scalers = [item for item in obsolete if _is_scaler(item)]
+        if scalers:  # a refusal must not cost the live release its scaler
+            if live:
+                ownership.require(ownership.find(objects[0], live))
+            self.hook.apply(objects[0], force=True, dry_run=True)
             if self.remove(scalers):
                 time.sleep(AUTOSCALER_SECONDS)
-        replica_handover.hand_over(self.hook, objects[0], live)
+        first = objects[0] if live else _with_replicas(objects)
         files = [item for item in objects if _is_files(item)]
         for an_object in files:  # first, because the new pods mount them
-            self._apply(an_object)
-        applied = [self._apply(item) for item in objects if not _is_files(item)]
+            ownership.apply(an_object, None)
+        applied = ownership.apply(first, live)
+        for an_object in objects[1:]:
+            if not _is_files(an_object):
+                ownership.apply(an_object, None)
+        self.overwritten += ownership.taken
         self.remove([item for item in obsolete if item not in scalers and not _is_files(item)])
         self._prune_files(objects)
-        return applied[0]
+        return applied
 
     def files(self) -> list[Json]:
         """The ConfigMaps with the files of all releases; empty if the role may not list them."""
@@ -244,22 +250,9 @@ class Workload:
             used = mounts.config_maps(past)
             self.remove([item for item in found if item["metadata"]["name"] not in used])
 
-    def _apply(self, an_object: Json, *, dry_run: bool = False) -> Json:
-        try:
-            return self.hook.apply(an_object, force=self.force, dry_run=dry_run)
-        except Conflict as conflict:
-            scaled_only = all(
-                field == replica_handover.REPLICAS and manager in replica_handover.SCALERS
-                for manager, field in conflict.owned
-            )
-            if not scaled_only:
-                raise
-            # The autoscaler that set the field was removed with the former release.
-            return self.hook.apply(an_object, force=True, dry_run=dry_run)
-
     def _refuse_foreign(self, objects: list[Json], live: Json | None, before: list[Json]) -> None:
-        """Refuse an object of the same name that no release created, unless ``force`` is set."""
-        if self.force:
+        """Refuse an object of the same name that no release created, unless it is to be adopted."""
+        if self.policy.everything:
             return
         for an_object in objects:
             api_version, kind, name = resources.key(an_object)
@@ -284,3 +277,17 @@ def _is_files(an_object: Json) -> bool:
 
 def _among(an_object: Json, objects: list[Json]) -> bool:
     return resources.key(an_object) in {resources.key(item) for item in objects}
+
+
+def _is_scaler(an_object: Json) -> bool:
+    return bool(an_object["kind"] == "HorizontalPodAutoscaler")
+
+
+def _with_replicas(objects: list[Json]) -> Json:
+    """The Deployment of a first release, with the autoscaler's minimum as number of replicas."""
+    deployment = objects[0]
+    scalers = [item for item in objects if _is_scaler(item)]
+    if "replicas" in deployment["spec"] or not scalers:
+        return deployment
+    count = scalers[0]["spec"]["minReplicas"]
+    return deployment | {"spec": deployment["spec"] | {"replicas": count}}

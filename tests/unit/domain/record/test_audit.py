@@ -9,7 +9,7 @@ from manifest_engine.domain.record import audit
 
 CONF = {"component": "pricing", "serviceName": "quotes", "version": "1.0", "environment": "dev"}
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SUMMARY = {"version": "1.0", "digest": "sha256:aa", "url": "http://x/y"}
+SUMMARY = {"version": "1.0", "digest": "sha256:aa", "url": "http://x/y", "overwritten": ["x"]}
 
 
 def run(state="success", dag="deploy_service", triggered_by="ui", **conf):
@@ -41,6 +41,7 @@ def test_a_successful_run_records_requester_service_source_and_image():
         "result": "success",
         "digest": "sha256:aa",
         "url": "http://x/y",
+        "overwritten": ["x"],
         "approvedBy": "grace",
         "approvedAt": "2026-01-02T03:04:00Z",
     }

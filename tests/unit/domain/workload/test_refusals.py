@@ -28,8 +28,7 @@ def test_a_conflict_names_each_manager_with_its_fields():
     body = conflict(("kubectl", ".spec.replicas"), ("kubectl", ".spec.x"), ("argo", ".spec.y"))
     found = explain(409, body, ATTEMPT)
     assert "'kubectl' owns .spec.replicas, .spec.x; 'argo' owns .spec.y" in found.sentence
-    assert "forceConflicts" in found.sentence
-    assert found.retryable is False
+    assert found.retryable
 
 
 def test_a_missing_permission_names_verb_resource_and_role():

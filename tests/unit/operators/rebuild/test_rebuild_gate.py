@@ -6,6 +6,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import history
 from manifest_engine.domain.workload import resources
@@ -21,6 +22,7 @@ class Workload:
 
     name = "pricing-quotes"
     log = logging.getLogger("test")
+    policy = Policy()
 
     def __init__(self):
         self.applied = []

@@ -9,7 +9,6 @@ import pytest
 from manifest_engine.domain.core.errors import Cancelled, ClusterError, RouteConflict, StateError
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.route.public_answer import Answer
-from manifest_engine.hooks.kubernetes.errors import Conflict
 from manifest_engine.hooks.route import public_url
 from manifest_engine.operators.route.publish_route import PublishRoute
 from manifest_engine.services.route import acceptance as route_acceptance
@@ -123,15 +122,6 @@ def test_a_refused_route_restores_route_and_workload(publish):
         publish(RouteConflict("The gateway refuses it."), Lease())
     assert not raised.value.retryable
     assert Change.last.done == PUT_BACK
-
-
-def test_an_error_with_data_of_its_own_keeps_them(publish):
-    conflict = Conflict("kubectl owns spec.rules.", [("kubectl", "spec.rules")])
-    with pytest.raises(
-        Conflict, match=r"kubectl owns spec\.rules\. The route is as it was"
-    ) as raised:
-        publish(conflict, Lease())
-    assert raised.value.owned == [("kubectl", "spec.rules")]
 
 
 @pytest.mark.parametrize(

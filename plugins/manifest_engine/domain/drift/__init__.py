@@ -1,0 +1,1 @@
+"""Changes of a service's objects that no release made."""
