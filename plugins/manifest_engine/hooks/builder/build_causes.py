@@ -106,7 +106,7 @@ DOCKERFILE = (
 )
 """Mistakes in the Dockerfile that BuildKit reports with or without a line."""
 
-SOURCES = (
+POLICY = (
     Cause(
         r'source "docker-image://(\S+)" denied by policy',
         "the environment does not allow the image {0}: use one that build.allowedBases in "
@@ -120,6 +120,10 @@ SOURCES = (
         "a RUN",
         'failed to solve: source "https://example.com/model.bin" denied by policy',
     ),
+)
+"""Sources that the environment does not allow, whatever names them."""
+
+SOURCES = (
     Cause(
         r"source metadata for docker\.io/library/([\w.-]+):latest: .*\(did you mean ([\w.-]+)\?\)",
         "there is no stage {0!r}, so Docker looks for an image of this name; did you mean the "

@@ -61,7 +61,7 @@ def _outside_error(output: BuildOutput, builder: str) -> BuildError | None:
     """
     if output.place or output.tail:
         return None
-    groups = (build_causes.SOURCES, build_causes.DOCKERFILE)
+    groups = (build_causes.POLICY, build_causes.SOURCES, build_causes.DOCKERFILE)
     if any(_first(group, [output.error]) for group in groups):
         return None
     if explained := _first(build_causes.ENGINE, [output.error]):
@@ -83,9 +83,9 @@ def _why(output: BuildOutput, builder: str, hints: BuildHints | None) -> tuple[s
         return full
     if hints and (hint := _hint(output, lines, hints)):
         return hint, False
-    final: list[tuple[Cause, ...]] = [build_causes.SOURCES, build_causes.DOCKERFILE]
+    final = [build_causes.POLICY, build_causes.SOURCES, build_causes.DOCKERFILE]
     if instruction.startswith("# syntax"):
-        final.insert(0, build_causes.FRONTEND)
+        final.insert(1, build_causes.FRONTEND)
     elif instruction.startswith("add "):
         final.insert(0, build_causes.ADD)
     for group in final:

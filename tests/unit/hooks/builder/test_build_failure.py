@@ -203,6 +203,17 @@ def explained(name: str, given: BuildHints) -> str:
     return str(error)
 
 
+def test_a_syntax_line_that_the_environment_does_not_allow_is_refused() -> None:
+    error = error_from(
+        "scripts/Dockerfile:1",
+        "   1 | >>> # syntax=registry.example.com/x:1",
+        "ERROR: failed to solve: failed to resolve source metadata for registry.example.com/x:1: "
+        'source "docker-image://registry.example.com/x:1" denied by policy',
+    )
+    assert "the environment does not allow the image registry.example.com/x:1" in str(error)
+    assert not error.retryable
+
+
 def test_a_script_with_windows_line_ends_is_named() -> None:
     said = explained("script_crlf", hints(**{"build.sh": "#!/bin/sh\r\necho hi\r\n"}))
     assert "line 3 (RUN /build.sh): 'build.sh' has Windows line ends (CRLF): save it" in said
