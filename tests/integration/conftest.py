@@ -93,9 +93,11 @@ def namespace(kube: Callable[..., str], sandbox: dict[str, str]) -> Iterator[str
         kube("delete", "namespace", name, "--wait=false")
 
 
-def build_and_push(image: str, recipe: str) -> str:
-    """Build the test service by the text of a Dockerfile; returns the digest."""
-    folder = Path(__file__).with_name("service")
+SERVICE = Path(__file__).with_name("service")
+
+
+def build_and_push(image: str, recipe: str, folder: Path = SERVICE) -> str:
+    """Build a folder by the text of a Dockerfile, and push the image; returns the digest."""
 
     def docker(*words: str, given: str | None = None) -> str:
         done = subprocess.run(
@@ -115,12 +117,20 @@ def build_and_push(image: str, recipe: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def digest(sandbox: dict[str, str]) -> str:
-    """Digest of the test service's image, pushed to ``datafactory/{COMPONENT}/service``."""
-    image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:1"
-    return build_and_push(
-        image, Path(__file__).with_name("service").joinpath("Dockerfile").read_text()
-    )
+def push_image(sandbox: dict[str, str]) -> Callable[[Path, str], str]:
+    """Builds a folder and pushes it to ``datafactory/{COMPONENT}/service:{tag}``; its digest."""
+
+    def push(folder: Path, tag: str) -> str:
+        image = f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/service:{tag}"
+        return build_and_push(image, (folder / "Dockerfile").read_text(), folder)
+
+    return push
+
+
+@pytest.fixture(scope="session")
+def digest(push_image: Callable[[Path, str], str]) -> str:
+    """Digest of the test service's image."""
+    return push_image(SERVICE, "1")
 
 
 @pytest.fixture

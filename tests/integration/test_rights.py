@@ -117,6 +117,7 @@ def test_a_redeploy_works_with_the_roles_alone_and_asks_the_api_server_little(
     [
         ("create", "pods"),
         ("watch", "pods"),
+        ("get", "pods/proxy"),
         ("get", "deployments.apps"),
         ("patch", "deployments.apps"),
         ("patch", "services"),

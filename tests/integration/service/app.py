@@ -1,6 +1,7 @@
 """A service whose behaviour the tests choose by environment variables; standard library alone."""
 
 import os
+import ssl
 import sys
 import threading
 import time
@@ -11,6 +12,10 @@ UNPRINTABLE = "\0 \x1b[31m \x1b]0;title\x07 \x84 \u202e"
 TEXT = os.environ.get("TEXT", "hello").replace("UNPRINTABLE", UNPRINTABLE)
 BELOW = os.environ.get("BELOW", "")
 LINKS = os.environ.get("LINKS", "")
+AFTER = float(os.environ.get("AFTER", "4"))
+HOST = os.environ.get("HOST", "")
+PORT = int(os.environ.get("PORT", "8002"))
+START = time.monotonic()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -19,6 +24,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0].removeprefix(BELOW)
         status = 200 if path in ("/", "/health") else 404
+        if MODE == "loading" and path == "/health" and time.monotonic() - START < AFTER:
+            status = 500
+        if MODE == "slow-health" and path == "/health":
+            time.sleep(AFTER)
+        if MODE == "no-content":
+            status = 204
+        if MODE == "redirect":
+            self.send_response(301)
+            self.send_header("Location", f"https://{self.headers['Host']}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if MODE == "unhealthy" and path == "/health":
             status = 418
         if MODE == "starting" and path == "/health":
@@ -29,9 +46,11 @@ class Handler(BaseHTTPRequestHandler):
             body = LINKS.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if status != 204:
+            self.wfile.write(body)
 
 
 print(f"starting in mode {MODE}", flush=True)
@@ -43,11 +62,11 @@ if MODE == "crash":
     print("cannot open the price list", file=sys.stderr, flush=True)
     sys.exit(3)
 if MODE == "slow":
-    time.sleep(float(os.environ.get("AFTER", "4")))
+    time.sleep(AFTER)
 if MODE == "leave":
     sys.exit(0)
 if MODE == "crash-later":
-    time.sleep(float(os.environ.get("AFTER", "4")))
+    time.sleep(AFTER)
     print("lost the price list", file=sys.stderr, flush=True)
     sys.exit(4)
 if MODE == "crash-when-ready":
@@ -60,4 +79,10 @@ if MODE == "crash-when-ready":
     threading.Thread(target=crash).start()
 if MODE == "greedy":
     hoard = [bytearray(8 << 20) for _ in range(1000)]
-ThreadingHTTPServer(("", int(os.environ.get("PORT", "8002"))), Handler).serve_forever()
+server = ThreadingHTTPServer((HOST, PORT), Handler)
+if MODE == "tls":
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("/code/tls.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+print(f"serving on {HOST or '0.0.0.0'}:{PORT}", flush=True)
+server.serve_forever()

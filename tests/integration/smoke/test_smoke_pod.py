@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,46 @@ def smoke(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
         return task.execute(context(release.run_id, task_id="smoke_test", **settings))
 
     return run
+
+
+_SERVER = """
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(void) {
+  char request[4096];
+  const char answer[] = "HTTP/1.0 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nstatic";
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(8002)};
+  int server = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 16)) return 1;
+  for (;;) {
+    int client = accept(server, 0, 0);
+    read(client, request, sizeof request);
+    write(client, answer, sizeof answer - 1);
+    close(client);
+  }
+}
+"""
+
+
+@pytest.fixture
+def static_digest(push_image: Callable[..., str], tmp_path: Path) -> str:
+    """An image with one static binary."""
+    (tmp_path / "server.c").write_text(_SERVER)
+    subprocess.run(
+        ["cc", "-static", "-O1", "-w", "-o", "server", "server.c"], cwd=tmp_path, check=True
+    )
+    (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY server /\nENTRYPOINT ["/server"]\n')
+    return push_image(tmp_path, "static")
+
+
+@pytest.fixture
+def crlf_digest(push_image: Callable[..., str], tmp_path: Path) -> str:
+    """An image whose entry point is a script that was saved on Windows."""
+    (tmp_path / "start.sh").write_bytes(b"#!/bin/sh\r\nexec sleep 60\r\n")
+    text = 'FROM python:3.11\nCOPY --chmod=755 start.sh /\nENTRYPOINT ["/start.sh"]\n'
+    (tmp_path / "Dockerfile").write_text(text)
+    return push_image(tmp_path, "crlf")
 
 
 def smoke_pods(kube: Any, namespace: str) -> str:
@@ -80,9 +123,9 @@ def test_a_wrong_status_is_told_with_what_was_asked_and_answered(smoke, make_rel
     with pytest.raises(SmokeTestFailed) as raised:
         smoke(make_release(env={"MODE": "unhealthy"}))
 
-    assert "GET /health answered 418 instead of 200" in str(raised.value)
+    assert "GET /health answers 418 instead of 200" in str(raised.value)
     assert "hello from /health" in str(raised.value)
-    assert str(raised.value).endswith('"GET /health HTTP/1.1" 418 -')
+    assert str(raised.value).endswith("serving on 0.0.0.0:8002")  # not the access log
     assert time.monotonic() - begin < 15
 
 
@@ -116,13 +159,102 @@ def test_a_body_without_the_expected_text_fails(smoke, make_release):
         smoke(make_release(smokeTest=asked))
 
 
-def test_not_yet_is_waited_for_until_the_timeout(smoke, make_release):
+def test_a_wrong_answer_is_waited_for_as_long_as_the_service_may_start(smoke, make_release):
+    found = smoke(make_release(env={"MODE": "loading", "AFTER": "7"}, startupSeconds=15))
+
+    assert found["ok"]
+    assert found["seconds"] > 5
+
+    with pytest.raises(SmokeTestFailed, match=r"503 instead of 200.*startupSeconds 4\b"):
+        smoke(make_release(env={"MODE": "starting"}, startupSeconds=4))
+
+
+def test_a_service_that_listens_on_loopback_alone_is_told_to_bind_every_address(
+    smoke, make_release
+):
     begin = time.monotonic()
 
-    with pytest.raises(SmokeTestFailed, match="503 instead of 200"):
-        smoke(make_release(env={"MODE": "starting"}, smokeTest={"timeoutSeconds": 8}))
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(make_release(env={"HOST": "127.0.0.1"}, startupSeconds=60))
 
-    assert time.monotonic() - begin >= 8
+    assert "it listens on 127.0.0.1 (localhost) alone" in str(raised.value)
+    assert "bind 0.0.0.0" in str(raised.value)
+    assert time.monotonic() - begin < 20
+
+
+def test_a_health_path_that_is_slower_than_the_probe_is_measured(smoke, make_release):
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(
+            make_release(
+                env={"MODE": "slow-health", "AFTER": "1.5"}, readiness={"timeoutSeconds": 1}
+            )
+        )
+
+    assert re.search(
+        r"answers only after 1\.[5-9] s, and the probes wait for 1 s", str(raised.value)
+    )
+    assert "readiness.timeoutSeconds" in str(raised.value)
+
+
+def test_a_slow_health_path_within_the_time_of_the_probe_is_good(smoke, make_release):
+    assert smoke(make_release(env={"MODE": "slow-health", "AFTER": "1.2"}))["ok"]
+
+
+def test_a_redirect_is_told_with_its_target_and_not_followed(smoke, make_release):
+    begin = time.monotonic()
+
+    with pytest.raises(SmokeTestFailed) as raised:
+        smoke(make_release(env={"MODE": "redirect"}))
+
+    said = str(raised.value)
+    assert "GET /health answers 301 instead of 200" in said
+    assert re.search(r"it redirects to https://10\.[0-9.]+:8002/health;", said)
+    assert time.monotonic() - begin < 12
+
+
+def test_204_is_as_good_as_200(smoke, make_release):
+    assert smoke(make_release(env={"MODE": "no-content"}))["status"] == 204
+
+
+def test_a_port_that_speaks_tls_is_told_at_once(smoke, make_release):
+    begin = time.monotonic()
+
+    with pytest.raises(SmokeTestFailed, match=r"the port speaks TLS \(HTTPS\)"):
+        smoke(make_release(env={"MODE": "tls"}))
+
+    assert time.monotonic() - begin < 10
+
+
+def test_a_port_below_1024_is_told_as_a_matter_of_capabilities(smoke, make_release):
+    with pytest.raises(SmokeTestFailed, match="a port above 1023"):
+        smoke(make_release(env={"PORT": "80"}, port=80))
+
+
+@pytest.mark.parametrize("kind", ["tcp", "exec"])
+def test_a_service_without_http_at_its_health_port_is_judged_by_the_kubelet(
+    smoke, make_release, kind
+):
+    command = {"command": ["python3", "-c", "pass"]} if kind == "exec" else {}
+
+    found = smoke(make_release(readiness={"kind": kind, **command}))
+
+    assert (found["ok"], found["asked"], found["status"]) == (True, f"{kind} check", None)
+
+
+def test_a_failed_check_of_the_kubelet_is_told_with_its_answer(smoke, make_release):
+    with pytest.raises(SmokeTestFailed, match="9000: connect: connection refused") as raised:
+        smoke(make_release(readiness={"kind": "tcp", "port": 9000}, startupSeconds=3))
+
+    assert "serving on 0.0.0.0:8002" in str(raised.value)
+
+
+def test_an_image_without_python_or_a_shell_passes(smoke, make_release, static_digest):
+    assert smoke(make_release(), digest=static_digest)["body"] == "static"
+
+
+def test_a_script_with_windows_line_ends_is_told_as_such(smoke, make_release, crlf_digest):
+    with pytest.raises(SmokeTestFailed, match="end in CRLF"):
+        smoke(make_release(), digest=crlf_digest)
 
 
 def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make_release):
@@ -138,10 +270,10 @@ def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make
 
 
 def test_a_service_on_another_port_is_told_as_no_answer(smoke, make_release):
-    asked = {"timeoutSeconds": 3}
+    with pytest.raises(SmokeTestFailed, match="no answer on port 9000") as raised:
+        smoke(make_release(port=9000, startupSeconds=3))
 
-    with pytest.raises(SmokeTestFailed, match="no answer on port 9000"):
-        smoke(make_release(port=9000, smokeTest=asked))
+    assert "its log names port 8002" in str(raised.value)
 
 
 def test_too_little_memory_is_told_as_such(smoke, make_release):

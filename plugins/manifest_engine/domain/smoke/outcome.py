@@ -9,7 +9,6 @@ from typing import Any
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import SmokeTestFailed
 from manifest_engine.domain.smoke import pod as smoke_pod
-from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.smoke.verdict import Verdict
 from manifest_engine.domain.workload import diagnosis, service_log
 from manifest_engine.domain.workload.finding import Finding, flat
@@ -26,31 +25,22 @@ def container(pod: Json, name: str) -> dict[str, Any]:
     return next((item for item in listed if item["name"] == name), {})
 
 
-def prober_runs(pod: Json) -> bool:
-    """Whether the prober runs, so that its log can be read."""
-    return "running" in (container(pod, smoke_pod.PROBER).get("state") or {})
+def runs(pod: Json) -> bool:
+    """Whether the service runs and the pod has an address."""
+    return "running" in (container(pod, APP).get("state") or {}) and bool(
+        (pod.get("status") or {}).get("podIP")
+    )
 
 
-def may_answer(pod: Json) -> bool:
-    """Whether the service runs or is about to run, so that the prober can get an answer."""
-    state = container(pod, APP).get("state") or {}
-    waiting = (state.get("waiting") or {}).get("reason")
-    return "terminated" not in state and (not waiting or waiting in diagnosis.STARTING)
+def is_ready(pod: Json) -> bool:
+    """Whether the kubelet says that the service is ready."""
+    return bool(container(pod, APP).get("ready"))
 
 
-def verdict_from_status(pod: Json) -> Verdict | None:
-    """The verdict in the prober's termination message; None while the prober runs.
-
-    :raises SmokeTestFailed: when the prober ended without a verdict.
-    """
-    state = container(pod, smoke_pod.PROBER).get("state") or {}
-    ended = state.get("terminated")
-    if ended is None:
-        return None
-    found = verdict.read(ended.get("message") or "")
-    if found is None:
-        raise pod_failure(pod) or _no_verdict(ended)
-    return found
+def was_stopped(pod: Json) -> bool:
+    """Whether the kubelet stopped the service, as it does when a probe has failed too often."""
+    ended = (container(pod, APP).get("state") or {}).get("terminated") or {}
+    return ended.get("exitCode") in diagnosis.KILLED and ended.get("reason") != "OOMKilled"
 
 
 def pod_failure(pod: Json) -> SmokeTestFailed | None:
@@ -72,24 +62,24 @@ def judge(found: Verdict, log: str) -> Verdict:
     :raises SmokeTestFailed: when the verdict is bad.
     """
     if not found.ok:
-        answer = f"; its answer began {printable.excerpt(found.body, 200)!r}" if found.body else ""
+        body = printable.excerpt(found.body, 200)
+        answer = f"; its answer begins {body!r}" if body else ""
         raise SmokeTestFailed(
-            f"The image does not pass its smoke test: GET {found.asked} {found.problem} in "
-            f"{found.seconds:.0f} s{answer}{service_log.tail(log)}"
+            f"The image does not pass its smoke test: {found.request} {found.problem}{answer}"
+            f"{service_log.tail(log)}"
         )
     return found
 
 
 def final_finding(pod: Json) -> Finding | None:
     """Why waiting longer cannot help, such as a crash or an image that cannot be pulled."""
-    for name in (APP, smoke_pod.PROBER):
-        seen = container(pod, name)
-        finding = diagnosis.of_container(seen)
-        # restartPolicy is Never, so a terminated container is final.
-        over = "terminated" in (seen.get("state") or {})
-        if finding and (finding.final or over or not finding.retryable):
-            return finding
-    if (container(pod, APP).get("state") or {}).get("terminated"):
+    seen = container(pod, APP)
+    finding = diagnosis.of_container(seen)
+    # restartPolicy is Never, so a terminated container is final.
+    over = "terminated" in (seen.get("state") or {})
+    if finding and (finding.final or over or not finding.retryable):
+        return finding
+    if over:
         return Finding(diagnosis.ENDED_BY_ITSELF, final=True)
     if (pod.get("status") or {}).get("phase") == "Failed":
         return _pod_failed(pod)
@@ -113,20 +103,12 @@ def pod_deleted(name: str) -> SmokeTestFailed:
     )
 
 
-def no_verdict_in_time(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
-    """The error for a pod without a verdict at the deadline.
+def not_started(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
+    """The error for a pod whose service did not start in time.
 
     :param pod: the pod as last seen; empty if it was never seen.
     """
     finding = diagnosis.of_pod(pod, events) if pod else None
-    if finding is None and prober_runs(pod):
-        # The prober ends in time by itself, so the node most likely stopped reporting.
-        node = (pod.get("spec") or {}).get("nodeName", "?")
-        return SmokeTestFailed(
-            f"The smoke test's pod runs on node {node}, but did not report in time; see "
-            f"'kubectl describe node {node}'.",
-            retryable=True,
-        )
     why = finding.sentence if finding else "it gave no reason"
     return SmokeTestFailed(
         f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
@@ -147,17 +129,3 @@ def _pod_failed(pod: Json) -> Finding:
     status = pod.get("status") or {}
     why = flat(status.get("message")) or status.get("reason") or "no reason given"
     return Finding(f"its pod failed: {why}", final=True, retryable=True)
-
-
-def _no_verdict(ended: Json) -> SmokeTestFailed:
-    text = printable.excerpt(ended.get("message") or ended.get("reason") or "", 500)
-    if "python3" in text and ("not found" in text or "no such file" in text):
-        return SmokeTestFailed(
-            "The smoke test needs python3 in the image and there is none on its PATH; base the "
-            "image on python:3.11."
-        )
-    return SmokeTestFailed(
-        f"The smoke test's prober ended with exit code {ended.get('exitCode')} and without a "
-        f"verdict ({text}).",
-        retryable=True,
-    )

@@ -1,52 +1,27 @@
-"""The pod of a smoke test: the service's container and a prober container that calls it.
-
-Both containers run the same digest, so no other image is needed. The service is no native sidecar,
-because the prober would then start only at the kubelet's next sync, up to a second later.
-"""
+"""The pod of a smoke test: a pod of the Deployment that runs once and gets no traffic."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from manifest_engine.domain.pod import mounts, placement
+from manifest_engine.domain.pod import mounts
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload import pod
 
-PROBER = "prober"
 START_SECONDS = 300
 """Seconds for scheduling, image pull and container start, before the service's own startup time."""
+_END_SECONDS = 1
+"""The service answers nobody when its smoke test ends, so it need not finish requests."""
 
 
-def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
-    """The pod, without a name. The prober writes its verdict to its log and termination message.
-
-    :param script: source of ``operators/smoke/prober.py``.
-    """
-    manifest = release.manifest
-    request = {
-        "digest": digest,
-        "runId": release.run_id,
-        "port": manifest.port,
-        "path": manifest.smoke_path or manifest.health_path,
-        "expectStatus": manifest.smoke_test.expect_status or 200,
-        "expectBody": manifest.smoke_test.expect_body,
-        "timeoutSeconds": manifest.startup,
-    }
-    # No probes: the prober calls the service as soon as the prober runs, and then every 50 ms.
-    service = pod.container(release, digest)
-    prober = {
-        "name": PROBER,
-        "image": release.image_at(digest),
-        "imagePullPolicy": "IfNotPresent",
-        # -I -S ignores the image's Python settings and packages; the standard library is enough.
-        "command": ["python3", "-I", "-S", "-c", script, json.dumps(request)],
-        # The namespace may demand more than a prober needs, by a LimitRange.
-        "resources": service["resources"],
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": placement.security(release),
-    }
+def smoke_pod(release: Release, digest: str) -> dict[str, Any]:
+    """The pod, without a name. Its container, probes and privileges are those of the Deployment."""
+    spec = pod.pod_spec(release, digest)
+    for container in spec["containers"]:
+        container.pop("lifecycle", None)
+        for probe in ("startupProbe", "livenessProbe"):
+            container.get(probe, {}).pop("terminationGracePeriodSeconds", None)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -55,12 +30,11 @@ def smoke_pod(release: Release, digest: str, script: str) -> dict[str, Any]:
             "labels": label.pod_labels(release) | labels(release),
             "annotations": release.environment.pods.annotations | mounts.smoke_annotations(release),
         },
-        "spec": {
-            "containers": [prober, service],  # the pod operator's base container is the first one
+        "spec": spec
+        | {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline(release),
-            "terminationGracePeriodSeconds": 1,
-            **placement.placement(release),
+            "terminationGracePeriodSeconds": _END_SECONDS,
             **mounts.smoke_volumes(release),
         },
     }
@@ -75,6 +49,12 @@ def labels(release: Release) -> dict[str, str]:
     }
 
 
+def test_seconds(release: Release) -> int:
+    """Seconds from the start of the container within which there is a verdict."""
+    manifest = release.manifest
+    return manifest.startup + manifest.smoke_test.timeout_seconds + 60
+
+
 def deadline(release: Release) -> int:
     """Seconds after which Kubernetes ends the pod."""
-    return START_SECONDS + release.manifest.startup + 30
+    return START_SECONDS + test_seconds(release)

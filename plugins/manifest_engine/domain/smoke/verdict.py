@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
-from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import NothingHandedOver, SmokeTestFailed, StateError
 from manifest_engine.domain.core.model import Model
 
 
 class Verdict(Model):
-    """The prober's request to the new image, and the answer."""
+    """The request to the new image, and the answer."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     digest: str
     run_id: str
     asked: str
-    """The requested path."""
+    """The requested path; ``tcp check`` and the like when only the kubelet checks the service."""
     status: int | None = None
-    """The HTTP status of the last answer; None when nothing answered."""
+    """The HTTP status of the last answer; None when nothing answered, or nothing was requested."""
     body: str = ""
     """The beginning of the last answer's body."""
     problem: str = ""
     """What was wrong with the last answer, or why there was no answer; empty when ``ok``."""
     ok: bool
     seconds: float
-    """Time from the prober's start to the last answer."""
+    """Time from the start of the container to the last answer."""
+
+    @property
+    def request(self) -> str:
+        """What was done, to begin a sentence."""
+        return f"GET {self.asked}" if self.asked.startswith("/") else f"the {self.asked}"
 
     def dump(self) -> dict[str, Any]:
         """As JSON-compatible data, for XCom."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def read(message: str) -> Verdict | None:
-    """Parse the prober's termination message; None when the message is no verdict.
-
-    The service's answer is made printable here.
-    """
-    try:
-        found = Verdict.model_validate(json.loads(message), strict=False)
-    except (ValueError, ValidationError, RecursionError):
-        return None
-    body, problem = printable.excerpt(found.body), printable.excerpt(found.problem)
-    return found.model_copy(update={"body": body, "problem": problem})
 
 
 def check(data: Any, *, digest: str, run_id: str) -> Verdict:

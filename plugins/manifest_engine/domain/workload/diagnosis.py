@@ -13,7 +13,7 @@ from typing import Any
 
 from manifest_engine.domain.workload import image_pull, refusals
 from manifest_engine.domain.workload.finding import Finding, flat
-from manifest_engine.domain.workload.service_log import tail
+from manifest_engine.domain.workload.service_log import advice, tail
 
 Json = Mapping[str, Any]
 
@@ -30,15 +30,10 @@ _START_ERRORS = (
         "permission denied",
         "; the file is not executable: run chmod +x in the Dockerfile, or COPY --chmod=755",
     ),
-    (
-        "no such file or directory",
-        "; if the file is in the image, its first line ends in CRLF or names a missing program",
-    ),
     ("executable file not found in $path", "; install the program, or correct the CMD"),
-    ("exec format error", "; the file is for another processor, or is a script without #!"),
 )
 """Messages of runc (libcontainer) and the advice that follows them."""
-_KILLED = (137, 143)
+KILLED = (137, 143)
 """Exit codes: 128 + SIGKILL, 128 + SIGTERM."""
 _NO_CLUSTER_DNS = "MissingClusterDNS"
 """A warning of a kubelet without a DNS address; the pod starts all the same."""
@@ -127,8 +122,8 @@ def of_container(status: Json) -> Finding | None:
 def _not_started(step: str, message: str) -> Finding:
     transient = _TRANSIENT.search(message) is not None
     said = message.casefold()
-    advice = next((hint for words, hint in _START_ERRORS if "exec" in said and words in said), "")
-    sentence = f"the container cannot be {step}: {message}{advice}"
+    hints = (hint for words, hint in _START_ERRORS if "exec" in said and words in said)
+    sentence = f"the container cannot be {step}: {message}{next(hints, advice(message))}"
     return Finding(sentence, final=not transient, retryable=transient, rank=8)
 
 
@@ -155,13 +150,13 @@ def _ended(status: Json, ended: Json) -> Finding:
         return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=9)
     if reason in ("StartError", "ContainerCannotRun"):
         return _not_started("started", flat(ended.get("message")) or reason)
-    if code in _KILLED:
+    if code in KILLED:
         # The kubelet most likely stopped the container after a failed probe; an event about the
         # probe ranks higher. Each restart had the full startup time, so a running container does
         # not clear the finding.
         sentence = f"the service was stopped by a signal (exit code {code})"
         return Finding(sentence + tail(ended.get("message")), final=_restarted(status), rank=4)
-    sentence = f"the service crashed with exit code {code}"
+    sentence = f"the service crashed with exit code {code}{advice(ended.get('message'))}"
     return Finding(sentence + tail(ended.get("message")), final=_crashed(status), rank=7)
 
 
@@ -181,7 +176,7 @@ def _crash_of_ready(status: Json) -> Finding | None:
         ended = next((state["terminated"] for state in states if state.get("terminated")), None)
         if ended and unready and (ended.get("startedAt") or "~") < unready[0]:
             finding = of_container(item)
-            by_signal = ended.get("exitCode") in _KILLED and ended.get("reason") != "OOMKilled"
+            by_signal = ended.get("exitCode") in KILLED and ended.get("reason") != "OOMKilled"
             if finding and not by_signal:
                 sentence = f"after the pod had been ready, {finding.sentence}"
                 return replace(finding, sentence=sentence, final=True, rank=9)
@@ -220,7 +215,7 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
 
 def _has_crashed(status: Json) -> bool:
     ended = (status.get("lastState") or {}).get("terminated") or {}
-    return ended.get("exitCode", 0) not in (0, *_KILLED)
+    return ended.get("exitCode", 0) not in (0, *KILLED)
 
 
 def _stuck(events: list[Json]) -> Finding | None:

@@ -19,7 +19,80 @@ _ACCESS_LINE = re.compile(
     # Flask, gunicorn, uvicorn, nginx and Apache write the request line in quotes.
     r'"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) [^"]{0,2000} HTTP/[0-9.]{1,3}"'
     r"|kube-probe/"
+    r"|^\S{1,100} \S{1,100} \S{1,100} \[[0-9]{1,2}/\w{3}/[0-9]{4}[: ]"  # common log format
 )
+_ADVICE = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), advice)
+    for pattern, advice in (
+        (
+            r"\bexec:? [^\n]{1,300}: no such file or directory",
+            "if the file is in the image, the interpreter in its first line is not: the lines of a "
+            "script often end in CRLF (Windows), so save it with LF line ends",
+        ),
+        (
+            r"exec format error",
+            "the image is for another processor than the node's, or a script has no #! line",
+        ),
+        (
+            r"\bbind\b.{0,300}permission denied|EACCES.{0,100}:[0-9]{1,3}\b"
+            r"|permission denied.{0,60}:[0-9]{1,3}\b",
+            "the container has no Linux capabilities, so it cannot listen on a port below 1024; "
+            "listen on a port above 1023, and set port in the manifest to that",
+        ),
+        (
+            r"(?:chown|setuid|setgid|setgroups|su-exec|gosu|initgroups|chroot)\b.{0,200}"
+            r"(?:not permitted|permission denied)",
+            "the container has no Linux capabilities, so it cannot change users or owners; set a "
+            "numeric USER in the Dockerfile, and the owners of files at build time",
+        ),
+        (
+            r"(?:can only|must|has to|needs to) (?:be )?run as pid 1\b",
+            "a pod's containers share their processes, so the service is not process 1; "
+            "start the service itself, without an init system",
+        ),
+    )
+)
+"""What a service writes when a restriction of its container stops it, and what to do."""
+_LOOPBACK = r"(?:127\.0\.0\.1|localhost|::1)[^0-9\n]{1,12}"
+_ANY_PORT = re.compile(
+    r"\b(?:listen|serving|running|started|bound|ready)[^\n]{0,80}?"
+    r"(?:https?://[^\s/:]{1,80}|0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|\bports?\b|\son )"
+    r"[^0-9\n]{1,6}([0-9]{2,5})\b",
+    re.IGNORECASE,
+)
+
+
+def advice(text: str | None) -> str:
+    """What to do about the end of a service, to append to a sentence; empty when unknown."""
+    plain = printable.printable(text or "", _READ_MAX)
+    found = next((advice for pattern, advice in _ADVICE if pattern.search(plain)), "")
+    return found and f"; {found}"
+
+
+def listens_on_loopback(log: str, port: int) -> str:
+    """What to do when the log names the port on the loopback address; empty when it does not.
+
+    A service that listens on every address often names that one as well.
+
+    :param port: the port that refuses connections at the pod's address.
+    """
+    if re.search(rf"{_LOOPBACK}{port}(?![0-9])", log, re.IGNORECASE):
+        return (
+            f"it listens on 127.0.0.1 (localhost) alone, as its log says; bind 0.0.0.0 and port "
+            f"{port}, so that it can be reached at the pod's address"
+        )
+    return ""
+
+
+def listens_on_another_port(log: str, port: int) -> str:
+    """What to do when the log names another port than the refused one; empty when it does not."""
+    for line in log.splitlines():
+        if (found := _ANY_PORT.search(line)) and int(found[1]) != port:
+            return (
+                f"its log names port {found[1]}; set port in the manifest to the port on which "
+                "the service listens"
+            )
+    return ""
 
 
 def is_access_line(line: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core import printable
@@ -51,25 +50,6 @@ def last_lines(
     which = {"tail_lines": _LINES_READ, "previous": previous}
     log = _log_of(hook, namespace, pod, container, READ_SECONDS, **which)
     return "\n".join(service_log.last_lines(map(printable.line, bounded.lines(log)), lines))
-
-
-def first_line(
-    hook: ClusterHook, namespace: str, pod: str, container: str, *, seconds: float
-) -> str:
-    """The first line of a container's log, unchanged for a parser.
-
-    Empty if the line does not come in time or exceeds ``bounded.LINE_BYTES``.
-
-    :param seconds: how long to wait for the line.
-    """
-    read = b""
-    with closing(_log_of(hook, namespace, pod, container, seconds, follow=True)) as chunks:
-        while (
-            b"\n" not in read and len(read) <= bounded.LINE_BYTES and (chunk := next(chunks, b""))
-        ):
-            read += chunk
-    line, ended, _ = read.partition(b"\n")
-    return line.decode("utf-8", "replace") if ended else ""
 
 
 def _log_of(

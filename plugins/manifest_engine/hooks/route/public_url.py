@@ -12,7 +12,7 @@ from manifest_engine.domain.route.public_answer import Answer
 
 SECONDS = 10.0
 BODY_MAX = 1 << 20
-"""Same limit as in the smoke test's prober, since both search for the same text."""
+"""The limit of ``hooks.kubernetes.pod_proxy``, since both search for the same text."""
 _FOR_ANOTHER_HOST = frozenset({62, 64})
 _EXPIRED = 10
 """OpenSSL's ``X509_V_ERR_HOSTNAME_MISMATCH``, ``…_IP_ADDRESS_MISMATCH``, ``…_CERT_HAS_EXPIRED``."""

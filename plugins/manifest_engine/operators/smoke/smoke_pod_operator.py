@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -21,6 +20,7 @@ from manifest_engine.domain.smoke import outcome as smoke_outcome
 from manifest_engine.domain.smoke import pod as smoke_pod
 from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.workload import refusals
+from manifest_engine.domain.workload.pod import APP
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.services.smoke.pod_watch import SmokePodWatch
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from manifest_engine.domain.release.release import Release
     from manifest_engine.domain.smoke.verdict import Verdict
 
-PROBER_SCRIPT = Path(__file__).with_name("prober.py")
-
 
 class _AwaitedPods(PodManager):
     """A pod manager that does not wait: :class:`SmokePodOperator` watches the pod itself."""
@@ -42,7 +40,7 @@ class _AwaitedPods(PodManager):
 
 
 class SmokePodOperator(KubernetesPodOperator):
-    """Start the image as the Deployment does, call the service over localhost, return a verdict.
+    """Start the image as the Deployment does, call the service at the pod's own address.
 
     The pod is watched, not polled, and always deleted at the end.
 
@@ -52,11 +50,11 @@ class SmokePodOperator(KubernetesPodOperator):
 
     def __init__(self, *, release: Any, push: Any, **kwargs: Any) -> None:
         super().__init__(
-            base_container_name=smoke_pod.PROBER,
+            base_container_name=APP,
             get_logs=False,
             log_events_on_startup=False,
-            durable=False,  # pods of earlier tries are deleted, never reused
             termination_message_policy="FallbackToLogsOnError",
+            durable=False,  # pods of earlier tries are deleted, never reused
             termination_grace_period=1,
             **kwargs,
         )
@@ -92,15 +90,10 @@ class SmokePodOperator(KubernetesPodOperator):
         namespace = release.environment.cluster.namespace
         with self.hook.api.explained(refusals.Attempt("run", "pods", namespace)):
             self.execute_sync(context)
-        found = self._verdict().dump()
-        self.log.info(
-            "%s answered %s to GET %s after %.1f s",
-            release.image_at(self._digest),
-            found["status"],
-            found["asked"],
-            found["seconds"],
-        )
-        return found
+        found = self._verdict()
+        image, answer = release.image_at(self._digest), found.status or "is ready"
+        self.log.info("%s: %s: %s after %.1f s", image, found.request, answer, found.seconds)
+        return found.dump()
 
     def build_pod_request_obj(
         self, context: Context | None = None, *, dry_run: bool = False
@@ -109,9 +102,7 @@ class SmokePodOperator(KubernetesPodOperator):
         release = self._planned
         self.name = f"{release.name[:45].rstrip('-')}-smoke"
         self.namespace = release.environment.cluster.namespace
-        self.pod_template_dict = smoke_pod.smoke_pod(
-            release, self._digest, PROBER_SCRIPT.read_text()
-        )
+        self.pod_template_dict = smoke_pod.smoke_pod(release, self._digest)
         return super().build_pod_request_obj(context, dry_run=dry_run)
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:

@@ -1,7 +1,5 @@
 """A verdict counts for one image and one run, and only a good verdict is accepted."""
 
-import json
-
 import pytest
 from manifest_engine.domain.core.errors import SmokeTestFailed, StateError
 from manifest_engine.domain.smoke import verdict
@@ -39,12 +37,3 @@ def test_a_verdict_on_another_image_or_of_another_run_is_refused(change):
 def test_a_bad_verdict_is_refused_with_its_problem():
     with pytest.raises(SmokeTestFailed, match="answered 500"):
         check(GOOD | {"ok": False, "problem": "answered 500 instead of 200"})
-
-
-@pytest.mark.parametrize("message", ["", "Killed", "{}", "[]", '{"ok": true}'])
-def test_an_invalid_message_is_no_verdict(message):
-    assert verdict.read(message) is None
-
-
-def test_the_probers_message_is_read():
-    assert verdict.read(json.dumps(GOOD)) == verdict.Verdict.model_validate(GOOD, strict=False)

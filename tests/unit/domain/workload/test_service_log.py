@@ -51,3 +51,65 @@ def test_the_work_is_linear_in_the_length_of_a_line():
     begin = time.monotonic()
     service_log.is_access_line('"GET ' * 200_000)
     assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " * Running on http://127.0.0.1:8002",
+        "INFO:     Uvicorn running on http://localhost:8002 (Press CTRL+C to quit)",
+        "[INFO] Listening at: http://127.0.0.1:8002 (7)",
+        "Serving HTTP on 127.0.0.1 port 8002 (http://127.0.0.1:8002/) ...",
+        "bound to ('127.0.0.1', 8002)",
+        "listening on [::1]:8002",
+    ],
+)
+def test_a_log_tells_that_a_service_listens_on_loopback(line):
+    assert "bind 0.0.0.0" in service_log.listens_on_loopback(f"starting\n{line}\n", 8002)
+    assert service_log.listens_on_loopback(line, 800) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        ("Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)", 8000),
+        ("server listening on :3000", 3000),
+        ("Tomcat started on port(s): 8080 (http)", 8080),
+        ("Listening on port 5000", 5000),
+        ("connecting to db:5432", None),
+        ("10:15:42 server started", None),
+        ("listening on 0.0.0.0:8002", None),
+    ],
+)
+def test_a_log_tells_that_a_service_listens_on_another_port(line, port):
+    told = service_log.listens_on_another_port(line, 8002)
+    assert told.startswith(f"its log names port {port};") if port else told == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("exec /start.sh: no such file or directory", "CRLF"),
+        ('exec: "/start.sh": stat /start.sh: no such file or directory', "CRLF"),
+        ("self.socket.bind(address)\nPermissionError: [Errno 13] Permission denied", "above 1023"),
+        ("bind() to 0.0.0.0:80 failed (13: Permission denied)", "above 1023"),
+        ("listen tcp :80: bind: permission denied", "above 1023"),
+        ("Error: listen EACCES: permission denied 0.0.0.0:80", "above 1023"),
+        ('chown("/var/cache", 101) failed (1: Operation not permitted)', "numeric USER"),
+        ("s6-overlay-suexec: fatal: can only run as pid 1", "process 1"),
+        ("PermissionError: [Errno 13] Permission denied: '/data/x'", ""),
+        ("cannot open the price list: no such file or directory", ""),
+    ],
+)
+def test_what_to_do_when_a_restriction_of_the_container_ends_the_service(text, told):
+    found = service_log.advice(text)
+    assert told in found if told else found == ""
+
+
+@pytest.mark.parametrize("worst", ["bind ", "exec: ", "listening on ", "127.0.0.1 ", "chown "])
+def test_the_work_on_a_log_is_bounded(worst):
+    begin = time.monotonic()
+    service_log.advice(worst * 200_000)
+    service_log.listens_on_loopback(worst * 20_000, 8002)
+    service_log.listens_on_another_port(worst * 20_000, 8002)
+    assert time.monotonic() - begin < 3

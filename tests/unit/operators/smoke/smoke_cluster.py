@@ -1,6 +1,5 @@
 """A fake cluster in which a smoke test's pod is created and watched."""
 
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -13,11 +12,6 @@ from tests.unit.domain.release.releases import DIGEST, make_release
 def task(**fields):
     release = make_release(**fields)
     return SmokePodOperator(task_id="smoke_test", release=release.dump(), push={"digest": DIGEST})
-
-
-def verdict(**changes):
-    given = {"digest": DIGEST, "runId": "run-1", "asked": "/health", "status": 200, "ok": True}
-    return json.dumps(given | {"seconds": 0.5, "problem": "", "body": ""} | changes)
 
 
 class Cluster:
@@ -44,18 +38,20 @@ class Cluster:
 
     def watch(self, _version, _kind, name, namespace, *, seconds):
         assert 0 < seconds <= 60
-        for states in self.shows:
-            of_pod = states.get("pod", {})
-            status = {
-                "containerStatuses": [
-                    {"name": name, "state": state}
-                    for name, state in states.items()
-                    if name != "pod"
-                ]
-            }
-            metadata = {"name": name, "namespace": namespace} | of_pod.get("metadata", {})
-            yield "MODIFIED", {"metadata": metadata, "status": status | of_pod.get("status", {})}
+        while self.shows:
+            yield "MODIFIED", self._next(name, namespace)
         pytest.fail("more was waited for than there was to see")
+
+    def get(self, _version, _kind, name, namespace):
+        return self._next(name, namespace) if self.shows else None
+
+    def _next(self, name, namespace):
+        states = self.shows.pop(0)
+        of_pod = states.get("pod", {})
+        app = {"name": "app", "state": states["app"], "ready": states.get("ready", False)}
+        status = {"containerStatuses": [app], "podIP": "10.0.0.9"} | of_pod.get("status", {})
+        metadata = {"name": name, "namespace": namespace} | of_pod.get("metadata", {})
+        return {"metadata": metadata, "status": status}
 
     def delete(self, api_version, kind, name, namespace, *, grace):
         assert (api_version, kind, namespace, grace) == ("v1", "Pod", "apps", 0)

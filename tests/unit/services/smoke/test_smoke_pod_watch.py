@@ -1,61 +1,105 @@
-"""The result of a smoke test follows from the pod's status, the prober's log and the pod's end."""
+"""The result of a smoke test follows from the pod's status, its answers and its end."""
 
 from types import SimpleNamespace
 
 import pytest
-from manifest_engine.domain.core.errors import ClusterError, SmokeTestFailed, StateError
-from manifest_engine.hooks.kubernetes import pod_evidence
+from manifest_engine.domain.core.errors import ClusterError, SmokeTestFailed
+from manifest_engine.domain.smoke.answer import Answer
+from manifest_engine.hooks.kubernetes import pod_evidence, pod_proxy
+from manifest_engine.hooks.kubernetes.errors import NotFound
+from manifest_engine.services.smoke import pod_watch
 
-from tests.unit.operators.smoke.smoke_cluster import Cluster, run_in, task, verdict
+from tests.unit.operators.smoke.smoke_cluster import Cluster, run_in, task
+
+REFUSED = Answer(None, problem="dial tcp 10.0.0.9:8002: connect: connection refused")
+GOOD = Answer(200, "fine")
+WAITS = {"app": {"waiting": {}}}
+RUNS = {"app": {"running": {}}}
+READY = RUNS | {"ready": True}
 
 
-@pytest.fixture
-def logged(monkeypatch):
-    """The first line of the prober's log, and the number of reads."""
-    given = SimpleNamespace(line="", asked=0)
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """The answers of the service, the last of them again and again, and the requests for them."""
+    given = SimpleNamespace(answers=[GOOD], log="line 1\nline 2\n", requests=[], tls=None)
 
-    def first_line(_hook, namespace, _pod, container, *, seconds):
-        assert (namespace, container) == ("apps", "prober")
-        given.asked += 1
-        return given.line
+    def get(_hook, _pod, request, *, tls=False):
+        given.requests.append((request.port, request.path, tls))
+        if tls:
+            return given.tls
+        found = given.answers.pop(0) if len(given.answers) > 1 else given.answers[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    monkeypatch.setattr(pod_evidence, "first_line", first_line)
-    monkeypatch.setattr(pod_evidence, "last_lines", lambda *_, **__: "line 1\nline 2\n")
+    monkeypatch.setattr(pod_proxy, "get", get)
+    monkeypatch.setattr(pod_evidence, "last_lines", lambda *_, **__: given.log)
+    monkeypatch.setattr(pod_evidence, "events", lambda *_: [])
+    monkeypatch.setattr(pod_watch, "_PAUSE_SECONDS", 0.01)
     return given
 
 
-def smoke_in(*shows):
-    cluster, made = Cluster(), task()
-    cluster.shows = shows
+def smoke_in(*shows, **fields):
+    cluster, made = Cluster(), task(**fields)
+    cluster.shows = list(shows)
     run_in(cluster, made)
     assert cluster.pods == set()
     return made._verdict()
 
 
-WAITS = {"prober": {"waiting": {}}, "app": {"waiting": {}}}
-RUNS = {"prober": {"running": {}}, "app": {"running": {}}}
+def test_the_service_is_asked_as_soon_as_it_runs(asked):
+    found = smoke_in(WAITS, RUNS)
+    assert (found.status, found.body, found.ok) == (200, "fine", True)
+    assert asked.requests == [(8002, "/health", False)]
 
 
-def ended(message, code=0):
-    return RUNS | {"prober": {"terminated": {"exitCode": code, "message": message}}}
+def test_it_is_asked_again_until_it_listens(asked):
+    asked.answers = [REFUSED, REFUSED, GOOD]
+    assert smoke_in(RUNS, RUNS, RUNS).ok
 
 
-def test_the_verdict_is_read_from_the_log_before_the_status_shows_it(logged):
-    logged.line = verdict(body="of the log")
-    assert smoke_in(WAITS, RUNS).body == "of the log"
+def test_a_service_on_loopback_is_not_waited_for(asked, monkeypatch):
+    monkeypatch.setattr(pod_watch, "_LOG_EVERY_SECONDS", 0.0)
+    asked.answers = [REFUSED]
+    asked.log = "Running on http://127.0.0.1:8002"
+    with pytest.raises(SmokeTestFailed, match=r"listens on 127\.0\.0\.1 .*bind 0\.0\.0\.0"):
+        smoke_in(RUNS)
 
 
-@pytest.mark.parametrize("line", ["", "no verdict"])
-def test_without_a_verdict_in_the_log_the_watch_waits_for_the_status(logged, line):
-    logged.line = line
-    assert smoke_in(WAITS, RUNS, RUNS, ended(verdict(body="of the status"))).body == "of the status"
-    assert logged.asked == 1
+def test_a_garbled_answer_is_asked_for_once_more_with_tls(asked):
+    asked.answers = [Answer(None, problem="EOF")]
+    asked.tls = Answer(200)
+    with pytest.raises(SmokeTestFailed, match="speaks TLS"):
+        smoke_in(RUNS)
+    assert asked.requests[-1] == (8002, "/health", True)
 
 
-DENIED = {
-    "prober": {"running": {}},
-    "app": {"waiting": {"reason": "ImagePullBackOff", "message": "401 Unauthorized"}},
-}
+def test_a_service_that_closes_connections_is_waited_for(asked):
+    asked.answers = [Answer(None, problem="EOF"), GOOD]
+    asked.tls = Answer(None, problem="tls: first record does not look like a TLS handshake")
+    assert smoke_in(RUNS, RUNS).ok
+
+
+def test_where_only_the_kubelet_can_ask_its_word_counts(asked):
+    found = smoke_in(RUNS, RUNS, READY, readiness={"kind": "grpc", "port": 50051})
+    assert (found.ok, found.request, found.status) == (True, "the grpc check", None)
+    assert asked.requests == []
+
+
+def test_a_missing_right_is_told(asked):
+    asked.answers = [ClusterError("The account may not get pods/proxy in namespace 'apps'.")]
+    with pytest.raises(ClusterError, match="may not get pods/proxy"):
+        smoke_in(RUNS)
+
+
+def test_a_pod_that_is_gone_is_retryable(asked):
+    asked.answers = [NotFound("pods 'x' not found")]
+    with pytest.raises(SmokeTestFailed, match="was deleted before") as raised:
+        smoke_in(RUNS)
+    assert raised.value.retryable
+
+
+DENIED = {"app": {"waiting": {"reason": "ImagePullBackOff", "message": "401 Unauthorized"}}}
 
 
 def without_secret(times):
@@ -63,58 +107,64 @@ def without_secret(times):
     return lambda *_: [told]
 
 
-def test_a_pull_that_failed_before_the_pull_secret_was_available_is_waited_for(logged, monkeypatch):
+def test_a_pull_that_failed_before_the_pull_secret_was_available_is_waited_for(monkeypatch):
     monkeypatch.setattr(pod_evidence, "events", without_secret(1))
-    logged.line = verdict(body="in the end")
-    assert smoke_in(WAITS, DENIED, RUNS).body == "in the end"
+    assert smoke_in(WAITS, DENIED, RUNS).ok
 
 
-def test_a_missing_image_is_not_waited_for(logged, monkeypatch):
+def test_a_missing_image_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(pod_evidence, "events", without_secret(2))
     with pytest.raises(SmokeTestFailed, match="The node had no pull secret to show") as raised:
         smoke_in(WAITS, DENIED)
     assert raised.value.retryable
 
 
-CRASHED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+CRASHED = {"app": {"terminated": {"exitCode": 3, "reason": "Error"}}}
 
 
-def test_a_crash_is_reported_without_reading_the_probers_log(logged):
-    logged.line = verdict(ok=False, problem="got no answer on port 8002")
-    with pytest.raises(SmokeTestFailed, match="the service crashed with exit code 3") as raised:
-        smoke_in(WAITS, RUNS | {"app": CRASHED})
-    assert logged.asked == 0
-    assert raised.value.retryable is False
+def test_a_crash_is_reported(asked):
+    asked.answers = [REFUSED]
+    for shows in ([WAITS, CRASHED], [RUNS, CRASHED]):
+        with pytest.raises(SmokeTestFailed, match="the service crashed with exit code 3") as raised:
+            smoke_in(*shows)
+        assert raised.value.retryable is False
 
 
-def test_a_verdict_takes_precedence_over_the_end_of_the_service(logged):
-    assert smoke_in(ended(verdict(body="left")) | {"app": CRASHED}).body == "left"
-
-
-@pytest.mark.parametrize("app", [{}, {"waiting": {"reason": "ContainerCreating"}}])
-def test_the_probers_log_is_read_while_the_service_starts(logged, app):
-    logged.line = verdict(body="of the log")
-    assert smoke_in(RUNS | {"app": app}).body == "of the log"
-
-
-def test_a_container_that_the_node_cannot_create_yet_is_waited_for(logged):
+def test_a_container_that_the_node_cannot_create_yet_is_waited_for():
     hiccup = {
         "reason": "CreateContainerConfigError",
         "message": "failed to sync secret cache: timed out waiting for the condition",
     }
-    logged.line = verdict(body="of the log")
-    assert smoke_in(RUNS | {"app": {"waiting": hiccup}}, RUNS).body == "of the log"
-    assert logged.asked == 1
+    assert smoke_in({"app": {"waiting": hiccup}}, RUNS).ok
 
 
-def test_a_container_that_did_not_start_in_time_is_retryable(logged):
+def test_a_container_that_did_not_start_in_time_is_retryable():
     late = {"exitCode": 128, "reason": "StartError", "message": "context deadline exceeded"}
     with pytest.raises(SmokeTestFailed, match="cannot be started: context deadline") as raised:
-        smoke_in(RUNS | {"app": {"terminated": late}})
+        smoke_in({"app": {"terminated": late}})
     assert raised.value.retryable
 
 
-STOPPED = {"terminated": {"exitCode": 143, "reason": "Error"}}
+STOPPED = {"app": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+
+
+def test_a_service_that_the_kubelet_stopped_is_told_with_its_last_answer(asked):
+    asked.answers = [Answer(503, "starting")]
+    with pytest.raises(SmokeTestFailed, match=r"answers 503 instead of 200.*'starting'"):
+        smoke_in(RUNS, STOPPED)
+
+
+def test_without_a_request_the_kubelets_event_tells_why(monkeypatch):
+    def events(_hook, _namespace, fields):
+        name = fields.partition("=")[2]
+        told = "Startup probe failed: dial tcp 10.0.0.9:9000: connect: connection refused"
+        return [{"reason": "Unhealthy", "message": told, "involvedObject": {"name": name}}]
+
+    monkeypatch.setattr(pod_evidence, "events", events)
+    with pytest.raises(SmokeTestFailed, match=r"Startup probe failed: .*:9000.*\n.*line 1\nline 2"):
+        smoke_in(RUNS, STOPPED, readiness={"kind": "tcp", "port": 9000})
+
+
 DRAINED = {"metadata": {"deletionTimestamp": "2026-01-02T03:04:05Z"}}
 EVICTED = {
     "status": {
@@ -125,8 +175,7 @@ EVICTED = {
 }
 
 
-@pytest.mark.parametrize("prober", [STOPPED, {"running": {}}])
-@pytest.mark.parametrize("app", [STOPPED, {"terminated": {"exitCode": 0}}])
+@pytest.mark.parametrize("app", [STOPPED, {"app": {"terminated": {"exitCode": 0}}}])
 @pytest.mark.parametrize(
     ("pod", "told"),
     [
@@ -135,15 +184,12 @@ EVICTED = {
         ({"status": {"reason": "Shutdown"}}, "its pod failed: Shutdown$"),
     ],
 )
-def test_an_evicted_or_killed_pod_does_not_blame_the_image(logged, prober, app, pod, told):
-    with pytest.raises(SmokeTestFailed, match=told) as raised:
-        smoke_in({"prober": prober, "app": app, "pod": pod})
-    assert raised.value.retryable
-
-
-def test_a_verdict_from_before_the_end_of_the_pod_is_used(logged):
-    for pod in (DRAINED, EVICTED):
-        assert smoke_in(ended(verdict(body="left")) | {"pod": pod}).body == "left"
+def test_an_evicted_or_killed_pod_does_not_blame_the_image(asked, app, pod, told):
+    asked.answers = [REFUSED]
+    for shows in ([app | {"pod": pod}], [RUNS, app | {"pod": pod}]):
+        with pytest.raises(SmokeTestFailed, match=told) as raised:
+            smoke_in(*shows)
+        assert raised.value.retryable
 
 
 @pytest.mark.parametrize(
@@ -153,17 +199,15 @@ def test_a_verdict_from_before_the_end_of_the_pod_is_used(logged):
         UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
     ],
 )
-def test_an_unreadable_log_hides_no_error(monkeypatch, error):
+def test_an_unreadable_log_hides_no_error(asked, monkeypatch, error):
     def refused(*_, **__):
         raise error
 
-    monkeypatch.setattr(pod_evidence, "first_line", refused)
     monkeypatch.setattr(pod_evidence, "last_lines", refused)
-    assert smoke_in(RUNS, ended(verdict(body="left"))).body == "left"
-    with pytest.raises(SmokeTestFailed, match="answered 500 instead of 200"):
-        smoke_in(RUNS, ended(verdict(ok=False, problem="answered 500 instead of 200")))
+    assert smoke_in(RUNS).ok
+    asked.answers = [REFUSED]
     with pytest.raises(SmokeTestFailed, match="crashed with exit code 3"):
-        smoke_in(RUNS | {"app": CRASHED})
+        smoke_in(RUNS, CRASHED)
 
 
 def test_a_task_timeout_while_reading_the_log_deletes_the_pod(monkeypatch):
@@ -175,47 +219,15 @@ def test_a_task_timeout_while_reading_the_log_deletes_the_pod(monkeypatch):
 
     monkeypatch.setattr(pod_evidence, "last_lines", slow)
     cluster, made = Cluster(), task()
-    cluster.shows = [ended(verdict())]
+    cluster.shows = [RUNS]
     with pytest.raises(TaskTimeout):
         run_in(cluster, made)
     assert cluster.pods == set()
 
 
-def test_a_bad_verdict_in_the_log_fails_like_any_other(logged):
-    logged.line = verdict(ok=False, problem="answered 500 instead of 200")
-    with pytest.raises(SmokeTestFailed, match="answered 500 instead of 200 in"):
-        smoke_in(RUNS)
-
-
-def test_a_service_that_exits_is_not_waited_for(logged):
+def test_a_service_that_exits_is_not_waited_for(asked):
+    asked.answers = [REFUSED]
     with pytest.raises(SmokeTestFailed, match="ended by itself with exit code 0") as raised:
-        smoke_in(RUNS, RUNS | {"app": {"terminated": {"exitCode": 0}}})
+        smoke_in(RUNS, {"app": {"terminated": {"exitCode": 0}}})
     assert str(raised.value).endswith("line 1\nline 2")
     assert raised.value.retryable is False
-
-
-def test_a_bad_verdict_names_request_answer_and_the_services_last_lines(logged):
-    bad = verdict(ok=False, problem="answered 500 instead of 200", body="oops")
-    with pytest.raises(SmokeTestFailed) as raised:
-        smoke_in(ended(bad))
-    assert "GET /health answered 500 instead of 200" in str(raised.value)
-    assert "'oops'" in str(raised.value)
-    assert str(raised.value).endswith("line 1\nline 2")
-    assert raised.value.retryable is False
-
-
-def test_an_image_without_python_is_explained(logged):
-    message = 'exec: "python3": executable file not found in $PATH'
-    with pytest.raises(SmokeTestFailed, match="needs python3 in the image"):
-        smoke_in(ended(message, code=128))
-
-
-def test_a_prober_without_a_verdict_is_retryable(logged):
-    with pytest.raises(SmokeTestFailed, match=r"exit code 137 .* \(Killed\)") as raised:
-        smoke_in(ended("Killed", code=137))
-    assert raised.value.retryable
-
-
-def test_a_verdict_of_another_run_is_ignored(logged):
-    with pytest.raises(StateError):
-        smoke_in(ended(verdict(runId="run-2")))
