@@ -271,7 +271,7 @@ def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make
 
 def test_a_service_on_another_port_is_told_as_no_answer(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match="no answer on port 9000") as raised:
-        smoke(make_release(port=9000, startupSeconds=3))
+        smoke(make_release(port=9000, startupSeconds=8))
 
     assert "its log names port 8002" in str(raised.value)
 
