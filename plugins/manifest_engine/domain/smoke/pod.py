@@ -11,6 +11,9 @@ from manifest_engine.domain.workload import pod
 
 START_SECONDS = 300
 """Seconds for scheduling, image pull and container start, before the service's own startup time."""
+_MARGIN_SECONDS = 30
+"""The smoke test itself ends when the startup time is over, before the kubelet stops the service:
+afterwards nobody can tell what the service would have answered."""
 _END_SECONDS = 1
 """The service answers nobody when its smoke test ends, so it need not finish requests."""
 
@@ -22,6 +25,8 @@ def smoke_pod(release: Release, digest: str) -> dict[str, Any]:
         container.pop("lifecycle", None)
         for probe in ("startupProbe", "livenessProbe"):
             container.get(probe, {}).pop("terminationGracePeriodSeconds", None)
+        if "startupProbe" in container:
+            container["startupProbe"]["failureThreshold"] += _MARGIN_SECONDS
     return {
         "apiVersion": "v1",
         "kind": "Pod",
