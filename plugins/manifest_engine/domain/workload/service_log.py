@@ -47,8 +47,8 @@ _ADVICE = tuple(
         ),
         (
             r"(?:can only|must|has to|needs to) (?:be )?run as pid 1\b",
-            "a pod's containers share their processes, so the service is not process 1; "
-            "start the service itself, without an init system",
+            "the service is not process 1 of its pod; set security.pid1 in the manifest, or start "
+            "the service itself, without an init system",
         ),
     )
 )

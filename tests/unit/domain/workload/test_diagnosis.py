@@ -128,7 +128,7 @@ def test_a_container_that_cannot_be_started_is_final_at_once(message):
     ("message", "advice"),
     [
         ('exec: "./run.sh": permission denied', "the file is not executable: run chmod +x"),
-        ('exec: "./run.sh": no such file or directory', "its first line ends in CRLF"),
+        ('exec: "./run.sh": no such file or directory', "the lines of a script often end in CRLF"),
         ('exec: "gunicorn": executable file not found in $PATH', "install the program"),
     ],
 )
