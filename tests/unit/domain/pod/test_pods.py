@@ -24,7 +24,7 @@ def container(**fields):
 
 
 def smoke(**fields):
-    return smoke_pod(make_release(**fields), DIGEST, "script")
+    return smoke_pod(make_release(**fields), DIGEST)
 
 
 def config_map(**fields):

@@ -113,7 +113,7 @@ def test_pod_labels_match_pods_of_a_release_and_no_smoke_pod():
     release = make_release(component="pricing", serviceName="quotes")
     deployment = resources.workload(release, DIGEST, ARTIFACT)[0]
     assert labels <= deployment["spec"]["template"]["metadata"]["labels"].items()
-    smoke = smoke_pod.smoke_pod(release, DIGEST, "")
+    smoke = smoke_pod.smoke_pod(release, DIGEST)
     assert not labels <= smoke["metadata"]["labels"].items()
 
 
