@@ -8,7 +8,6 @@ from typing import Any
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import SmokeTestFailed
-from manifest_engine.domain.smoke import pod as smoke_pod
 from manifest_engine.domain.smoke.verdict import Verdict
 from manifest_engine.domain.workload import diagnosis, service_log
 from manifest_engine.domain.workload.finding import Finding, flat
@@ -103,16 +102,16 @@ def pod_deleted(name: str) -> SmokeTestFailed:
     )
 
 
-def not_started(pod: Json, events: list[dict[str, Any]]) -> SmokeTestFailed:
-    """The error for a pod whose service did not start in time.
+def not_started(pod: Json, events: list[dict[str, Any]], seconds: float) -> SmokeTestFailed:
+    """The error for a pod whose service did not start in time. A retry would wait again.
 
     :param pod: the pod as last seen; empty if it was never seen.
+    :param seconds: how long the pod was waited for.
     """
     finding = diagnosis.of_pod(pod, events) if pod else None
     why = finding.sentence if finding else "it gave no reason"
     return SmokeTestFailed(
-        f"The smoke test's pod did not start in {smoke_pod.START_SECONDS} s: {why}.",
-        retryable=True,
+        f"The smoke test's pod did not start in {seconds:.0f} s (cluster.pendingSeconds): {why}."
     )
 
 
@@ -121,7 +120,7 @@ def is_over(pod: Json, now: datetime) -> bool:
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    allowed = pod["spec"].get("activeDeadlineSeconds") or smoke_pod.START_SECONDS
+    allowed = pod["spec"].get("activeDeadlineSeconds") or 0
     return now - made > timedelta(seconds=allowed) + _DEADLINE_TOLERANCE
 
 

@@ -9,8 +9,6 @@ from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload import pod
 
-START_SECONDS = 300
-"""Seconds for scheduling, image pull and container start, before the service's own startup time."""
 _MARGIN_SECONDS = 30
 """The smoke test itself ends when the startup time is over, before the kubelet stops the service:
 afterwards nobody can tell what the service would have answered."""
@@ -62,4 +60,4 @@ def test_seconds(release: Release) -> int:
 
 def deadline(release: Release) -> int:
     """Seconds after which Kubernetes ends the pod."""
-    return START_SECONDS + test_seconds(release)
+    return release.environment.cluster.pending_seconds + test_seconds(release)

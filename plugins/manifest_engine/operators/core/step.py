@@ -23,6 +23,9 @@ ERROR_KEY = "error"
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
 
+WAITING_KEY = "waiting"
+"""XCom key: why pods wait for the cluster; an empty text when they no longer wait."""
+
 
 @contextmanager
 def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:

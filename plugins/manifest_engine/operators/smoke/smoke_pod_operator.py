@@ -6,8 +6,9 @@ the parse of a DAG file and other steps must not pay.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -22,6 +23,7 @@ from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.workload import refusals
 from manifest_engine.domain.workload.pod import APP
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
+from manifest_engine.operators.core.step import WAITING_KEY
 from manifest_engine.services.smoke.pod_watch import SmokePodWatch
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class SmokePodOperator(KubernetesPodOperator):
         self.release = release
         self.push = push
         self._watch: SmokePodWatch | None = None
+        self._on_pending: Callable[[str], None] = self.log.info
         self._found: Verdict | None = None
 
     @cached_property
@@ -88,6 +91,7 @@ class SmokePodOperator(KubernetesPodOperator):
         """
         release = self._planned
         namespace = release.environment.cluster.namespace
+        self._on_pending = partial(context["ti"].xcom_push, WAITING_KEY)
         with self.hook.api.explained(refusals.Attempt("run", "pods", namespace)):
             self.execute_sync(context)
         found = self._verdict()
@@ -140,6 +144,7 @@ class SmokePodOperator(KubernetesPodOperator):
         self._watch = SmokePodWatch(
             self.hook, self._planned, self._digest, pod.metadata.name, self.log
         )
+        self._watch.on_pending = self._on_pending
         self._found = self._watch.verdict()
 
     def is_istio_enabled(self, pod: V1Pod) -> bool:

@@ -17,9 +17,9 @@ from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.workload import resources, rollout
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
-from manifest_engine.operators.core.step import report_failure
+from manifest_engine.operators.core.step import WAITING_KEY, report_failure
 from manifest_engine.operators.rebuild import rebuild_gate
-from manifest_engine.operators.workload.rollout_trigger import WAITING_KEY, RolloutTrigger
+from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger
 from manifest_engine.services.image import live_mark, purged_image
 from manifest_engine.services.workload import failed_rollout, pod_inputs
 

@@ -10,15 +10,12 @@ from manifest_engine.domain.core.errors import ClusterError, StateError
 from manifest_engine.domain.drift.drift import Policy
 from manifest_engine.domain.workload import rollout
 from manifest_engine.operators.core.cluster_trigger import ClusterTrigger
+from manifest_engine.operators.core.step import WAITING_KEY
 
 if TYPE_CHECKING:
     from manifest_engine.hooks.kubernetes.cluster import ClusterHook
     from manifest_engine.services.lease.service_lease import ServiceLease
     from manifest_engine.services.workload.workload import Workload
-
-
-WAITING_KEY = "waiting"
-"""XCom key: why pods wait for the cluster; an empty text when they no longer wait."""
 
 
 class RolloutTrigger(ClusterTrigger):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import SmokeTestFailed
 from manifest_engine.domain.smoke import outcome as smoke_outcome
-from manifest_engine.domain.smoke import pod as smoke_pod
 from manifest_engine.domain.smoke.answer import Answer, Request
 from manifest_engine.domain.smoke.progress import Conclusion, Progress
 from manifest_engine.domain.smoke.verdict import Verdict
-from manifest_engine.domain.workload import diagnosis, image_pull, service_log
+from manifest_engine.domain.workload import diagnosis, image_pull, pod_states, service_log
 from manifest_engine.domain.workload.finding import Finding
 from manifest_engine.domain.workload.pod import APP
 from manifest_engine.hooks.kubernetes import pod_evidence, pod_proxy
@@ -53,6 +53,9 @@ class SmokePodWatch:
         self._log = log
         self._pod: dict[str, Any] = {}
         self._logged = ""
+        self._pending = ""
+        self.on_pending: Callable[[str], None] = lambda _reason: None
+        """Called with the reason why the pod waits for the cluster, when the reason changes."""
         self._log_read_at = 0.0
         self._service_output: str | None = None
 
@@ -84,7 +87,8 @@ class SmokePodWatch:
 
     def _wait_for_start(self) -> None:
         """Wait until the service runs. The time for a node and the image is not the service's."""
-        end = time.monotonic() + smoke_pod.START_SECONDS
+        seconds = self._release.environment.cluster.pending_seconds
+        end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             begun = False
             for kind, seen in self._hook.watch(
@@ -96,7 +100,7 @@ class SmokePodWatch:
                     return
             if not begun and self._hook.get("v1", "Pod", self._name, self._namespace) is None:
                 raise smoke_outcome.pod_deleted(self._name)
-        raise smoke_outcome.not_started(self._pod, self._events())
+        raise smoke_outcome.not_started(self._pod, self._events(), seconds)
 
     def _conclude(self, progress: Progress, begin: float) -> Conclusion:
         while True:
@@ -183,6 +187,10 @@ class SmokePodWatch:
         finding = final and self._explained(final)
         if finding and not image_pull.node_retries(finding):
             raise smoke_outcome.failure(finding, self.service_log())
+        pending = pod_states.pending_reason(seen)
+        if pending != self._pending:
+            self._pending = pending
+            self.on_pending(pending)
         if finding := finding or diagnosis.of_pod(seen):
             self._log_once(f"Pod {self._name} waits: {finding.sentence}")
 

@@ -35,7 +35,7 @@ def test_the_pod_is_a_pod_of_the_deployment_that_runs_once():
 
 def test_a_forgotten_pod_has_a_deadline():
     spec = pod(startupSeconds=90, smokeTest={"timeoutSeconds": 30})["spec"]
-    assert spec["activeDeadlineSeconds"] == 300 + 90 + 30 + 60
+    assert spec["activeDeadlineSeconds"] == 240 + 90 + 30 + 60
     assert spec["terminationGracePeriodSeconds"] == 1
 
 
@@ -81,7 +81,7 @@ def test_a_task_without_a_verdict_fails(monkeypatch):
     made.hook = SimpleNamespace(api=SimpleNamespace(explained=lambda _: nullcontext()))
     monkeypatch.setattr(SmokePodOperator, "execute_sync", lambda *_: None)
     with pytest.raises(SmokeTestFailed, match="deleted before it gave a verdict") as raised:
-        made.test({})
+        made.test({"ti": SimpleNamespace(xcom_push=lambda **_: None)})
     assert raised.value.retryable
 
 

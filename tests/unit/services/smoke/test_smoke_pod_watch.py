@@ -53,6 +53,14 @@ def test_the_service_is_asked_as_soon_as_it_runs(asked):
     assert asked.requests == [(8002, "/health", False)]
 
 
+def test_a_reason_to_wait_for_the_cluster_is_reported_until_the_wait_is_over(asked):
+    cluster, made, reasons = Cluster(), task(), []
+    cluster.shows = [WAITS, RUNS]
+    made._on_pending = reasons.append
+    run_in(cluster, made)
+    assert reasons == ["the scheduler has not chosen a node yet", ""]
+
+
 def test_it_is_asked_again_until_it_listens(asked):
     asked.answers = [REFUSED, REFUSED, GOOD]
     assert smoke_in(RUNS, RUNS, RUNS).ok
