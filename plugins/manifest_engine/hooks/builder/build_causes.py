@@ -1,8 +1,8 @@
 """The known causes of failed builds: a pattern for the output, a sentence, and an example.
 
-The examples are lines of real output, recorded with buildx 0.13 and Docker Engine 26 or quoted from
-public bug reports. Tests match each pattern with its example. The patterns are RE2's, which takes
-linear time for every pattern and text.
+The examples are lines of output as buildx 0.13, Docker Engine 26 and the tools in a build print
+them; recordings of real builds lie in the tests. Tests match each pattern with its example. The
+patterns are RE2's, which takes linear time for every pattern and text.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ DOCKERFILE = (
     ),
     Cause(
         r"target stage \"?([^\s\"]+)\"? could not be found",
-        "the Dockerfile has no stage {0!r}, which the manifest's target names: correct target, or "
-        "name a stage by FROM … AS {0}",
+        "the Dockerfile has no stage {0!r}: name a stage by FROM … AS {0}",
         'failed to solve: target stage "production" could not be found',
     ),
     Cause(
@@ -98,8 +97,7 @@ DOCKERFILE = (
     ),
     Cause(
         r"no match for platform in manifest|no matching manifest for (\S+)",
-        "a base image has no variant for the platform: choose another base image, or correct "
-        "platform in the manifest",
+        "a base image has no variant for the builder's platform: choose another base image",
         "python:3.11: failed to resolve source metadata for docker.io/library/python:3.11: no match"
         " for platform in manifest: not found",
     ),
@@ -419,8 +417,8 @@ STEPS = (
     # Commands.
     Cause(
         r"exec format error",
-        "a program is for another processor than the builder's: let the base image, the files in "
-        "the ZIP and platform in the manifest fit",
+        "a program is for another processor than the builder's: use a base image and files in the "
+        "ZIP for the builder's processor",
         "exec /bin/sh: exec format error",
     ),
     Cause(
