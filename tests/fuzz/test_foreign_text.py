@@ -19,7 +19,6 @@ from manifest_engine.domain.environment.environment import Limits
 from manifest_engine.domain.manifest import manifest
 from manifest_engine.domain.record import redaction
 from manifest_engine.domain.release import rollback
-from manifest_engine.domain.smoke import verdict
 from manifest_engine.domain.workload import diagnosis, image_pull, refusals
 
 from tests.unit.domain.workload.pods import container, ended, event, pod
@@ -204,7 +203,6 @@ def test_a_diagnosis_is_a_sentence(message, reason, code, restarts):
     ]
     for finding in filter(None, found):
         require_clean(finding.sentence, 4000)
-    assert verdict.read(message) is None
     error_text.without_names(message)
 
 

@@ -126,7 +126,7 @@ def test_a_cause_of_a_failed_build_is_searched_in_linear_time(cause):
 def test_no_pattern_is_hidden_in_a_function():
     """All that uses ``re`` is compiled where the module begins, so that the test above sees it.
 
-    Patterns of a ``.dockerignore`` and of ``build_causes`` are RE2's.
+    Patterns of a ``.dockerignore`` and of ``linear_pattern`` are RE2's.
     """
     hidden = []
     for path in Path(manifest_engine.__path__[0]).rglob("*.py"):

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from manifest_engine.domain.core import printable
+from manifest_engine.domain.core import linear_pattern, printable
 
 QUOTE = ". The service's last log lines:\n"
 LINES = 8
@@ -21,51 +21,54 @@ _ACCESS_LINE = re.compile(
     r"|kube-probe/"
     r"|^\S{1,100} \S{1,100} \S{1,100} \[[0-9]{1,2}/\w{3}/[0-9]{4}[: ]"  # common log format
 )
-_ADVICE = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), advice)
-    for pattern, advice in (
-        (
-            r"\bexec:? [^\n]{1,300}: no such file or directory",
-            "if the file is in the image, the interpreter in its first line is not: the lines of a "
-            "script often end in CRLF (Windows), so save it with LF line ends",
-        ),
-        (
-            r"exec format error",
-            "the image is for another processor than the node's, or a script has no #! line",
-        ),
-        (
-            r"\bbind\b.{0,300}permission denied|EACCES.{0,100}:[0-9]{1,3}\b"
-            r"|permission denied.{0,60}:[0-9]{1,3}\b",
-            "the container has no Linux capabilities, so it cannot listen on a port below 1024; "
-            "listen on a port above 1023, and set port in the manifest to that",
-        ),
-        (
-            r"(?:chown|setuid|setgid|setgroups|su-exec|gosu|initgroups|chroot)\b.{0,200}"
-            r"(?:not permitted|permission denied)",
-            "the container has no Linux capabilities, so it cannot change users or owners; set a "
-            "numeric USER in the Dockerfile, and the owners of files at build time",
-        ),
-        (
-            r"(?:can only|must|has to|needs to) (?:be )?run as pid 1\b",
-            "the service is not process 1 of its pod; set security.pid1 in the manifest, or start "
-            "the service itself, without an init system",
-        ),
-    )
+_ADVICE = (
+    (
+        r"\bexec:? [^\n]+: no such file or directory",
+        "if the file is in the image, the interpreter in its first line is not: the lines of a "
+        "script often end in CRLF (Windows), so save it with LF line ends",
+    ),
+    (
+        r"exec format error",
+        "the image is for another processor than the node's, or a script has no #! line",
+    ),
+    (
+        r"\bbind\b.{0,300}permission denied|EACCES.{0,100}:[0-9]{1,3}\b"
+        r"|permission denied.{0,60}:[0-9]{1,3}\b",
+        "the container has no Linux capabilities, so it cannot listen on a port below 1024; "
+        "listen on a port above 1023, and set port in the manifest to that",
+    ),
+    (
+        r"(?:chown|setuid|setgid|setgroups|su-exec|gosu|initgroups|chroot)\b.{0,200}"
+        r"(?:not permitted|permission denied)",
+        "the container has no Linux capabilities, so it cannot change users or owners; set a "
+        "numeric USER in the Dockerfile, and the owners of files at build time",
+    ),
+    (
+        r"(?:can only|must|has to|needs to) (?:be )?run as pid 1\b",
+        "the service is not process 1 of its pod; set security.pid1 in the manifest, or start "
+        "the service itself, without an init system",
+    ),
 )
 """What a service writes when a restriction of its container stops it, and what to do."""
 _LOOPBACK = r"(?:127\.0\.0\.1|localhost|::1)[^0-9\n]{1,12}"
-_ANY_PORT = re.compile(
+_ANY_PORT = (
     r"\b(?:listen|serving|running|started|bound|ready)[^\n]{0,80}?"
     r"(?:https?://[^\s/:]{1,80}|0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|\bports?\b|\son )"
-    r"[^0-9\n]{1,6}([0-9]{2,5})\b",
-    re.IGNORECASE,
+    r"[^0-9\n]{1,6}([0-9]{2,5})\b"
 )
 
 
 def advice(text: str | None) -> str:
     """What to do about the end of a service, to append to a sentence; empty when unknown."""
     plain = printable.printable(text or "", _READ_MAX)
-    found = next((advice for pattern, advice in _ADVICE if pattern.search(plain)), "")
+    found = next(
+        (
+            advice
+            for pattern, advice in _ADVICE
+            if linear_pattern.compiled(pattern, across_lines=True).search(plain)
+        ),
+        "",
+    )
     return found and f"; {found}"
 
 
@@ -76,7 +79,7 @@ def listens_on_loopback(log: str, port: int) -> str:
 
     :param port: the port that refuses connections at the pod's address.
     """
-    if re.search(rf"{_LOOPBACK}{port}(?![0-9])", log, re.IGNORECASE):
+    if linear_pattern.compiled(rf"{_LOOPBACK}{port}(?:[^0-9]|$)").search(log):
         return (
             f"it listens on 127.0.0.1 (localhost) alone, as its log says; bind 0.0.0.0 and port "
             f"{port}, so that it can be reached at the pod's address"
@@ -86,8 +89,9 @@ def listens_on_loopback(log: str, port: int) -> str:
 
 def listens_on_another_port(log: str, port: int) -> str:
     """What to do when the log names another port than the refused one; empty when it does not."""
+    pattern = linear_pattern.compiled(_ANY_PORT)
     for line in log.splitlines():
-        if (found := _ANY_PORT.search(line)) and int(found[1]) != port:
+        if (found := pattern.search(line)) and int(found[1]) != port:
             return (
                 f"its log names port {found[1]}; set port in the manifest to the port on which "
                 "the service listens"

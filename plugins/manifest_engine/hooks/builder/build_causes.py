@@ -7,11 +7,10 @@ patterns are RE2's, which takes linear time for every pattern and text.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from manifest_engine.domain.build.recipe import PIP_SECRET, UV_SECRET
-from manifest_engine.domain.core import error_text
+from manifest_engine.domain.core import error_text, linear_pattern
 
 
 class Cause(NamedTuple):
@@ -25,17 +24,8 @@ class Cause(NamedTuple):
 
     def explain(self, text: str) -> str | None:
         """The sentence, if the text has this cause."""
-        found = _compiled(self.pattern).search(text)
+        found = linear_pattern.compiled(self.pattern).search(text)
         return self.sentence.format(*found.groups()) if found else None
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    import re2
-
-    options = re2.Options()
-    options.case_sensitive = False
-    return re2.compile(pattern, options)
 
 
 _NETWORK = rf"{error_text.NETWORK}|\b50[0234] (?:server error|internal|bad gateway|service|gateway)"
