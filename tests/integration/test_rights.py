@@ -37,6 +37,7 @@ def account(
                     rule["verbs"] = [verb for verb in rule["verbs"] if verb != without[0]]
             name = f"{role['metadata']['name']}-{namespace}"
             wide = "routes" in name
+            rules = [rule for rule in rules if rule["verbs"]]
             changed = role | {"metadata": {"name": name}, "rules": rules}
             kube("apply", "-f", "-", given=json.dumps(changed))
             kind = "clusterrolebinding" if wide else "rolebinding"
@@ -73,20 +74,22 @@ def account(
 
 @pytest.fixture
 def deploy(digest: str, context: Callable[..., Any]) -> Callable[..., None]:
-    """Smoke test, apply and publish, as the steps of the DAG do."""
+    """Smoke test, apply, publish and watch, as the steps of the DAG do."""
     from manifest_engine.operators.route.publish_route import PublishRoute
     from manifest_engine.operators.smoke.smoke_test import SmokeTest
     from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
+    from manifest_engine.operators.workload.watch_release import WatchRelease
 
     def run(release: Any) -> None:
         made = context(release.run_id)
         given = {"release": release.dump()}
         push = {"digest": digest}
         verdict = SmokeTest(task_id="smoke_test", **given, push=push).execute(made)
-        ApplyDeployment(
+        begun = ApplyDeployment(
             task_id="apply_deployment", **given, artifact={}, push=push, verdict=verdict
         ).execute(made)
         PublishRoute(task_id="publish_route", **given).execute(made)
+        WatchRelease(task_id="watch_release", **given, deployment=begun).execute(made)
 
     return run
 

@@ -23,16 +23,19 @@ CLIENTS, PAUSE = 4, 0.02
 def deploy(
     digest: str, context: Callable[..., Any], kube: Any, namespace: str, monkeypatch: Any
 ) -> Iterator[Any]:
-    """Applies and publishes, as the two steps of the DAG do."""
+    """Applies, publishes and watches, as the three steps of the DAG do."""
     from manifest_engine.operators.route.publish_route import PublishRoute
     from manifest_engine.operators.workload import apply_deployment
+    from manifest_engine.operators.workload.watch_release import WatchRelease
 
     monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 120.0)  # no triggerer here
 
     def run(release: Any) -> None:
-        apply_step(release, digest).execute(context(release.run_id))
-        publish = PublishRoute(task_id="publish_route", release=release.dump())
-        publish.execute(context(release.run_id))
+        made, given = context(release.run_id), release.dump()
+        begun = apply_step(release, digest).execute(made)
+        PublishRoute(task_id="publish_route", release=given).execute(made)
+        watch = WatchRelease(task_id="watch_release", release=given, deployment=begun)
+        watch.execute(made)
 
     yield run
     kinds = "httproutes,deployments,services,poddisruptionbudgets,leases"
