@@ -136,7 +136,7 @@ def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
         resume(slow, wait)
 
     container = get(f"deployment/{NAME}")["spec"]["template"]["spec"]["containers"][0]
-    assert container.get("env", []) == []
+    assert [item["name"] for item in container.get("env", [])] == ["SHUTDOWN_SECONDS"]
     assert get(f"lease/{LEASE_NAME}") is None
 
 

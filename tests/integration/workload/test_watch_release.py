@@ -57,7 +57,11 @@ def asked(url: str) -> Iterator[list[str]]:
 def test_a_crash_after_readiness_takes_the_release_back_and_the_old_pods_never_went(deploy, get):
     first, done = deploy(env={"TEXT": "first"})
     assert done == {"replicas": 1}
-    pods = {pod["metadata"]["name"] for pod in get("pods")["items"]}
+    pods = {
+        pod["metadata"]["name"]
+        for pod in get("pods")["items"]
+        if not pod["metadata"].get("deletionTimestamp")  # of the test before
+    }
 
     with asked(first.url + "/health") as answers, pytest.raises(RolloutFailed) as raised:
         deploy(version="2", cluster=WATCHED, env=CRASHES | {"TEXT": "second"})
