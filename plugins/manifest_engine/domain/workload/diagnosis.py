@@ -52,6 +52,8 @@ _TRANSIENT = re.compile(
 
 EOF is not in the list: runc reports it when the memory limit is too small for runc itself.
 """
+NOT_READY = "the service does not become ready: "
+"""Beginning of the sentence about a failing probe."""
 
 
 def of_pods(
@@ -206,7 +208,7 @@ def _probe(events: list[Json], containers: list[Json]) -> Finding | None:
             str(event.get("lastTimestamp") or ""),
         ),
     )
-    sentence = f"the service does not become ready: {flat(last.get('message'))}"
+    sentence = f"{NOT_READY}{flat(last.get('message'))}"
     # The kubelet restarts a container whose probe fails, so the container may be running now. After
     # a crash, the next start fails its probes until it listens.
     final = any(_restarted(item) and not _has_crashed(item) for item in containers)

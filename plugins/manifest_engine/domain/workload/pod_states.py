@@ -26,7 +26,8 @@ def pod_state(pod: Json, events: Iterable[Json] = ()) -> str:
     if reason := pending_reason(pod, events):
         return f"waits: {reason}"
     if finding := diagnosis.of_pod(pod, events):
-        return finding.sentence.partition(QUOTE)[0]
+        text = finding.sentence.partition(QUOTE)[0]
+        return text if finding.final else text.replace(diagnosis.NOT_READY, "is not ready yet: ", 1)
     containers = status.get("containerStatuses") or []
     if containers and all(item.get("ready") for item in containers):
         return "is ready"

@@ -31,7 +31,7 @@ def test_each_state_of_a_pod(given, state):
 def test_a_failing_probe_is_told_with_its_answer():
     given = pod(container()) | {"spec": {"nodeName": "n1"}}
     seen = pod_states.pod_states([given], [event("Unhealthy", "statuscode: 503")])
-    assert seen == {"p": "the service does not become ready: statuscode: 503"}
+    assert seen == {"p": "is not ready yet: statuscode: 503"}
 
 
 def test_a_mount_that_fails_is_a_reason_to_wait():
