@@ -51,6 +51,10 @@ def test_a_cookie_counts_on_pages_of_this_server_alone(client, headers, status):
     assert client.get("/", headers=headers).status_code == 200
 
 
+def test_a_request_without_any_credential_is_left_to_the_log_in(client):
+    assert client.post("/").status_code == 200
+
+
 def test_too_many_requests_of_one_client_are_refused_and_others_are_not(client):
     found = {client.post("/", headers=TOKEN).status_code for _ in range(guard.WRITES_A_MINUTE + 5)}
     assert found == {200, 429}
