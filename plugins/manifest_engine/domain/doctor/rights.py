@@ -12,8 +12,9 @@ from manifest_engine.domain.route import routes
 NAMESPACED = "manifest-engine"
 """The ClusterRole that is bound in each namespace of an environment."""
 CLUSTER_WIDE = "manifest-engine-routes"
-_OPTIONAL = frozenset({"events", "namespaces"})
-"""Nothing fails without them: they add detail to the report of a failure, or report it earlier."""
+_OPTIONAL = frozenset({"events", "namespaces", "secrets"})
+"""Nothing fails without them: they add detail to the report of a failure, report it earlier, or
+let a redeploy notice a changed Secret."""
 _ROUTE_RESOURCES = {"HTTPRoute": "httproutes", "Ingress": "ingresses"}
 
 
