@@ -329,7 +329,7 @@ STEPS = (
         r"(?:could not|couldn't|unable to|temporary failure|failed to) resolv(?:e|ing)"
         r"(?: host(?: address)?)?:? [\x{2018}'\"]?([a-z0-9][a-z0-9.-]*)",
         "the name {0} cannot be resolved on the builder",
-        "E: Failed to fetch http://deb.example.org/x  Temporary failure resolving 'deb.example.org'",
+        "E: Failed to fetch http://deb.example.org/  Temporary failure resolving 'deb.example.org'",
         retryable=True,
     ),
     Cause(
@@ -358,13 +358,13 @@ STEPS = (
     Cause(
         r"looking in indexes: (?:https?://)?(?:[^\s/@,]*@)?([^\s/,]+)(?s:.*?)connection broken by",
         "the package index {0} cannot be reached from the builder",
-        "Looking in indexes: https://index.invalid/simple\nWARNING: Retrying (Retry(total=4)) after "
+        "Looking in indexes: https://i.invalid/simple\nWARNING: Retrying (Retry(total=4)) after "
         "connection broken by 'NewConnectionError('Name or service not known')': /simple/flask/",
         retryable=True,
     ),
     Cause(
         r"connection broken by .*: /simple/",
-        "the public package index index.example.org cannot be reached from the builder",
+        "the public package index cannot be reached from the builder",
         "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('Name or"
         " service not known')': /simple/flask/",
         retryable=True,

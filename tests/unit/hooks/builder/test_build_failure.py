@@ -105,7 +105,10 @@ def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sente
     ("name", "sentence"),
     [
         ("syntax_unreachable", "docker.io/docker/dockerfile:1, which the line `# syntax=` names"),
-        ("index_host_unknown", "the package index index.invalid cannot be reached from the builder"),
+        (
+            "index_host_unknown",
+            "the package index index.invalid cannot be reached from the builder",
+        ),
         ("apt_host_unknown", "the name deb.nosuch.invalid cannot be resolved on the builder"),
         ("engine_gone", "on the builder 'docker_default': the engine went away"),
         ("index_unreachable", "the package index nosuch.invalid cannot be reached"),
