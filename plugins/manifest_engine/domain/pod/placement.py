@@ -9,7 +9,7 @@ from manifest_engine.domain.release.release import Release
 
 
 def placement(release: Release) -> dict[str, Any]:
-    """Part of the spec of every pod, also of the smoke test's."""
+    """The part of the spec that the pods of a service and its smoke pod have in common."""
     cluster, pods = release.environment.cluster, release.environment.pods
     spec: dict[str, Any] = {
         "securityContext": _pod_security(release),

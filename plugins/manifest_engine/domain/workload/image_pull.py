@@ -40,8 +40,8 @@ def failed(image: str, reason: str, message: str) -> Finding:
     retryable = missing or _TRANSIENT_PULL.search(said) is not None
     return Finding(
         f"the image {image} cannot be pulled: {flat(message) or reason}",
-        # The node itself pulls again, with a growing pause. A missing image ends the wait, because
-        # the registry then tells whether it will ever be there.
+        # The node repeats the pull, with a growing pause. A missing image ends the wait: the caller
+        # then asks the registry whether the image exists.
         final=reason != "ErrImagePull" and (missing or not retryable),
         retryable=retryable,
         rank=8,

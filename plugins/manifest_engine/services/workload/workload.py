@@ -284,7 +284,7 @@ def _is_scaler(an_object: Json) -> bool:
 
 
 def _with_replicas(objects: list[Json]) -> Json:
-    """The Deployment of a first release, with the autoscaler's minimum as number of replicas."""
+    """The Deployment of a first release. It starts with the minimum replicas of its autoscaler."""
     deployment = objects[0]
     scalers = [item for item in objects if _is_scaler(item)]
     if "replicas" in deployment["spec"] or not scalers:
