@@ -3,7 +3,8 @@
 ``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
 ``include-folder`` the folder of ``environments.yaml``;
 ``register`` makes a copied ``plugins/`` folder known to Airflow as a provider;
-``doctor`` checks what a deployment to an environment needs, and changes nothing.
+``doctor`` checks what a deployment to an environment needs, and changes nothing;
+``deploy``, ``status`` and ``follow`` are for pipelines, and need no Airflow beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 
 from manifest_engine import __version__, installation
+from manifest_engine.client import commands as client
 
 _COMMANDS = {
     "dags-folder": installation.dags_folder,
@@ -23,7 +25,7 @@ _COMMANDS = {
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, or 1 or 2 with a sentence on standard error."""
+    """Run one command; returns the exit status, with a sentence on standard error if not 0."""
     parser = argparse.ArgumentParser(prog="python -m manifest_engine", description=__doc__)
     parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -41,9 +43,12 @@ def main(words: list[str] | None = None) -> int:
     )
     doctor.add_argument("--environment", required=True, help="name in environments.yaml")
     doctor.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    client.add_to(commands)
     asked = parser.parse_args(words)
     if asked.command == "doctor":
         return _doctor(asked.environment, as_json=asked.json)
+    if asked.command not in _COMMANDS:
+        return client.run(asked)
     try:
         found = _COMMANDS[asked.command]()
     except OSError as error:

@@ -24,6 +24,7 @@ def copy(tmp_path: Path) -> Path:
     package.mkdir(parents=True)
     for name in ("__init__.py", "__main__.py", "installation.py"):
         shutil.copy(PACKAGE / name, package)
+    shutil.copytree(PACKAGE / "client", package / "client")
     return package.parent
 
 

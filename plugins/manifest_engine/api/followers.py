@@ -47,7 +47,8 @@ class Followers:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         sent = {after}
-        first = after[:2] if after else ""
+        # An event of the deployment does not say which steps had changed before it.
+        first = after[:2] if after and not after.startswith(deployment.STATE_EVENT) else ""
         try:
             while True:
                 try:

@@ -100,6 +100,13 @@ def test_the_events_end_with_the_deployment_and_can_be_resumed(client, run):
     assert again.startswith("id: 99-live\nevent: deployment\ndata: {")
 
 
+def test_steps_that_ended_while_the_connection_was_lost_are_sent_after_a_state(client, run):
+    run("api__1", "success", validate="success", publish_route="success")
+    headers = {"Last-Event-ID": "99-running"}
+    text = client.get(f"{PATH}/api__1/events", headers=headers).text
+    assert text.startswith("id: 01-validate-1-succeeded\n")
+
+
 def test_followers_are_limited(client, run, monkeypatch):
     run("api__1", "success", validate="success")
     monkeypatch.setattr(followers, "FOLLOWERS_MAX", 0)

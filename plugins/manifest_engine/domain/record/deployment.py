@@ -33,6 +33,8 @@ ENDED = frozenset({"live", "planned", "failed", "rolled back", "superseded", "ca
 """States in which nothing changes any more."""
 CANCELLED_NOTE = "Cancelled by "
 """Beginning of the note of a run that was cancelled over the API."""
+STATE_EVENT = "99-"
+"""Beginning of the id of an event about the state of the deployment; it sorts after all steps."""
 PLACES = frozenset(
     {
         *((step, "error") for step in STEPS),
@@ -175,7 +177,7 @@ def events(made: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
             words = item["state"].replace(" ", "-")
             found.append((f"{number}-{item['name']}-{item['tries']}-{words}", "step", dict(item)))
     data = {key: value for key, value in made.items() if key != "steps"}
-    found.append((f"99-{made['state'].replace(' ', '-')}", "deployment", data))
+    found.append((f"{STATE_EVENT}{made['state'].replace(' ', '-')}", "deployment", data))
     return found
 
 

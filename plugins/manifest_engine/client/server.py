@@ -1,0 +1,174 @@
+"""Requests to the API of an Airflow server, repeated while the server restarts or limits them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from manifest_engine.client.credentials import PASSWORD, TOKEN, USER, Credentials
+from manifest_engine.client.errors import NOT_ALLOWED, REFUSED, UNREACHABLE, Stopped
+from manifest_engine.domain.core import printable
+from manifest_engine.hooks.core import causes
+
+PATIENCE_SECONDS = 180.0
+"""How long a request is repeated. A restart of Airflow's API server takes 30 s or more."""
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 45
+"""Without a byte in that time the connection is dead: the event stream sends one each 15 s."""
+_AGAIN = frozenset({429, 500, 502, 503, 504})
+
+
+class Server:
+    """The API of one Airflow.
+
+    Every request can be repeated: those that start something carry an ``Idempotency-Key``.
+
+    :param url: address of Airflow, as in a browser.
+    :param say: takes a sentence about a wait, for the person who watches.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise Stopped(
+                REFUSED,
+                "--url or AIRFLOW_URL must be the address of Airflow without a login, "
+                "e.g. https://airflow.example.com.",
+            )
+        self.url = url.rstrip("/")
+        self.api = f"{self.url}/manifest-engine/api/v1"
+        self._credentials, self._say = credentials, say
+        self._session = requests.Session()
+        self._session.auth = credentials
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """The answer to a GET; see :meth:`ask`."""
+        return self.ask("GET", path, **more)
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        """A successful answer of the API.
+
+        :param more: for ``requests``.
+        :raises Stopped: with the API's own sentence, or when the server gives no usable answer.
+        """
+        if self._credentials.due():
+            self._log_in()
+        answer = self._send(method, f"{self.api}/{path}", **more)
+        if _token_refused(answer):  # expired, or signed with a key that the server had before
+            if not self._credentials.can_log_in:
+                raise Stopped(
+                    NOT_ALLOWED,
+                    f"Airflow refused the token: it has expired, or is of another server. Set "
+                    f"{TOKEN} to a new one, or {USER} and {PASSWORD}, which get a new one by "
+                    "themselves.",
+                )
+            self._log_in()
+            answer = self._send(method, f"{self.api}/{path}", **more)
+        if answer.ok and not answer.is_redirect:
+            return answer
+        raise self._refusal(answer)
+
+    def _log_in(self) -> None:
+        self._credentials.renew(lambda url, **more: self._send("POST", url, **more), self._login)
+
+    @property
+    def _login(self) -> str:
+        return f"{self.url}/auth/token"
+
+    def _send(self, method: str, url: str, **more: Any) -> requests.Response:
+        """One answer, whatever its status, once the server answers."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        pause, told = 0.5, False
+        while True:
+            wait: float | None = None
+            try:
+                answer = self._session.request(
+                    method,
+                    url,
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                    allow_redirects=False,  # would turn a POST into a GET
+                    **more,
+                )
+                if answer.status_code not in _AGAIN:
+                    return answer
+                reason = f"HTTP {answer.status_code}"
+                wait = _retry_after(answer)
+            except requests.exceptions.SSLError as error:
+                raise Stopped(
+                    UNREACHABLE,
+                    f"The certificate of {self.url} is not trusted: {_cause(error)}. Set "
+                    "REQUESTS_CA_BUNDLE to the file of your certificate authority.",
+                ) from None
+            except requests.RequestException as error:
+                answer, reason = None, _cause(error)
+            pause = min(pause * 2, 10.0)
+            wait = pause if wait is None else wait
+            if time.monotonic() + wait > until:
+                if answer is not None:
+                    raise self._refusal(answer)
+                raise Stopped(UNREACHABLE, f"{self.url} does not answer: {reason}.")
+            if not told:
+                left = until - time.monotonic()
+                self._say(f"{self.url} gives no answer ({reason}); repeated for {left:.0f} s.")
+                told = True
+            time.sleep(wait)
+
+    def _refusal(self, answer: requests.Response) -> Stopped:
+        if answer.is_redirect:
+            found = printable.excerpt(answer.headers.get("Location", ""))
+            return Stopped(
+                UNREACHABLE,
+                f"{self.url} sends the client to {found}. Give the address of Airflow itself as "
+                "--url; the client cannot use a login page for people.",
+            )
+        problem = _problem(answer)
+        if problem is not None:
+            status = {401: NOT_ALLOWED, 403: NOT_ALLOWED}.get(answer.status_code, REFUSED)
+            if answer.status_code in _AGAIN:
+                status = UNREACHABLE
+            return Stopped(status, problem[0], problem[1])
+        return Stopped(
+            UNREACHABLE,
+            f"{self.url} gave no answer of the Manifest Engine (HTTP {answer.status_code}). Check "
+            "the address, and that the package is installed in this Airflow.",
+        )
+
+
+def _problem(answer: requests.Response) -> tuple[str, list[dict[str, Any]]] | None:
+    """Sentence and errors of a problem document (RFC 9457); None for any other answer."""
+    if not answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return None
+    try:
+        found = answer.json()
+        errors = [item for item in found.get("errors") or [] if isinstance(item, dict)]
+        return printable.sentence(str(found["detail"])), errors
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _token_refused(answer: requests.Response) -> bool:
+    """Airflow answers 401 to an expired token, and 403 to one with another signature."""
+    if answer.status_code == requests.codes.forbidden:
+        problem = _problem(answer)
+        return problem is not None and "JWT" in problem[0]
+    return answer.status_code == requests.codes.unauthorized
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Seconds of ``Retry-After`` (RFC 9110); a date counts as not given."""
+    found = answer.headers.get("Retry-After", "")
+    return float(found) if found.isdecimal() else None
+
+
+def _cause(error: Exception) -> str:
+    return printable.excerpt(causes.innermost(error)).rstrip(".")
