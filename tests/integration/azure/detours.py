@@ -1,4 +1,4 @@
-"""Detours to the API server: another name for it, and a proxy on the way."""
+"""Other ways to the API server: another address, and an HTTP proxy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.servers import relay
+
 
 @contextlib.contextmanager
 def forwarding(host: str, target: str) -> Iterator[str]:
-    """``host:port`` that leads to ``target`` (``host:port``)."""
+    """Forward a free port of ``host`` to ``target`` (``host:port``); yields ``host:port``."""
     with socket.create_server((host, 0)) as listener:
         _serve(listener, lambda _: target)
         yield f"{host}:{listener.getsockname()[1]}"
@@ -20,7 +22,7 @@ def forwarding(host: str, target: str) -> Iterator[str]:
 
 @dataclass
 class Proxy:
-    """An HTTP proxy and the targets that it was asked for."""
+    """An HTTP proxy and the targets of its CONNECT requests."""
 
     url: str
     asked: list[str] = field(default_factory=list)
@@ -28,7 +30,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def connect_proxy() -> Iterator[Proxy]:
-    """Knows the method CONNECT."""
+    """An HTTP proxy that accepts only CONNECT."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
@@ -55,14 +57,6 @@ def _serve(listener: socket.socket, greet: Any) -> None:
                 caller, _ = listener.accept()
                 host, _, port = greet(caller).partition(":")
                 far = socket.create_connection((host, int(port)), 5)
-                for one, other in ((caller, far), (far, caller)):
-                    threading.Thread(target=_copy, args=(one, other), daemon=True).start()
+                relay(caller, far)
 
     threading.Thread(target=accept, daemon=True).start()
-
-
-def _copy(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while block := one.recv(65536):
-            other.sendall(block)
-        other.shutdown(socket.SHUT_WR)

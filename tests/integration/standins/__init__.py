@@ -1,1 +1,1 @@
-"""A package, so that its modules may bear the names of others."""
+"""A package, because its modules have the same names as modules of other folders."""

@@ -1,12 +1,10 @@
-"""Stand-ins started as the sandbox starts them, each on a free port and with its own state."""
+"""Starts stand-ins as the sandbox does, each on a free port and with its own state."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,39 +13,15 @@ import pytest
 
 from sandbox.services.artifactory import artifactory
 from sandbox.services.azure import entra
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+from tests.integration.servers import serving
 
 
 @contextlib.contextmanager
 def running(module: str, port: int, *words: str | Path) -> Iterator[None]:
-    """A stand-in from its command line, until the end of the block."""
-    argv = [sys.executable, "-m", f"sandbox.services.{module}", "--port", str(port), *words]
-    process = subprocess.Popen([str(word) for word in argv], cwd=ROOT)
-    try:
-        _wait_for(port, process)
+    """Run a stand-in by its command line until the end of the block."""
+    argv = [sys.executable, "-m", f"sandbox.services.{module}", "--port", str(port)]
+    with serving([*argv, *map(str, words)], "127.0.0.1", port):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert process.poll() is None, "the stand-in did not start"
-            assert time.monotonic() < deadline, "the stand-in does not listen"
-            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +43,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def identity() -> dict[str, Any]:
-    """A tenant of our own, with the clients that the sandbox has."""
+    """A new tenant, with the same applications as the sandbox's tenant."""
     return entra._make_identity()
 
 

@@ -1,4 +1,4 @@
-"""ACR's refusals as our hook meets them, before the sandbox's real registry."""
+"""ACR's refusals and our hook's errors, in front of the sandbox's real registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from sandbox.core.settings import SETTINGS
 from sandbox.services.azure import entra
 from sandbox.services.registry.registry import login
 from tests.integration.names import COMPONENT
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 REPOSITORY = f"datafactory/{COMPONENT}/service"
 
@@ -79,20 +80,20 @@ def test_without_faults_both_identities_read_an_image(digest, by_entra, by_passw
         assert hook.api.granted(REPOSITORY) == {"pull", "push"}
 
 
-def test_the_firewall_is_named_with_our_address(by_entra, switch):
+def test_a_refusal_of_the_firewall_is_named_with_our_address(by_entra, switch):
     switch(firewall=True)
     assert "client with IP '127.0.0.1'" in refused(by_entra)
     assert "add the address under Networking" in refused(by_entra)
 
 
-def test_a_role_without_effect_in_an_abac_registry_is_named(by_entra, switch):
+def test_in_an_abac_registry_the_required_role_is_named(by_entra, switch):
     switch(abac=True)
-    by_entra.api.check()  # the login is right
+    by_entra.api.check()  # the login is correct
     assert "'Container Registry Repository Writer'" in refused(by_entra)
     assert "the login is right but may not do this" in refused(by_entra)
 
 
-def test_the_same_answer_to_a_password_leaves_both_possibilities(by_password, switch):
+def test_with_a_password_the_same_answer_has_two_possible_causes(by_password, switch):
     switch(abac=True)
     assert "does not say which of two causes" in refused(by_password)
 
@@ -102,7 +103,7 @@ def test_throttling_ends_after_retry_after(digest, by_entra, switch):
     assert by_entra.api.find(REPOSITORY, "1") is not None
 
 
-def test_a_locked_tag_refuses_what_is_attached(digest, by_entra, switch):
+def test_a_locked_tag_accepts_no_referrer(digest, by_entra, switch):
     switch(locked=True)
     attached = by_entra.api.referrers(REPOSITORY, digest)
     with pytest.raises(RegistryError, match="is locked") as caught:
@@ -110,6 +111,6 @@ def test_a_locked_tag_refuses_what_is_attached(digest, by_entra, switch):
     assert not caught.value.retryable
 
 
-def test_a_blob_at_another_host_is_read_without_the_token(digest, by_entra, switch):
+def test_a_blob_on_another_host_is_read_without_the_token(digest, by_entra, switch):
     switch(redirect=True)
     assert by_entra.api.find(REPOSITORY, "1") is not None

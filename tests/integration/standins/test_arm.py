@@ -1,4 +1,4 @@
-"""Azure Resource Manager's stand-in over a real socket: whom it takes, and what it refuses how."""
+"""The Azure Resource Manager stand-in over a real socket: accepted and refused requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 import requests
 import yaml
 
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 ARM = "https://management.azure.com"
@@ -27,7 +28,7 @@ Call = Callable[..., requests.Response]
 def arm(
     identity: dict[str, Any], tls: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Its URL; the deployer may read credentials, the reader may not."""
+    """URL of the stand-in. The deployer may read credentials, the reader may not."""
     folder = tmp_path_factory.mktemp("arm")
     names = ("identity", "config")
     files = {name: folder / f"{name}.json" for name in names}
@@ -62,7 +63,7 @@ def arm(
 
 
 def signed(identity: dict[str, Any], client: int = 0, **changes: Any) -> str:
-    """A token as the tenant signs it, with some claims changed."""
+    """A token signed by the tenant, with some claims changed."""
     from sandbox.services.azure.entra_server import Tenant
 
     tenant, known = Tenant(identity), identity["clients"][client]
@@ -123,7 +124,7 @@ def test_a_cluster_with_local_accounts_hands_out_a_certificate(call: Call) -> No
     assert "exec" not in user
 
 
-def test_names_are_compared_without_case(call: Call) -> None:
+def test_names_are_compared_without_regard_to_case(call: Call) -> None:
     assert call(group="GROUP", name="With-Entra").status_code == 200
 
 
@@ -143,13 +144,13 @@ def code(answer: requests.Response) -> tuple[int, str]:
         ({"api-version": ""}, (400, "MissingApiVersionParameter")),
     ],
 )
-def test_what_is_not_there_is_refused(
+def test_unknown_resources_are_refused(
     call: Call, changes: dict[str, str], expected: tuple[int, str]
 ) -> None:
     assert code(call(**changes)) == expected
 
 
-def test_who_has_another_role_is_told_which_action_is_missing(
+def test_the_refusal_of_a_caller_without_the_role_names_the_action(
     call: Call, identity: dict[str, Any]
 ) -> None:
     answer = call(token=signed(identity, client=1))
@@ -168,7 +169,7 @@ def test_who_has_another_role_is_told_which_action_is_missing(
         ({"iss": "https://sts.windows.net/other/"}, "InvalidAuthenticationTokenTenant"),
     ],
 )
-def test_a_token_that_is_not_for_it_is_refused(
+def test_a_token_for_another_audience_is_refused(
     call: Call, identity: dict[str, Any], claims: dict[str, Any], expected: str
 ) -> None:
     answer = call(token=signed(identity, **claims))

@@ -1,4 +1,4 @@
-"""An artifact's path leads nowhere but into the repository that it names, on the wire as well."""
+"""An artifact's path cannot leave the repository that it names, also not in the HTTP request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from manifest_engine.domain.core.errors import ArtifactError, ManifestError
 from manifest_engine.domain.manifest import manifest
 from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 ASKED = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
 TRICKS = [
@@ -35,7 +36,7 @@ TRICKS = [
 
 @pytest.fixture(scope="module")
 def hook(accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """On a user who may read both repositories, one of which has the file."""
+    """A hook whose user may read both repositories, of which one has the file."""
     folder = tmp_path_factory.mktemp("artifactory")
     (folder / "accounts.json").write_text(json.dumps(accounts))
     token = next(user["token"] for user in accounts["users"] if user["name"] == "deployer")
@@ -58,12 +59,12 @@ def hook(accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("path", TRICKS)
-def test_no_manifest_names_such_a_path(path: str) -> None:
+def test_a_manifest_with_such_a_path_is_refused(path: str) -> None:
     with pytest.raises(ManifestError, match="artifact"):
         manifest.parse(ASKED | {"artifact": path})
 
 
 @pytest.mark.parametrize("path", [path for path in TRICKS if "/../" not in path])
-def test_what_is_asked_of_the_server_stays_in_the_repository(hook: Any, path: str) -> None:
+def test_the_request_stays_in_the_repository(hook: Any, path: str) -> None:
     with pytest.raises(ArtifactError):
         hook.file_info(path)

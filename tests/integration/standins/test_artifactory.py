@@ -1,4 +1,4 @@
-"""What a client of Artifactory may rely on, and what it must bear."""
+"""Behaviour of Artifactory that a client may rely on, and faults that a client must survive."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 DATA = bytes(range(256)) * 8192
 PATH = "artifactory/datafactory/quotes/quote-service-1.0.0.zip"
 
 
 class Client(requests.Session):
-    """Requests with one user's token, against one server."""
+    """Sends requests with one user's token to one server."""
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ def tokens(accounts: dict[str, Any]) -> dict[str, str]:
 def servers(
     accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """URLs of a well-behaved server, and of one that misbehaves on request."""
+    """URLs of a server without faults and of a server with ``--faults``."""
     folder = tmp_path_factory.mktemp("artifactory")
     (folder / "accounts.json").write_text(json.dumps(accounts))
     good, bad = free_port(), free_port()
@@ -59,14 +60,14 @@ def deployer(servers: tuple[str, str], tokens: dict[str, str]) -> Iterator[Clien
 
 @pytest.fixture
 def faulty(servers: tuple[str, str], tokens: dict[str, str]) -> Iterator[Client]:
-    """A client of the server that misbehaves on request, with the file already there."""
+    """A client of the server with faults, which already has the file."""
     client = Client(servers[1], tokens["deployer"])
     assert client.ask("PUT", PATH, data=DATA).status_code == 201
     yield client
     client.ask("DELETE", "faults")
 
 
-def test_what_was_deployed_comes_back_with_its_checksums(deployer: Client) -> None:
+def test_a_deployed_file_is_returned_with_its_checksums(deployer: Client) -> None:
     digest = hashlib.sha256(DATA).hexdigest()
     put = deployer.ask("PUT", PATH, data=DATA, headers={"X-Checksum-Sha256": digest})
     assert put.status_code == 201
@@ -83,7 +84,7 @@ def test_what_was_deployed_comes_back_with_its_checksums(deployer: Client) -> No
     assert (head.headers["Content-Length"], head.content) == (str(len(DATA)), b"")
 
 
-def test_a_wrong_checksum_is_a_conflict_and_nothing_is_kept(deployer: Client) -> None:
+def test_a_wrong_checksum_is_a_conflict_and_the_file_is_discarded(deployer: Client) -> None:
     refused = deployer.ask("PUT", PATH, data=DATA, headers={"X-Checksum-Sha256": "0" * 64})
     assert refused.status_code == 409
     assert "Checksum error" in refused.json()["errors"][0]["message"]
@@ -94,7 +95,7 @@ def test_a_wrong_checksum_is_a_conflict_and_nothing_is_kept(deployer: Client) ->
     ("asked", "first", "length"),
     [("bytes=100-", 100, len(DATA) - 100), ("bytes=5-9", 5, 5), ("bytes=-7", len(DATA) - 7, 7)],
 )
-def test_a_range_is_answered_with_that_part(
+def test_a_range_request_returns_the_range(
     deployer: Client, asked: str, first: int, length: int
 ) -> None:
     deployer.ask("PUT", PATH, data=DATA)
@@ -104,22 +105,22 @@ def test_a_range_is_answered_with_that_part(
     assert part.headers["Content-Range"] == f"bytes {first}-{first + length - 1}/{len(DATA)}"
 
 
-def test_a_range_beyond_the_end_cannot_be_had(deployer: Client) -> None:
+def test_a_range_beyond_the_end_is_refused(deployer: Client) -> None:
     deployer.ask("PUT", PATH, data=DATA)
     refused = deployer.ask("GET", PATH, headers={"Range": f"bytes={len(DATA)}-"})
     assert refused.status_code == 416
     assert refused.headers["Content-Range"] == f"bytes */{len(DATA)}"
 
 
-def test_a_part_of_another_version_is_answered_with_the_whole(deployer: Client) -> None:
+def test_if_range_with_another_version_returns_the_whole_file(deployer: Client) -> None:
     deployer.ask("PUT", PATH, data=DATA)
     headers = {"Range": "bytes=100-", "If-Range": deployer.ask("HEAD", PATH).headers["ETag"]}
-    assert deployer.ask("GET", PATH, headers=headers).status_code == 200, "it has no quotes"
+    assert deployer.ask("GET", PATH, headers=headers).status_code == 200, "the ETag has no quotes"
     headers["If-Range"] = deployer.ask("HEAD", PATH).headers["Last-Modified"]
     assert deployer.ask("GET", PATH, headers=headers).status_code == 206
 
 
-def test_without_credentials_nothing_is_told(deployer: Client) -> None:
+def test_without_credentials_nothing_is_returned(deployer: Client) -> None:
     nobody = requests.get(f"{deployer.url}/{PATH}", timeout=5)
     assert nobody.status_code == 401
     assert "Basic" in nobody.headers["WWW-Authenticate"]
@@ -130,14 +131,16 @@ def test_without_credentials_nothing_is_told(deployer: Client) -> None:
     assert (wrong.status_code, wrong.json()["errors"][0]["status"]) == (401, 401)
 
 
-def test_basic_takes_the_password_and_the_token(deployer: Client, accounts: dict[str, Any]) -> None:
+def test_basic_authentication_accepts_the_password_and_the_token(
+    deployer: Client, accounts: dict[str, Any]
+) -> None:
     reader = accounts["users"][1]
     for word, status in ((reader["password"], 404), (reader["token"], 404), ("no", 401)):
         answer = requests.get(f"{deployer.url}/{PATH}", auth=(reader["name"], word), timeout=5)
         assert answer.status_code == status
 
 
-def test_a_reader_neither_writes_nor_reads_what_is_restricted(
+def test_a_reader_cannot_write_or_read_restricted_files(
     deployer: Client, tokens: dict[str, str]
 ) -> None:
     reader = Client(deployer.url, tokens["reader"])
@@ -145,7 +148,7 @@ def test_a_reader_neither_writes_nor_reads_what_is_restricted(
     assert reader.ask("GET", PATH.replace("datafactory", "restricted")).status_code == 403
 
 
-def test_what_is_not_there_is_said_in_the_real_error_document(deployer: Client) -> None:
+def test_a_missing_file_has_the_real_error_document(deployer: Client) -> None:
     missing = deployer.ask("GET", PATH.replace("artifactory/", "artifactory/api/storage/"))
     assert missing.status_code == 404
     assert missing.json() == {"errors": [{"status": 404, "message": "Unable to find item"}]}
@@ -167,7 +170,7 @@ def test_faults_cannot_be_set_on_an_ordinary_server(deployer: Client) -> None:
     assert deployer.ask("PUT", "faults", json={"lie": True}).status_code == 404
 
 
-def test_a_cut_download_can_be_resumed(faulty: Client) -> None:
+def test_an_interrupted_download_can_be_resumed(faulty: Client) -> None:
     faulty.ask("PUT", "faults", json={"cut_after": 300_000, "cut_times": 1})
     blocks: list[bytes] = []
     answer = faulty.ask("GET", PATH, stream=True)
@@ -179,7 +182,7 @@ def test_a_cut_download_can_be_resumed(faulty: Client) -> None:
     assert got + rest.content == DATA
 
 
-def test_a_redirect_leads_to_another_authority_that_wants_no_credentials(faulty: Client) -> None:
+def test_a_redirect_leads_to_another_host_that_refuses_credentials(faulty: Client) -> None:
     faulty.ask("PUT", "faults", json={"redirect": True})
     answer = faulty.ask("GET", PATH, allow_redirects=False)
     assert answer.status_code == 302
@@ -192,7 +195,7 @@ def test_a_redirect_leads_to_another_authority_that_wants_no_credentials(faulty:
 
 @pytest.fixture
 def hook(servers: tuple[str, str], tokens: dict[str, str], monkeypatch: Any) -> Any:
-    """Ours, on the server that misbehaves on request; ``answered``: range and status of each."""
+    """Our hook on the server with faults; ``answered`` has range and status of each request."""
     from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
     given = {"conn_type": "artifactory", "host": f"{servers[1]}/artifactory"}
@@ -214,7 +217,7 @@ def _downloaded(hook: Any) -> bytes:
 
 
 @pytest.mark.parametrize("redirect", [False, True])
-def test_our_hook_resumes_a_download_that_was_cut_half_way(
+def test_our_hook_resumes_an_interrupted_download(
     faulty: Client, hook: Any, redirect: bool
 ) -> None:
     half = len(DATA) // 2
@@ -227,7 +230,7 @@ def test_our_hook_resumes_a_download_that_was_cut_half_way(
     assert half - (1 << 17) <= int(ranges[0].removeprefix("bytes=").rstrip("-")) <= half
 
 
-def test_our_hook_starts_anew_where_ranges_are_announced_and_ignored(
+def test_our_hook_starts_again_where_announced_ranges_are_ignored(
     faulty: Client, hook: Any
 ) -> None:
     faulty.ask("PUT", "faults", json={"cut_after": 500_000, "cut_times": 1, "ignore_range": True})
@@ -235,7 +238,7 @@ def test_our_hook_starts_anew_where_ranges_are_announced_and_ignored(
     assert _downloaded(hook) == DATA
 
 
-def test_our_hook_waits_for_a_rate_limit_and_fills_the_cache_of_a_remote_repository(
+def test_our_hook_waits_for_the_rate_limit_and_downloads_from_a_remote_repository(
     faulty: Client, hook: Any
 ) -> None:
     faulty.ask("PUT", "faults", json={"throttled": 1, "uncached": True})
@@ -244,11 +247,11 @@ def test_our_hook_waits_for_a_rate_limit_and_fills_the_cache_of_a_remote_reposit
     assert [status for _, status in hook.answered] == [429, 404, 200, 200, 200]
 
 
-def test_our_hook_pings_as_somebody(hook: Any) -> None:
+def test_our_hook_pings_with_credentials(hook: Any) -> None:
     assert hook.test_connection() == (True, "Artifactory answers 'OK'")
 
 
-def test_lies_ignored_ranges_and_outages_come_on_request(faulty: Client) -> None:
+def test_wrong_checksums_ignored_ranges_and_outages_are_injected(faulty: Client) -> None:
     faulty.ask("PUT", "faults", json={"lie": True, "ignore_range": True, "unavailable": 1})
     assert faulty.ask("GET", PATH).status_code == 503
     answer = faulty.ask("GET", PATH, headers={"Range": "bytes=10-"})

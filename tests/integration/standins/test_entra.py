@@ -1,4 +1,4 @@
-"""azure-identity against the Entra ID stand-in: what it takes, and what it refuses."""
+"""azure-identity against the Entra ID stand-in: accepted and refused credentials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from azure.identity import (
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 ACR = "https://containerregistry.azure.net"
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -32,7 +33,7 @@ ISSUER = "https://cluster.example/issuer"
 
 @dataclass(frozen=True)
 class Directory:
-    """A running stand-in and what it knows."""
+    """A running stand-in and its configuration."""
 
     authority: str
     tenant: str
@@ -152,9 +153,7 @@ def by_workload(directory: Directory, file: Path, token: str) -> WorkloadIdentit
     )
 
 
-def test_a_service_account_that_is_trusted_gets_a_token(
-    directory: Directory, tmp_path: Path
-) -> None:
+def test_a_trusted_service_account_gets_a_token(directory: Directory, tmp_path: Path) -> None:
     credential = by_workload(directory, tmp_path / "token", service_account_token(directory))
     assert directory.claims(credential.get_token(f"{ACR}/.default").token)["appidacr"] == "2"
 
@@ -168,7 +167,7 @@ def test_a_service_account_that_is_trusted_gets_a_token(
         ({"exp": int(dt.datetime(2020, 1, 1, tzinfo=dt.UTC).timestamp())}, "700024"),
     ],
 )
-def test_a_service_account_that_is_not_trusted_gets_none(
+def test_an_untrusted_service_account_gets_no_token(
     directory: Directory, tmp_path: Path, changes: dict[str, Any], number: str
 ) -> None:
     token = service_account_token(directory, **changes)
@@ -186,7 +185,7 @@ def test_a_service_account_that_is_not_trusted_gets_none(
         ({}, f"{ACR}/read", "1002012"),
     ],
 )
-def test_what_the_directory_does_not_know_is_refused(
+def test_unknown_applications_and_resources_are_refused(
     directory: Directory, changes: dict[str, str], scope: str, number: str
 ) -> None:
     with pytest.raises(ClientAuthenticationError, match=f"AADSTS{number}"):

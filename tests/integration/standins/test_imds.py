@@ -1,4 +1,4 @@
-"""The stand-in for the instance metadata service refuses what the real one does."""
+"""The stand-in for the instance metadata service refuses the same requests as IMDS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import jwt
 import pytest
 import requests
 
-from tests.integration.standins.conftest import free_port, running
+from tests.integration.servers import free_port
+from tests.integration.standins.conftest import running
 
 ARM = "https://management.azure.com"
 ASKED = {"api-version": "2018-02-01", "resource": ARM}
@@ -19,7 +20,7 @@ METADATA = {"Metadata": "true"}
 
 @pytest.fixture(scope="module")
 def url(identity: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A machine with two user-assigned identities and none of its own."""
+    """A machine with two user-assigned identities and no system-assigned identity."""
     file = tmp_path_factory.mktemp("imds") / "identity.json"
     file.write_text(json.dumps(identity))
     users = [word for one in identity["clients"] for word in ("--user", one["client_id"])]
@@ -56,7 +57,7 @@ def test_an_assigned_identity_gets_a_token(
         ({}, METADATA, "Multiple user assigned identities exist"),
     ],
 )
-def test_what_the_real_one_refuses_is_refused(
+def test_requests_that_imds_refuses_are_refused(
     url: str,
     identity: dict[str, Any],
     changes: dict[str, str | None],

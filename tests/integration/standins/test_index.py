@@ -18,7 +18,7 @@ def parts() -> None:
 
 
 def install(requirement: str, target: Path, user: str, password: str) -> tuple[int, str]:
-    """``pip install`` with a configuration file, as a build gets it."""
+    """Runs ``pip install`` with a configuration file, as a build does."""
     url = Index().url
     host = url.split("/")[2]
     configuration = target.with_suffix(".conf")
@@ -38,7 +38,7 @@ def install(requirement: str, target: Path, user: str, password: str) -> tuple[i
 
 
 @pytest.mark.parametrize("version", ["1.4.2", "1.5.0"])
-def test_each_version_installs_and_says_which_it_is(tmp_path: Path, version: str) -> None:
+def test_each_version_installs_and_reports_its_version(tmp_path: Path, version: str) -> None:
     target = tmp_path / "site"
     code, output = install(f"internal-utils=={version}", target, **_login())
     assert code == 0, output
@@ -53,7 +53,7 @@ def test_each_version_installs_and_says_which_it_is(tmp_path: Path, version: str
     assert said.stdout.strip() == f"internal-utils {version}"
 
 
-def test_a_version_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+def test_an_unknown_version_is_not_found(tmp_path: Path) -> None:
     code, output = install("internal-utils==9.9.9", tmp_path / "site", **_login())
     assert code != 0
     assert "1.5.0" in output

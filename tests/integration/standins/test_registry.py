@@ -1,4 +1,4 @@
-"""The sandbox's registry as ACR's clients meet it: token protocol, login, push and pull."""
+"""The sandbox's registry for clients of ACR: token protocol, login, push and pull."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_challenge_names_realm_service_and_scope() -> None:
     assert 'scope="repository:datafactory/x/y:pull"' in challenge
 
 
-def test_an_entra_token_is_exchanged_twice_and_opens_the_registry() -> None:
+def test_an_entra_token_is_exchanged_twice_for_access_to_the_registry() -> None:
     refresh = refresh_token(0)
     expires = jwt.decode(refresh, options={"verify_signature": False})["exp"]
     assert abs(expires - time.time() - 3 * 3600) < 60
@@ -90,7 +90,7 @@ def test_an_entra_token_is_exchanged_twice_and_opens_the_registry() -> None:
     assert answer.status_code == 202
 
 
-def test_a_reader_is_granted_pull_alone() -> None:
+def test_a_reader_is_granted_only_pull() -> None:
     token = access_token(refresh_token(1), "repository:a/b:pull,push").json()["access_token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["access"] == [{"type": "repository", "name": "a/b", "actions": ["pull"]}]
@@ -117,7 +117,7 @@ def test_a_token_that_entra_did_not_sign_is_refused() -> None:
     assert exchange(jwt.encode(claims, "forged" * 8, "HS256")).status_code == 401
 
 
-def test_a_refresh_token_is_good_for_its_service_alone_and_not_to_be_forged() -> None:
+def test_a_refresh_token_is_valid_only_for_its_service_and_cannot_be_forged() -> None:
     refresh = refresh_token(0)
     assert access_token(refresh, "repository:a/b:pull", "other.example").status_code == 401
     claims = jwt.decode(refresh, options={"verify_signature": False})
@@ -134,7 +134,7 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture
 def image(engine: Any) -> Iterator[str]:
-    """A repository of its own for the base image, whose layers are pushed once for all tests."""
+    """The base image in its own repository, so that its layers are pushed once."""
     name = f"{SETTINGS.registry}/sandbox-tests/{uuid.uuid4().hex[:8]}"
     engine.images.get(IMAGE).tag(name, "1")
     yield name

@@ -1,16 +1,13 @@
-"""Package indexes of a test's own, and what companies put before them: TLS and a proxy."""
+"""Package indexes for tests, optionally behind TLS or an HTTP proxy."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
-import socket
 import ssl
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +16,14 @@ from pathlib import Path
 from sandbox.core import pki
 from sandbox.core.settings import SETTINGS
 from sandbox.services.index import wheel
+from tests.integration.servers import free_port, serving
 
 HOST = SETTINGS.pod_gateway
-"""Where builds reach this machine."""
+"""The address at which builds reach this machine."""
 
 
 def package(folder: Path, name: str, version: str, origin: str, *requires: str) -> None:
-    """Put a distribution into an index's folder; its module tells its ``ORIGIN``."""
+    """Put a wheel into an index's folder. ``ORIGIN`` in its module names the index."""
     module = folder / "source" / name.replace("-", "_")
     module.mkdir(parents=True, exist_ok=True)
     (module / "__init__.py").write_text(f"ORIGIN = {origin!r}\n")
@@ -34,12 +32,12 @@ def package(folder: Path, name: str, version: str, origin: str, *requires: str) 
 
 @contextmanager
 def index(folder: Path, *, login: tuple[str, str] | None, proxies_public: bool) -> Iterator[str]:
-    """pypiserver over the wheels in ``folder``; its URL.
+    """Run pypiserver with the wheels in ``folder``; yields the index URL.
 
-    :param login: user and password that it demands.
-    :param proxies_public: whether it sends to the public index for all other packages.
+    :param login: user and password that the server requires.
+    :param proxies_public: redirect requests for all other packages to the public index.
     """
-    port = _free_port()
+    port = free_port(HOST)
     words = [sys.executable, "-m", "pypiserver", "run", "--interface", HOST, "--port", str(port)]
     if not proxies_public:
         words.append("--disable-fallback")
@@ -47,30 +45,23 @@ def index(folder: Path, *, login: tuple[str, str] | None, proxies_public: bool) 
         digest = base64.b64encode(hashlib.sha1(login[1].encode()).digest()).decode()
         (folder / "htpasswd").write_text(f"{login[0]}:{{SHA}}{digest}\n")
         words += ["--authenticate", "download,list,update", "--passwords", f"{folder}/htpasswd"]
-    log = folder / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen([*words, str(folder)], stdout=output, stderr=output)
-    try:
-        _wait_for(port)
+    with (folder / "log").open("wb") as log, serving([*words, str(folder)], HOST, port, log):
         yield f"http://{HOST}:{port}/simple/"
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @dataclass
 class Gate:
-    """What stands before an index, in a thread of its own."""
+    """The port and the counts of a proxy."""
 
     port: int = 0
     tunnels: list[str] = field(default_factory=list)
-    """Of a proxy: ``host:port`` of each connection that it made."""
+    """``host:port`` of each connection that the proxy made."""
     refused: int = 0
 
 
 @contextmanager
 def tls_before(url: str) -> Iterator[str]:
-    """The same index by https, with a certificate of the sandbox's authority."""
+    """Serve the index over HTTPS, with a certificate of the sandbox's authority."""
     port = int(url.split(":")[2].partition("/")[0])
     pair = pki.issue("test-index", common_name="test-index", addresses=[HOST])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -85,7 +76,7 @@ def tls_before(url: str) -> Iterator[str]:
 
 @contextmanager
 def proxy(login: tuple[str, str]) -> Iterator[Gate]:
-    """A proxy for https that demands a login."""
+    """An HTTPS proxy that requires a login."""
     gate = Gate()
     word = base64.b64encode(":".join(login).encode()).decode()
 
@@ -136,21 +127,3 @@ async def _join(
         target.close()
 
     await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)

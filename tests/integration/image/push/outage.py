@@ -1,4 +1,4 @@
-"""A registry that is away for a while: a door to the real one that can be shut."""
+"""A TCP forwarder before the real registry; closing it makes an outage."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.core.settings import SETTINGS
+from tests.integration.servers import relay
 
 
 class Door:
-    """``host`` is its login server. A port that is shut refuses, as one where nothing listens."""
+    """``host`` is the login server. After ``shut`` the port refuses connections."""
 
     def __init__(self) -> None:
         self._port = 0
@@ -27,7 +28,7 @@ class Door:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
-        """Cut what is open, too."""
+        """Stop listening, and cut open connections."""
         for one in (self._listener, *self._joined):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -41,13 +42,12 @@ class Door:
                 caller, _ = listener.accept()
                 far = socket.create_connection((host, int(port)), 5)
                 self._joined += [caller, far]
-                for one, other in ((caller, far), (far, caller)):
-                    threading.Thread(target=_copy, args=(one, other), daemon=True).start()
+                relay(caller, far)
 
 
 @contextlib.contextmanager
 def door() -> Iterator[Door]:
-    """One that the engine trusts."""
+    """A forwarder whose host the engine trusts."""
     made = Door()
     trust = Path("/etc/docker/certs.d") / made.host
     trust.mkdir(parents=True)
@@ -57,10 +57,3 @@ def door() -> Iterator[Door]:
     finally:
         made.shut()
         shutil.rmtree(trust)
-
-
-def _copy(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while block := one.recv(65536):
-            other.sendall(block)
-        other.shutdown(socket.SHUT_WR)
