@@ -249,7 +249,7 @@ def publish(context: Callable[..., Any], kube: Callable[..., str]) -> Callable[.
     def run(release: Any) -> dict[str, Any]:
         task = PublishRoute(task_id="publish_route", release=release.dump())
         done = task.execute(context(release.run_id))
-        # As watch_release does in the end.
+        # watch_release does this at its end.
         where = "-n", release.environment.cluster.namespace, "--ignore-not-found"
         kube("delete", "lease", f"{release.name}.manifest-engine", *where)
         return done

@@ -1,4 +1,4 @@
-"""Bounded load on one URL from a process of its own: ``python load.py URL CLIENTS PAUSE``.
+"""Calls one URL again and again: ``python load.py URL CLIENTS PAUSE``.
 
 Runs until its standard input ends, then prints one JSON object with counts and the first failures.
 """

@@ -1,4 +1,4 @@
-"""Names of the test service: processes that test side by side do not meet on the gateway."""
+"""Names of the test service, unique per process, because parallel tests share the gateway."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from uuid import uuid4
 
 COMPONENT = f"tests-{uuid4().hex[:6]}"
 NAME = f"{COMPONENT}-service"
-"""Of its Kubernetes objects."""
+"""Name of the Kubernetes objects."""
 LEASE_NAME = f"{NAME}.manifest-engine"
-"""Of the Lease that a deployment holds."""
+"""Name of the Lease that a deployment holds."""

@@ -1,4 +1,4 @@
-"""Parts of the sandbox that a test cannot do without: it fails where one is missing."""
+"""Fails a test if a part of the sandbox that the test needs is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.core.part import Part
 
 
 def require(*parts: Part) -> None:
-    """Fail with the command that brings the missing parts up."""
+    """Fail with the command that starts the missing parts."""
     missing = {part.name: problem for part in parts if (problem := part.ready())}
     if missing:
         only = " ".join(f"--only {name}" for name in missing)

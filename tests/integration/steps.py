@@ -1,4 +1,4 @@
-"""Steps of the DAG as tests run them, without one."""
+"""Steps of the DAG, made without a DAG."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def apply_step(release: Any, digest: str, **given: Any) -> Any:
-    """The step ``apply_deployment`` of a release, with a good verdict unless one is given.
+    """The step ``apply_deployment`` of a release, by default with a good verdict.
 
-    :param given: ``verdict`` of the smoke test; None is a task that has left none.
+    :param given: ``verdict`` of the smoke test; None: the task ``smoke_test`` pushed no XCom.
     """
     from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
 

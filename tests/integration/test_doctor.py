@@ -1,4 +1,4 @@
-"""The checks of an installation against the sandbox, whole and with faults."""
+"""The checks of an installation against the sandbox, with and without faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def examine(name: str = "dev", **changes: Any) -> dict[tuple[str, str], Any]:
 
     given = configuration.desired_environments()["environments"][name]
     environment = Environment.model_validate(given | changes, strict=False)
-    # The limit is for a machine that several tests share.
+    # Longer than the default, because parallel tests share the machine.
     found = examination.examine(checks.of(name, environment), each_seconds=30)
     return {(item.part.split()[0], item.check): item for item in found}
 
@@ -73,7 +73,7 @@ def test_each_fault_is_named_with_its_remedy(connections, monkeypatch):
     assert "not configured" not in " ".join(missing.values())
 
 
-def test_a_gateway_that_does_not_exist_and_a_repository_without_a_right_are_named(connections):
+def test_a_missing_gateway_and_an_unknown_repository_are_named(connections):
     given = configuration.desired_environments()["environments"]["dev"]
     gateway = {"name": "nowhere", "namespace": "gateway-system"}
     artifactory = given["artifactory"] | {"repository": "unknown-repository"}
@@ -83,7 +83,7 @@ def test_a_gateway_that_does_not_exist_and_a_repository_without_a_right_are_name
     assert "has no repository 'unknown-repository'" in text
 
 
-def test_the_step_shows_the_table_and_fails_when_something_is_missing(
+def test_the_step_pushes_the_table_and_fails_when_something_is_missing(
     connections, context, monkeypatch
 ):
     from manifest_engine.domain.core.errors import ConfigurationError

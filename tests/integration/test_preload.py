@@ -1,4 +1,4 @@
-"""What a worker imports before it forks."""
+"""The modules that a worker imports before it forks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def preloaded(environments: Path) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_all_steps_and_their_libraries_are_there_whatever_the_environments_say(tmp_path):
+def test_all_steps_and_libraries_are_loaded_for_any_environments(tmp_path):
     file = tmp_path / "environments.yaml"
     file.write_text("environments: [")
     steps = (PLUGINS / "manifest_engine/operators").rglob("[!_]*.py")

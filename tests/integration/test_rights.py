@@ -1,4 +1,4 @@
-"""With the roles of ``include/rbac.yaml`` everything works; what is missing is named."""
+"""The roles of ``include/rbac.yaml`` suffice, and a missing verb is named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROLES = [
 def account(
     kube: Callable[..., str], namespace: str, sandbox: dict[str, str]
 ) -> Iterator[Callable[..., None]]:
-    """Makes the connection that of a ServiceAccount with our roles, less one verb if asked."""
+    """Sets the Connection to a ServiceAccount with our roles, without the verb ``without``."""
     kube("create", "serviceaccount", "engine", "-n", namespace)
     made = []
 
@@ -55,7 +55,7 @@ def account(
         )
 
     def refused(*where: str) -> str | None:
-        """The API server heeds a role a moment after it was made, later when it is busy."""
+        """None once the role works; the API server applies a new role with a delay."""
         who = f"--as=system:serviceaccount:{namespace}:engine"
         answer = kube("auth", "can-i", "list", *where, who, check=False)
         return None if answer.startswith("yes") else answer
@@ -74,7 +74,7 @@ def account(
 
 @pytest.fixture
 def deploy(digest: str, context: Callable[..., Any]) -> Callable[..., None]:
-    """Smoke test, apply, publish and watch, as the steps of the DAG do."""
+    """Runs the steps smoke_test, apply_deployment, publish_route and watch_release."""
     from manifest_engine.operators.route.publish_route import PublishRoute
     from manifest_engine.operators.smoke.smoke_test import SmokeTest
     from manifest_engine.operators.workload.apply_deployment import ApplyDeployment
@@ -94,7 +94,7 @@ def deploy(digest: str, context: Callable[..., Any]) -> Callable[..., None]:
     return run
 
 
-def test_a_redeploy_works_with_the_roles_alone_and_asks_the_api_server_little(
+def test_a_redeploy_needs_only_the_roles_and_few_requests_to_the_api_server(
     account, deploy, make_release, monkeypatch
 ):
     from kubernetes.client import ApiClient
@@ -128,9 +128,7 @@ def test_a_redeploy_works_with_the_roles_alone_and_asks_the_api_server_little(
         ("patch", "httproutes.gateway.networking.k8s.io"),
     ],
 )
-def test_a_verb_that_is_missing_is_named_with_its_resource(
-    account, deploy, make_release, verb, resource
-):
+def test_a_missing_verb_is_named_with_its_resource(account, deploy, make_release, verb, resource):
     account(without=(verb, resource.partition(".")[0]))
 
     with pytest.raises(ClusterError) as raised:
@@ -140,7 +138,9 @@ def test_a_verb_that_is_missing_is_named_with_its_resource(
     assert raised.value.retryable is False
 
 
-def test_the_doctor_names_a_missing_verb_with_the_command_that_gives_it(account, make_release):
+def test_check_installation_names_a_missing_verb_with_the_command_to_grant_it(
+    account, make_release
+):
     from manifest_engine.domain.core.errors import ClusterError
     from manifest_engine.services.doctor import cluster_checks
 

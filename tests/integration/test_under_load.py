@@ -1,4 +1,4 @@
-"""What the public sees while releases come, fail and go: nothing, as long as one was good."""
+"""No public request fails during good and bad releases, as long as a good release is live."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from manifest_engine.domain.core.errors import RolloutFailed
 from tests.integration.steps import apply_step
 
 CLIENTS, PAUSE = 4, 0.02
-"""About 150 requests a second: enough to meet every gap, and bearable beside everything else."""
+"""About 150 requests a second: short gaps between requests at an acceptable load."""
 
 
 @pytest.fixture
 def deploy(
     digest: str, context: Callable[..., Any], kube: Any, namespace: str, monkeypatch: Any
 ) -> Iterator[Any]:
-    """Applies, publishes and watches, as the three steps of the DAG do."""
+    """Runs the steps apply_deployment, publish_route and watch_release."""
     from manifest_engine.operators.route.publish_route import PublishRoute
     from manifest_engine.operators.workload import apply_deployment
     from manifest_engine.operators.workload.watch_release import WatchRelease
@@ -44,7 +44,7 @@ def deploy(
 
 @contextmanager
 def load(url: str) -> Iterator[dict[str, Any]]:
-    """Requests to the URL meanwhile; the counts stand in the dict afterwards."""
+    """Calls the URL during the block; afterwards the dict has the counts."""
     words = [
         sys.executable,
         str(Path(__file__).with_name("load.py")),
@@ -61,7 +61,7 @@ def load(url: str) -> Iterator[dict[str, Any]]:
             found.update(json.loads(said))
 
 
-def told(case: str, found: dict[str, Any]) -> None:
+def report(case: str, found: dict[str, Any]) -> None:
     print(f"{case}: {found['sent']} requests, {found['failed']} failed {found['first']}")
 
 
@@ -72,7 +72,7 @@ def test_three_good_updates_in_a_row_fail_no_request(deploy, make_release):
         for version in ("2", "3", "4"):
             deploy(make_release(replicas=2, version=version, env={"TEXT": version}))
 
-    told("good to good, three times", found)
+    report("good to good, three times", found)
     assert found["sent"] > 100
     assert found["failed"] == 0
 
@@ -83,7 +83,7 @@ def test_a_single_replica_is_updated_without_a_failed_request(deploy, make_relea
     with load(make_release().url + "/health") as found:
         deploy(make_release(replicas=1, version="2", env={"TEXT": "2"}))
 
-    told("good to good, one replica", found)
+    report("good to good, one replica", found)
     assert found["failed"] == 0
 
 
@@ -105,5 +105,5 @@ def test_a_bad_update_and_its_rollback_fail_no_request(deploy, make_release, mod
             )
         deploy(make_release(replicas=2, version="3"))
 
-    told(f"good to {mode} to good", found)
+    report(f"good to {mode} to good", found)
     assert found["failed"] == 0

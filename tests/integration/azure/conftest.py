@@ -1,4 +1,4 @@
-"""The sandbox as Azure shows it, and Connections to it."""
+"""The sandbox's cluster behind the stand-ins for ARM and Entra ID, and Connections to it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.integration.azure.directories import Directory, of_the_sandbox
 
 FIX = "Bring it up: .venv/bin/python -m sandbox up --only arm --only rbac"
 SECONDS = 6
-"""How long a token lives where a test waits for its end."""
+"""Lifetime of a token in tests that wait until it expires."""
 
 Make = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
 def azure(sandbox: dict[str, str]) -> dict[str, Any]:
-    """What is known of tenant and cluster, once ARM answers."""
+    """Ids, credentials and addresses of tenant and cluster. Fails unless ARM answers."""
     if problem := Arm().ready():
         pytest.fail(f"There is no ARM stand-in: {problem}. {FIX}", pytrace=False)
     deployer, reader = entra.identity()["clients"]
@@ -39,7 +39,7 @@ def azure(sandbox: dict[str, str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def aks_namespace(azure: dict[str, Any], kube: Any, namespace: str) -> str:
-    """A namespace where the deployer has the package's role, and nothing besides."""
+    """A namespace where the deployer has only the package's role."""
     bound = rbac.binding("RoleBinding", rbac.ROLE, azure["object_id"])
     kube("apply", "-n", namespace, "-f", "-", given=json.dumps(bound))
     return namespace
@@ -47,21 +47,21 @@ def aks_namespace(azure: dict[str, Any], kube: Any, namespace: str) -> str:
 
 @pytest.fixture
 def short_lived(azure: dict[str, Any]) -> Iterator[Directory]:
-    """Gives tokens that end soon, and says so."""
+    """A directory whose tokens expire soon, as the token response announces."""
     with of_the_sandbox(token_seconds=SECONDS) as found:
         yield found
 
 
 @pytest.fixture
 def revoked_early(azure: dict[str, Any]) -> Iterator[Directory]:
-    """Gives tokens that are refused soon, though they were given for an hour."""
+    """A directory whose tokens expire soon, although the response announces an hour."""
     with of_the_sandbox(token_seconds=SECONDS, announced_seconds=3600) as found:
         yield found
 
 
 @pytest.fixture
 def connect(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> Make:
-    """Defines a Connection; ``extra`` and other keywords change that of the sandbox.
+    """Defines a Connection: that of the sandbox, changed by ``extra`` and other keywords.
 
     Each test keeps kubeconfigs in a folder of its own.
     """

@@ -1,4 +1,4 @@
-"""Identities without a secret: of the machine, and of a pod. Both hooks take both."""
+"""Managed identity and workload identity, with the hooks of registry and cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Test = Callable[..., tuple[tuple[bool, str], tuple[bool, str]]]
 
 @pytest.fixture
 def asked(sandbox: dict[str, str], connect: Make, monkeypatch: pytest.MonkeyPatch) -> Test:
-    """What registry and cluster say to an identity: ``test_connection`` of both hooks."""
+    """Returns the results of ``test_connection`` of both hooks for an identity."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(SETTINGS.ca_bundle))
 
     def ask(auth: str, client: str | None, **extra: Any) -> Any:
@@ -45,7 +45,7 @@ def asked(sandbox: dict[str, str], connect: Make, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(scope="module")
 def machine(azure: dict[str, Any]) -> Iterator[str]:
-    """The metadata service of a machine that is the reader itself, and may be the deployer."""
+    """IMDS of a machine: the reader is system-assigned, the deployer is user-assigned."""
     deployer, reader = entra.identity()["clients"]
     with metadata_service(system=reader["client_id"], user=deployer["client_id"]) as url:
         yield url
@@ -57,7 +57,7 @@ def on_the_machine(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_the_machine")
-def test_an_identity_assigned_to_the_machine_is_taken(asked: Test, azure: dict[str, Any]) -> None:
+def test_a_user_assigned_identity_is_accepted(asked: Test, azure: dict[str, Any]) -> None:
     registry, cluster = asked("managed_identity", azure["connection"]["login"])
     assert registry[0], registry[1]
     assert cluster[0], cluster[1]
@@ -65,7 +65,7 @@ def test_an_identity_assigned_to_the_machine_is_taken(asked: Test, azure: dict[s
 
 
 @pytest.mark.usefixtures("on_the_machine")
-def test_without_a_client_id_it_is_the_machines_own_with_its_own_rights(
+def test_without_a_client_id_the_system_assigned_identity_is_used(
     asked: Test, azure: dict[str, Any]
 ) -> None:
     registry, cluster = asked("managed_identity", None)
@@ -76,7 +76,7 @@ def test_without_a_client_id_it_is_the_machines_own_with_its_own_rights(
 
 
 @pytest.mark.usefixtures("on_the_machine")
-def test_an_identity_that_the_machine_does_not_have_is_named(asked: Test) -> None:
+def test_an_unassigned_identity_is_refused_with_its_client_id(asked: Test) -> None:
     for conn_id, (ok, said) in zip(
         ("acr_tests", "aks_tests"), asked("managed_identity", STRANGER), strict=True
     ):
@@ -85,7 +85,7 @@ def test_an_identity_that_the_machine_does_not_have_is_named(asked: Test) -> Non
         assert "the metadata service of this machine says 'Identity not found'" in said
 
 
-def test_a_machine_without_a_metadata_service_is_no_machine_in_azure(
+def test_a_machine_without_a_metadata_service_is_refused(
     connect: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
@@ -97,7 +97,7 @@ def test_a_machine_without_a_metadata_service_is_no_machine_in_azure(
 
 @dataclass
 class Pod:
-    """A worker's pod as the workload identity webhook furnishes it."""
+    """The environment that the workload identity webhook gives a worker's pod."""
 
     token_file: Path
     give: Callable[..., str]
@@ -108,7 +108,7 @@ class Pod:
 
 @pytest.fixture(scope="module")
 def accounts(kube: Any, aks_namespace: str) -> Iterator[Callable[..., str]]:
-    """Tokens of real service accounts; anybody may read the cluster's public keys, as on AKS."""
+    """Makes tokens of service accounts. As on AKS, the cluster's public keys are public."""
     for name in ("airflow-worker", "another"):
         kube("create", "serviceaccount", name, "-n", aks_namespace)
     binding = f"{aks_namespace}-issuer"
@@ -125,7 +125,7 @@ def accounts(kube: Any, aks_namespace: str) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture(scope="module")
 def trusting(azure: dict[str, Any], accounts: Any, aks_namespace: str) -> Iterator[str]:
-    """The tenant, whose deployer trusts one service account of the cluster; its authority."""
+    """Authority of a tenant whose deployer trusts one service account of the cluster."""
     deployer, reader = entra.identity()["clients"]
     credential = {
         "issuer": ISSUER,
@@ -155,13 +155,13 @@ def pod(
 
 
 def by_workload(asked: Test, client: str | None = None, **extra: Any) -> Any:
-    """With what the pod's environment says; the stand-in is no authority that Microsoft lists."""
+    """Authenticate by the pod's environment. Instance discovery knows only Microsoft's hosts."""
     return asked(
         "workload_identity", client, authority="", disable_instance_discovery=True, **extra
     )
 
 
-def test_a_pods_service_account_is_taken(asked: Test, pod: Pod, azure: dict[str, Any]) -> None:
+def test_a_pods_service_account_is_accepted(asked: Test, pod: Pod, azure: dict[str, Any]) -> None:
     pod.hold(pod.give())
     registry, cluster = by_workload(asked)
     assert registry[0], registry[1]
@@ -170,7 +170,7 @@ def test_a_pods_service_account_is_taken(asked: Test, pod: Pod, azure: dict[str,
 
 
 def expired(pod: Pod) -> str:
-    """A token of the API server's own key whose time is over; it gives none for under 10 min."""
+    """An expired token signed with the API server's key, which issues none for under 10 min."""
     real = pod.give()
     claims = jwt.decode(real, options={"verify_signature": False})
     claims |= {"iat": int(time.time()) - 900, "exp": int(time.time()) - 400}
@@ -180,7 +180,7 @@ def expired(pod: Pod) -> str:
 
 
 def forged(pod: Pod) -> str:
-    """A token that another key has signed in the API server's name."""
+    """A token that names the API server as issuer but is signed with another key."""
     real = pod.give()
     pair = pki.issue("forger", common_name="forger")
     claims = jwt.decode(real, options={"verify_signature": False})
@@ -198,7 +198,7 @@ def forged(pod: Pod) -> str:
         (lambda pod: "no token", "AADSTS50027: JWT token is invalid or malformed"),
     ],
 )
-def test_a_token_that_is_not_trusted_is_refused_in_entra_ids_words(
+def test_an_untrusted_token_is_refused_with_entra_ids_message(
     asked: Test, pod: Pod, token: Callable[[Pod], str], said: str
 ) -> None:
     pod.hold(token(pod))
@@ -208,7 +208,7 @@ def test_a_token_that_is_not_trusted_is_refused_in_entra_ids_words(
         assert "Entra ID gives the identity of the Connection 'a" in sentence
 
 
-def test_another_client_id_than_the_one_that_trusts_the_pod_is_refused(
+def test_a_client_that_does_not_trust_the_pod_is_refused(
     asked: Test, pod: Pod, azure: dict[str, Any]
 ) -> None:
     pod.hold(pod.give())
@@ -220,7 +220,7 @@ def test_another_client_id_than_the_one_that_trusts_the_pod_is_refused(
         assert f"AADSTS700016: Application with identifier '{STRANGER}' was not found" in said
 
 
-def test_a_pod_that_the_webhook_did_not_furnish_is_told(
+def test_a_pod_without_the_webhooks_environment_is_refused(
     asked: Test, pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for ok, said in by_workload(asked):  # the file is not there

@@ -1,4 +1,4 @@
-"""What Entra ID, ARM and the cluster refuse, and what the person who can mend it reads."""
+"""Refusals of Entra ID, ARM and the cluster, and the errors that they become."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_wrong_field_is_named(connect: Make, extra: dict[str, Any], said: str)
     assert not caught.value.retryable
 
 
-def test_a_wrong_secret_is_told_in_one_sentence_and_without_it(connect: Make) -> None:
+def test_a_wrong_secret_is_reported_without_the_secret(connect: Make) -> None:
     with of_the_sandbox() as directory:
         extra = {"authority": directory.authority}
         hook = AksHook(connect(password="wrong-secret-value", extra=extra))
@@ -44,7 +44,7 @@ def test_a_wrong_secret_is_told_in_one_sentence_and_without_it(connect: Make) ->
     assert re.search(r"\(trace id [0-9a-f-]{36}, correlation id [0-9a-f-]{36}\)\.$", message)
 
 
-def test_who_lacks_the_role_in_azure_is_told_which_one_and_where(
+def test_a_missing_role_in_azure_is_named_with_its_scope(
     connect: Make, azure: dict[str, Any]
 ) -> None:
     reader = azure["reader"]
@@ -73,7 +73,7 @@ def test_a_token_for_another_application_is_refused_by_the_cluster(
         hook.find("v1", "Pod", aks_namespace)
 
 
-def test_arm_is_asked_once_by_several_clients(
+def test_several_clients_share_one_request_to_arm(
     connect: Make, aks_namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conn_id = connect()
@@ -86,19 +86,19 @@ def test_arm_is_asked_once_by_several_clients(
     assert ClusterHook(conn_id).find("v1", "Pod", aks_namespace, labels="nobody=there") == []
 
 
-def test_missing_fields_are_named_before_anything_is_asked(connect: Make) -> None:
+def test_missing_fields_are_named_before_any_request(connect: Make) -> None:
     hook = ClusterHook(connect(extra={"resource_group": "", "cluster_name": None}))
     with pytest.raises(ConfigurationError, match="has no resource_group, cluster_name"):
         hook.api_client  # noqa: B018
 
 
-def test_an_arm_that_is_away_can_be_retried(connect: Make) -> None:
+def test_an_unreachable_arm_is_retryable(connect: Make) -> None:
     with pytest.raises(ClusterError, match="cannot be reached") as caught:
         ClusterHook(connect(extra={"arm_endpoint": "https://127.0.0.1:9"})).api_client  # noqa: B018
     assert caught.value.retryable
 
 
-def test_an_entra_id_that_is_away_can_be_retried(connect: Make) -> None:
+def test_an_unreachable_entra_id_is_retryable(connect: Make) -> None:
     with pytest.raises(ClusterError, match="Connection refused") as caught:
         ClusterHook(connect(extra={"authority": "https://127.0.0.1:9"})).api_client  # noqa: B018
     assert caught.value.retryable

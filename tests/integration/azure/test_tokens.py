@@ -1,4 +1,4 @@
-"""Tokens end for real: the API server refuses them, and nobody who waits notices."""
+"""Tokens expire: the API server refuses them, and the hook replaces them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.integration.azure.conftest import Make
 from tests.integration.azure.directories import Directory
 
 END_SECONDS = 40.0
-"""A token of 6 s is refused at the latest then: API servers remember good tokens for 10 s."""
+"""Time limit until a token of 6 s is refused; API servers cache valid tokens for 10 s."""
 
 
 def refused_in_time(hook: ClusterHook, token: str) -> None:
-    """Wait until the API server does not take the token any more."""
+    """Wait until the API server refuses the token."""
     end = time.monotonic() + END_SECONDS
     client = hook.api_client
     while time.monotonic() < end:
@@ -32,14 +32,14 @@ def refused_in_time(hook: ClusterHook, token: str) -> None:
         if answer.status_code == 401:
             return
         time.sleep(0.5)
-    pytest.fail(f"The API server takes a token {END_SECONDS:.0f} s after it was given.")
+    pytest.fail(f"The API server still accepts the token after {END_SECONDS:.0f} s.")
 
 
 def token_of(hook: ClusterHook) -> str:
     return str(hook.api_client.configuration.get_api_key_with_prefix("BearerToken")).split()[1]
 
 
-def test_a_token_that_has_ended_is_renewed(
+def test_an_expired_token_is_renewed(
     connect: Make, short_lived: Directory, aks_namespace: str
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": short_lived.authority}))
@@ -65,7 +65,7 @@ def test_a_token_refused_before_its_time_is_replaced(
     assert token_of(hook) != first
 
 
-def test_a_watch_outlives_its_token_and_the_next_one_carries_another(
+def test_a_watch_outlives_its_token_and_the_next_watch_has_a_new_token(
     connect: Make, revoked_early: Directory, aks_namespace: str, deployment: str, kube: Any
 ) -> None:
     hook = ClusterHook(connect(extra={"authority": revoked_early.authority}))
@@ -81,7 +81,7 @@ def test_a_watch_outlives_its_token_and_the_next_one_carries_another(
     assert (kind, seen["metadata"]["name"]) == ("ADDED", deployment)
 
 
-def test_the_triggerer_waits_beyond_the_end_of_its_token(
+def test_the_trigger_waits_beyond_the_end_of_its_token(
     connect: Make, revoked_early: Directory, aks_namespace: str, deployment: str, kube: Any
 ) -> None:
     from manifest_engine.operators.workload.rollout_trigger import RolloutTrigger

@@ -1,4 +1,4 @@
-"""The ways to an API server: Entra ID, local accounts, other names, a proxy, from inside."""
+"""Access to an API server: Entra ID, local accounts, private name, proxy, in-cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_cluster_knows_the_service_principal_by_its_object_id(
     assert azure["object_id"] in message
 
 
-def test_a_certificate_serves_as_well_as_a_secret(connect: Make, azure: dict[str, Any]) -> None:
+def test_a_certificate_replaces_the_secret(connect: Make, azure: dict[str, Any]) -> None:
     conn_id = connect(password=None, extra={"certificate": azure["certificate"]})
     ok, message = AksHook(conn_id).test_connection()
     assert ok, message
@@ -50,7 +50,7 @@ def test_the_role_of_the_package_reads_pods_and_no_secrets(
 def test_the_api_server_is_reached_under_its_private_name(
     connect: Make, aks_namespace: str, azure: dict[str, Any]
 ) -> None:
-    with forwarding("127.0.0.2", azure["server"]) as there:  # no name in its certificate
+    with forwarding("127.0.0.2", azure["server"]) as there:  # not in the certificate
         hook = ClusterHook(connect(extra={"private_fqdn": there}))
         assert hook.api.url == f"https://{there}"
         assert hook.find("v1", "Pod", aks_namespace, labels="nobody=there") == []
@@ -63,7 +63,7 @@ def test_the_api_server_is_reached_through_a_proxy(connect: Make, aks_namespace:
     assert proxy.asked == [hook.api.url.removeprefix("https://")]
 
 
-def test_in_a_cluster_the_pods_own_account_works(
+def test_the_pods_service_account_works_in_the_cluster(
     kube: Any, aks_namespace: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kubernetes.config import incluster_config

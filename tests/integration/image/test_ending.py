@@ -1,4 +1,4 @@
-"""Whatever ends the task ends the build on the engine."""
+"""However the task ends, the build on the engine ends too."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tests.integration.image.conftest import Service
 
 _PATIENCE_SECONDS = 60
-"""How long a loaded machine may take to begin a build."""
+"""Time limit for the start of a build, enough on a busy machine."""
 _END_SECONDS = 15
 
 
 class SlowBuild:
-    """A build whose only step would take an hour, recognisable among the machine's processes."""
+    """A build whose only step takes an hour and has a unique command line."""
 
     def __init__(self, service: Service) -> None:
         self.mark = f"3600.{uuid4().int % 10**9}"
@@ -73,7 +73,7 @@ def test_a_cancelled_task_ends_its_build(slow: SlowBuild) -> None:
 
 
 def test_a_build_that_takes_too_long_is_ended(slow: SlowBuild) -> None:
-    # What asking the registry and the engine first has taken counts, too.
+    # The limit includes the first requests to registry and engine.
     with pytest.raises(BuildError, match=r"was not built within [1-8] s") as caught:
         slow.step(deadline_seconds=8).run({})
     assert caught.value.retryable

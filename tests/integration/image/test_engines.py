@@ -1,6 +1,6 @@
-"""Other engines than the warm one: an empty one, and one with containerd's image store.
+"""An engine without a cache, and an engine with containerd's image store.
 
-This file alone uses them: tests run side by side by file, and there is one of each.
+No other file uses these engines, because files run in parallel and each engine exists once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ def test_an_empty_engine_does_not_run_pip_again(service: Service, empty_engine: 
     assert pushed["pushed"]
 
 
-def test_the_build_cache_is_used_also_where_the_environment_names_the_bases(
-    service: Service, empty_engine: str
-) -> None:
+def test_the_build_cache_is_used_with_allowed_bases(service: Service, empty_engine: str) -> None:
     service.own_packages = True
     build = Build.model_validate({"allowedBases": ("docker.io/library/python:3.11",)})
     service.environment = service.environment.model_copy(update={"build": build})
@@ -50,7 +48,7 @@ def test_the_same_input_gives_the_same_digest_on_another_engine(
     assert pushed_again["digest"] == pushed["digest"]
 
 
-def test_an_engine_with_containerd_s_image_store_works_over_tls(
+def test_an_engine_with_containerds_image_store_works_over_tls(
     service: Service, modern_engine: str
 ) -> None:
     service.ship(service.zip())
@@ -60,10 +58,10 @@ def test_an_engine_with_containerd_s_image_store_works_over_tls(
     assert built["image_id"] == pushed["digest"]
     third = service.zip(**{"src/extra.py": "x = 2\n"})
     service.ship(third, version="1.0.2")
-    assert not service.ran_pip, "what the modern engine pushed as cache serves the other one"
+    assert not service.ran_pip, "the other engine uses the cache that the modern engine pushed"
 
 
-def test_an_engine_is_known_by_its_own_authority_whatever_requests_trusts(
+def test_the_engines_own_authority_is_used_despite_requests_ca_bundle(
     modern_engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())

@@ -1,4 +1,4 @@
-"""Engines that are restarted or full: a sentence, and another try."""
+"""Engines that restart or have a full disk: a clear, retryable error."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _SLOT = 4
 _MIB = 700
-"""The base image fits, and what the build writes does not."""
+"""Size of the disk: enough for the base image, too small for the build."""
 
 
 @pytest.fixture
 def daemon(docker_host: str) -> Iterator[Daemon]:
-    """An engine of the test's own, all of whose files are in a small file system."""
+    """An engine whose files are all in a small file system."""
     made = Daemon("engine-faulty", _SLOT)
     made.folder.mkdir(parents=True)
     subprocess.run(
@@ -48,7 +48,7 @@ def faulty(daemon: Daemon, connections: Callable[..., None]) -> str:
     return "faulty"
 
 
-def test_a_full_disk_is_named_and_worth_another_try(service: Service, faulty: str) -> None:
+def test_a_full_disk_is_named_and_retryable(service: Service, faulty: str) -> None:
     dockerfile = f"FROM python:3.11\nRUN dd if=/dev/zero of=/big bs=1M count={_MIB}\n"
     with pytest.raises(BuildError, match="builder 'faulty': its disk is full: free some") as it:
         service.build(service.zip(**{"scripts/Dockerfile": dockerfile}), builder=faulty)
@@ -56,14 +56,16 @@ def test_a_full_disk_is_named_and_worth_another_try(service: Service, faulty: st
 
 
 def test_an_artifact_that_does_not_fit_on_the_builder_s_disk(service: Service, faulty: str) -> None:
-    content = (os.urandom(1 << 14) + bytes(63 << 14)) * _MIB  # dense enough not to be a ZIP bomb
+    content = (
+        os.urandom(1 << 14) + bytes(63 << 14)
+    ) * _MIB  # compresses too little to count as a ZIP bomb
     big = service.zip(**{"scripts/Dockerfile": "FROM scratch\nCOPY . /\n", "a": content})
     with pytest.raises(BuildError, match="its disk is full") as caught:
         service.build(big, builder=faulty)
     assert caught.value.retryable
 
 
-def test_an_engine_that_stops_during_the_build_is_worth_another_try(
+def test_an_engine_that_stops_during_the_build_is_retryable(
     service: Service, faulty: str, daemon: Daemon
 ) -> None:
     slow = SlowBuild(service)
@@ -82,7 +84,7 @@ def test_an_engine_that_stops_during_the_build_is_worth_another_try(
     assert caught.value.retryable
 
 
-def test_an_engine_that_fails_after_the_build_costs_the_cache_alone(
+def test_an_engine_failure_after_the_build_loses_only_the_cache(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

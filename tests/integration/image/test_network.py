@@ -1,4 +1,4 @@
-"""What a RUN step reaches, where the environment restricts the network of builds and where not."""
+"""The network of RUN steps, with and without ``build.network: restricted``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def engine() -> Iterator[str]:
 
 
 def reached(service: Service, **how: object) -> dict[str, bool]:
-    """Whether a RUN step can open a connection, by address."""
+    """Whether a RUN step can connect, by address."""
     addresses = [(address, restricted.PORT) for address in restricted.NEIGHBOURS]
     own = DOCKERFILE.format(name=service.name, addresses=[*addresses, restricted.INDEX])
     service.build(service.zip(**{"scripts/Dockerfile": own}), **how)
@@ -47,7 +47,7 @@ def reached(service: Service, **how: object) -> dict[str, bool]:
     return {address: word == "open:" for word, address in words}
 
 
-def test_a_run_step_reaches_the_index_and_neither_metadata_nor_neighbours(
+def test_a_restricted_run_step_reaches_only_the_allowed_index(
     service: Service, connections: Callable[..., None], engine: str
 ) -> None:
     connections("restricted", conn_type="docker", host=engine)
@@ -56,13 +56,13 @@ def test_a_run_step_reaches_the_index_and_neither_metadata_nor_neighbours(
     assert found == {**closed, restricted.INDEX[0]: True}
 
 
-def test_a_run_step_of_an_open_builder_reaches_them_all(service: Service, engine: str) -> None:
+def test_a_run_step_on_an_open_builder_reaches_all_addresses(service: Service, engine: str) -> None:
     opened = dict.fromkeys(restricted.NEIGHBOURS, True)
     assert reached(service) == {**opened, restricted.INDEX[0]: True}
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "https://example.com/a.git#main"])
-def test_an_add_takes_no_url_where_the_network_is_restricted(
+def test_add_of_a_url_is_refused_in_a_restricted_environment(
     service: Service, connections: Callable[..., None], engine: str, url: str
 ) -> None:
     connections("restricted", conn_type="docker", host=engine)
@@ -76,7 +76,7 @@ def test_an_add_takes_no_url_where_the_network_is_restricted(
     assert not caught.value.retryable
 
 
-def test_a_builder_whose_network_is_open_does_not_build_for_a_restricted_environment(
+def test_an_open_builder_does_not_build_for_a_restricted_environment(
     service: Service,
 ) -> None:
     with pytest.raises(BuildError, match="does not restrict the network of builds") as caught:
@@ -85,7 +85,7 @@ def test_a_builder_whose_network_is_open_does_not_build_for_a_restricted_environ
     assert not caught.value.retryable
 
 
-def test_no_run_step_gets_the_network_of_the_builder_s_host(service: Service) -> None:
+def test_a_run_step_cannot_use_the_network_of_the_builders_host(service: Service) -> None:
     own = "FROM python:3.11\nRUN --network=host true\n"
     with pytest.raises(BuildError, match=r"network\.host"):
         service.build(service.zip(**{"scripts/Dockerfile": own}))

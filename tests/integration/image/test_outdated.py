@@ -1,4 +1,4 @@
-"""Workers and engines that lack what a build needs: a sentence that says what to install."""
+"""Workers and engines that lack a requirement of builds: the error says what to install."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ echo "unknown flag: --metadata-file" >&2
 echo "See 'docker buildx build --help'." >&2
 exit 125
 """
-"""What buildx says to a flag that it does not know; this one came with 0.6."""
+"""buildx's message for an unknown flag; 0.6 added ``--metadata-file``."""
 
 
 @contextmanager
 def engine(api: str, minimum: str, version: str) -> Iterator[str]:
-    """An engine of another age: it answers for itself and refuses other versions, as dockerd."""
+    """An engine of another version. Like dockerd it refuses newer API versions."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -51,7 +51,7 @@ def engine(api: str, minimum: str, version: str) -> Iterator[str]:
             self.wfile.write(body.encode())
 
         def log_message(self, *_: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -66,7 +66,7 @@ def engine(api: str, minimum: str, version: str) -> Iterator[str]:
         ("1.22", "1.10.3", "API versions below 1.24 are no longer supported"),
     ],
 )
-def test_an_engine_that_is_too_old_is_named_with_what_to_install(
+def test_the_error_for_an_old_engine_names_the_version_to_install(
     service: Service, connections: Callable[..., None], api: str, version: str, said: str
 ) -> None:
     with engine(api, "1.12", version) as host:
@@ -78,7 +78,7 @@ def test_an_engine_that_is_too_old_is_named_with_what_to_install(
     assert not caught.value.retryable
 
 
-def test_a_worker_without_buildx_is_told_to_install_it(
+def test_the_error_for_missing_buildx_names_the_package(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(buildx, "_PLUGIN_FOLDERS", (str(tmp_path),))
@@ -87,7 +87,7 @@ def test_a_worker_without_buildx_is_told_to_install_it(
         service.build(service.zip())
 
 
-def test_a_worker_whose_buildx_is_too_old_is_told_to_renew_it(
+def test_the_error_for_an_old_buildx_names_the_version_to_install(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     plugin = tmp_path / "cli-plugins/docker-buildx"

@@ -1,4 +1,4 @@
-"""Base images that move: looked up, recorded, and taken by digest when a service is rebuilt."""
+"""Base images whose tag moves: looked up, recorded, and used by digest in a rebuild."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PYTHON = "docker.io/library/python:3.11"
 
 
 class Base:
-    """A base image of a test's own in the registry, and as the engine may still have it."""
+    """A base image in the registry, and the engine's local copy."""
 
     def __init__(self, docker_host):
         self.name = f"{SETTINGS.registry}/datafactory/tests/base-{uuid4().hex[:8]}:1"
@@ -49,10 +49,8 @@ def rebuild(**planned):
     return {"releaseHash": "h", "digest": "sha256:" + "0" * 64} | planned
 
 
-def test_a_rebuild_takes_the_base_that_was_looked_up_over_an_old_copy_on_the_builder(
-    service, base, tmp_path
-):
-    old, new = uuid4().hex, uuid4().hex  # steps that no engine has cached
+def test_a_rebuild_uses_the_planned_base_and_not_the_builders_old_copy(service, base, tmp_path):
+    old, new = uuid4().hex, uuid4().hex  # no engine has cached these steps
     first = base.push(old, tmp_path)
     artifact = service.zip(**{"scripts/Dockerfile": f"FROM {base.name}\nRUN cat /base\n"})
     built, pushed = service.ship(artifact)
@@ -69,7 +67,7 @@ def test_a_rebuild_takes_the_base_that_was_looked_up_over_an_old_copy_on_the_bui
     assert not again["reused"]
 
 
-def test_a_rebuild_takes_a_base_that_the_environment_allows_and_no_other(service, base, tmp_path):
+def test_a_rebuild_uses_only_a_base_that_the_environment_allows(service, base, tmp_path):
     current = base.push(uuid4().hex, tmp_path)
     artifact = service.zip(**{"scripts/Dockerfile": f"FROM {base.name}\nRUN cat /base\n"})
     planned = rebuild(bases={base.name: current.pin})
@@ -81,7 +79,7 @@ def test_a_rebuild_takes_a_base_that_the_environment_allows_and_no_other(service
     assert built["builtFrom"]["bases"] == {base.name: current.pin}
 
 
-def test_the_same_image_is_found_to_be_live_and_without_cache_every_step_runs(service):
+def test_an_unchanged_rebuild_is_recognised_and_no_cache_runs_every_step(service):
     step = "RUN date +%N%s > /built"
     artifact = service.zip(**{"scripts/Dockerfile": f"FROM {base_image.IMAGE}\n{step}\n"})
     _, pushed = service.ship(artifact)
@@ -98,7 +96,7 @@ def test_the_same_image_is_found_to_be_live_and_without_cache_every_step_runs(se
     assert anew["reused"] is False
 
 
-def test_a_base_that_only_the_builder_has_is_known_by_its_id(connections):
+def test_a_base_that_only_the_builder_has_is_identified_by_its_id(connections):
     lookup = BaseLookup(AcrHook(), ["docker_default"])
     found = lookup.current(PYTHON)
     with BuilderHook("docker_default") as builder:
@@ -109,7 +107,7 @@ def test_a_base_that_only_the_builder_has_is_known_by_its_id(connections):
     assert found.pin is None
 
 
-def test_what_a_builder_once_had_from_a_registry_that_does_not_tell_is_not_the_present_one(
+def test_the_builders_pulled_copy_does_not_replace_an_unknown_registry_digest(
     base, tmp_path, connections
 ):
     pushed = base.push(uuid4().hex, tmp_path)
@@ -118,14 +116,16 @@ def test_what_a_builder_once_had_from_a_registry_that_does_not_tell_is_not_the_p
     assert local is not None
     assert local.pulled_as == pushed.pin
 
-    connections("acr_default", conn_type="acr", host="another.invalid")  # ours is a stranger now
+    connections(
+        "acr_default", conn_type="acr", host="another.invalid"
+    )  # no Connection for our registry now
     found = base.current()
 
     assert not found.digests
     assert f"base image {base.name} could not be looked up" in found.problem
 
 
-def test_a_base_that_nobody_has_is_a_problem_told_with_its_name(connections):
+def test_a_base_that_does_not_exist_is_reported_by_name(connections):
     lookup = BaseLookup(AcrHook(), ["docker_default"])
     for name in (f"{SETTINGS.registry}/datafactory/tests/none:1", "no-such-host.invalid/base:1"):
         found = lookup.current(name)

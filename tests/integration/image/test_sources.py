@@ -1,4 +1,4 @@
-"""What a Dockerfile may bring in, as the environment says, checked by the real BuildKit."""
+"""Images that a Dockerfile may use (``build.allowedBases``), checked by the real BuildKit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PYTHON = "docker.io/library/python:*"
 
 @pytest.fixture(scope="module")
 def private(sandbox: dict[str, str]) -> Iterator[str]:
-    """Another team's image in our registry; the engine has it as well."""
+    """Another team's image, in our registry and in the engine."""
     image = f"{sandbox['REGISTRY']}/other-team/private:1"
     env = {**os.environ, "PATH": f"{docker_cli.BIN}:{os.environ['PATH']}"}
     for words in (("tag", "python:3.11", image), ("push", "-q", image)):
@@ -38,7 +38,7 @@ def allowing(*bases: str) -> dict[str, Any]:
 INSTRUCTIONS = {
     "FROM": "FROM {image}\n",
     "FROM with an argument": "ARG TEAM=other-team\nFROM {registry}/${{TEAM}}/private:1\n",
-    "FROM behind a heredoc's text": 'FROM python:3.11\nRUN echo "<<X"\nFROM {image}\nRUN echo X\n',
+    "FROM after a false heredoc": 'FROM python:3.11\nRUN echo "<<X"\nFROM {image}\nRUN echo X\n',
     "FROM on two lines": "FROM \\\n{image}\n",
     "COPY --from": "FROM python:3.11\nCOPY --from={image} /etc/passwd /x\n",
     "RUN --mount": "FROM python:3.11\nRUN --mount=from={image},target=/m ls /m\n",
@@ -66,6 +66,6 @@ def test_an_image_that_the_environment_allows_is_used(service: Service, private:
     assert not built["reused"]
 
 
-def test_without_a_rule_every_image_is_used(service: Service, private: str) -> None:
+def test_without_a_rule_every_image_is_allowed(service: Service, private: str) -> None:
     own = f"FROM python:3.11\nCOPY --from={private} /etc/passwd /x\n"
     assert not service.build(service.zip(**{"scripts/Dockerfile": own}))["reused"]

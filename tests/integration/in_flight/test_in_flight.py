@@ -1,4 +1,4 @@
-"""Requests under way when their pods end: all cases side by side, through the real gateway."""
+"""Requests in progress when their pods end, through the real gateway, all cases in parallel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def digest(sandbox: dict[str, str]) -> str:
-    """Digest of a service that the standard Dockerfile builds, pushed for each case."""
+    """Digest of the service, built with the standard Dockerfile and pushed for each case."""
     names = [f"{sandbox['REGISTRY']}/datafactory/{COMPONENT}/{name}:1" for name in CASES]
     images.build(*names)
     for name in names:
@@ -77,7 +77,7 @@ def _until(met: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def _get(url: str) -> tuple[int, str]:
-    """Status and body; status 0 when the answer is cut."""
+    """Status and body; status 0 if the connection breaks."""
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.status, answer.read().decode()
@@ -91,7 +91,7 @@ def _get(url: str) -> tuple[int, str]:
 def redeploy(
     make_release: Callable[..., Any], context: Callable[..., Any], digest: str, monkeypatch: Any
 ) -> Callable[[str], dict[str, Any]]:
-    """Deploys another version of a case with the step of the DAG."""
+    """Deploys another version of a case with the step ``apply_deployment``."""
     from manifest_engine.operators.workload import apply_deployment
 
     monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 60.0)  # no triggerer here
@@ -106,7 +106,7 @@ def redeploy(
 
 @dataclass(frozen=True)
 class Namespace:
-    """What other people and controllers do to pods."""
+    """Changes to pods by other people and controllers."""
 
     kube: Callable[..., str]
     name: str
@@ -119,7 +119,7 @@ class Namespace:
         return sorted(item["name"] for item in metadata if "deletionTimestamp" not in item)
 
     def evict(self, pod: str) -> None:
-        """End a pod as the drain of its node does."""
+        """Evict a pod, as the drain of its node does."""
         metadata = {"name": pod, "namespace": self.name}
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         path = f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction"
@@ -136,7 +136,7 @@ def cluster(kube: Callable[..., str], namespace: str) -> Namespace:
 
 
 def remove(release: Any) -> float:
-    """Run the two steps of ``remove_service`` that remove objects; returns their seconds."""
+    """Run the two removing steps of ``remove_service``; returns the seconds."""
     from manifest_engine.operators.removal.remove_service import RemoveWorkload, remove_routes
 
     planned = removal.Removal(
@@ -157,7 +157,7 @@ def remove(release: Any) -> float:
     return time.monotonic() - begin
 
 
-def test_no_request_under_way_is_cut(services, cluster, redeploy):
+def test_no_request_in_progress_is_cut(services, cluster, redeploy):
     older = {name: cluster.pods(release) for name, release in services.items()}
     with ThreadPoolExecutor(40) as pool:
 
@@ -171,7 +171,7 @@ def test_no_request_under_way_is_cut(services, cluster, redeploy):
             "scaled": ask("scaled", f"/stream?seconds={SHORT}"),
         }
         (too_long,) = ask("evicted", f"/slow?seconds={LONG + 10}", times=1)
-        time.sleep(1)  # the requests are with the pods
+        time.sleep(1)  # the requests have reached the pods
         cluster.scale(services["scaled"], 1)
         cluster.evict(older["evicted"][0])
         removing = pool.submit(remove, services["removed"])
@@ -187,7 +187,7 @@ def test_no_request_under_way_is_cut(services, cluster, redeploy):
     hosts = {name: {body.split()[-1] for _, body in found} for name, found in answers.items()}
     assert hosts["redeployed"] == set(older["redeployed"]), "the former pods answered"
     assert older["evicted"][0] in hosts["evicted"], "the evicted pod answered"
-    assert hosts["scaled"] == set(older["scaled"]), "the pod that was one too many answered"
+    assert hosts["scaled"] == set(older["scaled"]), "the surplus pod answered"
     assert {body.count("data:") for _, body in answers["scaled"]} == {SHORT}
     assert SHORT - 3 < removing.result() < SHORT + 10, "the removal waited for the requests"
     assert too_long.result()[0] == 504, "the gateway ends a request that takes too long"

@@ -1,4 +1,4 @@
-"""A second Gateway in the cluster, with HTTPS, served by a Contour and an Envoy of its own."""
+"""A second Gateway in the cluster, with HTTPS and its own Contour and Envoy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sandbox.routing import contour
 
 DOMAIN = "gw.test"
 SHOP = f"shop.{DOMAIN}"
-"""The one host of the domain that the certificate is for."""
+"""The host that the certificate names."""
 _READY_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class SecondGateway:
-    """Where it is, and where its listeners are on loopback."""
+    """Names of the Gateway and addresses of its listeners on loopback."""
 
     namespace: str
     name: str
@@ -36,7 +36,7 @@ class SecondGateway:
 
 @contextmanager
 def second_gateway(kube: Callable[..., str]) -> Iterator[SecondGateway]:
-    """Listeners: ``http`` for every host, ``https`` for the domain, ``closed`` for nobody else."""
+    """Listeners: ``http`` for all hosts, ``https`` for the domain, ``closed`` for no namespace."""
     namespace = f"gw-{uuid4().hex[:8]}"
     http, https, *others = _free_ports(2 + contour.PORTS)
     made = SecondGateway(namespace, "shop", http, https)
@@ -107,7 +107,7 @@ def _gateway(made: SecondGateway) -> dict[str, Any]:
 
 
 def _open(made: SecondGateway) -> dict[str, Any]:
-    """A route that keeps both ports open: Envoy closes them when the last route goes."""
+    """Create a route for both listeners, because Envoy closes a port without routes."""
     redirect = {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}}
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",

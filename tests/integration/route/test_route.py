@@ -1,4 +1,4 @@
-"""The public route through the real gateway: published, refused, told apart."""
+"""The public route through the real gateway: published, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def nothing_left(kube: Any, namespace: str) -> Any:
     kube("delete", "httproutes", "--all", "-n", namespace, "--wait=true")
 
 
-def test_the_url_answers_through_the_gateway_with_the_prefix_stripped_and_told(running, publish):
+def test_the_url_answers_with_the_prefix_stripped_and_forwarded(running, publish):
     release = running()
 
     done = publish(release)
@@ -52,9 +52,7 @@ def test_publishing_again_changes_nothing(running, publish, kube, namespace):
     assert version() == before
 
 
-def test_a_path_that_another_route_owns_is_refused_naming_its_owner(
-    running, publish, kube, namespace
-):
+def test_the_error_for_a_taken_path_names_the_owner(running, publish, kube, namespace):
     release = running()
     other = routes.route(release)
     other["metadata"] = {"name": "older", "namespace": namespace}
@@ -64,9 +62,7 @@ def test_a_path_that_another_route_owns_is_refused_naming_its_owner(
         publish(release)
 
 
-def test_a_route_under_our_name_that_somebody_else_made_is_not_taken_over(
-    running, publish, kube, namespace
-):
+def test_a_route_of_our_name_that_no_release_made_is_not_adopted(running, publish, kube, namespace):
     release = running()
     other = routes.route(release)
     other["metadata"] = {"name": release.name, "namespace": namespace}
@@ -76,7 +72,7 @@ def test_a_route_under_our_name_that_somebody_else_made_is_not_taken_over(
         publish(release)
 
 
-def test_a_404_of_the_service_is_told_as_its_own(running, publish, monkeypatch):
+def test_a_404_of_the_service_is_attributed_to_the_service(running, publish, monkeypatch):
     monkeypatch.setattr(route_check, "ANSWER_SECONDS", 2.0)
     release = running(smokeTest={"path": "/nowhere", "timeoutSeconds": 5})
 
@@ -103,7 +99,7 @@ def test_links_that_leave_the_route_are_a_warning(running, publish):
     assert warning.startswith(f"{release.url}/ leads to /login, outside {release.route_path}")
 
 
-def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypatch):
+def test_a_404_of_the_gateway_is_attributed_to_the_gateway(running, publish, monkeypatch):
     monkeypatch.setattr(route_check, "ANSWER_SECONDS", 2.0)
     release = running()
     routing = release.environment.routing.model_copy(update={"host": "elsewhere.example"})
@@ -113,7 +109,7 @@ def test_a_404_of_the_gateway_is_told_as_the_gateways(running, publish, monkeypa
         publish(release.model_copy(update={"environment": environment}))
 
 
-def test_a_gateway_that_does_not_exist_is_told(running, publish, monkeypatch):
+def test_a_missing_gateway_is_named(running, publish, monkeypatch):
     monkeypatch.setattr(route_acceptance, "ACCEPT_SECONDS", 2.0)
     release = running()
     gateway = release.environment.routing.gateway.model_copy(update={"name": "absent"})

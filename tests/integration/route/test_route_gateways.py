@@ -29,7 +29,7 @@ def second(kube: Callable[..., str]) -> Iterator[SecondGateway]:
 
 @pytest.fixture(autouse=True)
 def quick_and_clean(kube: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Names of the domain lead to loopback, waits are short, and no route is left."""
+    """Resolve names of the domain to loopback, shorten waits, and delete routes afterwards."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, *what: Any, **options: Any) -> Any:
@@ -46,7 +46,7 @@ def quick_and_clean(kube: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def routed(running: Any, second: SecondGateway) -> Callable[..., Any]:
-    """A running release whose environment has this listener and host of the second gateway."""
+    """Starts a release whose environment has this listener and host of the second gateway."""
 
     def make(host: str | None, section: str | None = "https", *, url: str = "") -> Any:
         url = url or f"https://{host}:{second.https}"
@@ -59,7 +59,7 @@ def routed(running: Any, second: SecondGateway) -> Callable[..., Any]:
 
 @pytest.fixture
 def foreign(kube: Any, namespace: str) -> Callable[..., None]:
-    """Somebody else's route to the path of a release, at another gateway or host."""
+    """Creates a foreign route to the path of a release, at another gateway or host."""
 
     def make(release: Any, **spec: Any) -> None:
         other = copy.deepcopy(routes.route(release))
@@ -74,10 +74,10 @@ def answers(url: str) -> int:
     return requests.get(url, timeout=5).status_code
 
 
-def test_a_service_is_public_by_tls_on_the_one_listener_alone_beside_anothers_same_path(
+def test_a_service_is_public_only_on_its_listener_beside_the_same_path_elsewhere(
     *, make_release, routed, publish, foreign, second
 ):
-    foreign(make_release())  # at the sandbox's own gateway
+    foreign(make_release())  # on the sandbox's own gateway
     release = routed(SHOP)
 
     done = publish(release)
@@ -98,7 +98,7 @@ def test_a_route_of_one_gateway_is_not_reachable_through_the_other(
     assert answers(f"{sandbox['GATEWAY_URL']}{release.route_path}/health") == 404
 
 
-def test_the_path_is_refused_where_a_wildcard_host_of_the_same_listener_has_it(
+def test_a_path_of_a_wildcard_host_on_the_same_listener_is_refused(
     routed, publish, foreign, namespace
 ):
     release = routed(SHOP)
@@ -118,7 +118,7 @@ def test_the_path_is_refused_where_a_wildcard_host_of_the_same_listener_has_it(
         (f"broken.{DOMAIN}", "broken", "'broken' is not ready: ResolvedRefs is false, Invalid"),
     ],
 )
-def test_what_the_listener_does_not_take_is_told(
+def test_the_error_says_why_the_listener_does_not_accept_the_route(
     *, routed, publish, kube, namespace, host, section, said
 ):
     with pytest.raises(RouteConflict) as refused:
@@ -131,9 +131,7 @@ def test_what_the_listener_does_not_take_is_told(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_certificate_that_is_anothers_or_not_trusted_is_told(
-    routed, publish, monkeypatch, trusted
-):
+def test_the_error_names_a_wrong_or_untrusted_certificate(routed, publish, monkeypatch, trusted):
     if not trusted:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     with pytest.raises(RouteConflict) as refused:
@@ -144,7 +142,7 @@ def test_a_certificate_that_is_anothers_or_not_trusted_is_told(
     assert not refused.value.retryable
 
 
-def test_an_environment_that_changes_its_gateway_keeps_the_former_until_the_new_one_answers(
+def test_the_former_gateway_serves_until_the_new_gateway_answers(
     *, running, routed, publish, kube, namespace, sandbox
 ):
     def parents() -> list[str]:
@@ -163,7 +161,7 @@ def test_an_environment_that_changes_its_gateway_keeps_the_former_until_the_new_
     assert answers(former + "/health") == 404
 
 
-def test_an_environment_that_changes_its_listener_keeps_the_former_until_the_new_one_answers(
+def test_the_former_listener_serves_until_the_new_listener_answers(
     *, routed, publish, second, kube, namespace
 ):
     def sections() -> list[str]:
@@ -176,7 +174,7 @@ def test_an_environment_that_changes_its_listener_keeps_the_former_until_the_new
     assert answers(former) == 200
     assert sections() == ["https"]
 
-    # Contour keeps a host from a listener for all where another one names it, so none is named.
+    # Without host names, because Contour serves a host only on the listener that names it.
     now = publish(routed(None, "http", url=f"http://{SHOP}:{second.http}"))["url"]
     assert answers(now) == 200
     assert sections() == ["http"]

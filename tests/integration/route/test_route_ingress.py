@@ -1,4 +1,4 @@
-"""Routes by Ingress, served by the sandbox's Contour, which knows no rewrite annotations."""
+"""Routes by Ingress, served by the sandbox's Contour, which has no rewrite annotations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def by_ingress(running: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def foreign(kube: Any, namespace: str) -> Callable[..., None]:
-    """Somebody else's Ingress to a path."""
+    """Creates a foreign Ingress to a path."""
 
     def make(release: Any, path: str) -> None:
         other = copy.deepcopy(routes.route(release))
@@ -61,7 +61,7 @@ def foreign(kube: Any, namespace: str) -> Callable[..., None]:
 
 @pytest.fixture
 def there(kube: Any, namespace: str) -> Callable[[], set[str]]:
-    """Kinds of the routes of our name."""
+    """Returns the kinds of the routes that have our name."""
 
     def look() -> set[str]:
         words = "httproutes,ingresses", "-n", namespace, "-o", "json"
@@ -75,7 +75,7 @@ def answers(url: str) -> int:
     return requests.get(url, timeout=5).status_code
 
 
-def test_an_ingress_is_published_beside_a_path_that_only_begins_alike(
+def test_an_ingress_is_published_beside_a_path_with_the_same_beginning(
     *, by_ingress, publish, foreign, namespace, sandbox
 ):
     release = by_ingress()
@@ -93,7 +93,7 @@ def test_an_ingress_is_published_beside_a_path_that_only_begins_alike(
 
 
 def _elsewhere(release: Any) -> dict[str, Any]:
-    """With another host, so that the claim is looked at again."""
+    """The release with another host, so that the step checks the claim again."""
     routing = release.environment.routing.model_copy(update={"host": "a.example"})
     return {"environment": release.environment.model_copy(update={"routing": routing})}
 
@@ -109,7 +109,7 @@ def test_an_ingress_of_another_service_at_the_host_and_path_of_our_route_is_name
     assert there() == set()
 
 
-def test_a_prefix_that_the_controller_does_not_strip_is_told(by_ingress, publish):
+def test_the_error_says_that_the_controller_does_not_strip_the_prefix(by_ingress, publish):
     release = by_ingress(route={"stripPrefix": True})
     with pytest.raises(RouteConflict, match="the ingress controller has not stripped") as refused:
         publish(release)
@@ -117,14 +117,14 @@ def test_a_prefix_that_the_controller_does_not_strip_is_told(by_ingress, publish
     assert "set route.stripPrefix to false" in str(refused.value)
 
 
-def test_a_host_that_the_controller_does_not_serve_is_told(by_ingress, publish):
+def test_a_host_that_the_controller_does_not_serve_is_named(by_ingress, publish):
     release = by_ingress()
     with pytest.raises(RouteConflict, match=r"routing\.ingress\.className"):
         publish(release.model_copy(update=_elsewhere(release)))
 
 
-def test_a_class_that_nobody_serves_leaves_the_service_with_the_former_one(by_ingress, publish):
-    """An Ingress has one class: the former one is back once nobody has answered by the new one."""
+def test_an_unserved_class_leaves_the_service_with_the_former_class(by_ingress, publish):
+    """An Ingress has one class, so the step restores the former class after the failure."""
     former = by_ingress()
     publish(former)
     routing = former.environment.routing
@@ -138,24 +138,24 @@ def test_a_class_that_nobody_serves_leaves_the_service_with_the_former_one(by_in
 
 
 def served_again(url: str) -> bool:
-    """Within the seconds that the controller takes."""
+    """Whether the controller serves the former route again within a few seconds."""
     end = time.monotonic() + 5
     while answers(url) != 200 and time.monotonic() < end:
         time.sleep(0.1)
     return answers(url) == 200
 
 
-def test_a_former_route_of_the_other_kind_goes_once_the_new_one_answers(
+def test_the_former_route_of_the_other_kind_is_removed_once_the_new_route_answers(
     *, running, by_ingress, publish, there, monkeypatch
 ):
     publish(running(**NOT_STRIPPED))
     assert there() == {"HTTPRoute"}
 
     release = by_ingress()
-    # At first the former route answers in the new one's place, which no request reaches.
+    # At first the former route answers, and no request reaches the new route.
     with pytest.raises(RouteConflict, match="the gateway answers 404 itself"):
         publish(release.model_copy(update=_elsewhere(release)))
-    assert there() == {"HTTPRoute"}, "it is there again, alone"
+    assert there() == {"HTTPRoute"}, "only the former route remains"
     assert answers(release.url + "/health") == 200
 
     with monkeypatch.context() as patched:
@@ -175,7 +175,7 @@ def test_a_former_route_of_the_other_kind_goes_once_the_new_one_answers(
     with monkeypatch.context() as patched:
         patched.setattr(ClusterHook, "get", counted)
         publish(release)
-    assert asked["HTTPRoute"] == 0, "a redeploy does not look for it"
+    assert asked["HTTPRoute"] == 0, "a redeploy does not look for the other kind"
 
     publish(running(**NOT_STRIPPED))
     assert there() == {"HTTPRoute"}
@@ -185,7 +185,7 @@ def _killed(*_what: Any, **_options: Any) -> bool:
     raise KeyboardInterrupt
 
 
-def test_a_route_of_the_other_kind_that_somebody_else_made_stays(
+def test_a_foreign_route_of_the_other_kind_stays(
     *, running, by_ingress, publish, there, kube, namespace
 ):
     theirs = copy.deepcopy(routes.route(running(**NOT_STRIPPED)))
@@ -196,7 +196,7 @@ def test_a_route_of_the_other_kind_that_somebody_else_made_stays(
 
 
 @pytest.mark.parametrize("kind", ["HTTPRoute", "Ingress"])
-def test_a_removal_also_takes_the_kind_that_the_environment_had_before(
+def test_a_removal_also_removes_the_former_kind_of_route(
     *, make_release, there, kube, kind, context
 ):
     from manifest_engine.operators.removal.remove_service import RemoveRoute

@@ -1,4 +1,4 @@
-"""Two services that ask for one path at once: neither saw the other's route before its own."""
+"""Two services publish one path at the same time, and neither sees the other's route first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCEPTED = "jsonpath={.status.parents[0].conditions[?(@.type=='Accepted')].statu
 
 @pytest.fixture
 def older(kube: Any, namespace: str) -> Any:
-    """Makes a route of somebody else's with the release's path."""
+    """Creates a foreign route with the release's path."""
 
     def make(release: Any) -> None:
         route = copy.deepcopy(routes.route(release))
@@ -33,7 +33,7 @@ def older(kube: Any, namespace: str) -> Any:
     kube("delete", "httproute", OTHER, "-n", namespace)
 
 
-def test_the_route_that_the_gateway_refuses_is_removed_again(
+def test_a_route_that_the_gateway_refuses_is_removed(
     *, older: Any, make_release: Any, context: Any, kube: Any, namespace: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(route_acceptance, "ACCEPT_SECONDS", 2.0)
@@ -41,7 +41,7 @@ def test_the_route_that_the_gateway_refuses_is_removed_again(
 
     def look(*what: Any) -> Any:
         looks.append(what)
-        # The first time it looks a moment before the other route comes.
+        # The first look is a moment before the other route exists.
         return refuse_taken(*what) if len(looks) > 1 else None
 
     monkeypatch.setattr(route_claims, "refuse_taken", look)

@@ -1,4 +1,4 @@
-"""A service whose behaviour the tests choose by environment variables; standard library alone."""
+"""A service whose behaviour is set by environment variables, with only the standard library."""
 
 import os
 import ssl
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
 print(f"starting in mode {MODE}", flush=True)
 if MODE == "crash-noisily":
-    # The kubelet's termination message has the last 2,048 bytes.
+    # The kubelet's termination message has the last 2,048 bytes of the log.
     print(f"{UNPRINTABLE} cannot open the price list" + 1_500 * "x", file=sys.stderr, flush=True)
     sys.exit(3)
 if MODE == "crash":

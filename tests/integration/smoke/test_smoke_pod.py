@@ -1,4 +1,4 @@
-"""The smoke test in the real cluster: what the image answers is the verdict."""
+"""The smoke test in the real cluster: the image's answer becomes the verdict."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def smoke_pods(kube: Any, namespace: str) -> str:
     return kube("get", "pods", "-n", namespace, *words, "status.phase!=Failed").strip()
 
 
-def test_a_good_image_gets_a_verdict_bound_to_digest_and_run(smoke, make_release, digest):
+def test_the_verdict_of_a_good_image_names_digest_and_run(smoke, make_release, digest):
     release = make_release()
     begin = time.monotonic()
 
@@ -98,9 +98,7 @@ def test_no_pod_is_left_behind(smoke, make_release, kube, namespace):
     assert smoke_pods(kube, namespace) == ""
 
 
-def test_a_crash_is_told_with_exit_code_and_last_log_lines_well_before_the_timeout(
-    smoke, make_release
-):
+def test_a_crash_is_reported_early_with_exit_code_and_last_log_lines(smoke, make_release):
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed) as raised:
@@ -112,12 +110,12 @@ def test_a_crash_is_told_with_exit_code_and_last_log_lines_well_before_the_timeo
     assert time.monotonic() - begin < 10
 
 
-def test_a_service_that_ends_by_itself_is_no_service(smoke, make_release):
+def test_a_service_that_exits_with_0_fails(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match="exit code 0"):
         smoke(make_release(env={"MODE": "leave"}))
 
 
-def test_a_wrong_status_is_told_with_what_was_asked_and_answered(smoke, make_release):
+def test_a_wrong_status_is_reported_with_request_and_answer(smoke, make_release):
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed) as raised:
@@ -129,7 +127,7 @@ def test_a_wrong_status_is_told_with_what_was_asked_and_answered(smoke, make_rel
     assert time.monotonic() - begin < 15
 
 
-def test_what_a_crashing_service_printed_is_clean_in_the_sentence(smoke, make_release):
+def test_the_output_of_a_crashing_service_is_printable_in_the_error(smoke, make_release):
     with pytest.raises(SmokeTestFailed) as raised:
         smoke(make_release(env={"MODE": "crash-noisily"}))
 
@@ -140,7 +138,7 @@ def test_what_a_crashing_service_printed_is_clean_in_the_sentence(smoke, make_re
     assert len(said) < 4000
 
 
-def test_a_health_page_with_nul_and_escapes_is_clean_in_verdict_and_sentence(smoke, make_release):
+def test_a_health_page_with_nul_and_escapes_is_printable_in_verdict_and_error(smoke, make_release):
     good = smoke(make_release(env={"TEXT": "UNPRINTABLE"}))
     with pytest.raises(SmokeTestFailed) as raised:
         smoke(make_release(env={"TEXT": "UNPRINTABLE", "MODE": "unhealthy"}))
@@ -159,7 +157,7 @@ def test_a_body_without_the_expected_text_fails(smoke, make_release):
         smoke(make_release(smokeTest=asked))
 
 
-def test_a_wrong_answer_is_waited_for_as_long_as_the_service_may_start(smoke, make_release):
+def test_a_wrong_answer_fails_only_after_the_startup_time(smoke, make_release):
     found = smoke(make_release(env={"MODE": "loading", "AFTER": "7"}, startupSeconds=15))
 
     assert found["ok"]
@@ -169,9 +167,7 @@ def test_a_wrong_answer_is_waited_for_as_long_as_the_service_may_start(smoke, ma
         smoke(make_release(env={"MODE": "starting"}, startupSeconds=4))
 
 
-def test_a_service_that_listens_on_loopback_alone_is_told_to_bind_every_address(
-    smoke, make_release
-):
+def test_the_error_for_a_service_on_loopback_says_to_bind_every_address(smoke, make_release):
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed) as raised:
@@ -182,7 +178,7 @@ def test_a_service_that_listens_on_loopback_alone_is_told_to_bind_every_address(
     assert time.monotonic() - begin < 20
 
 
-def test_a_health_path_that_is_slower_than_the_probe_is_measured(smoke, make_release):
+def test_the_error_for_a_slow_health_path_names_the_measured_time(smoke, make_release):
     with pytest.raises(SmokeTestFailed) as raised:
         smoke(
             make_release(
@@ -196,11 +192,11 @@ def test_a_health_path_that_is_slower_than_the_probe_is_measured(smoke, make_rel
     assert "readiness.timeoutSeconds" in str(raised.value)
 
 
-def test_a_slow_health_path_within_the_time_of_the_probe_is_good(smoke, make_release):
+def test_a_slow_health_path_within_the_timeout_of_the_probe_passes(smoke, make_release):
     assert smoke(make_release(env={"MODE": "slow-health", "AFTER": "1.2"}))["ok"]
 
 
-def test_a_redirect_is_told_with_its_target_and_not_followed(smoke, make_release):
+def test_a_redirect_is_reported_with_its_target_and_not_followed(smoke, make_release):
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed) as raised:
@@ -212,11 +208,11 @@ def test_a_redirect_is_told_with_its_target_and_not_followed(smoke, make_release
     assert time.monotonic() - begin < 12
 
 
-def test_204_is_as_good_as_200(smoke, make_release):
+def test_status_204_passes(smoke, make_release):
     assert smoke(make_release(env={"MODE": "no-content"}))["status"] == 204
 
 
-def test_a_port_that_speaks_tls_is_told_at_once(smoke, make_release):
+def test_a_port_that_speaks_tls_fails_at_once(smoke, make_release):
     begin = time.monotonic()
 
     with pytest.raises(SmokeTestFailed, match=r"the port speaks TLS \(HTTPS\)"):
@@ -225,15 +221,13 @@ def test_a_port_that_speaks_tls_is_told_at_once(smoke, make_release):
     assert time.monotonic() - begin < 10
 
 
-def test_a_port_below_1024_is_told_as_a_matter_of_capabilities(smoke, make_release):
+def test_the_error_for_a_port_below_1024_names_the_remedy(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match="a port above 1023"):
         smoke(make_release(env={"PORT": "80"}, port=80))
 
 
 @pytest.mark.parametrize("kind", ["tcp", "exec"])
-def test_a_service_without_http_at_its_health_port_is_judged_by_the_kubelet(
-    smoke, make_release, kind
-):
+def test_the_kubelets_probe_judges_a_health_port_without_http(smoke, make_release, kind):
     command = {"command": ["python3", "-c", "pass"]} if kind == "exec" else {}
 
     found = smoke(make_release(readiness={"kind": kind, **command}))
@@ -241,7 +235,7 @@ def test_a_service_without_http_at_its_health_port_is_judged_by_the_kubelet(
     assert (found["ok"], found["asked"], found["status"]) == (True, f"{kind} check", None)
 
 
-def test_a_failed_check_of_the_kubelet_is_told_with_its_answer(smoke, make_release):
+def test_a_failed_probe_of_the_kubelet_is_reported_with_its_message(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match="9000: connect: connection refused") as raised:
         smoke(make_release(readiness={"kind": "tcp", "port": 9000}, startupSeconds=3))
 
@@ -252,13 +246,13 @@ def test_an_image_without_python_or_a_shell_passes(smoke, make_release, static_d
     assert smoke(make_release(), digest=static_digest)["body"] == "static"
 
 
-def test_a_script_with_windows_line_ends_is_told_as_such(smoke, make_release, crlf_digest):
+def test_windows_line_ends_of_the_entry_point_are_named(smoke, make_release, crlf_digest):
     with pytest.raises(SmokeTestFailed, match="end in CRLF"):
         smoke(make_release(), digest=crlf_digest)
 
 
-def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make_release):
-    # The kubelet pulls like this, too, when the API server takes a second to give it the Secret.
+def test_a_pull_without_its_secret_is_named_and_retryable(smoke, make_release):
+    # The kubelet also pulls without a login while the API server is slow to return the Secret.
     release = make_release(cluster={"imagePullSecrets": ["absent"]})
 
     with pytest.raises(SmokeTestFailed) as raised:
@@ -269,14 +263,14 @@ def test_a_pull_without_its_secret_is_told_as_such_and_worth_a_retry(smoke, make
     assert raised.value.retryable is True
 
 
-def test_a_service_on_another_port_is_told_as_no_answer(smoke, make_release):
+def test_a_service_on_another_port_gives_no_answer(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match="no answer on port 9000") as raised:
         smoke(make_release(port=9000, startupSeconds=8))
 
     assert "its log names port 8002" in str(raised.value)
 
 
-def test_too_little_memory_is_told_as_such(smoke, make_release):
+def test_too_little_memory_is_named(smoke, make_release):
     small = {"cpu": "500m", "memory": "64Mi"}
     resources = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": small}
 
@@ -285,14 +279,14 @@ def test_too_little_memory_is_told_as_such(smoke, make_release):
 
 
 def registry(monkeypatch, sandbox, **changes):
-    """The Airflow Connection by which the registry itself is asked."""
+    """Sets the Airflow Connection by which the step asks the registry."""
     login = {"login": sandbox["REGISTRY_USER"], "password": sandbox["REGISTRY_PASSWORD"]}
     given = {"conn_type": "acr", "host": sandbox["REGISTRY"]} | login | changes
     monkeypatch.setenv("AIRFLOW_CONN_ACR_DEFAULT", json.dumps(given))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(SETTINGS.ca_bundle))
 
 
-def test_an_image_that_the_registry_has_lost_is_not_tried_again(
+def test_an_image_deleted_from_the_registry_is_not_retryable(
     smoke, make_release, monkeypatch, sandbox
 ):
     registry(monkeypatch, sandbox)
@@ -306,23 +300,23 @@ def test_an_image_that_the_registry_has_lost_is_not_tried_again(
     assert time.monotonic() - begin < 40
 
 
-def test_an_image_that_the_node_alone_does_not_find_is_tried_again(
+def test_an_image_that_only_the_node_does_not_find_is_retryable(
     smoke, make_release, monkeypatch, sandbox
 ):
-    registry(monkeypatch, sandbox, password="wrong")  # so nobody can say whether it is gone
+    registry(monkeypatch, sandbox, password="wrong")  # so it is unknown whether the image exists
 
     with pytest.raises(SmokeTestFailed, match="cannot be pulled") as raised:
         smoke(make_release(), digest="sha256:" + "0" * 64)
 
-    assert raised.value.retryable  # a replica of the registry may lag behind the push
+    assert raised.value.retryable  # a replica of the registry may not have the push yet
 
 
-def test_a_secret_that_is_missing_is_named(smoke, make_release):
+def test_a_missing_secret_is_named(smoke, make_release):
     with pytest.raises(SmokeTestFailed, match='secret "quote-db" not found'):
         smoke(make_release(secretEnv={"DB_PASSWORD": "quote-db/password"}))
 
 
-def test_the_pod_gets_no_traffic_of_the_service(make_release, digest):
+def test_the_smoke_pod_gets_no_traffic_of_the_service(make_release, digest):
     from manifest_engine.domain.smoke import pod as smoke_pod
     from manifest_engine.domain.workload import resources
 
@@ -332,7 +326,7 @@ def test_the_pod_gets_no_traffic_of_the_service(make_release, digest):
     assert not selector.items() <= smoke_pod.labels(release).items()
 
 
-def test_a_pod_of_an_earlier_try_is_swept(smoke, make_release, kube, namespace):
+def test_the_pod_of_an_earlier_try_is_deleted(smoke, make_release, kube, namespace):
     release = make_release()
     labels = {
         "manifest-engine.io/smoke-test-of": release.name,

@@ -1,4 +1,4 @@
-"""Releases that the step applies to the real cluster; none is left."""
+"""Applies releases to the real cluster by the step, and deletes them after each test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.steps import apply_step
 def apply(
     digest: str, context: Callable[..., Any], kube: Callable[..., str], namespace: str
 ) -> Callable[..., Any]:
-    """Runs the step with a good verdict, and waits in the task if it would defer."""
+    """Runs the step with a good verdict. Runs the trigger in this process if the step defers."""
     from airflow.sdk.exceptions import TaskDeferred
 
     def run(release: Any, *, digest: str = digest, **changes: Any) -> dict[str, Any]:
@@ -34,7 +34,9 @@ def apply(
                 raise
             done = _resume(task, made, deferred)
         if not changes.get("keep_lease"):
-            kube("delete", "lease", LEASE_NAME, "-n", namespace)  # as watch_release does in the end
+            kube(
+                "delete", "lease", LEASE_NAME, "-n", namespace
+            )  # watch_release does this at its end
         return done
 
     return run
@@ -49,7 +51,7 @@ def _resume(task: Any, made: Any, deferred: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def resume(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
-    """Ends a step that was deferred: waits as the triggerer does, then judges in a new task."""
+    """Runs the trigger of a deferred step, then continues the step in a new operator."""
 
     def run(release: Any, deferred: Any) -> dict[str, Any]:
         return _resume(apply_step(release, digest), context(release.run_id), deferred)
@@ -59,7 +61,7 @@ def resume(digest: str, context: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.fixture
 def replicas_seen(kube: Callable[..., str], namespace: str) -> Callable[..., Any]:
-    """While it is open, every ``spec.replicas`` that the Deployment has, in order."""
+    """Records every ``spec.replicas`` of the Deployment during the block, in order."""
     from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
     @contextmanager
@@ -80,7 +82,7 @@ def replicas_seen(kube: Callable[..., str], namespace: str) -> Callable[..., Any
         assert begun.wait(10)
         yield seen
         ended.set()
-        kube("annotate", f"deployment/{NAME}", "tests/seen=all", "-n", namespace)  # wakes it
+        kube("annotate", f"deployment/{NAME}", "tests/seen=all", "-n", namespace)  # ends the watch
         watcher.join(70)
 
     return watching

@@ -1,4 +1,4 @@
-"""What a manifest may reach is judged by what runs in the real cluster."""
+"""Checks of a manifest's permissions that depend on the services in the real cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.names import COMPONENT, NAME
 
 @pytest.fixture
 def deployed(kube, make_release, digest):
-    """Puts a service's Deployment there; whether its pods come up does not matter."""
+    """Creates a service's Deployment without waiting for its pods."""
 
     def put(**fields):
         made = resources.workload(make_release(**fields), digest, {})[0]
@@ -33,11 +33,11 @@ def judge(context, release):
     admission.require_deploy(context(release.run_id), release.manifest, release.environment)
 
 
-def test_a_secret_that_begins_like_this_service_belongs_to_the_service_with_the_longer_name(
+def test_a_secret_belongs_to_the_service_with_the_longest_matching_name(
     deployed, make_release, context
 ):
     asked = make_release(secretEnv={"DB": f"{NAME}-eu-db/password"})
-    judge(context, asked)  # there is no such service yet
+    judge(context, asked)  # this service does not exist yet
 
     deployed(serviceName="service-eu")
 
@@ -48,9 +48,7 @@ def test_a_secret_that_begins_like_this_service_belongs_to_the_service_with_the_
     judge(context, make_release(secretEnv={"DB": f"{NAME}-eu-db/password"}, cluster=listed))
 
 
-def test_more_names_than_a_label_selector_takes_are_asked_for_all_the_same(
-    deployed, make_release, context
-):
+def test_names_beyond_the_limit_of_a_label_selector_are_checked(deployed, make_release, context):
     deployed(serviceName="service-eu")
     many = {f"V{number}": f"{NAME}-x{number}-y-z/key" for number in range(200)}
     judge(context, make_release(secretEnv=many))
@@ -58,7 +56,7 @@ def test_more_names_than_a_label_selector_takes_are_asked_for_all_the_same(
         judge(context, make_release(secretEnv=many | {"DB": f"{NAME}-eu/password"}))
 
 
-def test_a_cluster_that_does_not_tell_whose_a_secret_is_lets_nobody_have_it(
+def test_a_secret_is_refused_when_the_cluster_does_not_answer(
     make_release, context, kube, monkeypatch
 ):
     config = {
@@ -76,7 +74,7 @@ def test_a_cluster_that_does_not_tell_whose_a_secret_is_lets_nobody_have_it(
     assert refused.value.retryable
 
 
-def test_what_is_not_allowed_any_more_is_not_applied_and_the_lease_is_given_back(
+def test_a_release_that_is_no_longer_allowed_is_not_applied_and_the_lease_is_released(
     apply, make_release, get, monkeypatch
 ):
     release = make_release()
@@ -90,7 +88,7 @@ def test_what_is_not_allowed_any_more_is_not_applied_and_the_lease_is_given_back
     assert get(f"lease/{NAME}.manifest-engine") is None
 
 
-def test_a_rollback_is_judged_by_the_rules_of_now_and_says_which_manifest_it_is_about(
+def test_a_rollback_is_checked_by_the_current_rules_and_the_error_names_the_manifest(
     *, apply, make_release, context, kube, namespace, monkeypatch
 ):
     kube("create", "secret", "generic", "shared", "--from-literal=password=x", "-n", namespace)
@@ -111,10 +109,10 @@ def test_a_rollback_is_judged_by_the_rules_of_now_and_says_which_manifest_it_is_
     assert made["pushed"]["error"] == str(refused.value)
 
 
-def test_kubernetes_keeps_tokens_and_logins_under_the_keys_that_no_manifest_may_name(
+def test_kubernetes_stores_tokens_and_logins_under_the_keys_that_manifests_may_not_use(
     kube, namespace, get
 ):
-    """The rule looks at names alone, since the role may not read Secrets."""
+    """The rule checks only names, because the role may not read Secrets."""
     account = {"kubernetes.io/service-account.name": "default"}
     login = base64.b64encode(b'{"auths": {}}').decode()
     secrets = {

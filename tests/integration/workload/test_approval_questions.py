@@ -1,4 +1,4 @@
-"""What a person is asked, with what the real cluster says; nothing changes by asking."""
+"""Questions to approvers, with the real cluster's answers. Asking changes nothing."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ def asked_removal(release, requested_at):
 
 @pytest.fixture
 def state(kube, namespace):
-    """The objects of the namespace that a deployment changes."""
+    """The state of the objects that a deployment changes."""
     kinds = "deployments,services,poddisruptionbudgets,httproutes,leases"
     form = "jsonpath={range .items[*]}{.kind}{.metadata.name}{.metadata.resourceVersion};{end}"
     return lambda: kube("get", kinds, "-n", namespace, "-o", form)
 
 
-def test_a_first_release_shows_every_object_that_it_would_create(make_release, digest, state):
+def test_the_question_about_a_first_release_lists_the_objects_to_create(
+    make_release, digest, state
+):
     before = state()
     subject, body = ask(make_release(), digest)
     assert subject == f"Deploy {NAME} 1 to dev?"
@@ -51,7 +53,9 @@ def test_a_first_release_shows_every_object_that_it_would_create(make_release, d
     assert state() == before
 
 
-def test_a_later_one_shows_what_changes_and_a_removal_what_goes(make_release, digest, apply, state):
+def test_the_question_about_a_later_release_lists_changes_and_about_a_removal_objects(
+    make_release, digest, apply, state
+):
     begin = datetime.now(UTC)
     first = make_release()
     apply(first)
@@ -59,7 +63,7 @@ def test_a_later_one_shows_what_changes_and_a_removal_what_goes(make_release, di
     _, body = ask(make_release(version="2", replicas=2), digest)
     assert "| version | `1` | `2` |" in body
     assert f"- `Deployment {NAME}` would change" in body
-    assert f"- `Service {NAME}` would change" in body  # its label says the version
+    assert f"- `Service {NAME}` would change" in body  # its version label changes
     assert "| `Deployment` | `spec.replicas` | `1` | `2` |" in body
     assert f"- `PodDisruptionBudget {NAME}` would be created" in body
     assert state() == before
@@ -74,7 +78,7 @@ def test_a_later_one_shows_what_changes_and_a_removal_what_goes(make_release, di
     assert state() == before
 
 
-def test_a_path_of_another_owner_is_told_in_the_question(make_release, digest, kube, namespace):
+def test_the_question_names_another_owner_of_the_path(make_release, digest, kube, namespace):
     taken = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",

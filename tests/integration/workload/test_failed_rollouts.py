@@ -1,4 +1,4 @@
-"""A release that does not come up: rolled back, with the reason."""
+"""Releases that do not start are rolled back, and the error has the reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_crashing_update_is_rolled_back_with_the_reason(apply, make_release, g
     assert deployment["status"]["availableReplicas"] == 2
 
 
-def test_what_a_crashing_update_printed_is_clean_in_the_sentence(apply, make_release):
+def test_the_output_of_a_crashing_update_is_printable_in_the_error(apply, make_release):
     apply(make_release(replicas=1))
 
     with pytest.raises(RolloutFailed) as raised:
@@ -42,9 +42,7 @@ def test_what_a_crashing_update_printed_is_clean_in_the_sentence(apply, make_rel
     assert len(said) < 4000
 
 
-def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added(
-    apply, make_release, get
-):
+def test_a_rollback_restores_the_whole_release_and_prunes_added_objects(apply, make_release, get):
     apply(make_release(replicas=1, env={"TEXT": "first"}))
     scale = {"minReplicas": 2, "maxReplicas": 3}
 
@@ -60,7 +58,7 @@ def test_a_rollback_restores_the_whole_release_and_prunes_what_the_new_one_added
     assert get(f"horizontalpodautoscaler/{NAME}") is None
 
 
-def test_a_failed_first_release_is_removed_again(apply, make_release, kube, namespace):
+def test_a_failed_first_release_is_removed(apply, make_release, kube, namespace):
     with pytest.raises(RolloutFailed, match="first release"):
         apply(make_release(replicas=2, env={"MODE": "crash"}))
 
@@ -68,14 +66,14 @@ def test_a_failed_first_release_is_removed_again(apply, make_release, kube, name
     assert kube("get", kinds, "-n", namespace, "-o", "name").strip() == ""
 
 
-def test_what_the_probe_was_answered_is_told_when_a_pod_never_gets_ready(apply, make_release):
+def test_the_error_for_a_pod_that_never_gets_ready_has_the_answer_to_the_probe(apply, make_release):
     with pytest.raises(RolloutFailed) as raised:
         apply(make_release(env={"MODE": "unhealthy"}, startupSeconds=3))
 
     assert "Startup probe failed: HTTP probe failed with statuscode: 418" in str(raised.value)
 
 
-def test_rolling_back_to_an_autoscaled_release_never_lets_its_pods_fall_to_one(
+def test_a_rollback_to_an_autoscaled_release_keeps_its_number_of_pods(
     apply, make_release, get, replicas_seen
 ):
     apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
@@ -87,7 +85,9 @@ def test_rolling_back_to_an_autoscaled_release_never_lets_its_pods_fall_to_one(
     assert set(seen) == {2, 3}
 
 
-def test_nor_does_a_cancelled_run(apply, make_release, digest, namespace, replicas_seen):
+def test_a_cancelled_run_keeps_the_number_of_pods_of_an_autoscaled_release(
+    apply, make_release, digest, namespace, replicas_seen
+):
     apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
     failing = make_release(version="2", replicas=3, env={"MODE": "crash"})
     workload = Workload(ClusterHook("kubernetes_default"), namespace, NAME)

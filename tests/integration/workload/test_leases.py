@@ -1,4 +1,4 @@
-"""One deployment of a service at a time."""
+"""Leases allow one deployment of a service at a time."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ OURS = "{app.kubernetes.io/managed-by: manifest-engine}"
 
 def hold(kube, namespace, renewed, *, name=LEASE_NAME, labels=OURS):
     text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    wanted = LEASE.format(name=name, namespace=namespace, labels=labels, renewed=text)
-    kube("apply", "-f", "-", given=wanted)
+    desired = LEASE.format(name=name, namespace=namespace, labels=labels, renewed=text)
+    kube("apply", "-f", "-", given=desired)
 
 
-def test_a_run_waits_for_another_ones_deployment_without_a_worker(
-    apply, make_release, kube, namespace, get
-):
+def test_a_run_waits_for_another_run_without_a_worker(apply, make_release, kube, namespace, get):
     from airflow.sdk.exceptions import TaskDeferred
 
     hold(kube, namespace, datetime.now(UTC))
@@ -41,7 +39,7 @@ def test_a_run_waits_for_another_ones_deployment_without_a_worker(
     assert get(f"deployment/{NAME}") is None
 
 
-def test_it_goes_on_once_the_lease_is_given_back(apply, make_release, kube, namespace):
+def test_the_run_continues_once_the_lease_is_released(apply, make_release, kube, namespace):
     hold(kube, namespace, datetime.now(UTC))
     release = Timer(3, kube, ("delete", "lease", LEASE_NAME, "-n", namespace))
     release.start()
@@ -58,7 +56,7 @@ def test_the_lease_of_a_dead_holder_expires(apply, make_release, kube, namespace
     assert get(f"lease/{LEASE_NAME}")["spec"]["holderIdentity"] == release.run_id
 
 
-def test_a_service_elects_a_leader_by_a_lease_of_its_own_name(
+def test_a_lease_with_the_services_own_name_is_not_touched(
     apply, make_release, kube, namespace, get
 ):
     hold(kube, namespace, datetime.now(UTC) - timedelta(days=1), name=NAME, labels="{}")
@@ -69,7 +67,7 @@ def test_a_service_elects_a_leader_by_a_lease_of_its_own_name(
     assert get(f"lease/{NAME}") == before
 
 
-def test_a_lease_that_no_run_made_is_left_alone_and_nothing_is_applied(
+def test_a_lease_that_no_run_made_is_not_changed_and_nothing_is_applied(
     apply, make_release, kube, namespace, get
 ):
     hold(kube, namespace, datetime.now(UTC) - timedelta(days=1), labels="{}")
@@ -82,14 +80,14 @@ def test_a_lease_that_no_run_made_is_left_alone_and_nothing_is_applied(
     assert get(f"deployment/{NAME}") is None
 
 
-def test_another_try_of_the_same_run_holds_it_already(apply, make_release):
+def test_another_try_of_the_same_run_already_holds_the_lease(apply, make_release):
     release = make_release()
     apply(release, wait=False, keep_lease=True)
 
     assert apply(release, wait=False)["changed"] is False
 
 
-def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
+def test_a_failed_run_releases_the_lease(apply, make_release, get):
     with pytest.raises(RolloutFailed):
         apply(make_release(env={"MODE": "crash"}))
 
@@ -97,7 +95,7 @@ def test_a_failed_run_gives_the_lease_back(apply, make_release, get):
 
 
 def deferred(apply, release, monkeypatch):
-    """Applies a slow release as far as the wait in the triggerer."""
+    """Applies a slow release until the step defers."""
     from airflow.sdk.exceptions import TaskDeferred
     from manifest_engine.operators.workload import apply_deployment
 
@@ -107,7 +105,7 @@ def deferred(apply, release, monkeypatch):
     return wait.value
 
 
-def test_a_run_that_lost_its_lease_leaves_the_other_ones_rollout_alone(
+def test_a_run_that_lost_its_lease_does_not_change_the_other_rollout(
     *, apply, make_release, resume, kube, namespace, get, monkeypatch
 ):
     apply(make_release())
@@ -123,7 +121,7 @@ def test_a_run_that_lost_its_lease_leaves_the_other_ones_rollout_alone(
     assert get(f"lease/{LEASE_NAME}")["spec"]["holderIdentity"] == "another-run"
 
 
-def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
+def test_a_run_whose_rollout_was_undone_fails(
     *, apply, make_release, resume, kube, namespace, get, monkeypatch
 ):
     apply(make_release())
@@ -140,7 +138,7 @@ def test_an_undone_rollout_is_no_success_of_the_run_that_began_it(
     assert get(f"lease/{LEASE_NAME}") is None
 
 
-def test_a_removal_that_was_asked_for_later_supersedes_a_deployment_in_its_smoke_test(
+def test_a_later_removal_supersedes_a_deployment_in_its_smoke_test(
     apply, make_release, remove, get
 ):
     apply(make_release())

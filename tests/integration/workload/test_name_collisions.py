@@ -1,4 +1,4 @@
-"""A service whose object name another one has in the real cluster: nothing of it is touched."""
+"""A service with the object name of another service in the real cluster is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manifest_engine.operators.removal.remove_service import RemoveRoute
 from tests.integration.names import COMPONENT, LEASE_NAME, NAME
 
 _FIRST, _, _REST = NAME.partition("-")
-NAMESAKE = {"component": _FIRST, "serviceName": _REST, "environment": "dev"}
+COLLIDING = {"component": _FIRST, "serviceName": _REST, "environment": "dev"}
 OWNER = f"is the service 'service' of component '{COMPONENT}', not '{_REST}' of '{_FIRST}'"
 
 
@@ -40,7 +40,7 @@ def run(make_release, context, sandbox, monkeypatch):
 
 @pytest.fixture
 def owner(apply, make_release, kube, namespace):
-    """The service that has the name; afterwards it must be as it was."""
+    """The service that has the name. The fixture checks that the service is unchanged."""
     apply(make_release())
 
     def state():
@@ -53,29 +53,29 @@ def owner(apply, make_release, kube, namespace):
 
 def test_a_deployment_is_refused_before_anything_is_built(owner, run):
     with pytest.raises(ManifestError, match=OWNER):
-        run(ValidateManifest, NAMESAKE | {"version": "1"})
+        run(ValidateManifest, COLLIDING | {"version": "1"})
 
 
-def test_the_owner_itself_is_deployed_again(owner, run):
+def test_the_owner_of_the_name_can_be_deployed_again(owner, run):
     own = {"component": COMPONENT, "serviceName": "service", "environment": "dev"}
     assert run(ValidateManifest, own | {"version": "2"})["manifest"]["version"] == "2"
 
 
-def test_a_cluster_that_cannot_be_asked_yet_does_not_end_the_validation(run, monkeypatch, sandbox):
+def test_an_unreachable_cluster_does_not_fail_the_validation(run, monkeypatch, sandbox):
     config = {"kube_config": json.dumps(_config("https://127.0.0.1:9"))}
     connection = {"conn_type": "kubernetes", "extra": config}
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
-    assert run(ValidateManifest, NAMESAKE | {"version": "1"})["manifest"]["component"] == _FIRST
+    assert run(ValidateManifest, COLLIDING | {"version": "1"})["manifest"]["component"] == _FIRST
 
 
 def test_a_rollback_is_refused(owner, run):
     with pytest.raises(ManifestError, match=OWNER):
-        run(ValidateRollback, NAMESAKE)
+        run(ValidateRollback, COLLIDING)
 
 
-def test_a_removal_takes_nothing_away_and_gives_the_lease_back(owner, make_release, context, get):
+def test_a_removal_is_refused_and_releases_the_lease(owner, make_release, context, get):
     planned = removal.plan(
-        removal.parse(NAMESAKE | {"confirm": NAME}),
+        removal.parse(COLLIDING | {"confirm": NAME}),
         {"dev": make_release().environment},
         run_id="removal",
         requested_at=datetime.now(UTC),

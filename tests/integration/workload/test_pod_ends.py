@@ -1,4 +1,4 @@
-"""Pods that were deleted are waited for, and named when they do not end."""
+"""The wait for deleted pods, and the names of pods that do not end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_pods_are_waited_for_until_the_time_is_over(
     log = logging.getLogger(__name__)
     begin = time.monotonic()
     assert wait_for_deletion(hook, namespace, labels, seconds=0, log=log)
-    assert time.monotonic() - begin > 2, "the pod's own grace period is waited for"
+    assert time.monotonic() - begin > 2, "waits for the pod's grace period"
     kube("delete", "pod", "held", "-n", namespace, "--wait=false")
 
     left = wait_for_deletion(hook, namespace, labels, seconds=1, log=log)
@@ -43,4 +43,4 @@ def test_pods_are_waited_for_until_the_time_is_over(
     Timer(1, kube, (*let_go, "-p", '{"metadata":{"finalizers":null}}')).start()
     begin = time.monotonic()
     assert wait_for_deletion(hook, namespace, labels, seconds=30, log=log) == []
-    assert 0.5 < time.monotonic() - begin < 5, "it was watched"
+    assert 0.5 < time.monotonic() - begin < 5, "the wait ends with the pod"

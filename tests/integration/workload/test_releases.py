@@ -1,4 +1,4 @@
-"""A release in the real cluster: applied twice, in conflict, scaled, superseded."""
+"""Releases in the real cluster: applied twice, in conflict, scaled, superseded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_characters_beyond_the_basic_plane_are_applied_and_recorded(apply, make_
     assert json.loads(recorded)["notes"] == "ships \U0001f680"
 
 
-def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get):
+def test_the_same_release_again_changes_nothing(apply, make_release, get):
     kinds = "deployment,service,poddisruptionbudget"
     apply(make_release(replicas=2))
     seen_by_the_controllers(get)
@@ -58,7 +58,7 @@ def test_the_same_release_again_changes_nothing_at_all(apply, make_release, get)
 
 
 def seen_by_the_controllers(get):
-    """They write into the status of what was applied, and of the budget a while after the pods."""
+    """Wait until the controllers have written the status of the objects; the budget is last."""
     end = time.monotonic() + 30
     while get("poddisruptionbudget")["items"][0].get("status", {}).get("currentHealthy") != 2:
         assert time.monotonic() < end
@@ -77,7 +77,7 @@ def test_a_redeploy_rolls_the_new_release_out(apply, make_release, get):
     assert get(f"deployment/{NAME}")["metadata"]["generation"] == 2
 
 
-def test_force_takes_the_fields_over(apply, make_release, get, kube, namespace):
+def test_force_conflicts_overwrites_the_fields(apply, make_release, get, kube, namespace):
     apply(make_release())
     kube("scale", f"deployment/{NAME}", "--replicas=2", "-n", namespace)
 
@@ -103,7 +103,7 @@ def test_without_a_verdict_nothing_is_applied(apply, make_release, kube, namespa
     assert kube("get", "deployments", "-n", namespace, "-o", "name").strip() == ""
 
 
-def test_a_run_older_than_what_is_live_is_refused_as_superseded(apply, make_release):
+def test_a_run_older_than_the_live_release_is_refused_as_superseded(apply, make_release):
     newer = make_release()
     older = make_release(version="2").model_copy(
         update={"requested_at": newer.requested_at - timedelta(minutes=1)}
@@ -114,7 +114,7 @@ def test_a_run_older_than_what_is_live_is_refused_as_superseded(apply, make_rele
         apply(older)
 
 
-def test_turning_the_autoscaler_on_keeps_the_pods_that_run(apply, make_release, get):
+def test_turning_the_autoscaler_on_keeps_the_number_of_pods(apply, make_release, get):
     apply(make_release(replicas=3))
 
     apply(make_release(version="2", autoscale={"minReplicas": 2, "maxReplicas": 4}))
@@ -123,7 +123,7 @@ def test_turning_the_autoscaler_on_keeps_the_pods_that_run(apply, make_release, 
     assert get(f"horizontalpodautoscaler/{NAME}")
 
 
-def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, make_release, get):
+def test_turning_the_autoscaler_off_removes_it_and_sets_replicas(apply, make_release, get):
     apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
 
     apply(make_release(version="2", replicas=1))
@@ -133,16 +133,16 @@ def test_turning_the_autoscaler_off_prunes_it_and_sets_replicas_again(apply, mak
     assert get(f"poddisruptionbudget/{NAME}") is None
 
 
-def test_a_rehearsal_of_that_tells_each_object_once_and_says_nothing_was_done(
+def test_a_dry_run_of_that_lists_each_object_once_and_changes_nothing(
     *, apply, make_release, get, digest, namespace, caplog
 ):
     apply(make_release(autoscale={"minReplicas": 2, "maxReplicas": 4}))
     before = get(f"deployment/{NAME}")
     hook = DryRunHook("kubernetes_default")
-    wanted = resources.workload(make_release(version="2", replicas=1), digest, {})
+    desired = resources.workload(make_release(version="2", replicas=1), digest, {})
 
     with caplog.at_level("INFO"):
-        Workload(hook, namespace, NAME).apply(history.carry_over(wanted, before), before)
+        Workload(hook, namespace, NAME).apply(history.carry_over(desired, before), before)
 
     assert sorted((change.kind, change.action) for change in hook.changes) == [
         ("Deployment", "change"),
@@ -155,7 +155,7 @@ def test_a_rehearsal_of_that_tells_each_object_once_and_says_nothing_was_done(
     assert get(f"horizontalpodautoscaler/{NAME}")
 
 
-def test_a_rollout_that_takes_long_is_waited_for_in_the_triggerer(apply, make_release, monkeypatch):
+def test_a_slow_rollout_is_waited_for_in_the_triggerer(apply, make_release, monkeypatch):
     from manifest_engine.operators.workload import apply_deployment
 
     monkeypatch.setattr(apply_deployment, "WATCH_SECONDS", 1.0)

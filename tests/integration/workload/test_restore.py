@@ -1,4 +1,4 @@
-"""A release that cannot be published leaves route and workload as they were."""
+"""A release whose route fails: route and workload are restored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def seen(get: Any) -> tuple[Any, ...]:
     return route_switch.as_applied(route), deployment["spec"]["template"]
 
 
-def test_a_route_that_does_not_answer_puts_route_and_workload_back(
+def test_route_and_workload_are_restored_when_the_route_does_not_answer(
     apply, publish, make_release, live, get
 ):
     first = live(env={"TEXT": "first"})
@@ -69,7 +69,7 @@ def die(*_what: Any) -> int:
     raise KeyboardInterrupt
 
 
-def test_a_try_that_was_killed_is_put_back_by_the_next_one(apply, publish, make_release, live, get):
+def test_a_retry_restores_the_state_before_a_killed_try(apply, publish, make_release, live, get):
     first = live(env={"TEXT": "first"})
     before = seen(get)
     second = make_release(**UNREACHABLE)
@@ -85,7 +85,7 @@ def test_a_try_that_was_killed_is_put_back_by_the_next_one(apply, publish, make_
     assert answer(first).startswith("first from /health")
 
 
-def test_a_first_release_that_cannot_be_published_is_gone(apply, publish, make_release, get):
+def test_a_first_release_that_cannot_be_published_is_removed(apply, publish, make_release, get):
     release = make_release(**UNREACHABLE)
     apply(release)
 

@@ -10,7 +10,7 @@ from manifest_engine.services.workload.workload import Workload
 from tests.integration.names import COMPONENT, NAME
 
 
-def test_new_notes_are_no_step_back(apply, make_release, namespace):
+def test_a_release_with_other_notes_is_not_a_rollback_target(apply, make_release, namespace):
     apply(make_release(env={"TEXT": "first"}))
     apply(make_release(version="2", env={"TEXT": "second"}))
     apply(make_release(version="2", env={"TEXT": "second"}, notes="for the fair", owner="pricing"))

@@ -1,4 +1,4 @@
-"""A release whose pods crash after they were ready: taken back before the old pods go."""
+"""A release whose pods crash after they were ready is rolled back before the old pods end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def deploy(apply: Any, publish: Any, make_release: Any, context: Any) -> Callabl
 
 @contextmanager
 def asked(url: str) -> Iterator[list[str]]:
-    """Calls a URL all the time; the answers and errors."""
+    """Calls a URL repeatedly during the block; yields the answers and errors."""
     answers: list[str] = []
     over = threading.Event()
 
@@ -54,13 +54,13 @@ def asked(url: str) -> Iterator[list[str]]:
     caller.join(10)
 
 
-def test_a_crash_after_readiness_takes_the_release_back_and_the_old_pods_never_went(deploy, get):
+def test_a_crash_after_readiness_rolls_back_and_keeps_the_old_pods(deploy, get):
     first, done = deploy(env={"TEXT": "first"})
     assert done == {"replicas": 1}
     pods = {
         pod["metadata"]["name"]
         for pod in get("pods")["items"]
-        if not pod["metadata"].get("deletionTimestamp")  # of the test before
+        if not pod["metadata"].get("deletionTimestamp")  # of the previous test
     }
 
     with asked(first.url + "/health") as answers, pytest.raises(RolloutFailed) as raised:
@@ -76,14 +76,14 @@ def test_a_crash_after_readiness_takes_the_release_back_and_the_old_pods_never_w
     assert pods <= {pod["metadata"]["name"] for pod in get("pods")["items"]}
 
 
-def test_a_first_release_that_crashes_after_readiness_is_gone_with_its_route(deploy, get):
+def test_a_first_release_that_crashes_after_readiness_is_removed_with_its_route(deploy, get):
     with pytest.raises(RolloutFailed, match=r"exit code 4(?s:.*)It was the first release"):
         deploy(cluster=WATCHED, env=CRASHES)
 
     assert get("deployments,services,httproutes") is None
 
 
-def test_a_redeploy_without_a_change_is_not_watched_again(deploy):
+def test_a_redeploy_without_a_change_is_not_watched(deploy):
     deploy(cluster={"minReadySeconds": 3})
     begin = time.monotonic()
     _, done = deploy(cluster={"minReadySeconds": 3})

@@ -1,6 +1,6 @@
-"""Private packages come from the private index, whatever a public one has under their names.
+"""Private packages come from the private index, also if a public index has the same names.
 
-The public index holds a higher version of each private package, as an attacker would upload it.
+The public index has a higher version of each private package, as an attacker would upload it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORIGINS = "import acme_rates, internal_utils; print(internal_utils.ORIGIN, acme_
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders with the wheels of both indexes: internal-utils needs acme-rates."""
+    """Folders with the wheels of both indexes. internal-utils requires acme-rates."""
     made = {}
     for origin, version in (("private", "1.4.2"), ("public", "99.0")):
         folder = made[origin] = tmp_path_factory.mktemp(origin)
@@ -47,21 +47,21 @@ def public(wheels: dict[str, Path]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def private(wheels: dict[str, Path]) -> Iterator[str]:
-    """It has private packages alone."""
+    """A private index with only private packages."""
     with indexes.index(wheels["private"], login=LOGIN, proxies_public=False) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def proxying(wheels: dict[str, Path]) -> Iterator[str]:
-    """It has private packages, and sends to the public index for all others."""
+    """A private index that redirects to the public index for all other packages."""
     with indexes.index(wheels["private"], login=LOGIN, proxies_public=True) as url:
         yield url
 
 
 @pytest.fixture
 def use(service: Service, connections: Callable[..., None], public: str) -> Callable[..., None]:
-    """Has the service's environment use an index; keyword arguments are keys of packageIndex."""
+    """Configures the index of the service's environment, with keys of packageIndex."""
 
     def configure(url: str, extra: dict[str, str] | None = None, **fields: Any) -> None:
         user, password = LOGIN
@@ -81,7 +81,7 @@ def use(service: Service, connections: Callable[..., None], public: str) -> Call
     return configure
 
 
-def test_a_private_package_s_private_dependency_is_not_taken_from_the_public_index(
+def test_a_private_dependency_of_a_private_package_comes_from_the_private_index(
     service: Service, use: Callable[..., None], private: str, run: Any
 ) -> None:
     use(private, mode="first")
@@ -90,7 +90,7 @@ def test_a_private_package_s_private_dependency_is_not_taken_from_the_public_ind
     assert run(built["image_id"], "python", "-c", "import flask; print('there')") == "there\n"
 
 
-def test_everything_comes_from_the_private_index_by_default(
+def test_all_packages_come_from_the_private_index_by_default(
     service: Service, use: Callable[..., None], proxying: str, run: Any
 ) -> None:
     use(proxying)
@@ -99,7 +99,7 @@ def test_everything_comes_from_the_private_index_by_default(
     assert run(built["image_id"], "python", "-c", "import flask; print('there')") == "there\n"
 
 
-def test_by_default_what_the_private_index_does_not_have_is_not_looked_for_elsewhere(
+def test_a_package_that_the_private_index_lacks_fails_the_build_by_default(
     service: Service, use: Callable[..., None], private: str
 ) -> None:
     use(private)
@@ -108,7 +108,7 @@ def test_by_default_what_the_private_index_does_not_have_is_not_looked_for_elsew
 
 
 @pytest.mark.parametrize("mode", ["only", "first"])
-def test_private_packages_may_stand_in_the_requirements(
+def test_requirements_may_name_private_packages(
     service: Service, use: Callable[..., None], proxying: str, run: Any, mode: str
 ) -> None:
     use(proxying, mode=mode, offeredTo="all")
@@ -117,7 +117,7 @@ def test_private_packages_may_stand_in_the_requirements(
     assert run(built["image_id"], "python", "-c", ORIGINS) == "private private\n"
 
 
-def test_a_layer_of_packages_from_another_index_is_not_taken_from_the_cache(
+def test_the_cache_has_no_layer_of_packages_from_another_index(
     service: Service, use: Callable[..., None], public: str, proxying: str, run: Any
 ) -> None:
     artifact = service.zip(**{"lib/requirements.txt": f"internal-utils  # {service.name}\n"})
@@ -138,7 +138,7 @@ RUN --mount=type=secret,id=pip_conf [ -s /run/secrets/pip_conf ]; echo {name} en
     ("offered_to", "manifest"),
     [("utilsVersion", {}), ("utilsVersion", {"utilsVersion": "1.4.2"}), ("all", {})],
 )
-def test_the_index_s_login_is_offered_only_where_it_is_asked_for(
+def test_only_a_build_that_requests_the_login_of_the_index_gets_the_login(
     service: Service,
     use: Callable[..., None],
     private: str,
@@ -152,7 +152,7 @@ def test_the_index_s_login_is_offered_only_where_it_is_asked_for(
     assert _printed(service, f" {service.name} ended with {0 if offered else 1}")
 
 
-def test_a_proxy_and_an_authority_of_the_index_reach_the_build_and_stay_in_no_layer(
+def test_proxy_and_authority_of_the_index_reach_the_build_but_no_layer(
     service: Service, use: Callable[..., None], private: str, docker_host: str, run: Any
 ) -> None:
     proxy_login = ("robot", secrets.token_urlsafe(12))
@@ -177,7 +177,7 @@ def test_a_proxy_and_an_authority_of_the_index_reach_the_build_and_stay_in_no_la
         assert [where for where, text in everything.items() if secret.encode() in text] == []
 
 
-def test_a_proxy_of_the_environment_serves_every_step_and_stands_in_no_history(
+def test_the_proxy_of_the_environment_serves_every_step_and_is_not_in_the_history(
     service: Service, docker_host: str
 ) -> None:
     build = Build.model_validate({"proxy": "http://proxy.example.com:3128", "noProxy": ".internal"})

@@ -1,4 +1,4 @@
-"""The private index's password reaches the build and is found nowhere afterwards."""
+"""The private index's password reaches the build and leaves no trace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CommandLines(threading.Thread):
-    """Reads the arguments of all processes of the machine again and again."""
+    """Polls the command lines of all processes of the machine."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

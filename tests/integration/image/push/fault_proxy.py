@@ -1,4 +1,4 @@
-"""Stands before the real registry, with TLS, and does what registries do on bad days."""
+"""A TLS proxy before the real registry that injects failures of registries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.core import pki
 from sandbox.core.settings import SETTINGS
 
 CUT = 0
-"""As a status: read some of the request's body, then cut the connection."""
+"""A status that means: read a part of the request's body, then cut the connection."""
 _BLOCK = 1 << 16
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -64,7 +64,7 @@ class FaultProxy(ThreadingHTTPServer):
         return None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Quiet: cut connections are our trade."""
+        """Log nothing, because tests cut connections."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The registry is away for a while: pushes wait or give up in time, and hold up no other."""
+"""Outages of the registry: a push waits or gives up in time, and delays no other push."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AWAY_SECONDS = 3.0
 SLOTS = 5
-"""An engine pushes so many layers at once."""
+"""Number of layers that an engine pushes at the same time."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def door(lead_to: Callable[[str], None]) -> Iterator[Door]:
         yield made
 
 
-def test_a_registry_that_comes_back_is_waited_for(service: Service, door: Door) -> None:
+def test_a_push_waits_for_a_registry_that_comes_back(service: Service, door: Door) -> None:
     built = service.build(service.zip(**SMALL))
     door.shut()
     back = threading.Timer(AWAY_SECONDS, door.open)
@@ -48,14 +48,14 @@ def test_a_registry_that_comes_back_is_waited_for(service: Service, door: Door) 
 
 
 def push(image: str, login: Login) -> float:
-    """Seconds that it took."""
+    """Push, and return the seconds."""
     begin = time.monotonic()
     with BuilderHook() as builder:
         builder.push(image, login, deadline_seconds=60)
     return time.monotonic() - begin
 
 
-def test_pushes_to_a_registry_that_is_away_end_and_hold_up_no_other(
+def test_pushes_to_an_unreachable_registry_end_and_delay_no_other_push(
     service: Service, door: Door, sandbox: dict[str, str]
 ) -> None:
     service.build(service.zip(**SMALL))

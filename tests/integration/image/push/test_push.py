@@ -1,4 +1,4 @@
-"""Pushing on good and bad days: each ends right, or with a sentence and in time."""
+"""Pushes with and without faults of the registry: success, or a clear error in time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.integration.image.push import fault_proxy
 from tests.integration.image.push.fault_proxy import CUT, Fault, FaultProxy
 
 SMALL = {"scripts/Dockerfile": "FROM scratch\nCOPY . /srv\n"}
-"""A service whose image is pushed in no time."""
+"""A Dockerfile whose image is small, so that its push is fast."""
 UNKNOWN = b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'
 
 
 @pytest.fixture
 def proxy(lead_to: Callable[[str], None]) -> Iterator[FaultProxy]:
-    """The registry of the Connection, with faults."""
+    """A proxy with faults, as the registry of the Connection."""
     with fault_proxy.running() as made:
         lead_to(made.host)
         yield made
@@ -35,7 +35,9 @@ def built(service: Service, proxy: FaultProxy) -> dict[str, Any]:
     return service.build(service.zip(**SMALL))
 
 
-def test_an_image_that_the_builder_lost_is_built_again(service: Service, docker_host: str) -> None:
+def test_an_image_that_the_builder_deleted_is_built_again(
+    service: Service, docker_host: str
+) -> None:
     made = service.build(service.zip(**SMALL))
     client = docker.DockerClient(docker_host)
     client.images.remove(service.plan().image)
@@ -43,7 +45,7 @@ def test_an_image_that_the_builder_lost_is_built_again(service: Service, docker_
     assert any("no longer has the image" in line for line in service.log)
 
 
-def test_an_image_is_built_again_elsewhere_when_its_builder_is_gone(
+def test_an_image_is_built_on_another_builder_when_its_builder_is_gone(
     service: Service, connections: Callable[..., None]
 ) -> None:
     made = service.build(service.zip(**SMALL))
@@ -63,7 +65,7 @@ def test_a_tag_taken_since_the_build_is_not_overwritten(service: Service) -> Non
         service.push(late)
 
 
-def test_a_retry_after_the_push_finds_it_done(service: Service) -> None:
+def test_a_retry_after_the_push_finds_the_image_pushed(service: Service) -> None:
     made = service.build(service.zip(**SMALL))
     first, second = service.push(made), service.push(made)
     assert first["pushed"]
@@ -71,7 +73,7 @@ def test_a_retry_after_the_push_finds_it_done(service: Service) -> None:
     assert first["digest"] == second["digest"]
 
 
-def test_a_wrong_password_says_what_to_correct(
+def test_the_error_for_a_wrong_password_says_what_to_correct(
     service: Service, connections: Callable[..., None], sandbox: dict[str, str]
 ) -> None:
     made = service.build(service.zip(**SMALL))
@@ -105,7 +107,7 @@ def test_a_service_principal_pushes(
     assert pushed["pushed"]
 
 
-def test_an_identity_that_may_only_read_is_told_which_role_it_needs(
+def test_the_error_for_a_read_only_identity_names_the_missing_role(
     service: Service, connections: Callable[..., None], sandbox: dict[str, str]
 ) -> None:
     client = entra.identity()["clients"][1]
@@ -129,7 +131,7 @@ def test_an_identity_that_may_only_read_is_told_which_role_it_needs(
     assert not caught.value.retryable
 
 
-def test_a_locked_tag_is_not_tried_again(
+def test_a_locked_tag_is_not_retryable(
     service: Service, proxy: FaultProxy, built: dict[str, Any]
 ) -> None:
     locked = b'{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}'
@@ -139,7 +141,7 @@ def test_a_locked_tag_is_not_tried_again(
     assert not caught.value.retryable
 
 
-def test_a_locked_cache_tag_costs_no_push(
+def test_a_locked_cache_tag_does_not_fail_the_push(
     service: Service, proxy: FaultProxy, built: dict[str, Any]
 ) -> None:
     proxy.faults = [Fault("PUT", "/manifests/cache", 405, 9)]
@@ -147,7 +149,7 @@ def test_a_locked_cache_tag_costs_no_push(
     assert any("The build cache was not pushed" in line for line in service.log)
 
 
-def test_a_cache_tag_that_is_gone_costs_no_build(service: Service) -> None:
+def test_a_deleted_cache_tag_does_not_fail_the_build(service: Service) -> None:
     service.ship(service.zip(**SMALL))
     service.forget("cache")
     _, pushed = service.ship(service.zip(**SMALL, **{"src/extra.py": "x = 1\n"}), version="1.0.1")
@@ -155,7 +157,7 @@ def test_a_cache_tag_that_is_gone_costs_no_build(service: Service) -> None:
     assert AcrHook().api.find(f"datafactory/tests/{service.name}", "cache") is not None
 
 
-def test_too_many_requests_is_worth_another_try(
+def test_too_many_requests_is_retryable(
     service: Service, proxy: FaultProxy, built: dict[str, Any]
 ) -> None:
     proxy.faults = [Fault("PUT", "/manifests/1.0.0", 429, 9, {"Retry-After": "1"})]
@@ -176,7 +178,7 @@ def test_too_many_requests_is_worth_another_try(
     ],
     ids=["503", "cut", "401", "500-manifest", "unknown", "503-read"],
 )
-def test_one_bad_answer_ends_right_or_is_worth_another_try(
+def test_one_bad_answer_is_survived_or_retryable(
     service: Service, proxy: FaultProxy, built: dict[str, Any], fault: Fault
 ) -> None:
     proxy.faults = [Fault(**vars(fault))]
@@ -195,7 +197,7 @@ def _push_with_a_retry(service: Service, built: dict[str, Any]) -> dict[str, Any
     return service.push(built)
 
 
-def test_a_sick_registry_is_given_up_and_holds_up_nobody(
+def test_a_push_to_a_failing_registry_ends_and_delays_no_other_push(
     service: Service,
     proxy: FaultProxy,
     built: dict[str, Any],

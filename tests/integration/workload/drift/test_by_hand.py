@@ -21,7 +21,7 @@ DEPLOYMENT = f"deployment/{NAME}"
 
 @pytest.fixture
 def hand(kube, namespace):
-    """kubectl on the namespace, as a person uses it."""
+    """Runs kubectl in the namespace."""
 
     def run(*words):
         return kube(*words, "-n", namespace)
@@ -31,7 +31,7 @@ def hand(kube, namespace):
 
 @pytest.fixture
 def validate():
-    """What ``validate`` does with the live objects of a release: the release that it hands on."""
+    """Checks a release as ``validate`` does; returns the release that ``validate`` pushes."""
 
     def run(release):
         workload = Workload.of(release.environment, release.name, policy=Policy.of(release))
@@ -52,7 +52,7 @@ def previewed(release, digest):
     return {item.field: (item.before, item.after) for item in change.fields}
 
 
-def test_a_scaling_is_found_before_the_build_and_taken_over_on_demand(
+def test_a_scaling_by_hand_is_found_before_the_build_and_overwritten_on_request(
     *, apply, make_release, validate, hand, get
 ):
     apply(make_release())
@@ -80,7 +80,7 @@ def test_a_scaling_is_found_before_the_build_and_taken_over_on_demand(
     assert get(DEPLOYMENT)["spec"]["replicas"] == 2
 
 
-def test_a_scaling_that_was_scaled_back_blocks_nothing(apply, make_release, validate, hand, get):
+def test_a_reverted_scaling_blocks_nothing(apply, make_release, validate, hand, get):
     apply(make_release())
     hand("scale", DEPLOYMENT, "--replicas=3")
     hand("scale", DEPLOYMENT, "--replicas=1")
@@ -90,7 +90,7 @@ def test_a_scaling_that_was_scaled_back_blocks_nothing(apply, make_release, vali
     assert get(DEPLOYMENT)["spec"]["replicas"] == 2
 
 
-def test_an_added_variable_and_a_restart_are_shown_and_taken_back_in_one_rollout(
+def test_an_added_variable_and_a_restart_are_shown_and_reverted_in_one_rollout(
     *, apply, make_release, validate, hand, get, digest, caplog
 ):
     apply(make_release(env={"TEXT": "first"}))
@@ -118,7 +118,7 @@ def test_an_added_variable_and_a_restart_are_shown_and_taken_back_in_one_rollout
 
 
 @pytest.mark.parametrize("rule", ["refuse", "report"])
-def test_the_environment_may_refuse_or_only_report_what_no_release_sets(
+def test_the_environment_may_refuse_or_only_report_added_fields(
     *, apply, make_release, validate, hand, get, rule
 ):
     cluster = {"drift": rule}
@@ -135,7 +135,7 @@ def test_the_environment_may_refuse_or_only_report_what_no_release_sets(
     assert env(get) == {"DEBUG": "1"}
 
 
-def test_an_image_set_by_hand_and_an_undone_rollout_are_found(
+def test_a_changed_image_and_an_undone_rollout_are_found(
     *, apply, make_release, validate, hand, get, digest
 ):
     apply(make_release(env={"TEXT": "first"}))
@@ -155,7 +155,7 @@ def test_an_image_set_by_hand_and_an_undone_rollout_are_found(
         validate(make_release(version="3", env={"TEXT": "third"}))
 
 
-def test_an_automatic_rollback_works_after_a_scaling_during_the_rollout(
+def test_a_scaling_during_the_rollout_does_not_prevent_the_rollback(
     *, apply, make_release, hand, get, digest, namespace
 ):
     from manifest_engine.domain.release import history

@@ -21,7 +21,7 @@ FILE = "/etc/quotes/settings.yaml"
 
 @pytest.fixture
 def inside(kube: Callable[..., str], namespace: str) -> Callable[..., str]:
-    """What a command prints in a pod of the live release."""
+    """Runs a command in a pod of the live release and returns the output."""
 
     def run(*words: str) -> str:
         return kube("exec", f"deployment/{NAME}", "-n", namespace, "-c", "app", "--", *words)
@@ -31,7 +31,7 @@ def inside(kube: Callable[..., str], namespace: str) -> Callable[..., str]:
 
 @pytest.fixture
 def forget(kube: Callable[..., str], namespace: str) -> Callable[[str], None]:
-    """Removes a ReplicaSet from the history, as the Deployment's controller does later."""
+    """Deletes a ReplicaSet, as the Deployment's controller does later."""
 
     def run(name: str) -> None:
         kube("delete", "replicaset", name, "-n", namespace)
@@ -44,7 +44,7 @@ def file_names(get: Any) -> list[str]:
     return [name for name in names if name.startswith(NAME)]
 
 
-def test_files_are_rolled_out_and_stay_as_long_as_their_release_is_in_the_history(
+def test_files_are_kept_while_their_release_is_in_the_history(
     apply, make_release, get, inside, forget
 ):
     apply(make_release(files={FILE: "level: info\n"}))
@@ -112,7 +112,7 @@ def test_the_api_server_accepts_key_vault_identity_and_placement(make_release, d
     assert spec["topologySpreadConstraints"][0]["matchLabelKeys"] == ["pod-template-hash"]
 
 
-def test_values_arrive_exactly_and_empty_ones_are_not_rolled_out_again(
+def test_values_arrive_unchanged_and_empty_values_cause_no_rollout(
     apply, make_release, inside, get
 ):
     value = "$(HOME) $$(HOME) $HOME $5 $"
@@ -171,7 +171,7 @@ def deploy(
     apply: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
-    """Plan for the namespace, test and apply, as the steps of the DAG do."""
+    """Plans for the namespace, then runs the steps smoke_test and apply_deployment."""
     import logging
 
     from manifest_engine.hooks.registry.acr import AcrHook
@@ -205,7 +205,7 @@ def numeric_user(sandbox: dict[str, str], digest: str) -> str:
     return build_and_push(image, recipe)
 
 
-def test_a_restricted_namespace_runs_an_image_with_a_numeric_user_and_names_the_remedy_for_others(
+def test_a_restricted_namespace_requires_an_image_with_a_numeric_user(
     deploy, make_release, namespace_with, numeric_user, digest
 ):
     name = namespace_with("pod-security.kubernetes.io/enforce=restricted")
@@ -217,7 +217,7 @@ def test_a_restricted_namespace_runs_an_image_with_a_numeric_user_and_names_the_
     assert deploy(release, numeric_user)["replicas"] == 1
 
 
-def test_a_limit_range_refuses_no_pod_of_ours(deploy, make_release, namespace_with, digest):
+def test_a_limit_range_does_not_refuse_our_pods(deploy, make_release, namespace_with, digest):
     name = namespace_with(limit_range={"min": {"cpu": "100m", "memory": "64Mi"}})
     asked = {"cpu": "200m", "memory": "256Mi"}
     release = make_release(

@@ -1,4 +1,4 @@
-"""A service of the standard Dockerfile whose requests last as long as they ask for."""
+"""A service for the standard Dockerfile. The caller chooses the duration of a request."""
 
 import socket
 import time
