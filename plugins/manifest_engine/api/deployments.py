@@ -54,7 +54,9 @@ def start(
     the deployment ends in the state `planned` with its `changes`."""
     _require_valid(manifest, user)
     run_id = _run_id(user, key)
-    known = airflow.start(run_id, manifest, user, session, request)
+    known = airflow.start(
+        deployment.DEPLOY, run_id, manifest, user=user, session=session, request=request
+    )
     if known is not None and known != manifest:
         raise Refused(409, "The Idempotency-Key was used before, for another manifest.")
     response.headers["Location"] = request.url_for("read", run_id=run_id).path

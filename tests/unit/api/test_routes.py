@@ -4,74 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, get_args
 
 import pytest
-from fastapi.testclient import TestClient
 from manifest_engine.api import airflow_internals, app, deployments, followers
 
-BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
-CONF = {"component": "pricing", "serviceName": "quotes", "version": "1", "environment": "dev"}
+from tests.unit.api.conftest import CONF
+
 PATH = "/api/v1/deployments"
-
-
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from airflow.models import import_all_models
-    from airflow.models.base import Base
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
-    from sqlalchemy.pool import StaticPool
-
-    import_all_models()
-    shared = {"check_same_thread": False}
-    engine = create_engine("sqlite://", connect_args=shared, poolclass=StaticPool)
-    Base.metadata.create_all(engine)
-    make = sessionmaker(engine)
-    monkeypatch.setattr(airflow_internals, "NonScopedSession", make)
-    with make() as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(session: Any) -> TestClient:
-    made = app.create()
-    user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
-    for route in made.routes:
-        for dependency in getattr(route, "dependencies", ()):
-            made.dependency_overrides[dependency.dependency] = lambda: None
-    made.dependency_overrides[airflow_internals.get_user] = lambda: user
-    made.dependency_overrides[get_args(airflow_internals.SessionDep)[1].dependency] = lambda: (
-        session
-    )
-    headers = {"Authorization": "Bearer x"}
-    return TestClient(made, headers=headers, raise_server_exceptions=False)
-
-
-@pytest.fixture
-def run(session: Any) -> Any:
-    """Adds a run with its tasks and XComs."""
-    from airflow.models.dagrun import DagRun
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
-    from sqlalchemy import insert
-
-    def add(run_id: str, state: str, xcoms: Any = None, **tasks: str) -> None:
-        at = {"dag_id": "deploy_service", "run_id": run_id}
-        values = {"conf": CONF, "run_type": "manual", "run_after": BEGIN, "state": state}
-        added = session.execute(insert(DagRun).values(**at, **values, triggering_user_name="ada"))
-        for task, found in tasks.items():
-            row = {"task_id": task, "state": found, "pool": "p", "try_number": 1}
-            session.execute(insert(TaskInstance).values(**at, **row, start_date=BEGIN))
-        for (task, key), value in (xcoms or {}).items():
-            row = {"task_id": task, "key": key, "value": value}
-            where = {"dag_run_id": added.inserted_primary_key[0], "map_index": -1}
-            session.execute(insert(XComModel).values(**at, **row, **where))
-        session.commit()
-
-    return add
 
 
 def test_a_deployment_is_read_with_its_steps_and_its_error(client, run):
@@ -164,7 +103,7 @@ def test_an_unexpected_error_shows_no_internal_text(client, monkeypatch):
         raise RuntimeError("password=hunter2")
         yield
 
-    monkeypatch.setattr(airflow_internals, "NonScopedSession", broken)
+    monkeypatch.setattr(airflow_internals.rows, "NonScopedSession", broken)
     answer = client.get(f"{PATH}/api__1")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text

@@ -1,5 +1,6 @@
 """What Infra Hub is told about a deployment: its state, its steps and its result.
 
+Rollbacks, restarts and removals are read in the same way, as deployments with another ``action``.
 The facts are Airflow's rows of the run. Everything here is pure, so the API, the event stream and
 the client derive the same answer from the same rows.
 """
@@ -11,8 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from manifest_engine.domain.core import names
 from manifest_engine.domain.record import audit
 
+DEPLOY = "deploy_service"
+DAGS = (DEPLOY, "rollback_service", "restart_service", "remove_service")
+"""The DAGs that change one service."""
+NIGHTLY = "rebuild_services"
 STEPS = (
     "validate",
     "download_artifact",
@@ -27,23 +33,47 @@ STEPS = (
     "describe_image",
 )
 """The tasks of ``deploy_service``, in order."""
+_VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
+_ALL_STEPS = (*_VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "record_removal")
+"""The tasks of all ``DAGS``, in order."""
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
-ENDED = frozenset({"live", "planned", "failed", "rolled back", "superseded", "cancelled"})
+BASES_KEY = "bases"
+"""XCom key of ``rebuild_services``: the digests of the base images that a night looked up."""
+ENDED = frozenset(
+    {"live", "planned", "removed", "failed", "rolled back", "superseded", "cancelled"}
+)
 """States in which nothing changes any more."""
 CANCELLED_NOTE = "Cancelled by "
 """Beginning of the note of a run that was cancelled over the API."""
 STATE_EVENT = "99-"
 """Beginning of the id of an event about the state of the deployment; it sorts after all steps."""
+_RELEASE = tuple((task, "return_value") for task in _VALIDATE)
+_PUSHED = (
+    ("push_image", "return_value"),
+    ("validate_rollback", "push"),
+    ("validate_restart", "push"),
+)
+_ARTIFACT = (
+    ("download_artifact", "return_value"),
+    ("validate_rollback", "artifact"),
+    ("validate_restart", "artifact"),
+)
+_CHANGES = (("validate", "dry_run"), ("validate_rollback", "dry_run"))
+_APPROVED = (("approve", "return_value"),)
+_PUBLISHED = (("publish_route", "return_value"),)
+_BUILT = (("build_image", "return_value"),)
 PLACES = frozenset(
     {
-        *((step, "error") for step in STEPS),
-        *((step, OUTCOME_KEY) for step in STEPS),
-        ("validate", "return_value"),
-        ("validate", "dry_run"),
-        ("push_image", "return_value"),
-        ("approve", "return_value"),
-        ("publish_route", "return_value"),
+        *((step, "error") for step in _ALL_STEPS),
+        *((step, OUTCOME_KEY) for step in _ALL_STEPS),
+        *_RELEASE,
+        *_PUSHED,
+        *_ARTIFACT,
+        *_CHANGES,
+        *_APPROVED,
+        *_PUBLISHED,
+        *_BUILT,
     }
 )
 """Task and key of each XCom that an answer reads."""
@@ -96,29 +126,44 @@ def summary(facts: Facts) -> dict[str, Any]:
     run, xcoms = facts.run, facts.xcoms
     tasks = in_order(facts.tasks)
     failed = next((task for task in tasks if task.state == "failed"), None)
-    release = _object(xcoms, "validate", "return_value")
-    found = release.get("manifest")
-    manifest = found if isinstance(found, dict) else dict(run.conf)
+    release, asked = _object(xcoms, *_RELEASE), manifest(facts)
     made: dict[str, Any] = {
         "id": run.run_id,
+        "action": "rebuild" if asked.get("rebuild") else audit.ACTIONS.get(run.dag_id, run.dag_id),
         "state": state(facts),
-        **{key: manifest.get(key) for key in ("component", "serviceName", "version")},
-        "environment": manifest.get("environment"),
+        **{key: asked.get(key) for key in ("component", "serviceName", "version")},
+        "environment": asked.get("environment"),
         "requestedBy": run.user,
         "requestedFrom": run.triggered_by,
         "requestedAt": _time(run.requested_at),
         "startedAt": _time(run.started_at),
         "endedAt": _time(run.ended_at),
-        "artifact": release.get("artifact"),
-        "digest": _object(xcoms, "push_image", "return_value").get("digest"),
-        "url": _object(xcoms, "publish_route", "return_value").get("url"),
-        "approvedBy": _object(xcoms, "approve", "return_value").get("approvedBy"),
+        "artifact": _artifact(release, asked),
+        "artifactSha256": _object(xcoms, *_ARTIFACT).get("sha256"),
+        "digest": _object(xcoms, *_PUSHED).get("digest"),
+        "url": _object(xcoms, *_PUBLISHED).get("url"),
+        "approvedBy": _object(xcoms, *_APPROVED).get("approvedBy"),
         "failedStep": failed.name if failed and run.state == "failed" else None,
         "error": _sentence(facts, failed),
-        "changes": xcoms.get(("validate", "dry_run")),
+        "changes": next((xcoms[place] for place in _CHANGES if place in xcoms), None),
         "steps": [step(task) for task in tasks],
     }
     return made
+
+
+def manifest(facts: Facts) -> dict[str, Any]:
+    """The validated manifest with its defaults; the run conf if validation did not pass."""
+    found = _object(facts.xcoms, *_RELEASE).get("manifest")
+    return found if isinstance(found, dict) else dict(facts.run.conf)
+
+
+def bases(facts: Facts) -> dict[str, str]:
+    """The base images of the deployment's image, by reference; empty when none are recorded."""
+    for place in (*_BUILT, *_PUSHED):
+        built = _object(facts.xcoms, place).get("builtFrom")
+        if isinstance(built, dict) and isinstance(found := built.get("bases"), dict):
+            return found
+    return {}
 
 
 def state(facts: Facts) -> str:
@@ -136,7 +181,7 @@ def state(facts: Facts) -> str:
     if states.get("publish_route") == "success" and stable:
         return "live"
     if facts.run.state == "success":
-        return "planned"
+        return "removed" if facts.run.dag_id == "remove_service" else "planned"
     if states.get("approve") in _ASKING:
         return "waiting for approval"
     begun = any(_STATES.get(found, "running") != "waiting" for found in states.values())
@@ -159,8 +204,8 @@ def step(task: Task) -> dict[str, Any]:
 
 
 def in_order(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks in the order of ``STEPS``; tasks of a newer DAG come last, by name."""
-    places = {name: at for at, name in enumerate(STEPS)}
+    """The tasks in the order of their DAG; tasks of a newer DAG come last, by name."""
+    places = {name: at for at, name in enumerate(_ALL_STEPS)}
     return sorted(tasks, key=lambda task: (places.get(task.name, len(places)), task.name))
 
 
@@ -192,9 +237,24 @@ def _sentence(facts: Facts, failed: Task | None) -> str | None:
     return str(found or f"{failed.name} failed without an error sentence; see its log.")
 
 
-def _object(xcoms: Mapping[tuple[str, str], Any], task: str, key: str) -> dict[str, Any]:
-    found = xcoms.get((task, key))
-    return found if isinstance(found, dict) else {}
+def _artifact(release: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Path of the ZIP: of the manifest, else by the naming convention."""
+    try:
+        found = asked.get("artifact") or names.artifact_path(
+            release["environment"]["artifactory"]["repository"],
+            *(asked[key] for key in ("component", "serviceName", "version")),
+        )
+    except (KeyError, TypeError):
+        return None
+    return str(found)
+
+
+def _object(xcoms: Mapping[tuple[str, str], Any], *places: tuple[str, str]) -> dict[str, Any]:
+    """The first of several XComs that is an object; empty without one."""
+    for place in places:
+        if isinstance(found := xcoms.get(place), dict):
+            return found
+    return {}
 
 
 def _time(moment: datetime | None) -> str | None:

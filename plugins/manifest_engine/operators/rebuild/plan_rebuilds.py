@@ -19,6 +19,7 @@ from manifest_engine.domain.rebuild.deployed import Deployed
 from manifest_engine.domain.rebuild.plan import Planned
 from manifest_engine.domain.rebuild.soak import Earlier
 from manifest_engine.domain.rebuild.table import FAILED, SKIPPED, Row
+from manifest_engine.domain.record import deployment
 from manifest_engine.domain.release import labels as label
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.step import StepOperator
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 ROWS = "rows"
 """XCom key: the rows of all services before the rebuilds."""
+BASES = deployment.BASES_KEY
+"""XCom key: the present digests of the base images, from which the API tells outdated images."""
 _AT_ONCE = 4
 """Parallel look-ups of base images."""
 
@@ -50,7 +53,7 @@ class PlanRebuilds(StepOperator):
 
     XCom: for each service to rebuild ``title``, ``conf`` (of its ``deploy_service`` run) and
     ``asks``, for task mapping; ``rows``, a row for every service
-    (:class:`~manifest_engine.domain.rebuild.table`).
+    (:class:`~manifest_engine.domain.rebuild.table`); ``bases``, the digests of the base images.
     """
 
     def run(self, context: Context) -> list[dict[str, Any]]:
@@ -93,6 +96,7 @@ class PlanRebuilds(StepOperator):
         for item in selected:
             self.log.info("%s: %s", _title(item), item.row.sentence)
         context["ti"].xcom_push(key=ROWS, value=[row.dump() for row in rows])
+        context["ti"].xcom_push(key=BASES, value=_digests(bases))
         return [
             {"title": _title(item), "conf": item.conf, "asks": item.needs_approval}
             for item in selected
@@ -213,6 +217,15 @@ def _look_up(environment: Environment, references: list[str], bases: Bases) -> d
             for base, current in zip(new, pool.map(lookup.current, new), strict=True):
                 bases[(*where, base)] = current
     return {base: bases[(*where, base)] for base in references}
+
+
+def _digests(bases: Bases) -> dict[str, list[str]]:
+    """Digests by reference, of all registries that name the reference."""
+    found: dict[str, set[str]] = {}
+    for (_, _, reference), current in bases.items():
+        if current.digests and not current.problem:
+            found.setdefault(reference, set()).update(current.digests)
+    return {reference: sorted(digests) for reference, digests in found.items()}
 
 
 def _title(item: Planned) -> str:

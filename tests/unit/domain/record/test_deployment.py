@@ -94,14 +94,19 @@ def test_a_failure_names_the_first_failed_step_and_its_sentence() -> None:
 
 def test_what_is_known_is_shown() -> None:
     xcoms = {
-        ("validate", "return_value"): {"manifest": MANIFEST | {"port": 1}, "artifact": "r/a.zip"},
+        ("validate", "return_value"): {
+            "manifest": MANIFEST | {"port": 1},
+            "environment": {"artifactory": {"repository": "datafactory"}},
+        },
+        ("download_artifact", "return_value"): {"sha256": "abc"},
         ("push_image", "return_value"): {"digest": "sha256:1"},
         ("publish_route", "return_value"): {"url": "https://example.com/x"},
         ("approve", "return_value"): {"approvedBy": "grace"},
     }
     made = deployment.summary(facts("success", "", xcoms, publish_route="success"))
     assert {key: made[key] for key in MANIFEST} == MANIFEST
-    assert (made["artifact"], made["digest"]) == ("r/a.zip", "sha256:1")
+    assert made["artifact"] == "datafactory/pricing/quotes/1/quotes-1.zip"
+    assert (made["artifactSha256"], made["digest"]) == ("abc", "sha256:1")
     assert (made["url"], made["approvedBy"]) == ("https://example.com/x", "grace")
     assert (made["requestedBy"], made["requestedFrom"]) == ("ada", "rest_api")
 
@@ -120,3 +125,26 @@ def test_an_event_has_the_same_id_on_every_server() -> None:
         ("99-running", "deployment"),
     ]
     assert "steps" not in found[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "action", "state"),
+    [
+        ("rollback_service", "rollback", "live"),
+        ("restart_service", "restart", "live"),
+        ("remove_service", "remove", "removed"),
+    ],
+)
+def test_other_changes_of_a_service_are_read_like_deployments(
+    dag_id: str, action: str, state: str
+) -> None:
+    validate = "validate_removal" if action == "remove" else f"validate_{action}"
+    steps = [validate] if action == "remove" else [validate, "publish_route", "watch_release"]
+    tasks = [Task(name, "success", 1, BEGIN, BEGIN) for name in reversed(steps)]
+    run = Run(dag_id, "api__1", "success", MANIFEST, "rest_api", "ada", BEGIN, BEGIN, BEGIN)
+    xcoms = {(validate, "push"): {"digest": "sha256:2", "builtFrom": {"bases": {"a:1": "d"}}}}
+    made = deployment.summary(Facts(run, "", tasks, xcoms))
+    assert (made["action"], made["state"], made["steps"][0]["name"]) == (action, state, validate)
+    assert made["digest"] == (None if action == "remove" else "sha256:2")
+    if action != "remove":
+        assert deployment.bases(Facts(run, "", tasks, xcoms)) == {"a:1": "d"}

@@ -1,0 +1,60 @@
+"""The one package of the API that touches Airflow: users, rights, runs and logs.
+
+Each function calls what Airflow's own API calls, so Airflow's rights, listeners and audit of runs
+apply. Runs are read as columns: for whole rows, Airflow joins the run and its conf to each row.
+"""
+
+from __future__ import annotations
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+
+from manifest_engine.api.airflow_internals.actions import answer, cancel, conf_of, start
+from manifest_engine.api.airflow_internals.rights import (
+    MAY_ANSWER,
+    MAY_CANCEL,
+    MAY_DEPLOY,
+    MAY_READ,
+    MAY_READ_LOGS,
+    MAY_READ_RUNS,
+    MAY_REMOVE,
+    MAY_RESTART,
+    MAY_ROLL_BACK,
+    MAY_SEE,
+    may_start,
+)
+from manifest_engine.api.airflow_internals.rows import (
+    base_digests,
+    dag_of,
+    facts,
+    log_lines,
+    recorded,
+    states,
+)
+
+__all__ = [
+    "MAY_ANSWER",
+    "MAY_CANCEL",
+    "MAY_DEPLOY",
+    "MAY_READ",
+    "MAY_READ_LOGS",
+    "MAY_READ_RUNS",
+    "MAY_REMOVE",
+    "MAY_RESTART",
+    "MAY_ROLL_BACK",
+    "MAY_SEE",
+    "GetUserDep",
+    "SessionDep",
+    "answer",
+    "base_digests",
+    "cancel",
+    "conf_of",
+    "dag_of",
+    "facts",
+    "get_user",
+    "log_lines",
+    "may_start",
+    "recorded",
+    "start",
+    "states",
+]

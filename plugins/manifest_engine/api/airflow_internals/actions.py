@@ -1,0 +1,90 @@
+"""Actions on runs in the name of a user: start, cancel, answer."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from airflow.api_fastapi.common.dagbag import create_dag_bag
+from airflow.api_fastapi.core_api.datamodels.dag_run import DAGRunPatchBody, TriggerDAGRunPostBody
+from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+from airflow.api_fastapi.core_api.routes.public.dag_run import patch_dag_run, trigger_dag_run
+from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from fastapi import Request
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from manifest_engine.api.airflow_internals import rows
+from manifest_engine.domain.core.printable import sentence
+from manifest_engine.domain.record import audit, deployment
+
+
+@cache
+def _dag_bag() -> Any:
+    return create_dag_bag()
+
+
+def start(
+    dag_id: str,
+    run_id: str,
+    conf: dict[str, Any],
+    *,
+    user: Any,
+    session: Session,
+    request: Request,
+) -> dict[str, Any] | None:
+    """Start a run.
+
+    :return: None, or the conf of the run that has this id already.
+    """
+    if (known := conf_of(dag_id, run_id, session)) is not None:
+        return known
+    body = TriggerDAGRunPostBody(dag_run_id=run_id, logical_date=None, conf=conf)
+    try:
+        trigger_dag_run(dag_id, body, _dag_bag(), user, session, request)
+        session.flush()
+    except IntegrityError:  # the same request at the same time
+        session.rollback()
+        return conf_of(dag_id, run_id, session) or {}
+    _log(audit.ACTIONS[dag_id], dag_id, run_id, user, session)
+    return None
+
+
+def conf_of(dag_id: str, run_id: str, session: Session) -> dict[str, Any] | None:
+    """The conf of a run; None without such a run."""
+    found = session.execute(
+        select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    ).first()
+    return None if found is None else (found[0] or {})
+
+
+def cancel(run_id: str, user: Any, session: Session) -> None:
+    """End a run. Running tasks are ended, and a rollout under way is taken back by its step."""
+    dag_id = rows.dag_of(run_id) or deployment.DEPLOY
+    note = f"{deployment.CANCELLED_NOTE}{sentence(user.get_name())}."
+    body = DAGRunPatchBody.model_validate({"state": "failed", "note": note})
+    patch_dag_run(dag_id, run_id, body, session, _dag_bag(), user, None)
+    _log("cancel", dag_id, run_id, user, session)
+
+
+def answer(run_id: str, option: str, user: Any, session: Session) -> None:
+    """Answer the approval of a run.
+
+    :param option: ``Approve`` or ``Reject``.
+    :raises HTTPException: 403 for a user who is not asked, 404 without a question, 409 when it is
+        answered already.
+    """
+    dag_id = rows.dag_of(run_id) or deployment.DEPLOY
+    payload = UpdateHITLDetailPayload(chosen_options=[option])
+    update_hitl_detail(dag_id, run_id, "approve", payload, user, session)
+    _log(option.lower(), dag_id, run_id, user, session)
+
+
+def _log(event: str, dag_id: str, run_id: str, user: Any, session: Session) -> None:
+    """Add an entry to Airflow's audit log."""
+    session.add(
+        Log(f"manifest_engine_{event}", owner=user.get_name(), dag_id=dag_id, run_id=run_id)
+    )

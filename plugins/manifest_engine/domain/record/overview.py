@@ -1,0 +1,177 @@
+"""The table of services and environments: its rows, and their filter, order and pages.
+
+A row is what runs (:mod:`~manifest_engine.domain.record.live`) together with the newest run of the
+service (:mod:`~manifest_engine.domain.record.history`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from manifest_engine.domain.image import base_images
+from manifest_engine.domain.record import live as live_release
+from manifest_engine.domain.record.history import Place, Recorded
+from manifest_engine.domain.record.live import Live, Observation
+
+PAGE_MAX = 500
+CURSOR_MAX = 1024
+_NUMBER = re.compile(r"\d{1,20}")
+Sort = Literal[
+    "service", "-service", "environment", "-environment", "version", "-version", "since", "-since"
+]
+"""Order of the rows; ``-`` is descending."""
+_RESULTS = {"success": "succeeded", "failed": "failed"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A service in an environment."""
+
+    place: Place
+    live: Live | None
+    """As last read from the cluster; None when it is not deployed or not known."""
+    observation: Observation
+    newest: Recorded | None
+    """The newest run that is no dry run."""
+    made_by: Recorded | None = None
+    """The run that made the live release as Airflow records it, when the cluster does not tell."""
+    recent: bool = True
+    """Whether a service that is not deployed is shown: it was removed or failed lately."""
+
+    @property
+    def state(self) -> str:
+        if self.live is not None:
+            return self.live.state if self.observation.observed else live_release.UNKNOWN
+        if self.observation.observed:
+            return live_release.ABSENT
+        return live_release.UNKNOWN if self.made_by or self.newest is None else live_release.ABSENT
+
+    @property
+    def version(self) -> str | None:
+        if self.live is not None:
+            return self.live.version
+        return self.made_by.version if self.made_by else None
+
+    @property
+    def since(self) -> str | None:
+        if self.live is not None:
+            return self.live.since
+        moment = self.made_by.requested_at if self.made_by else None
+        return moment.isoformat() if moment else None
+
+    @property
+    def result(self) -> str | None:
+        """``succeeded``, ``failed`` or ``running``."""
+        return _RESULTS.get(self.newest.state, "running") if self.newest else None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows to show; None means all."""
+
+    environment: str | None = None
+    component: str | None = None
+    service_name: str | None = None
+    text: str | None = None
+    """Part of a component, a service name, a version, or of the name of who deployed."""
+    state: str | None = None
+    result: str | None = None
+
+    def covers(self, row: Row) -> bool:
+        if self.environment not in (None, row.place.environment):
+            return False
+        if self.component not in (None, row.place.component):
+            return False
+        if self.service_name not in (None, row.place.service_name):
+            return False
+        if self.state not in (None, row.state) or self.result not in (None, row.result):
+            return False
+        if row.state == live_release.ABSENT and not row.recent and self.state is None:
+            return False
+        return self.text is None or self._has_text(row)
+
+    def _has_text(self, row: Row) -> bool:
+        by = row.live.requested_by if row.live else None
+        texts = (f"{row.place.component}-{row.place.service_name}", row.version, by)
+        wanted = (self.text or "").lower()
+        return any(wanted in text.lower() for text in texts if text)
+
+
+def page(
+    rows: Iterable[Row], order: Sort, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of the rows in order, and the cursor of the next page.
+
+    The cursor names the last row, so rows that come or go between two requests do not shift the
+    pages.
+
+    :raises ValueError: when the cursor is none of the same order.
+    """
+    key = order.removeprefix("-")
+    descending = order != key
+    found = sorted(((_key(row, key), row) for row in rows), key=_first, reverse=descending)
+    if cursor is not None:
+        after = _read_cursor(cursor, order)
+        found = [item for item in found if (item[0] < after if descending else item[0] > after)]
+    shown = found[:limit]
+    more = len(found) > limit
+    return [row for _, row in shown], _cursor(order, shown[-1][0]) if more else None
+
+
+def outdated(bases: Mapping[str, str], nights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The base images of a release, and whether their tags name other images by now.
+
+    :param nights: digests by reference that nightly runs have looked up, newest first.
+    """
+    return [
+        {"image": reference, "digest": digest, "outdated": _is_outdated(reference, digest, nights)}
+        for reference, digest in sorted(bases.items())
+    ]
+
+
+def _is_outdated(reference: str, digest: str, nights: Sequence[Mapping[str, Any]]) -> bool | None:
+    if base_images.is_pinned(reference):
+        return False
+    for night in nights:
+        if isinstance(known := night.get(reference), list) and known:
+            return digest not in known
+    return None
+
+
+def _first(item: tuple[list[str], Row]) -> list[str]:
+    return item[0]
+
+
+def _key(row: Row, key: str) -> list[str]:
+    value = {
+        "service": "",
+        "environment": row.place.environment,
+        "version": _natural(row.version or ""),
+        "since": row.since or "",
+    }[key]
+    return [value, *row.place]
+
+
+def _natural(text: str) -> str:
+    """Orders 1.9 before 1.10."""
+    return _NUMBER.sub(lambda found: found[0].zfill(20), text)
+
+
+def _cursor(order: str, key: list[str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([order, *key]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str, order: str) -> list[str]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, RecursionError):
+        found = None
+    valid = isinstance(found, list) and len(found) == 5 and all(isinstance(x, str) for x in found)
+    if not valid or found[0] != order:
+        raise ValueError("The cursor is not one of an answer in this order.")
+    return list(found[1:])

@@ -1,0 +1,122 @@
+"""An index in memory of which runs are of which service, for one API server.
+
+Airflow indexes no field of a run's conf. Which service a run is of never changes, so each API
+server reads each run once: at first the newest runs in blocks, then only runs with a higher number.
+The states of unfinished runs are read again each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from threading import Lock
+
+from manifest_engine.domain.record.history import Place, Recorded
+
+RUNS_MAX = 100_000
+"""Runs that are read at first."""
+RUNS_OF_ONE_MAX = 1_000
+"""Runs of one service in one environment that are kept."""
+_BLOCK = 5_000
+_RECENT = 200
+"""Runs of the first reading that are read again in the first minute."""
+_LATE_SECONDS = 60.0
+"""A run can become visible after a run with a higher number: its transaction ended later. So runs
+that were added in this time are read again."""
+
+ReadRuns = Callable[[int | None, int | None, int], list[Recorded]]
+ReadStates = Callable[[Iterable[int]], dict[int, str]]
+
+
+class RunIndex:
+    """
+    :param read: reads runs, as ``airflow_internals.recorded``.
+    :param states: reads the states of runs by number.
+    """
+
+    def __init__(self, read: ReadRuns, states: ReadStates) -> None:
+        self._read, self._states = read, states
+        self._lock = Lock()
+        self._runs: dict[Place, deque[Recorded]] = {}
+        self._unfinished: dict[int, Place] = {}
+        self._known: set[int] = set()
+        """Numbers above ``_settled`` that have been read."""
+        self._settled: int | None = None
+        """All runs up to this number have been read, or are older than the index."""
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def runs(self, place: Place) -> list[Recorded]:
+        """The runs of a service, the newest first."""
+        with self._lock:
+            return list(reversed(self._runs.get(place, ())))
+
+    def all_runs(self) -> dict[Place, list[Recorded]]:
+        """The runs of all services, the newest first."""
+        with self._lock:
+            return {place: list(reversed(runs)) for place, runs in self._runs.items()}
+
+    def refresh(self) -> None:
+        """Read the runs that were added, and the states of unfinished runs."""
+        with self._lock:
+            if self._settled is None:
+                self._load()
+            else:
+                self._update()
+                after = self._settled
+                while block := self._read(after, None, _BLOCK):
+                    self._add(run for run in block if run.number not in self._known)
+                    after = block[-1].number
+            self._settle()
+
+    def _load(self) -> None:
+        found: list[Recorded] = []
+        while len(found) < RUNS_MAX:
+            block = self._read(None, found[-1].number if found else None, _BLOCK)
+            found += block
+            if len(block) < _BLOCK:
+                break
+        self._add(reversed(found))
+        recent = found[:_RECENT]
+        self._known = {run.number for run in recent}
+        self._settled = recent[-1].number - 1 if recent else 0
+
+    def _add(self, runs: Iterable[Recorded]) -> None:
+        for run in runs:
+            known = self._runs.setdefault(run.place, deque(maxlen=RUNS_OF_ONE_MAX))
+            late = bool(known) and known[-1].number > run.number
+            known.append(run)
+            if late:
+                self._replace(known, sorted(known, key=lambda item: item.number))
+            self._known.add(run.number)
+            if not run.has_ended:
+                self._unfinished[run.number] = run.place
+
+    def _settle(self) -> None:
+        now, settled = time.monotonic(), self._settled or 0
+        self._seen.append((now, max(self._known, default=settled)))
+        while self._seen[0][0] < now - _LATE_SECONDS:
+            settled = max(settled, self._seen.popleft()[1])
+        self._settled = settled
+        self._known = {number for number in self._known if number > settled}
+
+    @staticmethod
+    def _replace(runs: deque[Recorded], by: Iterable[Recorded]) -> None:
+        kept = list(by)
+        runs.clear()
+        runs.extend(kept)
+
+    def _update(self) -> None:
+        if not self._unfinished:
+            return
+        states = self._states(self._unfinished)
+        for number, place in list(self._unfinished.items()):
+            state, runs = states.get(number), self._runs[place]
+            if state is None:  # the run was deleted
+                self._replace(runs, [run for run in runs if run.number != number])
+            else:
+                updated = [replace(x, state=state) if x.number == number else x for x in runs]
+                self._replace(runs, updated)
+            if state in (None, "success", "failed"):
+                del self._unfinished[number]
