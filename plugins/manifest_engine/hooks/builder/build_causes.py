@@ -86,6 +86,12 @@ DOCKERFILE = (
         "failed to solve: no build stage in current context",
     ),
     Cause(
+        r"invalid user index: -1",
+        "--chown names a user or group that the image does not have: create it before (RUN useradd "
+        "…), or give its number",
+        "failed to solve: invalid user index: -1",
+    ),
+    Cause(
         r"no match for platform in manifest|no matching manifest for (\S+)",
         "a base image has no variant for the builder's platform: choose another base image",
         "python:3.11: failed to resolve source metadata for docker.io/library/python:3.11: no match"

@@ -19,6 +19,7 @@ _DISK_FULL = re.compile(
 )
 _PATH = re.compile(r"/[\w./+-]++")
 _NOT_FOUND = re.compile(r'"(/[^"\n]++)": not found')
+_COPY_FROM = re.compile(r"--from=(\S++)")
 _NOT_STARTED = re.compile(
     r"(?:^|: |exec: \")([\w./+-]++)\"?: (not found|permission denied|cannot execute"
     r"|no such file or directory)",
@@ -81,6 +82,8 @@ def _why(output: BuildOutput, builder: str, hints: BuildHints | None) -> tuple[s
     instruction = output.instruction.casefold()
     if full := _disk_full([output.error, *lines], output.instruction, builder):
         return full
+    if lacking := _not_in_stage(output):
+        return lacking, False
     if hints and (hint := _hint(output, lines, hints)):
         return hint, False
     final = [build_causes.POLICY, build_causes.SOURCES, build_causes.DOCKERFILE]
@@ -134,6 +137,14 @@ def _tmpfs_targets(instruction: str) -> Iterator[str]:
                 key, _, value = option.partition("=")
                 if key in ("target", "dst", "destination") and value.startswith("/"):
                     yield value.rstrip("/")
+
+
+def _not_in_stage(output: BuildOutput) -> str | None:
+    """What ``COPY --from`` does not find. BuildKit names the first missing folder of the path."""
+    missing, source = _NOT_FOUND.search(output.error), _COPY_FROM.search(output.instruction)
+    if not missing or not source or not output.instruction.casefold().startswith("copy "):
+        return None
+    return f"{missing[1]} is not in {source[1]!r}, which --from names: correct the path"
 
 
 def _hint(output: BuildOutput, lines: list[str], hints: BuildHints) -> str | None:

@@ -12,6 +12,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
+from manifest_engine.domain.core import linear_pattern
 from manifest_engine.domain.image import base_images
 
 TAIL_LINES = 20
@@ -28,6 +29,10 @@ _BASE_DIGEST = re.compile(r"^(?:(?:\[[^\]]*\] )?FROM |docker-image://)(\S+)@(sha
 _PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
 _OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
 _PLACE = re.compile(r"^(\S+):(\d+)$")
+_IN_MOUNT = (
+    r"(?:failed to walk \S*: )?lstat \S*/buildkit-mount\d+(/[^:\n]*): no such file or directory"
+)
+"""A path in a folder of the engine, where BuildKit looks for the sources of ``COPY``."""
 _EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
 
 
@@ -56,7 +61,7 @@ class BuildOutput:
         if found := _LINE.match(line):
             self._read_step(found[1], found[2])
         elif line.startswith("ERROR: "):
-            self.error = _without_command(line.removeprefix("ERROR: "))
+            self.error = _without_mount(_without_command(line.removeprefix("ERROR: ")))
         elif line.startswith("unknown flag: "):  # the one error without the prefix "ERROR: "
             self.error = line
         elif found := _PLACE.match(line):
@@ -121,6 +126,11 @@ class BuildOutput:
             self._pinned[base_images.normalized(found[1])] = found[2]
         elif found := _BASE_DIGEST.match(text):
             self._digests[found[1]] = found[2]
+
+
+def _without_mount(error: str) -> str:
+    """Name a missing source of ``COPY`` as BuildKit names most of them, by its path alone."""
+    return str(linear_pattern.compiled(_IN_MOUNT).sub(r'"\1": not found', error))
 
 
 def _without_command(error: str) -> str:

@@ -70,6 +70,12 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("command_failed", "it ended with exit code 3"),
         ("file_missing", "line 2 (COPY nothere /x): /nothere is not in the ZIP"),
         ("requirements_missing", "/lib/requirements.txt is not in the ZIP"),
+        ("pattern_missing", "line 2 (COPY lib/*.txt /x/): /lib is not in the ZIP"),
+        (
+            "stage_file_missing",
+            "line 4 (COPY --from=build /build/out /x): /build is not in 'build'",
+        ),
+        ("no_such_user", "--chown names a user or group that the image does not have: create it"),
         ("required_secret_missing", "name utilsVersion in the manifest, or set packageIndex"),
         ("utils_without_secret", "name utilsVersion in the manifest, or set packageIndex"),
         ("utils_without_secret", 'line 93 (RUN [ -z "$UTILS_VERSION" ] || /mnt/install --private '),
