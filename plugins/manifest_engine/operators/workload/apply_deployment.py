@@ -125,19 +125,28 @@ class ApplyDeployment(LeaseStep):
                     "releaseHash": annotation.read_annotations(objects[0])[annotation.RELEASE_HASH],
                     "stood": history.is_live_already(live, objects[0]),
                     "overwritten": workload.overwritten,
+                    "deadline": begin
+                    + WATCH_SECONDS
+                    + resources.rollout_seconds(release, deployment),
                 }
                 self._explain(context, workload, release, objects)
                 status = workload.rollout.follow(
                     generation, WATCH_SECONDS, begun["releaseHash"], until_serving=True
                 )
                 if not rollout.is_over(status, until_serving=True):
-                    self._await_rollout(release, begun, deployment)
+                    self.log.info(
+                        "Not done after %.0f s; the triggerer continues the wait", WATCH_SECONDS
+                    )
+                    self._await_rollout(release, begun)
                 return self._settle(release, workload, status, begun)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], begun: dict[str, Any]
     ) -> dict[str, Any]:
         """Judge the rollout after the wait in the triggerer.
+
+        The wait goes on if the new pods were ready and are gone since, for example deleted by a
+        person or evicted by a node.
 
         :param begun: state that :meth:`run` stored for this method.
         :raises StateError: when another run holds the lease or another release is live; nothing is
@@ -154,6 +163,9 @@ class ApplyDeployment(LeaseStep):
                 lease.hold()
                 status = workload.rollout.look(begun["generation"], begun.get("releaseHash"))
                 if isinstance(status, rollout.Waiting) and not isinstance(status, rollout.Serving):
+                    if event["state"] == "settled" and time.time() < begun.get("deadline", 0):
+                        self.log.info("The new pods were ready, but are not any more; waiting on")
+                        self._await_rollout(release, begun)
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)
                 return self._settle(release, workload, status, begun)
@@ -202,18 +214,15 @@ class ApplyDeployment(LeaseStep):
         )
         workload.rollout.on_pending = partial(context["ti"].xcom_push, WAITING_KEY)
 
-    def _await_rollout(
-        self, release: Release, begun: dict[str, Any], deployment: dict[str, Any]
-    ) -> NoReturn:
+    def _await_rollout(self, release: Release, begun: dict[str, Any]) -> NoReturn:
         cluster = release.environment.cluster
-        self.log.info("Not done after %.0f s; the triggerer continues the wait", WATCH_SECONDS)
         self.defer(
             trigger=RolloutTrigger(
                 conn_id=cluster.connection,
                 namespace=cluster.namespace,
                 name=release.name,
                 generation=begun["generation"],
-                deadline=time.time() + resources.rollout_seconds(release, deployment),
+                deadline=begun["deadline"],
                 run_id=release.run_id,
                 requested_by=release.requested_by,
                 drift=cluster.drift,

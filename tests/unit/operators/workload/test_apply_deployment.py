@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 from manifest_engine.domain.core.errors import ClusterError, RolloutFailed, StateError
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.workload import resources
@@ -96,9 +98,10 @@ def step(monkeypatch, live, lease=None):
     return task, cluster
 
 
-def complete(monkeypatch, live, lease=None, **known):
+def complete(monkeypatch, live, lease=None, *, event="time is over", **known):
     """Ends the step after its wait.
 
+    :param event: state of the trigger's event.
     :param known: what else was seen as it began.
     """
     task, cluster = step(monkeypatch, live, lease)
@@ -111,9 +114,19 @@ def complete(monkeypatch, live, lease=None, **known):
     } | known
 
     def run():
-        return task.execute_complete(CONTEXT, {"state": "time is over"}, begun)
+        return task.execute_complete(CONTEXT, {"state": event}, begun)
 
     return run, cluster
+
+
+@pytest.mark.parametrize(("seconds", "ends_by"), [(60, TaskDeferred), (-1, RolloutFailed)])
+def test_pods_that_are_gone_when_the_task_comes_back_are_waited_for_in_the_time_of_the_rollout(
+    monkeypatch, seconds, ends_by
+):
+    deadline = time.time() + seconds
+    run, _ = complete(monkeypatch, deployment(available=0), event="settled", deadline=deadline)
+    with pytest.raises(ends_by):
+        run()
 
 
 def test_nothing_is_applied_before_the_controller_observed_the_latest_change(monkeypatch):
