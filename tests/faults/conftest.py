@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,12 @@ from kubernetes import client
 
 from tests.e2e.conftest import Service, api, apps, cluster, environment, remove, service
 from tests.faults.table import Table
+from tests.load import calling
 
 __all__ = ["api", "apps", "cluster", "environment", "service"]  # fixtures
 
 CLIENTS, PAUSE = 3, 0.05
 """About 50 requests a second: a gap of 0.1 s is met, and the one machine bears it."""
-_LOAD = Path(__file__).parents[1] / "integration/load.py"
 _TABLE = pytest.StashKey[Table]()
 
 
@@ -64,22 +61,11 @@ def live(
 
 @pytest.fixture
 def load(environment: dict[str, str]) -> Callable[[Service], AbstractContextManager[Any]]:
-    """Requests to a service's public URL meanwhile; the counts stand in the dict afterwards."""
+    """Calls a service's public URL during a block; afterwards the dict has the counts."""
 
-    @contextmanager
-    def run(target: Service) -> Iterator[dict[str, Any]]:
+    def run(target: Service) -> AbstractContextManager[dict[str, Any]]:
         path = f"/datafactory/e2e/{target.manifest['serviceName']}/health"
-        words = [sys.executable, str(_LOAD), environment["GATEWAY_URL"] + path]
-        words += [str(CLIENTS), str(PAUSE)]
-        found: dict[str, Any] = {}
-        with subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as child:
-            try:
-                yield found
-            finally:
-                said, _ = child.communicate(timeout=60)
-                found.update(json.loads(said))
+        return calling(environment["GATEWAY_URL"] + path, CLIENTS, PAUSE)
 
     return run
 

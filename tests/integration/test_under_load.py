@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from manifest_engine.domain.core.errors import RolloutFailed
 
 from tests.integration.steps import apply_step
+from tests.load import calling
 
 CLIENTS, PAUSE = 4, 0.02
 """About 150 requests a second: short gaps between requests at an acceptable load."""
@@ -42,25 +38,6 @@ def deploy(
     kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
 
 
-@contextmanager
-def load(url: str) -> Iterator[dict[str, Any]]:
-    """Calls the URL during the block; afterwards the dict has the counts."""
-    words = [
-        sys.executable,
-        str(Path(__file__).with_name("load.py")),
-        url,
-        str(CLIENTS),
-        str(PAUSE),
-    ]
-    found: dict[str, Any] = {}
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            yield found
-        finally:
-            said, _ = child.communicate(timeout=60)
-            found.update(json.loads(said))
-
-
 def report(case: str, found: dict[str, Any]) -> None:
     print(f"{case}: {found['sent']} requests, {found['failed']} failed {found['first']}")
 
@@ -68,7 +45,7 @@ def report(case: str, found: dict[str, Any]) -> None:
 def test_three_good_updates_in_a_row_fail_no_request(deploy, make_release):
     deploy(make_release(replicas=2, version="1"))
 
-    with load(make_release().url + "/health") as found:
+    with calling(make_release().url + "/health", CLIENTS, PAUSE) as found:
         for version in ("2", "3", "4"):
             deploy(make_release(replicas=2, version=version, env={"TEXT": version}))
 
@@ -80,7 +57,7 @@ def test_three_good_updates_in_a_row_fail_no_request(deploy, make_release):
 def test_a_single_replica_is_updated_without_a_failed_request(deploy, make_release):
     deploy(make_release(replicas=1, version="1"))
 
-    with load(make_release().url + "/health") as found:
+    with calling(make_release().url + "/health", CLIENTS, PAUSE) as found:
         deploy(make_release(replicas=1, version="2", env={"TEXT": "2"}))
 
     report("good to good, one replica", found)
@@ -91,7 +68,7 @@ def test_a_single_replica_is_updated_without_a_failed_request(deploy, make_relea
 def test_a_bad_update_and_its_rollback_fail_no_request(deploy, make_release, mode):
     deploy(make_release(replicas=2, version="1"))
 
-    with load(make_release().url + "/health") as found:
+    with calling(make_release().url + "/health", CLIENTS, PAUSE) as found:
         small = {"cpu": "500m", "memory": "64Mi"}
         with pytest.raises(RolloutFailed):
             deploy(

@@ -1,14 +1,35 @@
-"""Calls one URL again and again: ``python load.py URL CLIENTS PAUSE``.
+"""Calls one URL again and again, in a process of its own so that tests do not slow it down.
 
-Runs until its standard input ends, then prints one JSON object with counts and the first failures.
+``python load.py URL CLIENTS PAUSE`` runs until its standard input ends, then prints one JSON object
+with counts and the first failures.
 """
 
+import contextlib
 import http.client
 import json
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
+
+
+@contextlib.contextmanager
+def calling(url: str, clients: int, pause: float) -> Iterator[dict[str, Any]]:
+    """Call the URL during the block; afterwards the dict has ``sent``, ``failed`` and ``first``.
+
+    :param clients: number of clients that call at the same time.
+    :param pause: seconds between two calls of one client.
+    """
+    words = [sys.executable, __file__, url, str(clients), str(pause)]
+    found: dict[str, Any] = {}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            yield found
+        finally:
+            found.update(json.loads(child.communicate(timeout=60)[0]))
 
 
 def client(url: str, pause: float, stop: threading.Event, seen: list) -> None:
