@@ -1,6 +1,6 @@
-"""What a build reaches: nothing of the stack, of the cloud's metadata, or of private networks.
+"""Builds reach neither the stack, nor the cloud's metadata, nor private networks.
 
-Each address is probed from inside a RUN of a real build on a builder of the running stack.
+Each test probes addresses from a RUN step of a real build on a builder of the running stack.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ PORTS = {
 }
 METADATA = ("169.254.169.254:80", "168.63.129.16:80", "fd00:ec2::254:80")
 REFUSED = "[Errno 113] No route to host"
-"""What the firewall's answer makes of a connection; a closed port is "Connection refused"."""
+"""The error of a connection that the firewall rejects. A closed port refuses the connection."""
 CHECK = ("sh", "/etc/docker/builder-firewall.sh", "check")
 
 
 @pytest.fixture(scope="module")
 def components(compose):
-    """The addresses, with port, of each component that a build must not reach."""
+    """``address:port`` of each component that a build must not reach."""
     found = {}
     for service, port in PORTS.items():
         names = [item["ID"] for item in compose.containers(service)]
@@ -66,20 +66,20 @@ def probed(compose, components):
 
 
 @pytest.mark.parametrize("service", PORTS)
-def test_a_run_does_not_reach_a_component_of_the_stack(service, components, probed):
+def test_a_run_step_does_not_reach_a_component_of_the_stack(service, components, probed):
     listening = [target for target in components[service] if answers(target)]
     assert listening, "nothing listens there, so this test would prove nothing"
     assert {probed[target] for target in components[service]} == {REFUSED}
 
 
-def test_a_run_does_not_reach_a_metadata_service(compose, probed):
+def test_a_run_step_does_not_reach_a_metadata_service(compose, probed):
     assert [probed[target] for target in METADATA[:2]] == [REFUSED] * 2
     assert "unreachable" in probed[METADATA[2]]
     rules = inside(compose, "builder-1", "ip6tables", "-S", "MANIFEST-ENGINE")
     assert "-d fd00:ec2::254/128 -j REJECT" in rules
 
 
-def test_a_run_reaches_what_is_allowed_and_no_other_port_of_the_same_address(probed):
+def test_a_run_step_reaches_only_the_allowed_port_of_an_address(probed):
     place = SETTINGS.pod_gateway
     assert probed[f"{place}:{SETTINGS.registry_port}"] == "open"
     assert probed[f"{place}:{SETTINGS.index_port}"] == "open"
@@ -87,35 +87,35 @@ def test_a_run_reaches_what_is_allowed_and_no_other_port_of_the_same_address(pro
     assert probed[f"{place}:{SETTINGS.apiserver_port}"] == REFUSED
 
 
-def test_a_run_does_not_reach_the_builder_that_runs_it(probed):
+def test_a_run_step_does_not_reach_its_own_builder(probed):
     assert probed["172.17.0.1:2376"] == REFUSED
 
 
-def test_add_does_not_reach_them_either(compose, components):
+def test_add_does_not_reach_a_component_of_the_stack(compose, components):
     (azurite,) = components["azurite"]
     with pytest.raises(SandboxError, match="no route to host"):
         build(compose, "builder-1", f"FROM scratch\nADD http://{azurite}/ /answer\n")
 
 
-def test_a_run_resolves_names_as_the_builder_does(compose):
+def test_a_run_step_resolves_names_like_the_builder(compose):
     dockerfile = f"FROM {IMAGE}\nRUN getent hosts builder-2 && cat /etc/resolv.conf\n"
     assert "builder-2" in build(compose, "builder-1", dockerfile)
 
 
-def test_a_run_does_not_get_the_network_of_the_builder(compose):
+def test_a_run_step_cannot_use_the_network_of_the_builder(compose):
     dockerfile = f"FROM {IMAGE}\nRUN --network=host true\n"
     with pytest.raises(SandboxError, match=r"network\.host is not allowed"):
         build(compose, "builder-1", dockerfile, "--allow", "network.host")
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
-def test_a_builder_with_the_firewall_says_so_by_its_label(compose, builder):
+def test_a_builder_with_the_firewall_has_the_label(compose, builder):
     inside(compose, builder, *CHECK)
     labels = inside(compose, builder, "docker", "info", "--format", "{{json .Labels}}")
     assert json.loads(labels) == ["com.manifest-engine.network=restricted"]
 
 
-def test_a_lost_rule_is_noticed_and_is_back_after_a_restart(compose, components):
+def test_a_lost_rule_is_detected_and_restored_by_a_restart(compose, components):
     inside(compose, "builder-2", "iptables", "-F", "DOCKER-USER")
     with pytest.raises(SandboxError, match="firewall is not in force"):
         inside(compose, "builder-2", *CHECK)
@@ -136,20 +136,20 @@ def test_the_list_of_allowed_addresses_takes_networks_ports_and_both_families():
     assert given[-1] == "--label=com.manifest-engine.network=restricted"
 
 
-def test_no_list_opens_metadata_or_a_network_of_the_builder():
+def test_an_allowed_network_never_includes_metadata_or_the_builders_networks():
     rules, _ = written("0.0.0.0/1 128.0.0.0/1")
     allowed = min(number for number, rule in enumerate(rules) if "-d 0.0.0.0/1 " in rule)
     before = [rule.split()[3] for rule in rules[:allowed] if "-j REJECT" in rule]
     assert {"169.254.0.0/16", "168.63.129.16/32", SETTINGS.engine_network} <= {*before}
 
 
-def test_a_builder_does_not_start_with_an_allowed_address_that_is_none():
+def test_a_builder_does_not_start_with_an_invalid_allowed_address():
     with pytest.raises(SandboxError, match=r"BUILDER_ALLOWED: 10\.20\.0\.0/160 is no address"):
         written("10.20.0.0/160")
 
 
 def written(allowed: str) -> tuple[list[str], list[str]]:
-    """The rules, and the arguments of dockerd, of a builder that is started with that list."""
+    """Firewall rules and arguments of dockerd of a builder that starts with this list."""
     image = Compose().containers("builder-1")[0]["Image"]
     script = base64.b64encode((REPOSITORY / "compose/builder-firewall.sh").read_bytes()).decode()
     stub = (
@@ -167,7 +167,7 @@ def written(allowed: str) -> tuple[list[str], list[str]]:
 
 
 def probe(compose: Compose, builder: str, *targets: str) -> dict[str, str]:
-    """What a RUN finds at each ``address:port``."""
+    """The result of a connection from a RUN step, by ``address:port``."""
     dockerfile = (
         f"FROM {IMAGE}\nCOPY <<'END' /probe.py\n{PROBE}END\n"
         f"RUN python3 /probe.py {' '.join(targets)}\n"
@@ -178,7 +178,7 @@ def probe(compose: Compose, builder: str, *targets: str) -> dict[str, str]:
 
 
 def build(compose: Compose, builder: str, dockerfile: str, *options: str) -> str:
-    """The output of a build on that builder, or SandboxError with it."""
+    """Build on a builder and return the output. Raises SandboxError with the output."""
     text = base64.b64encode(dockerfile.encode()).decode()
     options = ("--no-cache", "--progress", "plain", "--output", "type=cacheonly", *options)
     command = f"echo {text} | base64 -d | docker buildx build {' '.join(options)} - 2>&1"
@@ -190,7 +190,7 @@ def inside(compose: Compose, builder: str, *words: str) -> str:
 
 
 def answers(target: str) -> bool:
-    """Whether the host gets a connection."""
+    """Whether this machine can connect to ``address:port``."""
     address, _, port = target.rpartition(":")
     try:
         socket.create_connection((address, int(port)), 3).close()

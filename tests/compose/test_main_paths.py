@@ -1,4 +1,4 @@
-"""Whole deployments through CeleryExecutor: tasks of one run share no disk, and do not need one."""
+"""Deployments with CeleryExecutor, whose tasks share no disk."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_zip_becomes_a_url_that_answers(quotes, first, apps, environment, many
     assert "Building" in log(many, first.run_id, "build_image")
 
 
-def test_a_rerun_changes_nothing_and_both_workers_had_a_part(
+def test_a_rerun_changes_nothing_and_both_workers_ran_tasks(
     *, quotes, first, apps, environment, many, compose
 ):
     before = apps.read_namespaced_deployment(quotes.object_name, environment["NAMESPACE"])
@@ -56,7 +56,7 @@ def test_a_rerun_changes_nothing_and_both_workers_had_a_part(
     assert many.xcom(run, "download_artifact")["reused"]
     assert many.xcom(run, "build_image")["reused"]
     assert not many.xcom(run, "push_image")["pushed"]
-    # Which worker takes a task is chance: all of the 9 on one of two is 1 in 256, twice is none.
+    # Celery picks a worker by chance: all 9 tasks on one worker happens once in 256 runs.
     hosts = [
         {item["hostname"] for item in steps(many, run_id).values()}
         for run_id in (first.run_id, again.run_id)
@@ -65,7 +65,7 @@ def test_a_rerun_changes_nothing_and_both_workers_had_a_part(
     assert any(found == workers for found in hosts), hosts
 
 
-def test_bad_services_fail_with_their_sentence_and_good_ones_go_on(quotes, first):
+def test_bad_services_fail_with_their_reason_and_the_good_service_keeps_serving(quotes, first):
     crash = {"src/aiservice.py": b"import os\n\nDATABASE = os.environ['DATABASE_URL']\n"}
     broken = ManyService("broken-service", f"many-broken-{SESSION}")
     plain = ManyService("plain-service", f"many-plain-{SESSION}")
@@ -88,7 +88,7 @@ def test_bad_services_fail_with_their_sentence_and_good_ones_go_on(quotes, first
     assert "new version" in refused.error
 
 
-def test_changed_code_goes_live_back_is_rebuilt_and_removed_while_another_is_approved(
+def test_a_service_is_updated_rolled_back_rebuilt_and_removed_beside_an_approval(
     *, quotes, first, many, cluster
 ):
     asked = ManyService("plain-service", f"many-asked-{SESSION}")
@@ -125,7 +125,7 @@ def test_changed_code_goes_live_back_is_rebuilt_and_removed_while_another_is_app
 
 
 def run(many, dag_id, service, **conf):
-    """A run about that service, to its end."""
+    """Run a DAG for the service and wait for the end."""
     run_id = f"many-{dag_id}-{SESSION}"
     about = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
     many.trigger(dag_id, about | conf, run_id)
@@ -133,19 +133,19 @@ def run(many, dag_id, service, **conf):
 
 
 def written():
-    """Ids of the runs that the listener wrote of, into a volume that a new container has, too."""
-    told = Compose().compose("exec", "-T", "api-server", "cat", "audit/manifest-engine.jsonl")
-    return [json.loads(line)["run"] for line in told.splitlines()]
+    """Ids of the runs in the audit file, whose volume outlives the container."""
+    output = Compose().compose("exec", "-T", "api-server", "cat", "audit/manifest-engine.jsonl")
+    return [json.loads(line)["run"] for line in output.splitlines()]
 
 
 def audited():
-    """What the stack's Airflow tells of the last runs."""
+    """The output of the audit command for the last runs of the stack's Airflow."""
     login = {
         "AIRFLOW_URL": Compose().url,
         "AIRFLOW_USER": "admin",
         "AIRFLOW_PASSWORD": compose_configuration.password(),
     }
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "manifest_engine.audit", "--since", "20m", "--json"],
         env={**os.environ, **login, "PYTHONPATH": str(REPOSITORY / "plugins")},
         check=True,
@@ -153,4 +153,4 @@ def audited():
         text=True,
         timeout=60,
     )
-    return [json.loads(line) for line in told.stdout.splitlines()]
+    return [json.loads(line) for line in output.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""What the variables of .env come to, as ``docker compose config`` and real commands see them."""
+"""The effect of variables of .env on ``docker compose config`` and real commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIN = REPOSITORY / "compose/pin-images.sh"
 
 @pytest.fixture
 def configured(tmp_path):
-    """The services as variables make them."""
+    """Returns the services of the compose file for these variables."""
 
     def configure(*files, **variables):
         env = tmp_path / "env"
@@ -35,7 +35,7 @@ def configured(tmp_path):
     return configure
 
 
-def test_proxies_reach_builders_and_airflow_and_spare_the_stack(configured):
+def test_builders_and_airflow_use_the_proxy_except_within_the_stack(configured):
     services = configured(HTTPS_PROXY="http://proxy:3128", NO_PROXY=".corp.example.com")
     for service in AIRFLOW | BUILDERS:
         found = services[service]["environment"]
@@ -53,11 +53,11 @@ def test_resolvers_and_domains_reach_builders_and_airflow(configured):
         assert services[service]["dns_search"] == ["corp.example.com"], service
 
 
-def test_without_settings_names_are_resolved_as_the_host_does(configured):
+def test_without_settings_the_hosts_resolvers_are_used(configured):
     assert [name for name, found in configured().items() if "dns" in found] == []
 
 
-def test_images_take_a_digest(configured):
+def test_images_can_have_a_digest(configured):
     pinned = "docker:29.9.0-dind@sha256:" + 64 * "0"
     services = configured(DOCKER_IMAGE=pinned)
     assert services["builder-1"]["image"] == pinned
@@ -80,7 +80,7 @@ def test_pinning_writes_the_digest_that_a_tag_has(environment, tmp_path):
 
 
 def push(image, text):
-    """Push an image with that text in it; its digest."""
+    """Push an image with this text in a label; returns the digest."""
     dockerfile = f"FROM {IMAGE}\nLABEL text={text}\n"
     done = subprocess.run(
         [
@@ -105,7 +105,7 @@ def push(image, text):
 
 
 def pin(file):
-    """The variables of the file, once it is pinned."""
+    """Pin the images of the file; returns its variables."""
     done = subprocess.run(
         [PIN, file], env=docker_environment(), capture_output=True, text=True, check=False
     )
@@ -115,7 +115,7 @@ def pin(file):
 
 
 def docker_environment():
-    """The sandbox's own client and engine, and its authority beside the public ones."""
+    """Variables for the sandbox's docker client and engine, with all certificate authorities."""
     folders = f"{docker_cli.BIN}:{os.environ['PATH']}"
     found = {**docker_cli.environment(), "PATH": folders, "SSL_CERT_FILE": str(SETTINGS.ca_bundle)}
     return found | ({"DOCKER_HOST": Engine().host} if Engine().host else {})

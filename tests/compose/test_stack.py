@@ -1,4 +1,4 @@
-"""What the stack promises beside deployments: its secrets, its disks, its users."""
+"""Secrets, volumes, networks and users of the stack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def inspected(compose):
     return found
 
 
-def test_no_secret_shows_in_docker_inspect(inspected):
+def test_docker_inspect_shows_no_secret(inspected):
     shown = json.dumps(inspected)
     folder = compose_configuration.HOME / "secrets"
     secrets = [
@@ -43,7 +43,7 @@ def test_no_secret_shows_in_docker_inspect(inspected):
     assert [line[:4] for line in secrets if line in shown] == []
 
 
-def test_workers_share_no_disk_and_nobody_has_the_hosts_engine(inspected):
+def test_workers_share_no_disk_and_no_container_has_the_hosts_engine(inspected):
     mounts = [mount for item in inspected["worker"] for mount in item["Mounts"]]
     assert [mount["Destination"] for mount in mounts if mount["RW"]] == []
     everywhere = [
@@ -56,13 +56,13 @@ def test_workers_share_no_disk_and_nobody_has_the_hosts_engine(inspected):
     assert privileged == {"builder-1", "builder-2"}
 
 
-def test_a_stack_of_the_same_file_on_this_engine_would_not_be_touched(inspected):
+def test_another_stack_of_the_same_file_on_this_engine_is_not_changed(inspected):
     labels = [item["Config"]["Labels"] for items in inspected.values() for item in items]
     assert {found["com.docker.compose.project"] for found in labels} == {"manifest-engine-sandbox"}
     assert inspected["worker"][0]["Config"]["Image"] == "manifest-engine/airflow:sandbox"
 
 
-def test_redis_itself_gets_the_signal_to_stop(compose):
+def test_redis_receives_the_stop_signal(compose):
     first = compose.compose("exec", "--no-TTY", "redis", "cat", "/proc/1/comm")
     assert first.strip() == "redis-server"
 
@@ -71,7 +71,7 @@ def test_airflow_is_not_root(compose):
     assert compose.compose("exec", "--no-TTY", "worker", "id", "-u").strip() == "50000"
 
 
-def test_it_deploys_with_the_rights_of_include_rbac_yaml_and_no_more():
+def test_the_stack_deploys_with_only_the_rights_of_include_rbac_yaml():
     connections = json.loads((compose_configuration.HOME / "secrets/connections").read_text())
     kubeconfig = json.loads(connections["kubernetes_default"]["extra"]["kube_config"])
     assert [user["name"] for user in kubeconfig["users"]] == [rbac.USER]
@@ -80,7 +80,7 @@ def test_it_deploys_with_the_rights_of_include_rbac_yaml_and_no_more():
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_builders_limit_their_build_cache(compose, builder):
     said = compose.compose("exec", "--no-TTY", builder, "docker", "buildx", "inspect", "default")
-    # A newer buildx has another word for it.
+    # buildx renamed the line.
     kept = re.findall(r"^\s*(?:Keep Bytes|Reserved Space):\s*(\S+)$", said, re.MULTILINE)
     assert "20GiB" in kept, said
 
@@ -98,7 +98,7 @@ def test_builders_refuse_a_client_without_a_certificate(compose):
     assert "certificate required" in said.lower()
 
 
-def test_each_component_holds_the_secrets_of_the_readme_and_no_others(inspected):
+def test_each_component_has_exactly_the_documented_secrets(inspected):
     rows = re.findall(r"^\| (`.+?`) \| (`.+?`) \|$", PAGE.read_text(), re.MULTILINE)
     documented = {
         service: set(re.findall(r"`([a-z_]+)`", secrets))
@@ -118,14 +118,14 @@ def test_each_component_holds_the_secrets_of_the_readme_and_no_others(inspected)
     assert mounted == documented
 
 
-def test_a_setting_names_no_secret_that_its_component_does_not_have(inspected):
+def test_settings_name_only_secrets_that_their_component_has(inspected):
     for service, items in inspected.items():
         read = re.findall(r"/run/secrets/(\w+)", json.dumps(items[0]["Config"]["Env"]))
         mounted = {mount["Destination"].rpartition("/")[2] for mount in items[0]["Mounts"]}
         assert set(read) <= mounted, service
 
 
-def test_a_worker_has_no_way_to_the_database(compose, inspected):
+def test_a_worker_cannot_reach_the_database(compose, inspected):
     assert networks(inspected["worker"]) == {"default", "broker", "storage", "builders"}
     ask = "from airflow.configuration import conf; print(conf.get('database', 'sql_alchemy_conn'))"
     said = compose.compose("exec", "--no-TTY", "worker", "python", "-c", ask)
@@ -133,7 +133,7 @@ def test_a_worker_has_no_way_to_the_database(compose, inspected):
 
 
 @pytest.mark.parametrize(("service", "network"), DATA.items())
-def test_data_is_on_a_network_without_a_way_out(inspected, service, network):
+def test_data_services_are_on_an_internal_network(inspected, service, network):
     assert networks(inspected[service]) == {network}
     (container,) = inspected[service]
     (attached,) = container["NetworkSettings"]["Networks"].values()
@@ -143,21 +143,21 @@ def test_data_is_on_a_network_without_a_way_out(inspected, service, network):
 
 
 @pytest.mark.parametrize("service", DATA)
-def test_data_runs_read_only_without_rights(inspected, service):
+def test_data_services_run_read_only_without_capabilities(inspected, service):
     host = inspected[service][0]["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
 
 
-def test_airflow_runs_without_rights(inspected):
+def test_airflow_runs_without_capabilities(inspected):
     for service in ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"):
         host = inspected[service][0]["HostConfig"]
         assert host["CapDrop"] == ["ALL"], service
         assert host["SecurityOpt"] == ["no-new-privileges:true"], service
 
 
-def test_builders_share_a_network_with_workers_alone(inspected):
+def test_builders_share_a_network_only_with_workers(inspected):
     beside = {name for name, items in inspected.items() if "builders" in networks(items)}
     assert beside == {"worker", *BUILDERS}
     assert [name for name, items in inspected.items() if "outside" in networks(items)] == [
@@ -167,7 +167,7 @@ def test_builders_share_a_network_with_workers_alone(inspected):
 
 @pytest.mark.parametrize(("service", "port"), [("worker", 8793), ("triggerer", 8794)])
 def test_the_api_server_may_read_logs_of_running_tasks(compose, inspected, service, port):
-    # 404: the file is not there; whoever has no right to ask is told 403.
+    # 404: the file does not exist. Without the right to read logs the status is 403.
     host = inspected[service][0]["Config"]["Hostname"]
     ask = (
         "from airflow.utils.log.file_task_handler import _fetch_logs_from_service as fetch\n"
@@ -177,7 +177,7 @@ def test_the_api_server_may_read_logs_of_running_tasks(compose, inspected, servi
     assert said.split()[-1] == "404"
 
 
-def test_airflow_trusts_the_given_authority_and_the_public_ones(compose, environment):
+def test_airflow_trusts_the_given_and_the_public_authorities(compose, environment):
     ask = (
         "import requests, ssl\n"
         f"print(requests.get('https://{environment['REGISTRY']}/v2/', timeout=20).status_code)\n"
@@ -186,7 +186,7 @@ def test_airflow_trusts_the_given_authority_and_the_public_ones(compose, environ
     status, authorities = compose.compose(
         "exec", "--no-TTY", "worker", "python", "-c", ask
     ).split()[-2:]
-    assert status == "401"  # of the registry, behind the sandbox's own authority
+    assert status == "401"  # an error of the registry, so the certificate is trusted
     assert int(authorities) > 50
 
 
@@ -199,6 +199,6 @@ def test_builders_trust_the_given_authority(compose, environment, builder):
 
 
 def networks(containers):
-    """Those of the stack's file."""
+    """The networks of a container, by their names in docker-compose.yaml."""
     found = containers[0]["NetworkSettings"]["Networks"]
     return {name.removeprefix("manifest-engine-sandbox_") for name in found}

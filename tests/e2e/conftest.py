@@ -1,4 +1,4 @@
-"""End-to-end tests drive the running sandbox as Infra Hub and people do.
+"""End-to-end tests deploy in the running sandbox as Infra Hub and developers do.
 
 If a part does not answer, every test fails and names the command that starts the sandbox.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,18 @@ SESSION = uuid.uuid4().hex[:6]
 EXAMPLES = Path(__file__).parents[2] / "include/examples"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def environment() -> dict[str, str]:
-    """The sandbox's variables. Fails unless every part answers."""
+def exports_of_the_sandbox(*, without: Container[str] = ()) -> dict[str, str]:
+    """The sandbox's variables. Fails unless every part answers, except the parts ``without``."""
     parts = enabled_parts()
-    down = {part.name: problem for part in parts if (problem := part.ready())}
-    if down:
+    needed = [part for part in parts if part.name not in without]
+    if down := {part.name: problem for part in needed if (problem := part.ready())}:
         pytest.fail(f"The sandbox is not up, run `make up`: {down}", pytrace=False)
     return stack.exports(parts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> dict[str, str]:
+    return exports_of_the_sandbox()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Airflow's database, for what its API does not tell, or not soon enough."""
+"""Airflow's database, for states that the API does not return, or returns too late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.airflow.airflow import Airflow
 
 @contextmanager
 def metadata() -> Iterator[Connection]:
-    """A connection on which every statement sees what has been written by then."""
+    """A connection whose statements all see the latest commits."""
     engine = create_engine(database.url(Airflow().home), isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:

@@ -1,17 +1,14 @@
-"""Services on a base image of their own, and what a nightly run makes of them."""
+"""Services on their own base image, and nightly runs that rebuild them."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from kubernetes import client
@@ -21,8 +18,8 @@ from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.archives import zip_folder
 from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import EXAMPLES, SESSION
+from tests.load import calling
 
-LOAD = Path(__file__).parents[1] / "integration/load.py"
 COMPONENT = f"nightly{SESSION}"
 REVISION = "deployment.kubernetes.io/revision"
 RECORD = "manifest-engine.io/built-from"
@@ -43,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 time.sleep(float(os.environ.get("COMES_UP_AFTER", "0")))
 http.server.ThreadingHTTPServer(("", 8002), Handler).serve_forever()
 """
-"""Answers what its base image says, after the seconds that the manifest wants."""
+"""Answers with the text of its base image, and starts after ``COMES_UP_AFTER`` seconds."""
 
 
 def dockerfile(base: str, *steps: str) -> bytes:
@@ -53,24 +50,13 @@ def dockerfile(base: str, *steps: str) -> bytes:
 
 @contextmanager
 def load(*urls: str) -> Iterator[list[dict[str, Any]]]:
-    """Requests to the URLs meanwhile; the counts stand in the list afterwards."""
-    begun = [
-        subprocess.Popen(
-            [sys.executable, str(LOAD), url, "2", "0.05"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        for url in urls
-    ]
-    counted: list[dict[str, Any]] = []
-    try:
-        yield counted
-    finally:
-        counted += [json.loads(process.communicate(timeout=30)[0]) for process in begun]
+    """Call the URLs during the block; afterwards the dicts have the counts."""
+    with ExitStack() as opened:
+        yield [opened.enter_context(calling(url, 2, 0.05)) for url in urls]
 
 
 class Night:
-    """The sandbox as this test uses it."""
+    """Helpers for services and nightly runs in the sandbox."""
 
     def __init__(self, api: AirflowApi, apps: client.AppsV1Api, environment: dict[str, str]):
         self.api = api
@@ -80,14 +66,14 @@ class Night:
         self.base = f"{environment['REGISTRY']}/datafactory/{COMPONENT}/base:1"
 
     def push_base(self, text: str) -> None:
-        """The base image now says this; the engine keeps no copy of it."""
+        """Push a base image with this text. The engine keeps no copy."""
         made = f"FROM python:3.11\nRUN echo {text} > /base\n".encode()
         self._docker("build", "-q", "-t", self.base, "-", given=made)
         self._docker("push", "-q", self.base)
         self._docker("rmi", self.base)
 
     def take_tags(self, name: str) -> None:
-        """Give those of a rebuild in this minute or the next ones to the service's own image."""
+        """Push the service's image under the tags of rebuilds in this and the next two minutes."""
         repository = f"{self.variables['REGISTRY']}/datafactory/{COMPONENT}/{name}"
         now = datetime.now(UTC)
         for minute in (now + timedelta(minutes=later) for later in range(3)):
@@ -103,7 +89,7 @@ class Night:
         )
 
     def deploy(self, **dockerfiles: bytes) -> None:
-        """Upload and deploy services by name, side by side, until their URLs answer."""
+        """Upload and deploy services in parallel, and wait until their URLs answer."""
         runs = {name: self.start(name, text) for name, text in dockerfiles.items()}
         for name, run_id in runs.items():
             assert self.wait("deploy_service", run_id, "record_release") == "success", name
@@ -115,7 +101,7 @@ class Night:
         return self.trigger("deploy_service", manifest | {"environment": "dev"} | fields)
 
     def rebuild(self, **conf: Any) -> tuple[str, dict[str, Any], str | None]:
-        """A run to its end: its state, its table by service, and its sentence."""
+        """Run rebuild_services; returns the state, the rows by service, and the error."""
         run_id = self.trigger("rebuild_services", {"environment": "dev"} | conf)
         state = self.wait("rebuild_services", run_id)
         run = f"dags/rebuild_services/dagRuns/{run_id}"
@@ -124,13 +110,13 @@ class Night:
         return state, rows, self.api.xcom(run, "summarise", "error")
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; its id."""
+        """Start a run and return its id."""
         run_id = f"e2e-nightly-{time.time_ns()}"
         self.api.trigger(dag_id, conf, run_id)
         return run_id
 
     def run_again(self, dag_id: str, run_id: str) -> None:
-        """Clear all tasks of a run, so that the run comes later than planned."""
+        """Clear all tasks of a run, so that the run is late."""
         answer = self.api.session.post(
             f"{self.api.base}/dags/{dag_id}/dagRuns/{run_id}/clear",
             json={"dry_run": False},
@@ -139,11 +125,11 @@ class Night:
         answer.raise_for_status()
 
     def state(self, dag_id: str, run_id: str) -> str:
-        """Of a run; "none" where there is no such run yet."""
+        """The state of a run; "none" if the run does not exist yet."""
         return str((self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") or {"state": "none"})["state"])
 
     def wait(self, dag_id: str, run_id: str, task: str = "", seconds: float = 400) -> str:
-        """Until the run, or a task of it, has ended; its state."""
+        """Wait for the end of the run or of one task; returns the state."""
         run = f"dags/{dag_id}/dagRuns/{run_id}"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -156,7 +142,7 @@ class Night:
         raise AssertionError(f"{run_id} is {state} after {seconds} s")
 
     def triggered(self, rebuilds: str, name: str) -> str:
-        """The id of the run of ``deploy_service`` that a night has started for a service."""
+        """The id of the run of ``deploy_service`` that a nightly run started for a service."""
         prefix = f"{rebuilds}__{COMPONENT}-{name}__"
         end = time.monotonic() + 120
         while time.monotonic() < end:
@@ -170,10 +156,10 @@ class Night:
     def live(self, name: str) -> Any:
         return self.apps.read_namespaced_deployment(f"{COMPONENT}-{name}", self.namespace)
 
-    def seen(self, wanted: list[str]) -> dict[str, tuple[str, str]]:
-        """How often each was rolled out, and its image."""
+    def seen(self, services: list[str]) -> dict[str, tuple[str, str]]:
+        """The Deployment's revision and image, by service."""
         with ThreadPoolExecutor(4) as pool:
-            found = dict(zip(wanted, pool.map(self.live, wanted), strict=True))
+            found = dict(zip(services, pool.map(self.live, services), strict=True))
         return {
             name: (item.metadata.annotations[REVISION], item.spec.template.spec.containers[0].image)
             for name, item in found.items()

@@ -29,9 +29,9 @@ _PORT = SETTINGS.airflow_port + 10
 
 
 class Installed:
-    """A virtual environment that holds the wheel and what it depends on, and nothing of ours else.
+    """A virtual environment with the wheel and its dependencies.
 
-    :param folder: where it is made.
+    :param folder: place of the environment.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class Installed:
         self._folder = folder
 
     def install(self) -> None:
-        """Build the wheel, make the environment, and install the one into the other."""
+        """Build the wheel, make the environment, and install the wheel."""
         built = self._folder / "dist"
         _run([_UV, "build", "--quiet", "--wheel", "--out-dir", built, REPOSITORY])
         (wheel,) = built.glob("manifest_engine-*.whl")
@@ -51,18 +51,18 @@ class Installed:
         _run([_UV, *words])
 
     def run(self, *words: str, **variables: str) -> str:
-        """The standard output of a program of the environment."""
+        """Run a program of the environment and return its standard output."""
         return _run([self._bin / words[0], *words[1:]], self.environment(**variables))
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """Variables without any that leads to the checkout."""
+        """Environment variables without those that lead to the checkout."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
         path = os.pathsep.join([str(self._bin), Engine().exports()["PATH"]])
         return {**kept, "PATH": path, "AIRFLOW_HOME": str(self._folder / "airflow"), **variables}
 
 
 class InstalledAirflow:
-    """An Airflow of that environment beside the sandbox's own: another port, SQLite."""
+    """An Airflow of that environment, with its own port and SQLite."""
 
     name = "airflow-wheel"
 
@@ -72,7 +72,7 @@ class InstalledAirflow:
         self._home = home
 
     def start(self) -> None:
-        """Returns once the DAGs are known. Raises SandboxError."""
+        """Start Airflow and wait until the DAGs are known. Raises SandboxError."""
         airflow_configuration.write(self._home, self.url)
         variables = self._variables()
         connections = str(airflow_configuration.connections(self._home))
@@ -107,7 +107,7 @@ class InstalledAirflow:
         return None if any(dag["dag_id"] == "deploy_service" for dag in known) else "no DAGs yet"
 
     def _variables(self) -> dict[str, str]:
-        """The settings of docs/install.md, and where this Airflow listens."""
+        """The settings of docs/install.md, and the port."""
         path = self._installed.run("python", "-m", "manifest_engine", "dags-folder").strip()
         bundle = {
             "name": "manifest-engine",
@@ -137,7 +137,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 @pytest.fixture(scope="session")
 def airflow(installed: Installed, environment: dict[str, str]) -> Iterator[InstalledAirflow]:
-    """Runs until the tests end."""
+    """The Airflow, which runs until the tests end."""
     home = Airflow().home.with_name("airflow-wheel")
     shutil.rmtree(home, ignore_errors=True)
     server = InstalledAirflow(installed, home)

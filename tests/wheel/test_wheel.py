@@ -1,4 +1,4 @@
-"""``pip install manifest-engine``: what an Airflow without a copy of our folders gets."""
+"""``pip install manifest-engine``: an Airflow without a copy of our folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_version_is_that_of_the_package(installed: Installed):
     assert printed == f"manifest-engine {manifest_engine.__version__}\n"
 
 
-def test_requirements_lie_within_the_ranges_of_the_wheel(installed: Installed):
+def test_requirements_are_within_the_ranges_of_the_wheel(installed: Installed):
     installed.run("python", "-m", "ensurepip")
     printed = installed.run("python", "-m", "pip", "--disable-pip-version-check", "check")
     assert "No broken requirements" in printed
@@ -37,7 +37,7 @@ def test_airflow_lists_the_provider_and_the_plugin(installed: Installed):
     assert "manifest_engine" in {item["name"] for item in plugins}
 
 
-def test_connections_have_their_forms_without_pythonpath(installed: Installed):
+def test_connection_forms_exist_without_pythonpath(installed: Installed):
     code = (
         "from airflow.providers_manager import ProvidersManager as P; "
         "print(sorted(kind for kind, hook in P().hooks.items() "

@@ -1,4 +1,4 @@
-"""Who may do what, judged by the user that the real Airflow has recorded on the run."""
+"""The block ``access``, checked with the user that the real Airflow records on the run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEEDS_GRACE = {"deploy": ["grace"], "remove": ["grace"]}
 
 @pytest.fixture
 def access() -> Iterator[Callable[..., None]]:
-    """Changes the block ``access`` of the environment until the end of the test."""
+    """Changes the block ``access`` of the environment for one test."""
     path = airflow_configuration.environments(SETTINGS.state / "airflow")
     before = path.read_text()
 
@@ -49,7 +49,7 @@ def access() -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def run(api: Any) -> Callable[..., Outcome]:
-    """Triggers a DAG as the user ``admin``, over the API, to its end."""
+    """Triggers a DAG over the API as the user ``admin`` and waits for the end."""
 
     def start(dag_id: str, conf: dict[str, Any]) -> Outcome:
         run_id = f"e2e-access-{time.time_ns()}"
@@ -69,7 +69,7 @@ def run(api: Any) -> Callable[..., Outcome]:
         ("rebuild_services", "plan", "deploy", {"environment": WHERE}),
     ],
 )
-def test_who_is_not_on_the_list_is_refused_by_the_first_step(
+def test_a_user_who_is_not_listed_is_refused_by_the_first_step(
     *, run, access, api, dag_id, step, verb, conf
 ):
     access(**NEEDS_GRACE)
@@ -80,7 +80,7 @@ def test_who_is_not_on_the_list_is_refused_by_the_first_step(
     assert api.get(f"{found}/taskInstances/{step}")["try_number"] == 1
 
 
-def test_the_role_that_airflows_settings_give_a_user_counts(run, access):
+def test_a_role_from_airflows_settings_grants_access(run, access):
     archive = zip_folder(EXAMPLES / "services/plain-service")
     upload(archive, "datafactory/e2e/access/1.0.0/access-1.0.0.zip")
     access(deploy=["role:admin"])
@@ -90,7 +90,7 @@ def test_the_role_that_airflows_settings_give_a_user_counts(run, access):
     assert "admin may not deploy here: access.deploy of 'stage'" in outcome.error
 
 
-def test_the_command_line_deploys_in_the_name_of_the_operating_systems_user(api, access):
+def test_a_run_of_the_command_line_belongs_to_the_operating_systems_user(api, access):
     access(**NEEDS_GRACE)
     run_id = f"e2e-access-cli-{time.time_ns()}"
     program = Path(sys.executable).with_name("airflow")
@@ -110,7 +110,7 @@ def test_the_command_line_deploys_in_the_name_of_the_operating_systems_user(api,
     assert outcome.error == ADMIN_MAY_NOT.format(verb="deploy").replace("admin", getuser())
 
 
-def test_the_field_rebuild_of_a_persons_run_is_refused(run):
+def test_the_field_rebuild_is_refused_in_a_manual_run(run):
     digest = "sha256:" + "a" * 64
     bases = {"docker.io/library/python:3.11": digest}
     rebuild = {"releaseHash": "h", "digest": digest, "bases": bases}
@@ -121,7 +121,7 @@ def test_the_field_rebuild_of_a_persons_run_is_refused(run):
     )
 
 
-def test_what_a_manifest_may_not_reach_is_refused_before_anything_is_built(run):
+def test_a_manifest_without_permission_is_refused_before_the_build(run):
     outcome = run("deploy_service", MANIFEST | {"secretEnv": {"DB": "registry/.dockerconfigjson"}})
     assert "Kubernetes keeps a pull secret's login, which no service may read" in outcome.error
     outcome = run("deploy_service", MANIFEST | {"artifact": "restricted/a.zip"})

@@ -1,4 +1,4 @@
-"""Environments where a person agrees before anything of an image runs, answered as the UI does."""
+"""Environments whose approvers agree before an image runs; answers as the UI sends them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plain(service, cluster):
 
 @contextmanager
 def changed_approval():
-    """What changes the approval of ``prod`` until the end of the block."""
+    """Yields a function that changes the approval of ``prod`` until the end of the block."""
     path = airflow_configuration.environments(SETTINGS.state / "airflow")
     before = path.read_text()
 
@@ -63,9 +63,9 @@ def asked_of():
 
 @pytest.fixture(scope="module")
 def unanswered(api):
-    """A run that asks somebody who will not answer in the minute that she has.
+    """A run that asks grace, who does not answer within the minute.
 
-    It is started by the first test of the module and looked at by the last: nobody waits for it.
+    The first test of the module starts the run and the last test looks at it, so no test waits.
     """
     plain = Service("plain-service", f"unanswered-{SESSION}")
     plain.manifest["environment"] = "prod"
@@ -75,7 +75,7 @@ def unanswered(api):
 
 
 def start(api, service, version="1.0", changes=None):
-    """Upload and trigger; the run id once the run waits for the answer."""
+    """Upload, trigger, and wait for the question; returns the run id."""
     name = service.manifest["serviceName"]
     service.manifest["version"] = version
     upload(service.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
@@ -90,7 +90,7 @@ def wait_for_question(api, dag_id, run_id):
     end = time.monotonic() + 180
     while api.get(f"{run}/taskInstances/approve")["state"] != "awaiting_input":
         state = api.get(run)["state"]
-        assert state in ("queued", "running"), f"the run is {state} and has not asked"
+        assert state in ("queued", "running"), f"the run is {state} without a question"
         assert time.monotonic() < end
         time.sleep(0.3)
 
@@ -101,12 +101,12 @@ def question(api, run_id, dag_id="deploy_service"):
 
 
 def now(cluster):
-    """The present moment of the cluster, for :func:`pods_since`."""
+    """The cluster's current resource version, for :func:`pods_since`."""
     return client.CoreV1Api(cluster).list_namespaced_pod(NAMESPACE).metadata.resource_version
 
 
 def pods_since(cluster, begin, service):
-    """Names of all pods of the service's image made since, also of those that are gone again."""
+    """Names of the pods with the service's image created since then, also of deleted pods."""
     seen = watch.Watch().stream(
         client.CoreV1Api(cluster).list_namespaced_pod,
         NAMESPACE,
@@ -134,7 +134,7 @@ def mark_green(api, dag_id, run_id):
 
 
 PERSON_SECONDS = 3.0
-"""Airflow 3.3.2 asks again when the answer comes while it still notes that the task waits."""
+"""Airflow 3.3.2 repeats a question that is answered before the wait is in its database."""
 
 
 def answer(api, run_id, option, dag_id="deploy_service"):
@@ -145,11 +145,11 @@ def answer(api, run_id, option, dag_id="deploy_service"):
     )
 
 
-def test_who_is_not_asked_may_not_answer(api, unanswered):
+def test_only_an_approver_may_answer(api, unanswered):
     assert answer(api, unanswered, "Approve").status_code == 403
 
 
-def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
+def test_an_approved_release_goes_live_and_a_rejected_release_changes_nothing(
     api, plain, cluster, asked_of
 ):
     begin = now(cluster)
@@ -183,7 +183,7 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     pools = api.get("pools/default_pool")
     assert pools["deferred_slots"] == 0
     assert "Asked for by `admin`, who may not approve it." in asked["body"]
-    assert answer(api, second, "Approve").ok  # of their own run: asked again
+    assert answer(api, second, "Approve").ok  # the user's own run, so the question is asked again
     wait_for_question(api, "deploy_service", second)
     assert question(api, second)[1]["responded_at"] is None
     assert answer(api, second, "Reject").ok
@@ -198,15 +198,15 @@ def test_an_approved_release_goes_live_and_a_refused_one_changes_nothing(
     assert requests.get(outcome.url, timeout=10).json()["service"] == "plain-service"
 
 
-def test_a_rollback_asks_as_well(api, plain, asked_of):
-    asked_of()  # nobody, for now
+def test_a_rollback_asks_for_approval(api, plain, asked_of):
+    asked_of()  # no approval for the first deployments
     assert plain.deploy(version="1.0").ok
     second = plain.deploy(plain.source("plain-service", "second"), version="1.1")
     assert second.ok, second.error
     asked_of(approvers=["admin"])
     run_id = f"e2e-approval-{time.time_ns()}"
-    wanted = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
-    api.trigger("rollback_service", wanted, run_id)
+    conf = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
+    api.trigger("rollback_service", conf, run_id)
     wait_for_question(api, "rollback_service", run_id)
     asked = question(api, run_id, "rollback_service")[1]
     assert "| version | `1.1` | `1.0` |" in asked["body"]
@@ -217,26 +217,26 @@ def test_a_rollback_asks_as_well(api, plain, asked_of):
     assert requests.get(second.url, timeout=10).json()["service"] == "plain-service"
 
 
-def test_a_removal_asks_as_well(api, plain, asked_of):
-    asked_of()  # nobody, for now
+def test_a_removal_asks_for_approval(api, plain, asked_of):
+    asked_of()  # no approval for the first deployments
     live = plain.deploy(version="1.0")
     assert live.ok, live.error
     asked_of(approvers=["admin"])
-    wanted = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
+    conf = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
 
     def asked():
         run_id = f"e2e-approval-{time.time_ns()}"
-        api.trigger("remove_service", wanted | {"confirm": plain.object_name}, run_id)
+        api.trigger("remove_service", conf | {"confirm": plain.object_name}, run_id)
         wait_for_question(api, "remove_service", run_id)
         return run_id
 
     refused, marked, approved = asked(), asked(), asked()
-    told = question(api, refused, "remove_service")[1]
-    assert told["subject"] == f"Remove {plain.object_name} from prod?"
-    assert f"| live release | `1.0`, `{live.digest}` |" in told["body"]
-    assert "2 of 2 ready" in told["body"]
+    details = question(api, refused, "remove_service")[1]
+    assert details["subject"] == f"Remove {plain.object_name} from prod?"
+    assert f"| live release | `1.0`, `{live.digest}` |" in details["body"]
+    assert "2 of 2 ready" in details["body"]
     for kind in ("HTTPRoute", "Deployment", "Service", "PodDisruptionBudget"):
-        assert f"- `{kind} {plain.object_name}`" in told["body"]
+        assert f"- `{kind} {plain.object_name}`" in details["body"]
 
     assert answer(api, refused, "Reject", "remove_service").ok
     outcome = follow(api, refused, dag_id="remove_service", quiet=True)
@@ -254,7 +254,7 @@ def test_a_removal_asks_as_well(api, plain, asked_of):
     assert requests.get(live.url, timeout=10).status_code == 404
 
 
-def test_a_task_marked_green_by_hand_is_no_approval(api, plain, cluster):
+def test_marking_the_task_as_success_is_no_approval(api, plain, cluster):
     begin = now(cluster)
     run_id = start(api, plain)
     assert mark_green(api, "deploy_service", run_id).ok
@@ -264,7 +264,7 @@ def test_a_task_marked_green_by_hand_is_no_approval(api, plain, cluster):
     assert pods_since(cluster, begin, plain) == []
 
 
-def test_silence_fails_the_run(api, unanswered):
+def test_a_run_without_an_answer_fails(api, unanswered):
     outcome = follow(api, unanswered, quiet=True)
     assert (outcome.state, outcome.failed_step) == ("failed", "approve")
     assert "grace did not answer within 1 minutes" in outcome.error

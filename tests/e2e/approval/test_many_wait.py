@@ -1,4 +1,4 @@
-"""Runs that wait for a person take nothing from those that do not."""
+"""Runs that wait for an approval do not delay other runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ START_SECONDS = 5.0
 
 
 def copy(database: Connection, run_id: str, times: int) -> None:
-    """Copy a run and its tasks in Airflow's database, as they are, before the scheduler looks.
+    """Copy a run and its tasks in Airflow's database in one transaction.
 
-    A hundred real ones would take two cores for minutes, and wait in the very same states.
+    A hundred real runs would use two cores for minutes, and end up in the same states.
     """
     runs, tasks = (
         ", ".join(
@@ -45,7 +45,7 @@ def copy(database: Connection, run_id: str, times: int) -> None:
 
 @pytest.fixture
 def waiting(api: Any, service: Any, cluster: Any) -> Iterator[str]:
-    """A run of ``deploy_service`` that waits for an approval in ``prod``, and many like it."""
+    """A run of ``deploy_service`` that waits for an approval in ``prod``, and its copies."""
     asked = service("plain-service")
     asked.manifest["environment"] = "prod"
     run_id = start(api, asked)
@@ -59,7 +59,7 @@ def waiting(api: Any, service: Any, cluster: Any) -> Iterator[str]:
             remove(cluster, SETTINGS.approved_namespace, asked.object_name)
 
 
-def test_a_deployment_elsewhere_starts_at_once_while_a_hundred_runs_wait(api, service, waiting):
+def test_another_deployment_starts_at_once_while_a_hundred_runs_wait(api, service, waiting):
     states = "dags/deploy_service/dagRuns/~/taskInstances?task_id=approve&state=awaiting_input"
     assert api.get(states)["total_entries"] > WAITING
     outcome = service("plain-service").deploy()

@@ -1,4 +1,4 @@
-"""A night in environments that want an approval, and a person who deploys meanwhile."""
+"""A nightly run in environments with approval, during a manual deployment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLOW = {"COMES_UP_AFTER": "20"}
 
 @pytest.fixture
 def night(api, cluster, environment) -> Iterator[Night]:
-    """A service in each of the two environments, on a base image that says "one"."""
+    """A service in each of the two environments, on a base image with the text "one"."""
     made = Night(api, client.AppsV1Api(cluster), environment)
     try:
         made.push_base("one")
@@ -49,7 +49,7 @@ def until(api, run, task, *states):
         time.sleep(0.2)
 
 
-def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_under_way(
+def test_exempt_rebuilds_run_and_others_wait_and_yield_to_a_manual_deployment(
     night, api, environment
 ):
     url = f"{environment['GATEWAY_URL']}/datafactory/{COMPONENT}"
@@ -58,7 +58,7 @@ def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_u
     runs = {name: night.triggered(rebuilds, name) for name in ENVIRONMENTS}
     waiting = f"dags/deploy_service/dagRuns/{runs['asked']}"
     until(api, waiting, "approve", "awaiting_input")
-    assert api.get(waiting)["triggering_user_name"] == "admin"  # of the run that started it
+    assert api.get(waiting)["triggering_user_name"] == "admin"  # the user of rebuild_services
     text = dockerfile("python:3.11", "RUN echo manual > /base")
     by_hand = night.start("asked", text, "2.0", environment="prod", env=SLOW)
     assert night.wait("deploy_service", runs["exempt"], "record_release") == "success"
@@ -68,7 +68,9 @@ def test_exempt_rebuilds_pass_others_wait_and_give_way_to_a_deployment_that_is_u
     )
     assert requests.get(f"{url}/exempt/", timeout=10).text.strip() == "two"
     assert requests.get(f"{url}/asked/", timeout=10).text.strip() == "one"
-    assert night.wait("rebuild_services", rebuilds) == "success"  # it waits for nobody
+    assert (
+        night.wait("rebuild_services", rebuilds) == "success"
+    )  # an exempt rebuild needs no approval
     table = api.xcom(f"dags/rebuild_services/dagRuns/{rebuilds}", "summarise", "table")
     rows = {row["environment"]: row for row in table["rows"]}
     assert (rows["stage"]["outcome"], rows["prod"]["outcome"]) == ("rebuilt", "skipped")

@@ -1,4 +1,4 @@
-"""The environment ``aks``: the whole flow by way of ARM and Entra ID, with the smallest role."""
+"""The environment ``aks``: the whole flow through ARM and Entra ID, with the smallest role."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def configured(api: Any) -> None:
 
 
 def asked_of_arm() -> int:
-    """How often ARM has handed out the cluster's kubeconfig."""
+    """Number of requests to ARM for the cluster's kubeconfig."""
     wanted = f"managedClusters/{arm.CLUSTER}/listClusterUserCredential"
     lines = process.log_file("arm").read_text().splitlines()
     return sum(wanted in line and "200" in line for line in lines)
@@ -41,7 +41,7 @@ def test_a_service_goes_live_through_arm_and_entra_id(
     assert live.status.available_replicas == 2
 
 
-def test_the_next_version_replaces_it_and_a_broken_one_does_not(service: Any) -> None:
+def test_the_next_version_replaces_the_service_and_a_broken_version_does_not(service: Any) -> None:
     plain = service("plain-service")
     first = plain.deploy(environment="aks")
     assert first.ok, first.error
@@ -52,7 +52,7 @@ def test_the_next_version_replaces_it_and_a_broken_one_does_not(service: Any) ->
     assert requests.get(first.url, timeout=10).ok
 
 
-def test_the_form_offers_the_types_of_our_connections_with_their_fields() -> None:
+def test_the_connection_form_has_our_types_with_their_fields() -> None:
     airflow = Airflow()
     answer = requests.get(
         f"{airflow.url}/ui/connections/hook_meta",
@@ -72,9 +72,7 @@ def test_the_form_offers_the_types_of_our_connections_with_their_fields() -> Non
     ("password", "status", "said"),
     [(None, True, "takes this identity"), ("wrong", False, "AADSTS7000215: Invalid client secret")],
 )
-def test_what_the_button_test_calls_asks_the_cluster_itself(
-    password: str | None, status: bool, said: str
-) -> None:
+def test_the_test_button_asks_the_cluster(password: str | None, status: bool, said: str) -> None:
     airflow, known = Airflow(), arm.connection()
     body = {
         "connection_id": "new_aks",

@@ -1,4 +1,4 @@
-"""Infra Hub's API in the real API server: deploy, follow, fail, read the sentence, cancel."""
+"""Infra Hub's API in the real API server: deploy, follow, read the error, cancel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.conftest import SESSION
 
 
 class Hub:
-    """A portal with a token."""
+    """A client of the API with a token."""
 
     def __init__(self) -> None:
         airflow = Airflow()
@@ -28,7 +28,7 @@ class Hub:
         return self.http.request(method, f"{self.base}/{path}", timeout=60, **more)
 
     def follow(self, run_id: str, after: str = "") -> list[tuple[str, dict[str, Any]]]:
-        """Id and data of each event until the end."""
+        """Ids and data of all events until the stream ends."""
         headers = {"Last-Event-ID": after} if after else {}
         found = []
         with self("GET", f"deployments/{run_id}/events", headers=headers, stream=True) as answer:
@@ -78,7 +78,7 @@ def test_a_portal_deploys_once_follows_and_reads_the_result(hub: Hub, service: C
     assert hub("GET", f"deployments/{run_id}/logs/nothing").status_code == 404
 
 
-def test_a_failure_tells_its_step_and_its_sentence(hub: Hub, service: Callable[..., Any]):
+def test_a_failure_has_its_step_and_its_error(hub: Hub, service: Callable[..., Any]):
     manifest = service("plain-service").manifest | {"artifact": "datafactory/no/such.zip"}
     run_id = hub("POST", "deployments", json=manifest).json()["id"]
     end = hub.follow(run_id)[-1][1]
@@ -119,7 +119,7 @@ def test_a_running_deployment_is_cancelled_and_nothing_is_applied(
     assert not found.items
 
 
-def test_nobody_gets_nothing_and_a_cookie_needs_a_page_of_this_server(hub: Hub):
+def test_requests_without_a_token_are_refused_and_cookies_need_the_same_origin(hub: Hub):
     token = hub.http.headers["Authorization"].removeprefix("Bearer ")
     routes = requests.get(f"{hub.base.removesuffix('/v1')}/openapi.json", timeout=30).json()[
         "paths"

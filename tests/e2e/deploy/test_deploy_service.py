@@ -1,4 +1,4 @@
-"""The main job and its edges, through the real Airflow."""
+"""``deploy_service`` through the real Airflow: successful and refused deployments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS = [
 def registry_answer(
     environment: dict[str, str], repository: str, path: str, accept: str
 ) -> requests.Response:
-    """What the registry itself says, asked as any client of it asks."""
+    """The registry's answer, after a log-in by the token protocol."""
     base = f"https://{environment['REGISTRY']}"
     login = (environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"])
     verify = environment["REQUESTS_CA_BUNDLE"]
@@ -42,7 +42,7 @@ def registry_answer(
 
 
 def registry_digest(environment: dict[str, str], repository: str, tag: str) -> str:
-    """What a tag names."""
+    """The digest of a tag."""
     accept = (
         "application/vnd.oci.image.manifest.v1+json,"
         "application/vnd.docker.distribution.manifest.v2+json"
@@ -53,7 +53,7 @@ def registry_digest(environment: dict[str, str], repository: str, tag: str) -> s
 
 
 def attached(environment: dict[str, str], repository: str, digest: str) -> list[str]:
-    """The types of what refers to an image, by the referrers API or by the tag in its stead."""
+    """Artifact types of an image's referrers, by the referrers API or its fallback tag."""
     index = "application/vnd.oci.image.index.v1+json"
     answer = registry_answer(environment, repository, f"referrers/{digest}", index)
     if answer.status_code == 404:
@@ -74,9 +74,9 @@ def test_a_zip_becomes_a_url_that_answers_and_so_does_changed_code(service, api,
     outcome = quotes.deploy(to_end=True)
     assert outcome.ok, outcome.error
     assert [outcome.steps[name]["state"] for name in STEPS] == ["success"] * len(STEPS)
-    assert outcome.steps["approve"]["state"] == "skipped"  # the environment asks nobody
+    assert outcome.steps["approve"]["state"] == "skipped"  # the environment needs no approval
     run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
-    assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0, "no worker had it"
+    assert api.get(f"{run}/taskInstances/approve")["try_number"] == 0, "no worker ran the task"
 
     name = quotes.manifest["serviceName"]
     assert outcome.url == f"{environment['GATEWAY_URL']}/datafactory/e2e/{name}"
@@ -108,7 +108,7 @@ def test_a_zip_becomes_a_url_that_answers_and_so_does_changed_code(service, api,
 def released(
     cluster: client.ApiClient, environment: dict[str, str]
 ) -> Iterator[tuple[Service, Outcome]]:
-    """A service that is live; no test deploys another release of it with success."""
+    """A live service. No test replaces its release."""
     made = Service("plain-service", f"live-{SESSION}")
     first = made.deploy(to_end=True)
     assert first.ok, first.error
@@ -118,7 +118,7 @@ def released(
 
 @pytest.fixture
 def live(released: tuple[Service, Outcome]) -> Iterator[Service]:
-    """The same, whose manifest a test may change."""
+    """The live service, whose manifest a test may change."""
     made, _ = released
     before = dict(made.manifest)
     yield made
@@ -138,7 +138,7 @@ def test_a_rerun_builds_nothing_and_changes_nothing(live, apps, environment, api
     assert api.xcom(run, "describe_image")["found"]
 
 
-def test_other_content_under_the_same_version_is_refused_before_anything_is_built(live):
+def test_other_content_under_the_same_version_is_refused_before_the_build(live):
     refused = live.deploy(live.source("plain-service", "another"))
     assert (refused.state, refused.failed_step) == ("failed", "build_image")
     assert "1.0.0" in refused.error
@@ -146,7 +146,7 @@ def test_other_content_under_the_same_version_is_refused_before_anything_is_buil
     assert refused.steps["build_image"]["tries"] == 1
 
 
-def test_a_service_that_crashes_fails_the_smoke_test_and_the_old_one_goes_on(live, released):
+def test_a_crash_fails_the_smoke_test_and_the_old_release_keeps_serving(live, released):
     crash = {"src/aiservice.py": b"import os\n\nDATABASE = os.environ['DATABASE_URL']\n"}
     broken = live.deploy(crash, version="1.1.0")
     assert (broken.state, broken.failed_step) == ("failed", "smoke_test")
@@ -171,7 +171,7 @@ def test_the_crashing_sample_never_gets_a_deployment_or_a_route(service, apps, e
     assert requests.get(url, timeout=10).status_code == 404
 
 
-def test_a_wrong_answer_fails_the_smoke_test_with_what_was_asked_and_answered(service):
+def test_a_wrong_answer_fails_the_smoke_test_with_request_and_answer(service):
     plain = service("plain-service")
     outcome = plain.deploy(smokeTest={"path": "/nowhere", "timeoutSeconds": 5})
     assert (outcome.state, outcome.failed_step) == ("failed", "smoke_test")
@@ -179,7 +179,7 @@ def test_a_wrong_answer_fails_the_smoke_test_with_what_was_asked_and_answered(se
     assert "404" in outcome.error
 
 
-def test_requirements_that_cannot_be_installed_fail_the_build_naming_the_package(service):
+def test_the_error_for_an_unknown_requirement_names_the_package(service):
     outcome = service("broken-service").deploy()
     assert (outcome.state, outcome.failed_step) == ("failed", "build_image")
     assert "flask-that-nobody-has-published" in outcome.error
@@ -193,7 +193,7 @@ def test_a_dockerfile_error_names_its_line(service):
     assert outcome.steps["build_image"]["tries"] == 1
 
 
-def test_a_build_that_prints_nul_fails_once_with_our_sentence(service):
+def test_a_build_that_prints_nul_fails_once_with_a_printable_error(service):
     plain = service("plain-service")
     printing = b"FROM python:3.11\nRUN printf 'bad \\000 \\033[31m byte\\n'; exit 3\n"
     outcome = plain.deploy({"scripts/Dockerfile": printing})
@@ -213,7 +213,7 @@ def test_a_build_that_prints_nul_fails_once_with_our_sentence(service):
         ({"artifactSha256": "0" * 64}, "download_artifact", "0" * 64),
     ],
 )
-def test_bad_input_fails_in_the_first_step_that_can_know(service, api, change, step, said):
+def test_bad_input_fails_in_the_first_possible_step(service, api, change, step, said):
     plain = service("plain-service")
     name, version = plain.manifest["serviceName"], plain.manifest["version"]
     upload(plain.zip(), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
@@ -232,7 +232,7 @@ def run_only(api, manifest):
 
 
 @pytest.mark.parametrize("archive", [b"this is no archive", b"PK\x03\x04 and then nothing"])
-def test_what_is_no_zip_is_refused_by_the_download(service, archive):
+def test_a_file_that_is_no_zip_is_refused_by_the_download(service, archive):
     outcome = service("plain-service").deploy(archive=archive)
     assert (outcome.state, outcome.failed_step) == ("failed", "download_artifact")
     assert "ZIP" in outcome.error
@@ -250,7 +250,7 @@ def test_an_empty_manifest_is_refused_by_the_api(api):
         api.trigger("deploy_service", {}, f"e2e-empty-{time.time_ns()}")
 
 
-def test_an_unknown_environment_is_refused_by_the_api_with_the_known_ones(api, service):
+def test_the_error_for_an_unknown_environment_lists_the_known_ones(api, service):
     manifest = service("plain-service").manifest | {"environment": "moon"}
     with pytest.raises(SandboxError, match=r"moon.*dev"):
         api.trigger("deploy_service", manifest, f"e2e-moon-{time.time_ns()}")

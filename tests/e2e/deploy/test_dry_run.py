@@ -1,4 +1,4 @@
-"""``dryRun``: everything is planned and shown, nothing is built or applied."""
+"""``dryRun`` shows the planned changes, and builds and applies nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATER = [
 
 @pytest.fixture
 def dry_run(api: Any) -> Any:
-    """Deploys with ``dryRun``: how the run went, and what would change, by kind."""
+    """Deploys with ``dryRun``; returns the outcome and the planned changes by kind."""
 
     def run(plain: Any, archive: bytes | None = None, **manifest: Any) -> tuple[Any, Any]:
         outcome = deploy(
@@ -34,7 +34,7 @@ def states(outcome: Any) -> set[str]:
     return {outcome.steps[step]["state"] for step in LATER}
 
 
-def test_a_first_release_is_shown_and_nothing_of_it_made(service, dry_run, apps, environment):
+def test_a_first_release_is_shown_and_not_created(service, dry_run, apps, environment):
     plain = service("plain-service")
     outcome, changes = dry_run(plain)
     assert outcome.ok, outcome.error
@@ -53,9 +53,7 @@ def test_a_first_release_is_shown_and_nothing_of_it_made(service, dry_run, apps,
     assert plain.object_name not in names
 
 
-def test_a_live_release_is_compared_field_by_field_and_left_as_it_is(
-    service, dry_run, apps, environment
-):
+def test_a_live_release_is_compared_by_field_and_not_changed(service, dry_run, apps, environment):
     plain = service("plain-service")
     first = plain.deploy(replicas=2)
     assert first.ok, first.error
@@ -93,7 +91,7 @@ def test_the_log_shows_the_difference(service, dry_run, api):
     assert f"HTTPRoute {plain.object_name}: would be created" in text
 
 
-def test_an_artifact_that_is_missing_fails_the_dry_run_as_well(service, api):
+def test_a_missing_artifact_fails_the_dry_run(service, api):
     plain = service("plain-service")
     run_id = f"e2e-dry-{plain.object_name}"
     api.trigger("deploy_service", plain.manifest | {"dryRun": True}, run_id)

@@ -1,4 +1,4 @@
-"""The form, filled in by a real browser as a service developer does."""
+"""The trigger form, filled in by a real browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from sandbox.airflow.deploy import follow, upload
 from sandbox.machine.programs import CHROMIUM
 
-expect.set_options(timeout=30_000)  # a page may wait for deployments beside it
+expect.set_options(timeout=30_000)  # other deployments may slow a page down
 _QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -47,7 +47,7 @@ def open_form(page: Page, environment: dict[str, str]) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_the_form_starts_a_deployment_that_ends_live(page, environment, service, api):
+def test_the_form_starts_a_deployment_that_goes_live(page, environment, service, api):
     plain = service("plain-service")
     name = plain.manifest["serviceName"]
     upload(plain.zip(), f"datafactory/e2e/{name}/1.0.0/{name}-1.0.0.zip")
@@ -72,7 +72,7 @@ def test_the_form_starts_a_deployment_that_ends_live(page, environment, service,
     assert outcome.url.endswith(f"/datafactory/e2e/{name}")
 
 
-def test_only_the_four_fields_must_be_filled_in(page, environment):
+def test_only_four_fields_are_required(page, environment):
     open_form(page, environment)
     dialog = page.get_by_role("dialog")
     for section in ("Artifact source", "Runtime", "Checks and route", "Owner and notes"):

@@ -1,4 +1,4 @@
-"""The portal's client, run as a portal would: by its command line, with its own order's id."""
+"""The portal's client, run by its command line with an order id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.conftest import EXAMPLES, SESSION
 
 
 def order(environment, tmp_path, manifest, order_id):
-    """Exit status and lines of one call."""
+    """Runs the client; returns exit status and lines of output."""
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(manifest))
     done = subprocess.run(
@@ -29,7 +29,7 @@ def order(environment, tmp_path, manifest, order_id):
     return done.returncode, done.stdout.splitlines()
 
 
-def test_an_order_is_deployed_once_and_followed_to_the_url_or_the_reason(
+def test_an_order_is_deployed_once_and_followed_to_the_url_or_the_error(
     service, environment, tmp_path
 ):
     plain = service("plain-service")
@@ -40,7 +40,7 @@ def test_an_order_is_deployed_once_and_followed_to_the_url_or_the_reason(
     assert f"{'publish_route':<18} succeeded" in lines
     assert requests.get(lines[-1], timeout=10).json()["status"] == "ok"
 
-    # The same order again: the same deployment, followed to the same end.
+    # The same order again follows the same deployment.
     status, again = order(environment, tmp_path, manifest, f"order-1-{SESSION}")
     assert (status, again[-1]) == (0, lines[-1])
 

@@ -1,4 +1,4 @@
-"""What is too large ends at ``validate`` with a sentence, and costs the scheduler nothing."""
+"""A manifest that is too large fails in ``validate`` and does not delay the scheduler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.record.test_audit import LOG, written
 
 SECONDS = 60
-"""Within which a run that is refused is over; the audit once took minutes of the scheduler."""
+"""Time limit of a refused run; the audit once blocked the scheduler for minutes."""
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ SECONDS = 60
     ],
     ids=["variable", "megabytes", "keys", "problems"],
 )
-def test_what_is_too_large_is_refused_and_its_audit_entry_is_small(api, fields, said):
+def test_a_large_manifest_is_refused_and_has_a_small_audit_entry(api, fields, said):
     run_id = f"limits-{uuid.uuid4().hex[:8]}"
     named: dict[str, Any] = {"component": "e2e", "serviceName": "limits", "version": "1.0"}
     api.trigger("deploy_service", named | {"environment": "dev"} | fields, run_id)
@@ -45,7 +45,7 @@ def test_what_is_too_large_is_refused_and_its_audit_entry_is_small(api, fields, 
 
 
 def _state(api, run_id):
-    """Of the run, once it is over."""
+    """Wait for the end of the run; returns its state."""
     answer = api.session.get(
         f"{api.base}/dags/deploy_service/dagRuns/{run_id}/wait?interval=0.5", timeout=SECONDS
     )

@@ -1,4 +1,4 @@
-"""After deployments, Airflow's database and all its logs hold no credential in clear."""
+"""After deployments, Airflow's database and logs contain no credential in clear text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKENS = ("ARTIFACTORY_TOKEN", "ARTIFACTORY_READER_TOKEN", "ENTRA_CLIENT_SECRET
 
 @pytest.fixture
 def credentials(environment: dict[str, str]) -> dict[str, bytes]:
-    """What must not be found, also as it stands in a header for HTTP's basic authentication."""
+    """All credentials, also in the form of an HTTP basic authentication header."""
     found = {name: environment[name].encode() for name in _TOKENS if name in environment}
     for name, (user, password) in _LOGINS.items():
         login = f"{environment[user]}:{environment[password]}".encode()
@@ -44,7 +44,7 @@ def _bytes(cell: object) -> bytes:
     return bytes(cell) if isinstance(cell, bytes | memoryview) else str(cell).encode()
 
 
-def test_no_credential_stands_in_a_table_or_a_log(service, environment, credentials):
+def test_no_table_and_no_log_contains_a_credential(service, environment, credentials):
     quotes = service()
     first = quotes.deploy(to_end=True)
     assert first.ok, first.error

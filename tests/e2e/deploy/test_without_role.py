@@ -1,4 +1,4 @@
-"""A deployer that has lost its role; who deploys beside it has, too."""
+"""A deployer without its role. Parallel tests must not use the same account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.kubernetes import rbac
 
 @pytest.fixture
 def without_role(cluster: Any, environment: dict[str, str]) -> Iterator[None]:
-    """The deployer has no role in the namespace for a while."""
+    """Remove the deployer's role in the namespace during the block."""
     client.RbacAuthorizationV1Api(cluster).delete_namespaced_role_binding(
         rbac.ROLE, environment["NAMESPACE"]
     )

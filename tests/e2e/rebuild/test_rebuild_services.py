@@ -1,4 +1,4 @@
-"""Nights: nothing has changed, a base image has changed, and a person has rolled back."""
+"""Nightly runs: without a change, after a changed base image, and after a rollback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ["first", "second", "third", "broken", "apart"]
 
 @pytest.fixture(scope="module")
 def night(api, cluster, environment) -> Iterator[Night]:
-    """Five services, four of them on a base image that says "one"."""
+    """Five services, four of them on a base image with the text "one"."""
     made = Night(api, client.AppsV1Api(cluster), environment)
     try:
         made.push_base("one")
@@ -36,13 +36,13 @@ def night(api, cluster, environment) -> Iterator[Night]:
 
 
 def skipped_when_late(night: Night, run_id: str) -> str:
-    """Run a rebuild again, which then comes late; why ``validate`` skips the rest."""
+    """Run a rebuild again, late; returns why ``validate`` skips the other steps."""
     night.run_again("deploy_service", run_id)
     assert night.wait("deploy_service", run_id) == "success"
     return str(night.api.xcom(f"dags/deploy_service/dagRuns/{run_id}", "validate", "skipped"))
 
 
-def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_first(
+def test_a_changed_base_image_rebuilds_only_its_services_and_yields_to_manual_changes(
     night, api, cluster, environment
 ):
     url = f"{environment['GATEWAY_URL']}/datafactory/{COMPONENT}"
@@ -83,12 +83,16 @@ def test_a_changed_base_image_rolls_its_dependants_alone_and_a_person_comes_firs
     assert "python:3.11" in night.live("apart").metadata.annotations[RECORD]
 
     planned = api.xcom(f"dags/deploy_service/dagRuns/{rows['second']['run_id']}", "validate")
-    assert re.fullmatch(r"1\.0-\d{14}", planned["tag"])  # the minute's tag was another image's
+    assert re.fullmatch(
+        r"1\.0-\d{14}", planned["tag"]
+    )  # the tag of this minute names another image
     run = api.get(f"dags/deploy_service/dagRuns/{rows['first']['run_id']}")
     assert run["triggered_by"] == "operator"
     again = night.start("first", dockerfile(night.base))
     assert night.wait("deploy_service", again, "record_release") == "success"
-    assert night.seen(["first"])["first"] == after["first"]  # not the image of the version's tag
+    assert (
+        night.seen(["first"])["first"] == after["first"]
+    )  # not the image that the version's tag names
 
     changed = night.start("first", dockerfile(night.base), env={"EXTRA": "1"})
     assert night.wait("deploy_service", changed, "record_release") == "success"

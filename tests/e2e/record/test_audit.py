@@ -1,4 +1,4 @@
-"""Who did what: the listener's file and the command tell the same."""
+"""The audit: the listener's file and the command have the same entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = SETTINGS.state / "airflow/logs/manifest-engine-audit.jsonl"
 
 
 def written(run_id, event):
-    """The line of that run; the scheduler writes it as it changes the run's state."""
+    """The line of a run, which the scheduler writes when it changes the run's state."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         entries = map(json.loads, LOG.read_text().splitlines()) if LOG.exists() else []
@@ -25,7 +25,9 @@ def written(run_id, event):
             assert len(found) == 1
             return found[0]
         time.sleep(0.2)
-    return pytest.fail(f"no line in {LOG}; an Airflow of before the listener must be restarted")
+    return pytest.fail(
+        f"no line in {LOG}; restart an Airflow that was started without the listener"
+    )
 
 
 def listed(environment, *words):
@@ -37,7 +39,7 @@ def listed(environment, *words):
 
 
 def live(environment):
-    """What ``kubectl`` tells of all releases, by the columns that the README names."""
+    """The output of ``kubectl`` for all releases, with the columns that the README names."""
     chosen = ["--selector", "app.kubernetes.io/managed-by=manifest-engine"]
     shown = ["--output", f"custom-columns-file={REPOSITORY / 'include/releases.columns'}"]
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""Every task can be run again: the run ends right, and nothing is done twice."""
+"""Every task can be cleared and run again without doing anything twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEPS = [
 
 
 def clear(api: AirflowApi, run_id: str, task: str) -> None:
-    """Clear one task alone, as a person does in the UI."""
+    """Clear only one task, as in the UI."""
     answer = api.session.post(
         f"{api.base}/dags/deploy_service/clearTaskInstances",
         json={
@@ -29,7 +29,7 @@ def clear(api: AirflowApi, run_id: str, task: str) -> None:
     answer.raise_for_status()
 
 
-def test_any_task_cleared_and_run_again_ends_right(service, api, apps, environment):
+def test_a_cleared_task_succeeds_again(service, api, apps, environment):
     plain = service("plain-service")
     first = plain.deploy(to_end=True)
     assert first.ok, first.error

@@ -1,4 +1,4 @@
-"""The scheduler killed in the middle of a step: the run ends right."""
+"""A run succeeds although the scheduler is killed during a step."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_scheduler_killed_during_the_build_and_restarted(service, api):
 
 
 def wait_for_step(api: AirflowApi, name: str, step: str) -> str:
-    """Run id of the newest run of the service once ``step`` runs."""
+    """Wait until ``step`` of the service's newest run is running; returns the run id."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for run in api.get("dags/deploy_service/dagRuns?limit=5&order_by=-run_after")["dag_runs"]:
@@ -61,7 +61,7 @@ def wait_for_step(api: AirflowApi, name: str, step: str) -> str:
                 continue
             path = f"dags/deploy_service/dagRuns/{run['dag_run_id']}/taskInstances/{step}"
             if api.get(path)["state"] == "running":
-                time.sleep(3)  # into the middle of it
+                time.sleep(3)  # now the step is in progress
                 return str(run["dag_run_id"])
         time.sleep(0.2)
     raise AssertionError(f"{step} of {name} did not start")

@@ -1,4 +1,4 @@
-"""A service leaves an environment, and can come back."""
+"""``remove_service`` removes a service, which can be deployed again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = ["validate_removal", "remove_route", "remove_workload", "record_removal"
 
 @pytest.fixture
 def take_away(api: Any) -> Any:
-    """Runs ``remove_service`` to its end: its state, and XComs by task and key."""
+    """Runs ``remove_service``; returns the state, and the XComs by task and key."""
 
     def run(quotes: Any, **changes: Any) -> tuple[str, Any]:
         asked = {
@@ -37,7 +37,7 @@ def take_away(api: Any) -> Any:
 
 
 def ours(cluster: Any, namespace: str, name: str) -> list[str]:
-    """Kinds of objects that are left of a service."""
+    """Kinds of the objects that a service has."""
     selector = {"label_selector": f"app.kubernetes.io/instance={name}"}
     routes = client.CustomObjectsApi(cluster).list_namespaced_custom_object(
         "gateway.networking.k8s.io", "v1", namespace, "httproutes", **selector
@@ -53,11 +53,11 @@ def ours(cluster: Any, namespace: str, name: str) -> list[str]:
     return [kind for kind, items in found.items() if items.items] + ["HTTPRoute"] * bool(routes)
 
 
-def test_a_removed_service_is_gone_twice_over_and_comes_back_with_the_next_deployment(
+def test_a_removed_service_can_be_removed_again_and_deployed_again(
     service, take_away, cluster, environment
 ):
     plain = service("plain-service")
-    first = plain.deploy(environment="aks")  # whose account has the smallest role
+    first = plain.deploy(environment="aks")  # an environment whose account has the smallest role
     assert first.ok, first.error
     here = cluster, environment["NAMESPACE"], plain.object_name
 
@@ -78,18 +78,18 @@ def test_a_removed_service_is_gone_twice_over_and_comes_back_with_the_next_deplo
 
     again = plain.deploy()
     assert again.ok, again.error
-    assert again.digest == first.digest, "the image was kept"
+    assert again.digest == first.digest, "the image is kept"
     assert requests.get(again.url, timeout=10).ok
 
 
-def test_a_wrong_confirmation_says_what_to_type(service, take_away):
+def test_the_error_for_a_wrong_confirmation_says_what_to_type(service, take_away):
     plain = service("plain-service")
     state, xcom = take_away(plain, confirm="plain-service")
     assert state == "failed"
     assert f"type '{plain.object_name}' into confirm" in xcom("validate_removal", "error")
 
 
-def test_an_object_that_no_release_made_stays(service, take_away, cluster, environment):
+def test_an_object_that_no_release_created_stays(service, take_away, cluster, environment):
     plain = service("plain-service")
     core = client.CoreV1Api(cluster)
     foreign = client.V1Service(

@@ -9,9 +9,7 @@ import requests
 from sandbox.airflow.deploy import follow
 
 
-def test_a_restart_replaces_the_pods_by_new_ones_of_the_same_release(
-    service, api, apps, environment
-):
+def test_a_restart_replaces_the_pods_of_the_release(service, api, apps, environment):
     plain = service("plain-service")
     first = plain.deploy()
     assert first.ok, first.error

@@ -1,4 +1,4 @@
-"""Back to an earlier release, through the real Airflow: no build, all the checks."""
+"""``rollback_service`` through the real Airflow: all checks, without a build."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def purge(environment, repository, digest):
     registry_images.delete(registry, repository, digest)
 
 
-def test_earlier_releases_answer_again_as_releases_of_their_own_unless_their_image_is_purged(
+def test_earlier_releases_can_be_restored_unless_their_image_is_deleted(
     service, api, apps, environment
 ):
     plain = service("plain-service")
     first, second, third = (release(plain, version) for version in ("1.0", "1.1", "1.2"))
     assert answer(third.url) == "answer-1.2"
-    rehearsed = roll_back(api, plain, dryRun=True)
-    assert rehearsed.state == "success"
-    run = f"dags/rollback_service/dagRuns/{rehearsed.run_id}"
+    dry = roll_back(api, plain, dryRun=True)
+    assert dry.state == "success"
+    run = f"dags/rollback_service/dagRuns/{dry.run_id}"
     newest, oldest = api.xcom(run, "validate_rollback", "choices")
     assert newest.startswith(f"1.1 ({second.digest[:19]}")
     assert newest.endswith("with other code")
@@ -102,7 +102,7 @@ def test_earlier_releases_answer_again_as_releases_of_their_own_unless_their_ima
     assert answer(by_digest.url) == "answer-1.2"
 
 
-def test_a_service_that_is_not_deployed_cannot_be_rolled_back(service, api):
+def test_a_rollback_of_an_unknown_service_is_refused(service, api):
     outcome = roll_back(api, service("plain-service"))
     assert outcome.failed_step == "validate_rollback"
     assert "is not deployed in the environment 'dev'" in outcome.error
