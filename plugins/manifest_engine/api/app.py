@@ -6,6 +6,8 @@ from fastapi import FastAPI
 
 from manifest_engine import __version__
 from manifest_engine.api import deployments, guard, manifests, problem
+from manifest_engine.api.pages import app as pages
+from manifest_engine.api.pages.templates import MOUNT
 
 DESCRIPTION = """
 Deploy services and follow them. Log in at `POST /auth/token` of Airflow and send the token as
@@ -28,4 +30,5 @@ def create() -> FastAPI:
     app.add_middleware(guard.Guard)
     app.include_router(deployments.router)
     app.include_router(manifests.router)
+    app.mount(MOUNT, pages.create())
     return app

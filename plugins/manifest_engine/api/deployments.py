@@ -96,7 +96,7 @@ def logs(run_id: Id, step: Annotated[str, Path(max_length=250)]) -> StreamingRes
     if found is None:
         _read(run_id)
         raise Refused(404, f"{run_id} has no step of this name that has begun.")
-    return StreamingResponse(_text(found), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(log_text(found), media_type="text/plain; charset=utf-8")
 
 
 @router.post("/{run_id}/cancel", dependencies=[airflow.MAY_CANCEL], summary="Cancel a deployment")
@@ -164,7 +164,7 @@ def _require_user(made: dict[str, Any], user: Any) -> None:
         access.require(who, "deploy", made["environment"], environment.access, user_roles.known())
 
 
-def _text(lines: Iterator[str]) -> Iterator[str]:
+def log_text(lines: Iterator[str]) -> Iterator[str]:
     """Airflow's log as text: time, level and message of each line."""
     left = _LOG_MAX
     for line in lines:

@@ -1,0 +1,157 @@
+"""Renders the templates. Values are escaped, and text from outside is never taken as HTML."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from manifest_engine import __version__
+from manifest_engine.domain.record import deployment
+
+MOUNT = "/ui"
+"""Where the API's app mounts the pages."""
+PREFIX = "/manifest-engine"
+"""Where Airflow mounts the API's app."""
+
+STEP_TITLES = {
+    "validate": "Check the manifest",
+    "download_artifact": "Download the ZIP",
+    "build_image": "Build the image",
+    "push_image": "Push the image",
+    "approve": "Approval",
+    "smoke_test": "Smoke test",
+    "apply_deployment": "Roll out",
+    "publish_route": "Publish the URL",
+    "watch_release": "Watch the release",
+    "record_release": "Record the release",
+    "describe_image": "Describe the image",
+}
+"""What each step does, in a few words."""
+TONES = {
+    **dict.fromkeys(("live", "succeeded", "success"), "good"),
+    **dict.fromkeys(("failed", "rolled back"), "bad"),
+    **dict.fromkeys(("running", "retrying"), "busy"),
+    "waiting for approval": "asks",
+}
+"""Colour of a state; the others are grey."""
+_SIGNS = {"good": "✓", "bad": "✕", "busy": "●", "asks": "?", "idle": "○"}
+
+
+def render(request: Request, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
+    """A template as an answer.
+
+    :param facts: values of the template.
+    """
+    root = request.scope.get("root_path", "")
+    places = {
+        "root": root,
+        "api": f"{root.removesuffix(MOUNT)}/api/v1",
+        "airflow": airflow_root(request),
+        "version": __version__,
+        "now": datetime.now(UTC),
+    }
+    return HTMLResponse(_environment().get_template(name).render(places | facts), status)
+
+
+def airflow_root(request: Request) -> str:
+    """Path of Airflow's own pages, without a slash at the end; mostly empty."""
+    root = str(request.scope.get("root_path", ""))
+    return root.removesuffix(MOUNT).removesuffix(PREFIX)
+
+
+def is_part(request: Request) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return "hx-request" in request.headers
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "ago": ago,
+        "moment": moment,
+        "seconds": seconds,
+        "since": since,
+        "tone": tone,
+        "sign": lambda state: _SIGNS[tone(state)],
+        "step": lambda name: STEP_TITLES.get(name, name.replace("_", " ")),
+        "markdown": markdown,
+        "inline_markdown": inline_markdown,
+        "digest": short_digest,
+    }
+    made.globals["ended"] = deployment.ENDED
+    return made
+
+
+def tone(state: str | None) -> str:
+    """The colour of a state."""
+    return TONES.get(state or "", "idle")
+
+
+def moment(text: str | None) -> str:
+    """A time as people read it, in UTC."""
+    return _parse(text).strftime("%Y-%m-%d %H:%M UTC") if text else ""
+
+
+def ago(text: str | None, now: datetime) -> str:
+    """How long ago, in the largest unit: ``3 h ago``."""
+    if not text:
+        return ""
+    past = max(0, int((now - _parse(text)).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if past >= size:
+            return f"{past // size} {unit} ago"
+    return "just now" if past < 10 else f"{past} s ago"
+
+
+def since(text: str | None, now: datetime) -> float | None:
+    """Seconds since a time."""
+    return max(0.0, (now - _parse(text)).total_seconds()) if text else None
+
+
+def seconds(value: float | None) -> str:
+    """A duration: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    if value is None:
+        return ""
+    if value < 10:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def short_digest(digest: str | None) -> str:
+    """The first 12 digits of an image's digest."""
+    return (digest or "").removeprefix("sha256:")[:12]
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def markdown(text: str) -> Markup:
+    """Markdown as HTML; HTML in the text is escaped."""
+    return Markup(_markdown().render(text))  # noqa: S704
+
+
+def inline_markdown(text: str) -> Markup:
+    """One line of Markdown as HTML without a paragraph."""
+    return Markup(_markdown().renderInline(text))  # noqa: S704
+
+
+def _parse(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from manifest_engine.api import airflow_internals
+
+URL = "https://dev.example.com/datafactory/pricing/quotes"
+
+
+def test_a_running_deployment_asks_for_its_state_again(see, run):
+    run("api__1", "running", validate="success", build_image="running")
+    text = see("/deployments/api__1")
+    assert "<title>running · quotes 1 → dev</title>" in text
+    assert 'hx-get="/ui/deployments/api__1/state" hx-trigger="every 1s"' in text
+    assert 'hx-post="/api/v1/deployments/api__1/cancel"' in text
+
+
+def test_a_live_deployment_shows_its_url_and_asks_no_more(see, run):
+    found = {("publish_route", "return_value"): {"url": URL}}
+    run("api__1", "success", found, validate="success", publish_route="success")
+    text = see("/deployments/api__1/state")
+    assert f'href="{URL}"' in text
+    assert "every 1s" not in text
+    assert "/cancel" not in text
+
+
+def test_the_sentence_is_shown_with_its_step_and_is_escaped(see, run):
+    error = "No <script>alert(1)</script> in src/requirements.txt."
+    run("api__1", "failed", {("build_image", "error"): error}, build_image="failed")
+    text = see("/deployments/api__1")
+    assert "Build the image <code>build_image</code> failed" in text
+    assert "No &lt;script&gt;alert(1)&lt;/script&gt; in src/requirements.txt." in text
+    assert "<script>alert" not in text
+
+
+def test_an_approval_is_answered_on_the_page(see, run):
+    run("api__1", "running", push_image="success", approve="awaiting_input")
+    text = see("/deployments/api__1")
+    assert 'hx-post="/api/v1/deployments/api__1/approve"' in text
+    assert 'hx-post="/api/v1/deployments/api__1/reject"' in text
+
+
+def test_a_dry_run_shows_each_field_that_would_change(see, run):
+    field = {"field": "spec.replicas", "before": "2", "after": "3"}
+    change = {"kind": "Deployment", "name": "quotes", "action": "change", "fields": [field]}
+    run("api__1", "success", {("validate", "dry_run"): [change]}, validate="success")
+    text = see("/deployments/api__1")
+    assert "Deployment quotes" in text
+    assert '<td class="before">2</td><td class="after">3</td>' in text
+
+
+@pytest.mark.parametrize(
+    ("states", "step"),
+    [
+        ({"validate": "success", "build_image": "failed", "push_image": "success"}, "build_image"),
+        ({"validate": "success", "build_image": "running"}, "build_image"),
+        ({"record_release": "success", "describe_image": "success"}, "record_release"),
+    ],
+)
+def test_the_log_is_of_the_step_that_tells_most(see, run, monkeypatch, states, step):
+    lines = [
+        {"timestamp": "2026-01-02T03:04:05Z", "level": "info", "event": f"line {at}"}
+        for at in range(400)
+    ]
+    asked = []
+
+    def log_lines(_: str, name: str):
+        asked.append(name)
+        return map(json.dumps, lines)
+
+    monkeypatch.setattr(airflow_internals, "log_lines", log_lines)
+    run("api__1", "failed", **states)
+    text = see("/deployments/api__1/log")
+    assert asked == [step]
+    assert "03:04:05  line 399\n" in text
+    assert "line 99\n" not in text
+
+
+def test_a_deployment_that_does_not_exist_is_a_page(browser):
+    answer = browser.get("/ui/deployments/none")
+    assert answer.status_code == 404
+    assert "There is no deployment with this id." in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
