@@ -1,4 +1,4 @@
-"""Parts of the sandbox that die for a while. Only ever processes that the sandbox started."""
+"""Kills parts of the sandbox for a while, and only processes that the sandbox started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.core import process
 
 @contextmanager
 def down(name: str) -> Iterator[None]:
-    """The process of that name is killed with SIGKILL, and started as it was at the end."""
+    """Kill a process with SIGKILL, and start it again after the block."""
     victim = process.find(name)
     assert victim is not None, f"{name} does not run"
     words, variables, folder = victim.cmdline(), victim.environ(), victim.cwd()
@@ -29,7 +29,7 @@ def down(name: str) -> Iterator[None]:
 
 @contextmanager
 def airflow_without(part: str) -> Iterator[None]:
-    """A part of Airflow is killed with all that it started; Airflow is restarted at the end.
+    """Kill a part of Airflow with its child processes, and restart Airflow after the block.
 
     :param part: the subcommand, such as ``scheduler`` or ``triggerer``.
     """

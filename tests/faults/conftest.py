@@ -1,4 +1,4 @@
-"""What the fault suite shares: the sandbox as it stands, a live service, load, and the table."""
+"""Fixtures of the fault suite: the sandbox, a live service, load, and the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.load import calling
 __all__ = ["api", "apps", "cluster", "environment", "service"]  # fixtures
 
 CLIENTS, PAUSE = 3, 0.05
-"""About 50 requests a second: a gap of 0.1 s is met, and the one machine bears it."""
+"""About 50 requests a second, which detect a gap of 0.1 s at an acceptable load."""
 _TABLE = pytest.StashKey[Table]()
 
 
@@ -48,7 +48,7 @@ def faults(pytestconfig: pytest.Config) -> Table:
 def live(
     request: pytest.FixtureRequest, cluster: Any, environment: dict[str, str]
 ) -> Iterator[Service]:
-    """A good release that serves; each case of the module leaves a good one there."""
+    """A live good release. Each case of the module leaves a good release live."""
     from tests.e2e.conftest import SESSION
 
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
@@ -72,7 +72,7 @@ def load(environment: dict[str, str]) -> Callable[[Service], AbstractContextMana
 
 @pytest.fixture
 def left_over(cluster: Any, environment: dict[str, str]) -> Callable[[Service], list[str]]:
-    """What must not be left of a service's deployment: lease, smoke pods, second ReplicaSets."""
+    """Returns what a deployment must not leave: a held lease, smoke pods, a second ReplicaSet."""
 
     def look(target: Service) -> list[str]:
         name, namespace = target.object_name, environment["NAMESPACE"]

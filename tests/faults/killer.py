@@ -1,4 +1,4 @@
-"""Kills the processes of a run's tasks with SIGKILL, each once."""
+"""Kills the process of each task of a run once, with SIGKILL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RUNNING = text(
 class Killer(threading.Thread):
     """Watches a run in Airflow's database, and kills the first try of each of its tasks.
 
-    :param delays: seconds after its start at which a task is killed; at once if not named.
+    :param delays: seconds between start and kill by task; default 0.
     """
 
     def __init__(self, run_id: str, delays: dict[str, float]) -> None:
@@ -45,7 +45,7 @@ class Killer(threading.Thread):
                         self.killed.append(task)
 
     def stop(self) -> list[str]:
-        """End the watch; which tasks were killed, in order."""
+        """End the watch; returns the killed tasks in order."""
         self._over.set()
         self.join(timeout=10)
         return self.killed
@@ -55,7 +55,7 @@ class Killer(threading.Thread):
         return [(task, pid) for task, pid in found]
 
     def _kill(self, pid: int) -> bool:
-        """Only ever a descendant of the sandbox's Airflow."""
+        """Kill a process if it descends from the sandbox's Airflow."""
         try:
             victim = psutil.Process(pid)
             if self._airflow not in {parent.pid for parent in victim.parents()}:

@@ -1,4 +1,4 @@
-"""The right moment to break something: when a task of a run has come to a state."""
+"""Waits for the moment to break something: when a task of a run reaches a state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.metadata import metadata
 
 _POLL_SECONDS = 0.02
 IN_SMOKE_POD = "import socket\nSMOKE = '-smoke-' in socket.gethostname()\n"
-"""Code at the end of a service's module that tells the smoke test's pod from the deployed ones."""
+"""Code for a service's module that recognises the smoke test's pod."""
 
 
 def begin(
@@ -25,7 +25,7 @@ def begin(
     archive: bytes | None = None,
     **fields: Any,
 ) -> str:
-    """Upload and trigger, without waiting for the end; the run's id."""
+    """Upload and trigger without waiting for the end; returns the run's id."""
     manifest = target.manifest | fields
     name, version = manifest["serviceName"], manifest["version"]
     upload(archive or target.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
@@ -42,7 +42,7 @@ def age(run_id: str) -> float:
 def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
     """Return within 20 ms of the moment when the task is in one of the states.
 
-    Airflow's database is read: by its API, a state that lasts 0.2 s would be missed.
+    Reads Airflow's database, because the API is too slow for a state that lasts 0.2 s.
     """
     end = time.monotonic() + seconds
     seen = None
@@ -57,13 +57,13 @@ def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
 
 
 def with_code(target: Service, code: str) -> dict[str, bytes]:
-    """The service's module with code at its end."""
+    """The service's module with ``code`` at the end."""
     text = (target.folder / "src/aiservice.py").read_text()
     return {"src/aiservice.py": f"{text}\n\n{code}".encode()}
 
 
 def slow(target: Service, seconds: float) -> dict[str, bytes]:
-    """A release whose deployed pods take so long to start, so that a rollout has a middle."""
+    """A release whose deployed pods take ``seconds`` to start, which makes the rollout long."""
     return with_code(
         target, IN_SMOKE_POD + f"import time\nif not SMOKE:\n    time.sleep({seconds})\n"
     )

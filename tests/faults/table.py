@@ -1,4 +1,4 @@
-"""The table that the fault suite leaves: what was to come, what came, and what the public saw."""
+"""The table of the fault suite: expected and seen results, and public requests."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_HEAD = """# What was broken on purpose, and what became of it
+_HEAD = """# Results of the fault suite
 
-Written by the fault suite on the sandbox: a real Airflow, cluster, gateway and registry on one
-machine of two cores, which other work shared. `make faults` runs all of it; a part of it, such as
-`pytest tests/faults/release/test_raced.py --table docs/faults.md`, writes its own lines anew, so
-lines can be of different runs. *Expected* stands in the test before it runs. While a case runs, a
-process of its own calls the service's public URL; *requests* and *failed* are its counts.
+Each case breaks something during a deployment in the sandbox: a real Airflow, cluster, gateway and
+registry on one machine with two cores and other load. `make faults` runs all cases and writes this
+table. `pytest tests/faults/release/test_raced.py --table docs/faults.md` writes only the lines of
+its cases, so lines can come from different runs. *Expected* is part of the test. During a case, a
+separate process calls the service's public URL; *requests* and *failed* are its counts.
 
 """
 _LONGEST = 320
@@ -34,7 +34,7 @@ class Case:
     holds: bool = False
 
     def load(self, found: dict[str, Any]) -> None:
-        """Note what the load generator counted, and insist that nothing failed."""
+        """Record the counts of the load generator, and check that no request failed."""
         self.sent, self.failed = found["sent"], found["failed"]
         assert found["sent"] > 0
         assert found["failed"] == 0, found["first"]
@@ -54,7 +54,7 @@ class Table:
 
     @contextmanager
     def case(self, name: str, expected: str) -> Iterator[Case]:
-        """A case: it holds if the block ends without an error; set ``seen`` in it."""
+        """A case, which holds if the block ends without an error. The block sets ``seen``."""
         case = Case(name, expected)
         self.cases.append(case)
         try:
@@ -69,7 +69,7 @@ class Table:
         return _markdown([_line(case.cells()) for case in self.cases])
 
     def write(self, file: Path) -> None:
-        """Write the file; lines of cases that did not run this time are kept as they are."""
+        """Write the file. Lines of cases that did not run are kept."""
         lines = _lines(file.read_text()) if file.exists() else {}
         lines |= {case.cells()[0]: _line(case.cells()) for case in self.cases}
         file.write_text(_HEAD + _markdown(list(lines.values())))

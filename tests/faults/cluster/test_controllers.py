@@ -1,4 +1,4 @@
-"""The cluster's own controllers are away, or act at the worst moment."""
+"""The cluster's controllers do not run, or act at the worst moment."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.faults.moments import begin, reached
 from tests.unit.domain.release.releases import DIGEST, make_release
 
 SYNC_SECONDS = 15.0
-"""After which an autoscaler looks for the first time. Source: kube-controller-manager,
+"""Time until a new autoscaler acts first. Source: kube-controller-manager,
 ``--horizontal-pod-autoscaler-sync-period``."""
 SERVICES = 16
 APART_SECONDS = 0.01
-"""Their autoscalers are removed so far apart, measured from each one's sync."""
+"""Step of the removal times of the autoscalers, relative to the first sync."""
 SCALE = {"minReplicas": 2, "maxReplicas": 3}
 
 
@@ -51,7 +51,7 @@ def namespace(cluster: Any) -> Iterator[str]:
 
 
 def apply(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
-    """Apply a release whose image is nowhere; the Deployment then."""
+    """Apply a release with an image that does not exist; returns the Deployment."""
     release = make_release(
         cluster={"namespace": workload.namespace}, component="race", serviceName=name, **fields
     )
@@ -61,10 +61,10 @@ def apply(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
 
 
 def replicas_after(hook: ClusterHook, namespace: str, number: int) -> int:
-    """Of a service whose autoscaler was removed about when it looked for the first time."""
+    """Replicas of a service whose autoscaler was removed at about its first sync."""
     name = f"service-{number}"
     workload = Workload(hook, namespace, f"race-{name}")
-    time.sleep(number)  # they all want the one machine
+    time.sleep(number)  # spread the load of the machine
     apply(workload, name, version="1", replicas=1)
     apply(workload, name, version="2", autoscale=SCALE)
     time.sleep(SYNC_SECONDS - number * APART_SECONDS)
@@ -78,7 +78,7 @@ def replicas_after(hook: ClusterHook, namespace: str, number: int) -> int:
 def test_autoscalers_removed_as_they_act(faults, hook, namespace):
     expected = "each service has the replicas of its manifest, not those of its former autoscaler"
     with faults.case(f"{SERVICES} autoscalers removed about when they act", expected) as case:
-        assert hook.api_client  # made once, not by each thread
+        assert hook.api_client  # create the client once, not in each thread
         with ThreadPoolExecutor(SERVICES) as pool:
             found = list(
                 pool.map(lambda number: replicas_after(hook, namespace, number), range(SERVICES))
@@ -90,7 +90,7 @@ def test_autoscalers_removed_as_they_act(faults, hook, namespace):
 def test_scaled_and_deployed_again_without_controllers(
     *, faults, service, load, api, apps, environment
 ):
-    """Nothing says then that the first release has come up: it has been scaled since."""
+    """The Deployment was scaled, so it does not show that the first release became available."""
     expected = (
         "a run that takes the scaling over waits for the controllers, then succeeds; no request "
         "fails"

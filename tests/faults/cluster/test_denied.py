@@ -1,4 +1,4 @@
-"""What the cluster does not allow: a verb that the role lacks, and a quota."""
+"""Requests that the cluster refuses: a missing verb of the role, and a quota."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LESS = "faults-less"
 
 @contextmanager
 def without(cluster: Any, verb: str, resource: str, namespace: str) -> Iterator[None]:
-    """The account of the environment ``aks``, and no other one, lacks one verb for a while."""
+    """Remove one verb from the account of the environment ``aks`` during the block."""
     role = next(yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()))
     for rule in role["rules"]:
         if resource in rule["resources"]:
@@ -37,7 +37,7 @@ def without(cluster: Any, verb: str, resource: str, namespace: str) -> Iterator[
         )
         yield
     finally:
-        # A binding's role cannot be changed.
+        # A binding cannot change its role, so replace the binding.
         api.delete_namespaced_role_binding(rbac.ROLE, namespace)
         rbac.Rbac().start()
         api.delete_cluster_role(LESS)
@@ -76,7 +76,7 @@ def test_a_quota_that_is_used_up_and_then_raised(
     )
     with faults.case("quota too small for the new pods, then raised", expected) as case:
         core, namespace = client.CoreV1Api(cluster), environment["NAMESPACE"]
-        # Of pods that run without end: other services' pods and smoke pods do not meet it.
+        # The scope excludes smoke pods, which have an active deadline.
         quota = client.V1ResourceQuota(
             metadata=client.V1ObjectMeta(name=QUOTA),
             spec=client.V1ResourceQuotaSpec(hard={"limits.cpu": "400"}, scopes=["NotTerminating"]),
@@ -111,7 +111,7 @@ def test_a_quota_that_is_used_up_and_then_raised(
 
 
 def first_error(api: Any, run_id: str, step: str) -> str:
-    """What the step's first try left as its error."""
+    """The error of the step's first try."""
     run = f"dags/deploy_service/dagRuns/{run_id}"
     end = time.monotonic() + 240
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""Each verb of include/rbac.yaml is missing once: the package's own hook says which one."""
+"""Without each verb of include/rbac.yaml, the package's hook names the missing verb."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from sandbox.core.settings import REPOSITORY
 
 KINDS = {(version.rpartition("/")[0], plural): (version, kind)
          for (version, kind), plural in PLURALS.items()}  # fmt: skip
-TOLD_WITH_LESS_DETAIL = {"pods/log"}
-"""The one resource that has no kind: without it an error is told without the log."""
+NOT_REQUIRED = {"pods/log"}
+"""Without the right to read logs, errors have no log lines and no request fails."""
 WHO = "deployer"
 _LABELS = {"app": "nothing"}
 SPECS = {
@@ -41,12 +41,12 @@ SPECS = {
     },
     "Ingress": {"defaultBackend": {"service": {"name": "nothing", "port": {"number": 80}}}},
 }
-"""An apply of a new object is validated before it is asked whether it may be created."""
+"""Valid specs, because the API server validates an object before it checks ``create``."""
 
 
 @pytest.fixture
 def denied_only(cluster: Any) -> Iterator[Any]:
-    """A hook of an account with the role's rights in a namespace of its own, and their changer."""
+    """A hook whose account has rights in its own namespace, and a function to set the rights."""
     namespace = f"faults-{uuid.uuid4().hex[:8]}"
     core, rbac = client.CoreV1Api(cluster), client.RbacAuthorizationV1Api(cluster)
     meta = {"metadata": {"name": WHO}}
@@ -95,7 +95,7 @@ def hook_of(cluster: Any, token: str) -> ClusterHook:
 
 
 def use(hook: ClusterHook, verb: str, version: str, kind: str, namespace: str) -> None:
-    """What the package does that needs the verb; nothing is left of it."""
+    """Do a request of the package that needs the verb, and clean up."""
     an_object = {"apiVersion": version, "kind": kind,
                  "metadata": {"name": "nothing", "namespace": namespace},
                  "spec": SPECS.get(kind, {})}  # fmt: skip
@@ -112,13 +112,13 @@ def use(hook: ClusterHook, verb: str, version: str, kind: str, namespace: str) -
     elif verb == "update":
         hook.replace(an_object)
     elif verb == "patch" or kind not in ("Pod", "Lease"):
-        hook.apply(an_object, dry_run=True)  # of a new object, which needs create, too
+        hook.apply(an_object, dry_run=True)  # a new object, which also needs create
     else:
         hook.create(an_object | {"spec": {"nonsense": True}})
 
 
 def refusal(*what: Any) -> str:
-    """The sentence of a missing permission, empty when there is none."""
+    """The error of a missing permission, else an empty string."""
     try:
         use(*what)
     except ClusterError as error:
@@ -127,7 +127,7 @@ def refusal(*what: Any) -> str:
 
 
 def until(wanted: bool, *what: Any) -> str:
-    """The last refusal once there is (not) one: the API server learns of a role a little later."""
+    """Retry until the request is refused (or not), because roles take effect with a delay."""
     end = time.monotonic() + 5
     while bool(said := refusal(*what)) != wanted and time.monotonic() < end:
         time.sleep(0.05)
@@ -143,7 +143,7 @@ def test_each_verb_of_the_role_missing_alone(faults, denied_only):
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
-        if resource not in TOLD_WITH_LESS_DETAIL
+        if resource not in NOT_REQUIRED
     ]
     expected = "the hook's error names the verb and the resource; with the verb there is none"
     with faults.case(f"RBAC without each of {len(singles)} verbs, one at a time", expected) as case:

@@ -1,4 +1,4 @@
-"""The cluster takes no change: a policy, a selector that cannot change, somebody's own change."""
+"""Changes that the cluster refuses: a policy, an immutable selector, another field manager."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sandbox.airflow.deploy import follow
 from tests.faults.moments import begin, reached
 
 FORCED = "manifest-engine"
-"""The field manager of a release: who applies as it meets no conflict."""
+"""The field manager of releases, which has no conflict with itself."""
 
 
 @pytest.fixture
 def policy(cluster, apps, environment):
-    """Refuses every change of one Deployment while the test runs."""
+    """A policy that refuses every change of one Deployment during the test."""
     api = client.AdmissionregistrationV1Api(cluster)
     made = []
 
@@ -46,7 +46,7 @@ def policy(cluster, apps, environment):
         )
         body = {"metadata": {"annotations": {"faults": "tried"}}}
         end = time.monotonic() + 30
-        while time.monotonic() < end:  # the API server learns of it a little later
+        while time.monotonic() < end:  # the policy takes effect with a delay
             try:
                 apps.patch_namespaced_deployment(
                     name, environment["NAMESPACE"], body, dry_run="All"
@@ -86,7 +86,7 @@ def test_a_validating_admission_policy(*, faults, live, load, left_over, policy)
 def test_a_change_by_hand_in_between(*, faults, live, load, left_over, api, apps, environment):
     expected = (
         "the run fails at apply_deployment at once naming the manager and its field, what was "
-        "changed by hand stays and serves; given back, the next run succeeds"
+        "changed by hand stays and serves; once the field is released, the next run succeeds"
     )
     with faults.case("kubectl changes the memory limit in between", expected) as case:
         namespace, name = environment["NAMESPACE"], live.object_name
@@ -101,10 +101,10 @@ def test_a_change_by_hand_in_between(*, faults, live, load, left_over, api, apps
             apps.patch_namespaced_deployment(name, namespace, change, field_manager="kubectl-edit")
             outcome = follow(api, run_id, quiet=True)
             kept = apps.read_namespaced_deployment(name, namespace)
-            give_back(apps, kept, namespace)
+            release_fields(apps, kept, namespace)
             again = live.deploy(live.source("plain-service", "by-hand"), version="8.1")
         case.seen = (
-            f"{outcome.state} at {outcome.failed_step}: {outcome.error}; given back: {again.state}"
+            f"{outcome.state} at {outcome.failed_step}: {outcome.error}; released: {again.state}"
         )
         assert (outcome.state, outcome.failed_step) == ("failed", "apply_deployment")
         assert outcome.steps["apply_deployment"]["tries"] == 1
@@ -117,8 +117,8 @@ def test_a_change_by_hand_in_between(*, faults, live, load, left_over, api, apps
         case.load(found)
 
 
-def give_back(apps, live, namespace):
-    """``kubectl-edit`` owns nothing any more."""
+def release_fields(apps, live, namespace):
+    """Remove ``kubectl-edit`` from the field managers."""
     kept = [
         index
         for index, entry in enumerate(live.metadata.managed_fields)

@@ -1,4 +1,4 @@
-"""What needs a namespace of its own: its deletion, a second service with one route, counting."""
+"""Cases with their own namespace: its deletion, two services with one route, counted requests."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_two_services_with_one_route_at_once(*, faults, spare, service, api, clu
         here = service("plain-service")
         there = copy.deepcopy(here)
         there.manifest["environment"] = spare.name
-        # One ZIP for both: they share the image, and differ in their namespace.
+        # Both use one ZIP and one image, in different namespaces.
         runs = [begin(api, target) for target in (here, there)]
         outcomes = [follow(api, run_id, quiet=True) for run_id in runs]
         case.seen = " and ".join(

@@ -1,4 +1,4 @@
-"""A run is cancelled in each of its longer steps, as a person marks it failed in the UI."""
+"""A run is cancelled in each of its longer steps, as the UI does: it is marked as failed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from tests.faults.moments import begin, reached, slow, with_code
 
 START_SECONDS = 45
-"""Of the release that is cancelled: its rollout has a middle, before and after the deferral."""
+"""Startup time of the cancelled release, long enough for a deferral during the rollout."""
 QUIET_SECONDS = 45
-"""A task hears of it with its next heartbeat, 5 s later at most, and the triggerer likewise; one
-that has just been started takes a dozen seconds for the first trigger of its life (seen: 13)."""
+"""Time limit until the run has ended. Tasks and triggers notice at the next heartbeat, within
+5 s; a newly started triggerer needs 13 s for its first trigger."""
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_a_run_that_is_cancelled(
                 code = with_code(live, f"import time\ntime.sleep({START_SECONDS})\n")
             run_id = begin(api, live, code, version=version)
             reached(run_id, step, state)
-            time.sleep(2)  # into the middle of it
+            time.sleep(2)  # now the step is in progress
             cancelled = time.monotonic()
             fail(api, run_id)
             while (left := left_over(live)) and time.monotonic() < cancelled + QUIET_SECONDS:
                 time.sleep(0.5)
             seconds = time.monotonic() - cancelled
-            time.sleep(6)  # what is killed late would act now
+            time.sleep(6)  # a process that still runs would act within this time
             left = left_over(live)
             deployment = apps.read_namespaced_deployment(live.object_name, environment["NAMESPACE"])
         serving = deployment.metadata.labels["app.kubernetes.io/version"]

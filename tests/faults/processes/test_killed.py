@@ -1,4 +1,4 @@
-"""The process of every task is killed with SIGKILL, while the public calls the service."""
+"""The process of every task is killed with SIGKILL, during public requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIDDLE = {"build_image": 0.3, "smoke_test": 0.8, "apply_deployment": 1.2} | dict
     ),
     0.05,
 )
-"""Seconds into a step; the three long ones are surely met there."""
+"""Seconds after the start of a step; the three long steps then still run."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Workers and builders that vanish while a deployment is under way, on the compose stack.
+"""Workers and builders of the compose stack disappear during a deployment.
 
 Run `make compose-up` first; `make faults` does.
 """
@@ -26,11 +26,11 @@ __all__ = ["compose", "many"]  # fixtures
 
 _POLL_SECONDS = 0.05
 _ROUNDS = 4
-"""Some steps take half a second: not each of them is met in the first deployment."""
+"""Number of deployments to kill a worker in each step, because some steps take only 0.5 s."""
 
 
 class Watch(threading.Thread):
-    """Shows each task instance of a service's newest run to ``see`` until it is stopped."""
+    """Passes each task instance of a service's newest run to ``see`` until ``stop``."""
 
     def __init__(self, version: str, service: ManyService, see: Callable[[Any], None]) -> None:
         super().__init__(daemon=True)
@@ -73,7 +73,7 @@ def plain(cluster, environment):
 def deploy_watched(
     service: ManyService, number: int, see: Callable[[Any], None], **sizes: Any
 ) -> Outcome:
-    """Deploy a version of its own, which has to be built."""
+    """Deploy a new version, which has to be built."""
     version = f"1.{number}.0"
     watch = Watch(version, service, see)
     watch.start()
@@ -105,7 +105,7 @@ def test_a_worker_killed_in_each_step(faults, many, compose, plain):
             assert outcome.ok, outcome.error
             answer = requests.get(outcome.url, timeout=10).json()
             assert answer["service"] == f"release-{number}"
-            # A kill that came after the step's end has not hit it.
+            # A kill after the end of the step does not count.
             proven |= {task for task in killed if outcome.steps[task]["tries"] > 1}
             if proven >= set(STEPS):
                 break
@@ -164,7 +164,7 @@ def test_workers_are_added_and_taken_away(faults, compose):
 
 
 def wait_healthy(compose: Compose) -> None:
-    """For the next test; what was killed needs a while."""
+    """Wait until all containers are healthy again."""
     deadline = time.monotonic() + 90
     while (problem := compose.health()) is not None:
         assert time.monotonic() < deadline, problem

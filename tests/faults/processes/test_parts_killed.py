@@ -1,6 +1,6 @@
-"""Airflow's and the cluster's own processes, and the registry, die in the middle of a deployment.
+"""Processes of Airflow, the cluster and the registry are killed during a deployment.
 
-These cases stop what all deployments of the sandbox share, and start it again.
+These cases stop parts that all deployments of the sandbox share, and start them again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RIGHT = "the run succeeds, nothing is left over, no request fails"
 
 @pytest.fixture
 def ends_right(left_over):
-    """Insists that the run ended as ``RIGHT`` says, and notes the requests."""
+    """Returns a function that checks the end of a run against ``RIGHT``."""
 
     def check(case, target, outcome, found, *, step, text="plain-service"):
         tries = outcome.steps.get(step, {}).get("tries")

@@ -1,4 +1,4 @@
-"""The image vanishes from the registry between two steps, while the public calls the service."""
+"""The image is deleted from the registry between two steps, during public requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.moments import age, begin, reached
 
 @pytest.fixture
 def vanish(environment):
-    """Deletes an image in the registry, and on the node."""
+    """Deletes an image from the registry and the node."""
     login = Login(environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"])
     registry = RegistryApi(
         f"https://{environment['REGISTRY']}",

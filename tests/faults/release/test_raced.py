@@ -1,4 +1,4 @@
-"""Many runs of one service at once."""
+"""Many runs of one service at the same time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_ten_runs_of_one_service_at_once(faults, live, load, left_over, api):
 
 
 def all_of(runs):
-    """The runs' outcomes, each followed by a thread of its own."""
+    """Follow all runs in parallel; returns their outcomes."""
     ended = {}
 
     def one(run_id):

@@ -1,4 +1,4 @@
-"""Back to the release before, away, and there again."""
+"""Rollback, removal, and deployment after a removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Good and bad releases through the real Airflow, while the public calls the service."""
+"""Good and bad releases through the real Airflow, during public requests."""
 
 from __future__ import annotations
 
