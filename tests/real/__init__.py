@@ -1,1 +1,1 @@
-"""One deployment against a team's own Artifactory, registry and cluster: ``make test-real``."""
+"""A deployment to a team's own Artifactory, registry and cluster: ``make test-real``."""

@@ -85,13 +85,13 @@ class _Service:
         return [Check(name, run) for name, run in named.items()]
 
     def removal(self) -> Any:
-        """The last step, also after a failure."""
+        """The step that runs at the end, also after a failure."""
         from manifest_engine.services.doctor.examination import Check
 
         return Check("removal", self.remove)
 
     def publish(self) -> str:
-        """Upload the sample service, unless the team names a ZIP that is there already."""
+        """Upload the sample service, unless the team names an existing ZIP."""
         from manifest_engine.domain.doctor.finding import NotNeeded
         from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
@@ -124,7 +124,7 @@ class _Service:
         return f"{self._second['publish_route']['url']} answers."
 
     def runs_by_digest(self) -> str:
-        """The registry has the digest, and the pods were pulled by it."""
+        """Check that the registry has the digest and the Deployment uses it."""
         from manifest_engine.hooks.registry.acr import AcrHook
 
         digest = self._first["push_image"]["digest"]

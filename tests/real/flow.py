@@ -12,7 +12,7 @@ DAGS = Path(__file__).resolve().parents[2] / "dags"
 
 
 def run(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
-    """Run a DAG to its end; the XCom ``return_value`` of each task.
+    """Run a DAG to its end; returns the XCom ``return_value`` of each task.
 
     :raises ManifestEngineError: with the error of the failed step.
     """

@@ -1,11 +1,10 @@
-"""``python -m tests.benchmarks.build [--rounds N] [--big MIB]``: our build and push by the side of
-a script that does it by hand, for the standard service, on the sandbox's engine and registry.
+"""``python -m tests.benchmarks.build [--rounds N] [--big MIB]``: our build and push compared with a
+script, for the standard service, on the sandbox's engine and registry.
 
-Prints a table and writes ``.bench/build.json``. Ours is the two steps build_image and push_image
-with all that they do: registry checks, lint, build, the build cache's own build and push, digest
-read back; "build and push alone" is without what the script does not do. They take turns, so that
-both see the same machine. Memory is that of all processes; of ours it is what comes on top of the
-waiting task.
+Prints a table and writes ``.bench/build.json``. Ours are the two steps build_image and push_image
+with registry checks, lint, build, build and push of the cache, and a check of the digest; "build
+and push alone" leaves out what the script does not do. Both run in turn, so that the machine has
+the same load. Memory is the sum of all processes; for ours, in addition to the waiting task.
 """
 
 from __future__ import annotations
@@ -65,7 +64,9 @@ class Runner:
         self._push_base(warm)
         made["cold"] = self._on_empty_engines(self._bench.zip(name, 0), name)
         with self._task(warm) as task:
-            self._turns(Figures(), task, warm, [self._bench.zip(name, 1)], name)  # warms both
+            self._turns(
+                Figures(), task, warm, [self._bench.zip(name, 1)], name
+            )  # fills the caches of both
             same = [self._bench.zip(name, 1)] * rounds
             made["no change"] = self._turns(Figures(), task, warm, same, name).summary()
             changed = [self._bench.zip(name, 2 + n) for n in range(rounds)]
@@ -82,7 +83,7 @@ class Runner:
         return made
 
     def _push_base(self, host: str) -> None:
-        """Whoever pushed first would store the base image's layers for both."""
+        """Push the base image, so that neither has to push its layers."""
         image = f"{self._known['REGISTRY']}/datafactory/bench/base:3.11"
         docker_cli.docker("tag", base_image.IMAGE, image, host=host, what="naming the base image")
         docker_cli.docker("push", "--quiet", image, host=host, what="pushing the base image")
@@ -97,7 +98,7 @@ class Runner:
         return figures
 
     def _on_empty_engines(self, file: Path, name: str, *, push: bool = True) -> dict[str, float]:
-        """Each on a new one: what one has built or pushed would help the other."""
+        """Each on a new engine, because a build fills the engine's cache."""
         figures = Figures()
         with self._engine() as host, self._task(host) as task:
             self._ours(figures, task, file, name, push=push)
@@ -128,7 +129,7 @@ class Runner:
 
     @contextmanager
     def _engine(self) -> Iterator[str]:
-        """An engine with the base image and nothing else."""
+        """A new engine with only the base image."""
         daemon = Daemon("engine-bench", _SLOT)
         try:
             daemon.start()
@@ -174,7 +175,7 @@ class Runner:
 
 
 def _stored() -> int:
-    """Bytes that the registry holds."""
+    """Size of the registry's storage in bytes."""
     blobs = SETTINGS.state / "registry/storage"
     return sum(path.stat().st_size for path in blobs.rglob("data"))
 

@@ -1,4 +1,4 @@
-"""Run ours and the script by hand, and watch time and memory of their whole process trees."""
+"""Runs our steps and the script, and measures time and memory of their process trees."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Run:
 
     seconds: float
     core_seconds: float
-    """Of it, building and pushing themselves."""
+    """The part for building and pushing."""
     mib: float
 
 
@@ -57,11 +57,11 @@ class Figures:
         self.script_pushed.append(pushed)
 
     def summary(self) -> dict[str, float]:
-        """Medians of times and bytes, maxima of memory; of everything that the steps do."""
+        """Medians of times and bytes, and maxima of memory, of whole steps."""
         return self._summary(self.ours_s, self.script_s)
 
     def core_summary(self) -> dict[str, float]:
-        """The same of building and pushing alone: without our checks, without unzip."""
+        """The same for building and pushing only: without our checks and without unzip."""
         return self._summary(self.ours_core, self.script_core)
 
     def _summary(self, ours_s: list[float], script_s: list[float]) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Figures:
 
 
 class Watch(threading.Thread):
-    """The highest memory of a process and all that it starts, in MiB, above what it had."""
+    """Peak memory of a process and its descendants, in MiB above the memory at the start."""
 
     def __init__(self, process: psutil.Process, *, from_zero: bool) -> None:
         super().__init__(daemon=True)
@@ -98,7 +98,7 @@ class Watch(threading.Thread):
 
 
 def _tree(process: psutil.Process) -> float:
-    """Proportional set sizes: what a forked child shares with its parent counts once."""
+    """Sum of proportional set sizes, in which shared memory counts once."""
     total = 0
     with suppress(psutil.Error):
         for member in [process, *process.children(recursive=True)]:
@@ -108,7 +108,7 @@ def _tree(process: psutil.Process) -> float:
 
 
 class Task:
-    """A task's process."""
+    """The process of ``task.py``."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self._process = subprocess.Popen(

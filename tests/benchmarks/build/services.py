@@ -1,4 +1,4 @@
-"""The services that are built: the standard one in many versions, and a big one."""
+"""The services to build: the standard service in many versions, and a big service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 
 
 class Bench:
-    """Makes ZIPs and the orders to deploy them."""
+    """Makes ZIPs and the input of ``task.py``."""
 
     def __init__(self, folder: Path, login_server: str) -> None:
         self.store = folder / "store"
@@ -41,7 +41,7 @@ class Bench:
         return target
 
     def big_zip(self, name: str, mib: int) -> Path:
-        """The same with ``mib`` MiB that no compression makes smaller."""
+        """The standard service with ``mib`` MiB of incompressible data."""
         target = self._folder / "big.zip"
         with zipfile.ZipFile(target, "w") as made:
             self._fill(made, name, 0)
@@ -51,7 +51,7 @@ class Bench:
         return target
 
     def order(self, name: str, file: Path, *, push: bool) -> dict[str, Any]:
-        """What the task is asked to do."""
+        """A line of input for ``task.py``."""
         with file.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         link = self.store / f"sha256/{sha256}.zip"

@@ -1,7 +1,7 @@
-"""Our two steps, each in a process forked from one that has imported all, as Airflow runs tasks.
+"""Runs our two steps as Airflow does: each in a fork of a process that has imported everything.
 
-Reads a JSON line per deployment and answers with one: ``{"seconds": …, "core_seconds": …}``, the
-second for building and pushing alone, without the checks around them.
+Reads a JSON line per deployment and writes a JSON line: ``{"seconds": …, "core_seconds": …}``.
+``core_seconds`` is the time of building and pushing only, without the checks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from manifest_engine.operators.image.build_image import BuildImage
 from manifest_engine.operators.image.push_image import PushImage
 
 _IMPORTED = (airflow, docker.tls, manifest_engine, requests, tenacity)
-"""What the scheduler imports before it forks."""
+"""Modules that the scheduler imports before it forks."""
 _core: list[float] = []
 
 
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _forked(step: Callable[[], Any]) -> tuple[Any, float]:
-    """Run a step in a child; its XCom, and the seconds of building and pushing in it."""
+    """Run a step in a child; returns its XCom and the seconds of building and pushing."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

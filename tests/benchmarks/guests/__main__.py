@@ -1,12 +1,14 @@
-"""``python -m tests.benchmarks.guests [--runs N] [--pace S] [--small]``: what guests notice.
+"""``python -m tests.benchmarks.guests [--runs N] [--pace S] [--small]``: our effect on
+another team's DAGs.
 
-An empty DAG of another team is scheduled every second, in an Airflow of its own beside the
-sandbox's: alone, and beside runs of ``deploy_service`` with the largest legal conf, which fail in
-``validate``, since their artifact does not exist. One run starts every second, or every ``--pace``
-seconds; with 0 all start at once. ``--small``: also beside as many with the smallest conf, which
-tells the runs' share from that of their size. The delay of the empty DAG is the time from when a
-run is due to its end. Prints a table and writes ``.bench/guests.json``; fails when the largest conf
-delays the empty DAG by more than half a second, median or 95th percentile.
+A second Airflow runs an empty DAG every second: alone, and beside runs of ``deploy_service`` with
+the largest valid conf, which fail in ``validate`` because their artifact does not exist. One run
+starts every second, or every ``--pace`` seconds; with 0 all start at once. ``--small`` adds a case
+with the smallest conf, to separate the effect of the runs from the effect of their size.
+
+The delay of the empty DAG is the time from when a run is due until its end. Prints a table and
+writes ``.bench/guests.json``; fails if the largest conf delays the empty DAG by more than half a
+second, median or 95th percentile.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from sandbox.core.settings import REPOSITORY
 from tests.benchmarks.guests.second_airflow import SecondAirflow
 
 MOST_SECONDS = 0.5
-"""What the empty DAG may wait longer than alone."""
+"""Allowed additional delay of the empty DAG, in seconds."""
 _AHEAD = 30
-"""Seconds from writing a DAG file to its first run: Airflow has to find the file."""
+"""Seconds from writing a DAG file to its first run, in which Airflow finds the file."""
 _AT_ONCE = 8
 _END_SECONDS = 900
 _FIELDS = {"component": "guests", "version": "1.0", "environment": "dev", "dryRun": True}
@@ -50,7 +52,7 @@ _GUEST = """\
         schedule=DeltaTriggerTimetable(timedelta(seconds=1)),
         start_date=datetime.fromisoformat("{begin}"),
         end_date=datetime.fromisoformat("{end}"),
-        catchup=True,  # a run that is due while the scheduler stands still comes late, not never
+        catchup=True,  # a run that is due while the scheduler is blocked starts late
         max_active_runs=1000,
     ):
         EmptyOperator(task_id="nothing")
@@ -59,7 +61,7 @@ _GUEST = """\
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.guests", description=__doc__)
-    parser.add_argument("--runs", type=int, default=200, help="of deploy_service, beside the DAG")
+    parser.add_argument("--runs", type=int, default=200, help="number of runs of deploy_service")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two of them")
     parser.add_argument("--seconds", type=int, default=60, help="at least, of each case")
     parser.add_argument("--small", action="store_true", help="also runs with the smallest conf")
@@ -121,7 +123,7 @@ def _case(
 
 
 def _conf(size: int) -> dict[str, Any]:
-    """A legal conf of so many bytes; text, of which no part is like another."""
+    """A valid conf of this size in bytes, with random text."""
     conf = _FIELDS | {"serviceName": "largest" if size else "small"}
     if size:
         conf["env"] = {"SETTINGS": ""}
@@ -160,7 +162,7 @@ def _await_ends(api: AirflowApi, case: str, number: int) -> None:
 
 
 def _behind(api: AirflowApi, name: str, over: datetime) -> str | None:
-    """Why not all runs that were due by then are done; they are made in order."""
+    """None once all runs that were due by then are done, else a sentence about the others."""
     last = api.get(f"dags/{name}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
     if not last or datetime.fromisoformat(last[0]["run_after"]) < over:
         return "not all runs are there"
@@ -170,7 +172,7 @@ def _behind(api: AirflowApi, name: str, over: datetime) -> str | None:
 
 
 def _delays(api: AirflowApi, name: str, over: datetime) -> Iterator[float]:
-    """Seconds from due to done, of each run that was due by then."""
+    """Delay in seconds of each run that was due by then."""
     for due, end in _runs(api, name, over):
         assert end is not None
         yield (end - due).total_seconds()
@@ -191,7 +193,7 @@ def _json(conf: dict[str, Any]) -> bytes:
 
 
 def _tell(found: dict[str, Any]) -> int:
-    """Exit status 1 when the largest conf delays the empty DAG by more than it may."""
+    """Print the table. Exit status 1 if the largest conf delays the empty DAG too much."""
     lines = [
         f"| {found['runs']} runs of deploy_service | median s | p95 s | max s | runs | took s |",
         "|" + "---|" * 6,

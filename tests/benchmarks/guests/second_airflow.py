@@ -1,6 +1,6 @@
-"""An Airflow beside the sandbox's own, with our DAGs and those of a guest.
+"""A second Airflow with our DAGs and another team's DAGs.
 
-It has a port and a database of its own, and the settings of the sandbox's own.
+It has its own port and database, and the settings of the sandbox's Airflow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 class SecondAirflow(Airflow):
-    """Runs while it is entered; nothing of it is left."""
+    """A context manager that runs the Airflow and removes its files at the end."""
 
     name = "airflow-guests"
 
@@ -33,7 +33,7 @@ class SecondAirflow(Airflow):
         self.home = SETTINGS.state / "airflow-guests"
         self.url = f"http://127.0.0.1:{_PORT}"
         self.guests = self.home / "guests"
-        """The folder of the guest's DAG files."""
+        """The folder of the other team's DAG files."""
 
     def __enter__(self) -> SecondAirflow:
         try:

@@ -1,10 +1,10 @@
-"""``python -m tests.benchmarks.live [--rounds N]``: from the click to a URL that answers, by the
-DAG and by a script that does the same by hand, for a change of the code alone.
+"""``python -m tests.benchmarks.live [--rounds N]``: time from the click until the URL
+answers, by the DAG and by a script, for a code change.
 
-Prints two tables and writes ``.bench/live.json``. They take turns on the sandbox's registry and
-cluster, so that both see the same machine; each has a service of its own with the same objects, and
-has deployed it once before. ``--airflow`` names another Airflow that deploys to the same places;
-the sandbox's own stands still meanwhile.
+Prints two tables and writes ``.bench/live.json``. Both run in turn on the sandbox's registry and
+cluster, so that the machine has the same load. Each has its own service with the same objects, and
+has deployed the service once before. ``--airflow`` measures another Airflow that deploys to the
+same registry and cluster; the sandbox's Airflow is suspended meanwhile.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.benchmarks.live.steps import Deployment
 _SAMPLE = REPOSITORY / "include/examples/services/plain-service"
 _COMPONENT = "bench"
 _CASES = {"postgresql": "PostgreSQL, LocalExecutor", "sqlite": "SQLite, LocalExecutor"}
-"""The sandbox's Airflow, by its database."""
+"""The sandbox's Airflow, named by its database."""
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def main() -> None:
 def _rounds(
     known: dict[str, str], site: Site, services: dict[str, str], folder: Path, rounds: int
 ) -> tuple[list[Deployment], list[Deployment]]:
-    """One more than is measured: the first warms both."""
+    """Run the rounds, after one round that is not measured and fills caches."""
     dag = Ours(site)
     by_hand = ByHand(known, _manifest(services["script"], "0"), folder)
     ours, script = [], []
@@ -86,7 +86,7 @@ def _rounds(
 
 @contextlib.contextmanager
 def _set_aside() -> Iterator[None]:
-    """Suspend the sandbox's Airflow: even idle it takes a sixth of a core from the measured one."""
+    """Suspend the sandbox's Airflow, which uses a sixth of a core even when idle."""
     found = process.find(Airflow.name)
     group = os.getpgid(found.pid) if found else None
     if group:

@@ -1,4 +1,4 @@
-"""The deployment by hand: the files that a person would have, and one run of the script."""
+"""The deployment by script: the files that a person would write, and runs of the script."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _NO_DIGEST = "sha256:" + "0" * 64
 
 
 class ByHand:
-    """Deploys one service by the script, with the same objects as ours but for our annotations.
+    """Deploys one service by the script, with the same objects as ours, without our annotations.
 
     :param known: the sandbox's variables.
-    :param asked: the manifest; the version changes from run to run.
+    :param asked: the manifest; each run has another version.
     """
 
     def __init__(self, known: dict[str, str], asked: dict[str, Any], folder: Path) -> None:
@@ -112,7 +112,7 @@ def _smoke_pod(planned: release.Release) -> dict[str, Any]:
 
 
 def _manifest(planned: release.Release, *objects: dict[str, Any]) -> str:
-    """As a person would write it: no annotations of ours."""
+    """The manifest that a person would write, without our annotations."""
     for item in objects:
         item["metadata"].pop("annotations", None)
     text = yaml.safe_dump_all(objects)

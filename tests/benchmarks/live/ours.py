@@ -1,4 +1,4 @@
-"""The deployment by the DAG, triggered over HTTP; the times are Airflow's own of each task."""
+"""The deployment by the DAG, triggered over HTTP. The times are Airflow's times of tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _END_SECONDS = 300
 
 @dataclass(frozen=True)
 class Site:
-    """An Airflow and who we are there."""
+    """An Airflow and the login."""
 
     url: str
     user: str
@@ -59,7 +59,7 @@ class Ours:
         for task in sorted(ran, key=lambda task: task["start_date"]):
             step = Step(task["task_id"], _seconds(task["start_date"]), _seconds(task["end_date"]))
             made.steps.append(step)
-            if step.name == _LAST:  # what comes after it, no person waits for
+            if step.name == _LAST:  # no person waits for later steps
                 break
         return made
 

@@ -1,4 +1,4 @@
-"""What a deployment's time is made of."""
+"""The parts of a deployment's time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Step:
 
 @dataclass
 class Deployment:
-    """One deployment, from the click on."""
+    """One deployment, which begins with the click."""
 
     clicked: float
     steps: list[Step] = field(default_factory=list)
 
     @property
     def live_seconds(self) -> float:
-        """Until the public URL has answered."""
+        """Seconds until the public URL answers."""
         return next(step.end for step in self.steps if step.name == "publish_route") - self.clicked
 
     @property
     def recorded_seconds(self) -> float:
-        """Until everything that a person waits for is done."""
+        """Seconds until ``record_release`` is done, the last step that a person waits for."""
         return self.steps[-1].end - self.clicked
 
     def own(self) -> dict[str, float]:
@@ -40,7 +40,7 @@ class Deployment:
         return {step.name: step.seconds for step in self.steps}
 
     def waits(self) -> dict[str, float]:
-        """Seconds between a step's begin and the end of what came before it."""
+        """Seconds between the end of the previous step and the begin of each step."""
         found, before = {}, self.clicked
         for step in self.steps:
             found[step.name] = step.begin - before

@@ -1,9 +1,11 @@
-"""``python -m tests.benchmarks.nightly [--services N] [--built N]``: what a night costs.
+"""``python -m tests.benchmarks.nightly [--services N] [--built N]``: cost of a nightly
+run.
 
-Planning: so many services on record, none or all of which have to be rebuilt. A night: the same
-ones, unchanged, and a few real services whose record is gone, so that each is built again and found
-to be the same, through the sandbox's Airflow; and how long a person's deployment waits meanwhile
-for its first task, beside an idle Airflow. Prints a table and writes ``.bench/nightly.json``.
+Planning: many recorded services, of which none or all must be rebuilt. A nightly run through the
+sandbox's Airflow: the same unchanged services, and a few real services without a record of their
+build, so that each is built again and found unchanged. It also measures how long a manual
+deployment waits for its first task, during the nightly run and with an idle Airflow. Prints a table
+and writes ``.bench/nightly.json``.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def _night(night: Night, cluster: client.ApiClient, number: int) -> dict[str, An
         say("bench", f"deploying {number} services that are to be built again")
         for few in (names[at : at + _AT_ONCE] for at in range(0, number, _AT_ONCE)):
             for run_id in [night.start(name, text) for name in few]:
-                night.wait("deploy_service", run_id)  # also until it is described
+                night.wait("deploy_service", run_id)  # until describe_image has run
         for name in names:
             night.note(name, **{RECORD: None})
         say("bench", "the night begins; somebody triggers deployments meanwhile")

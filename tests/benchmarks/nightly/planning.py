@@ -1,7 +1,7 @@
-"""The step ``plan`` in a process of its own: prints its time, its memory and what it asked.
+"""Runs the step ``plan`` and prints its time, memory and number of requests.
 
-The look-up of base images is replaced: each name is answered at once, so that the figures are those
-of the plan. ``python -m tests.benchmarks.nightly.planning DIGESTS``, a JSON object by reference.
+A double answers look-ups of base images at once, so that the figures are those of the plan.
+``python -m tests.benchmarks.nightly.planning DIGESTS``, a JSON object of digests by reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many services on record in a namespace of their own, scaled to zero."""
+"""Many recorded services in their own namespace, scaled to zero."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sandbox.kubernetes.kube import Kube
 from tests.e2e.nightly import COMPONENT
 
 Bases = dict[str, str]
-"""Digest by reference."""
+"""Digests of base images by reference."""
 _AT_ONCE = 8
 
 
@@ -46,7 +46,7 @@ def connect() -> None:
 
 
 def environments_file(folder: Path, namespace: str) -> Path:
-    """One environment in that namespace."""
+    """Write an environments.yaml with one environment in that namespace."""
     _, bench = _with_bench(namespace)
     path = folder / "environments.yaml"
     path.write_text(yaml.safe_dump({"environments": {"bench": bench}}))
@@ -54,7 +54,7 @@ def environments_file(folder: Path, namespace: str) -> Path:
 
 
 def present(*references: str) -> Bases:
-    """The base images' digests as they are now."""
+    """The current digests of the base images."""
     lookup = BaseLookup(AcrHook("acr_default"), ["docker_default"])
     found = {reference: lookup.current(reference) for reference in references}
     return {reference: min(current.digests) for reference, current in found.items()}
@@ -62,7 +62,7 @@ def present(*references: str) -> Bases:
 
 @contextmanager
 def in_the_sandbox(namespace: str) -> Iterator[None]:
-    """The same environment in the sandbox's own Airflow, which may read that namespace, too."""
+    """Add the environment to the sandbox's Airflow, which may also read the namespace."""
     path = airflow_configuration.environments(SETTINGS.state / "airflow")
     before = path.read_text()
     everything, bench = _with_bench(namespace)
@@ -78,7 +78,7 @@ def in_the_sandbox(namespace: str) -> Iterator[None]:
 
 
 def _with_bench(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the sandbox's file says, and the environment ``dev`` in another namespace."""
+    """The sandbox's environments, with the environment ``dev`` in another namespace."""
     path = airflow_configuration.environments(SETTINGS.state / "airflow")
     everything: dict[str, Any] = yaml.safe_load(path.read_text())
     bench = copy.deepcopy(everything["environments"]["dev"])
@@ -90,7 +90,7 @@ def _with_bench(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def services(
     cluster: client.ApiClient, namespace: str, number: int, file: Path, bases: Bases
 ) -> Iterator[None]:
-    """So many Deployments as releases leave them, but without pods."""
+    """Create ``number`` Deployments with the record of a release, without pods."""
     core, apps = client.CoreV1Api(cluster), client.AppsV1Api(cluster)
     core.create_namespace({"metadata": {"name": namespace}})
     try:

@@ -1,8 +1,9 @@
-"""``python -m tests.benchmarks.parse [--rounds N]``: what our DAG files cost the DAG processor.
+"""``python -m tests.benchmarks.parse [--rounds N]``: cost of our DAG files for the DAG
+processor.
 
-Each is parsed as the DAG processor does it: in a process of its own, forked from one that has
-Airflow imported. Beside it an empty DAG, whose figures are the zero line: what is on top is ours.
-Time is CPU time, memory the private set; medians, a table, and ``.bench/parse.json``.
+Like the DAG processor, it parses each file in a fork of a process that has imported Airflow. The
+cost is the difference from an empty DAG. Time is CPU time, memory is the private set. Prints a
+table of medians and writes ``.bench/parse.json``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from sandbox.core.settings import REPOSITORY
 
 MOST_SECONDS, MOST_MIB = 0.3, 30.0
-"""What a DAG file may cost on top of an empty one."""
+"""Allowed cost of a DAG file in addition to an empty DAG file."""
 _EMPTY = 'from airflow.sdk import DAG\n\nwith DAG("empty", schedule=None):\n    pass\n'
 
 
@@ -36,7 +37,7 @@ def main() -> None:
         import airflow.dag_processing.processor
         import airflow.sdk  # noqa: F401
 
-        sys.path.append(str(REPOSITORY / "plugins"))  # Airflow does so for its tasks, too
+        sys.path.append(str(REPOSITORY / "plugins"))  # Airflow does the same for its tasks
         empty = Path(home) / "empty.py"
         empty.write_text(_EMPTY)
         files = [empty, *sorted((REPOSITORY / "dags").glob("*.py"))]
@@ -79,7 +80,7 @@ def _used() -> tuple[float, float]:
 
 
 def _tell(taken: dict[str, list[tuple[float, float]]]) -> int:
-    """Exit status 1 when a file costs more than it may."""
+    """Print the table. Exit status 1 if a file costs more than allowed."""
     medians = {name: tuple(map(statistics.median, zip(*runs, strict=True)))
                for name, runs in taken.items()}  # fmt: skip
     zero = medians.pop("empty")
