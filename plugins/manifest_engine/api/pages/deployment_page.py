@@ -18,7 +18,7 @@ router = APIRouter(prefix="/deployments")
 LINES_MAX = 300
 """Lines of a log that the page shows; the whole log is one click away."""
 _BEGUN = ("running", "retrying", "succeeded", "failed")
-_DAGS = {action: dag for dag, action in audit.ACTIONS.items()} | {audit.REBUILD: airflow.DAG_ID}
+_DAGS = {action: dag for dag, action in audit.ACTIONS.items()} | {audit.REBUILD: deployment.DEPLOY}
 
 Id = Annotated[str, Path(max_length=250)]
 Step = Annotated[str, Query(max_length=250)]

@@ -12,10 +12,6 @@ from fastapi.testclient import TestClient
 from manifest_engine.api import airflow_internals, app
 from starlette.routing import Mount
 
-from tests.unit.api.test_routes import run, session
-
-__all__ = ["run", "session"]
-
 
 def pages_of(whole: FastAPI) -> FastAPI:
     """The mounted app of the pages."""
@@ -25,7 +21,7 @@ def pages_of(whole: FastAPI) -> FastAPI:
 
 
 @pytest.fixture
-def whole(session: Any) -> FastAPI:
+def whole(session: Any, cluster: Any) -> FastAPI:
     """The app with a logged-in user who may do everything."""
     made = app.create()
     user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
