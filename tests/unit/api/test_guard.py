@@ -55,7 +55,8 @@ def test_a_request_without_any_credential_is_left_to_the_log_in(client):
     assert client.post("/").status_code == 200
 
 
-def test_too_many_requests_of_one_client_are_refused_and_others_are_not(client):
+def test_too_many_requests_of_one_client_are_refused_and_others_are_not(client, monkeypatch):
+    monkeypatch.setattr(guard.time, "monotonic", lambda: 1.0)  # a slow machine earns no tokens
     found = {client.post("/", headers=TOKEN).status_code for _ in range(guard.WRITES_A_MINUTE + 5)}
     assert found == {200, 429}
     assert client.post("/", headers=TOKEN).headers["retry-after"] == "60"
