@@ -1,1 +1,1 @@
-"""One folder per outside system; the Airflow hook of its Connection stands there."""
+"""One folder per outside system, with the Airflow hook of its Connection."""

@@ -1,1 +1,1 @@
-"""What several hooks do together for one subject."""
+"""Work for one subject that combines several hooks."""

@@ -105,7 +105,7 @@ def test_a_rollback_is_checked_by_the_current_rules_and_the_error_names_the_mani
         ValidateRollback(task_id="validate_rollback").execute(made)
 
     assert "secretEnv.DB names the Secret 'shared'. In 'dev' the service" in str(refused.value)
-    assert "So says the recorded manifest of 1 (sha256:" in str(refused.value)
+    assert "This is the recorded manifest of 1 (sha256:" in str(refused.value)
     assert made["pushed"]["error"] == str(refused.value)
 
 

@@ -1,1 +1,1 @@
-"""What an installation needs, and the table of what is there."""
+"""Requirements of an installation, and the table of the results."""

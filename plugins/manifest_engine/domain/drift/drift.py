@@ -34,9 +34,9 @@ _RESTARTED: Path = (
     "f:kubectl.kubernetes.io/restartedAt",
 )
 _VALUE_MAX = 200
-"""Characters of one value."""
+"""Maximum characters of one value."""
 _SHOWN = 8
-"""Changes in one sentence."""
+"""Maximum number of changes in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class ByHand:
     planned: Any
     """The value in the release; :data:`MISSING` if the release does not set the field."""
     agreed: bool
-    """Whether nothing is lost: the live value is that of the last release, or is ours by name."""
+    """Whether an overwrite loses nothing: nobody changed the value of the last release, or an
+    autoscaler or an annotation of Manifest Engine set the value."""
 
     @property
     def extra(self) -> bool:
@@ -101,7 +102,7 @@ class Policy:
 
     @classmethod
     def of(cls, planned: Release | Removal) -> Policy:
-        """The policy of a run. A nightly rebuild takes nothing back: no person would see it."""
+        """The policy of a run. A nightly rebuild reverts nothing, because nobody would notice."""
         cluster = planned.environment.cluster
         release = planned if isinstance(planned, Release) else None
         unattended = release and release.manifest.rebuild and cluster.drift == "takeBack"
@@ -195,11 +196,11 @@ def removed(live: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:
 
 def refusal(changes: Iterable[ByHand]) -> str:
     """The sentence for changes that a deployment does not overwrite."""
-    told = [str(change) for change in changes]
-    if more := told[_SHOWN:]:
-        told = [*told[:_SHOWN], f"and {len(more)} more fields"]
+    shown = [str(change) for change in changes]
+    if more := shown[_SHOWN:]:
+        shown = [*shown[:_SHOWN], f"and {len(more)} more fields"]
     return (
-        f"Changed by hand since the last deployment: {'. '.join(told)}. Put the values into the "
+        f"Changed by hand since the last deployment: {'. '.join(shown)}. Put the values into the "
         "manifest or undo the changes, or set takeOver: true for one run, which overwrites them."
     )
 

@@ -1,1 +1,1 @@
-"""What a pod is made of, besides its container: placement, volumes and privileges."""
+"""The parts of a pod besides its container: placement, volumes and privileges."""

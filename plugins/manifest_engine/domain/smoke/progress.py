@@ -34,7 +34,7 @@ class Conclusion:
 
 
 class Progress:
-    """Judges one answer after the other. Times are seconds since the container began to run."""
+    """Judges each answer in turn. Times are seconds since the start of the container."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -53,7 +53,7 @@ class Progress:
         self._measured: float | None = None
         self._measures = False
         self._heard = False
-        """Whether the service listened: a port that it closes again is no cause, but an effect."""
+        """Whether the service listened. A port that is closed later is an effect, not the cause."""
         self._last = Answer(None, problem="nothing was asked")
 
     @property
@@ -68,7 +68,7 @@ class Progress:
 
     @property
     def last(self) -> Answer:
-        """The last answer of a port on which the service listens, or the last refusal."""
+        """The last answer of the service, or the last refused connection if it never listened."""
         return self._last
 
     @property
@@ -100,10 +100,10 @@ class Progress:
                 return None
         return self._judge_smoke(answer, now, pod_ready) if answer else None
 
-    def in_vain(self, now: float, why: str = "") -> Conclusion:
+    def never_ready(self, now: float, why: str = "") -> Conclusion:
         """The conclusion for a pod that cannot become ready.
 
-        :param why: what is known about the cause.
+        :param why: the cause, if known.
         """
         return self._failed(self._last, now, why)
 

@@ -50,7 +50,7 @@ class ArtifactoryHook(BaseHook):
     that Artifactory redirects to; ``timeout`` is the time without a byte in seconds (default 60).
 
     :param artifactory_conn_id: id of the Airflow Connection.
-    :param attempts: per request.
+    :param attempts: number of attempts per request.
     """
 
     conn_name_attr = "artifactory_conn_id"

@@ -16,9 +16,9 @@ from manifest_engine.hooks.artifactory.errors import ArtifactUnavailable, ErrorS
 from manifest_engine.hooks.core import http_answers
 
 ATTEMPTS = 5
-"""Per request. With the waits below about 8 s, after which Airflow's own retries take over."""
+"""Attempts per request, about 8 s with the waits below; then Airflow retries the task."""
 _FIRST_WAIT = 0.5
-"""Seconds; each wait is twice as long."""
+"""First wait in seconds; each later wait is twice as long."""
 _LONGEST_WAIT = 60.0
 """Maximum seconds for Retry-After, since the task occupies a worker slot meanwhile."""
 
@@ -48,7 +48,7 @@ class Client:
     :param errors: creates the errors.
     :param verify: True, False, or the path of a CA bundle.
     :param timeout: seconds without a byte.
-    :param attempts: per request.
+    :param attempts: number of attempts per request.
     """
 
     errors: ErrorSentences

@@ -57,7 +57,7 @@ class ResourceManager:
         from azure.mgmt.containerservice import ContainerServiceClient
 
         scope = f"{self.audience.rstrip('/')}/.default"
-        identity.token(scope)  # so that an error of Entra ID is not reported as one of ARM
+        identity.token(scope)  # outside the block below, which reports errors of ARM
         client = ContainerServiceClient(
             identity.credential,
             cluster.subscription_id,

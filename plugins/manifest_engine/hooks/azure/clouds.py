@@ -13,7 +13,7 @@ class Cloud(NamedTuple):
     """The endpoints of one cloud."""
 
     authority: str
-    """Of Entra ID; empty for azure-identity's default."""
+    """The authority of Entra ID; empty for azure-identity's default."""
     registry_audience: str
 
 

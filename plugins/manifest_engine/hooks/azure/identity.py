@@ -26,7 +26,7 @@ _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _MACHINE_ERROR = re.compile(r"Token request error: \(\w+\) (.+)")
 """Answer of the instance metadata service, which azure-identity reports as "no response"."""
 _IDS = re.compile(r"\b(Trace|Correlation) ID: ([\w-]{1,64})", re.IGNORECASE)
-"""Of Entra ID's error_description; Microsoft's support finds a request by them."""
+"""Ids in Entra ID's error_description, by which Microsoft's support finds a request."""
 _ENTRA_ERROR = re.compile(r"AADSTS\d+:.*?(?=\.\s|\sTrace ID|$)")
 
 

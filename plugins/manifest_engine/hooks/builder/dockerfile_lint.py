@@ -13,7 +13,7 @@ from manifest_engine.hooks.core import bounded, child_environment
 _SECONDS = 10
 _OUTPUT_MAX = 4 << 20
 _FINDINGS_MAX = 50
-"""Nobody reads a longer list in a log."""
+"""Maximum number of findings in the log."""
 
 
 def advice(dockerfile: bytes) -> list[str]:

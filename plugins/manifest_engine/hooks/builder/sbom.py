@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _AS_CYCLONEDX = ("--output", "cyclonedx-json", "--quiet")
 _OUTPUT_MAX = 64 << 20
-"""Bytes; an image with 20,000 packages has an SBOM of about 30 MB."""
+"""Limit in bytes; an image with 20,000 packages has an SBOM of about 30 MB."""
 _NICENESS = 10
-"""Deployments on the same worker come first."""
+"""Niceness of syft, because deployments on the same worker have priority."""
 
 
 def bill_of_materials(

@@ -1,1 +1,1 @@
-"""What several hooks use: Connections, retries and causes of errors."""
+"""Shared by several hooks: Connections, retries and causes of errors."""

@@ -1,4 +1,4 @@
-"""What Airflow Connections of several types have in common: existence, type and certificates."""
+"""Checks of Airflow Connections of all types: existence, type and certificates."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ _PLAIN_PORT, _TLS_PORT = 2375, 2376
 _TLS_FILES = {"tls_ca_cert": "ca.pem", "tls_client_cert": "cert.pem", "tls_client_key": "key.pem"}
 """Key of the Connection's extra, and file name under DOCKER_CERT_PATH (docker/cli)."""
 _FIRST_ANSWER_SECONDS = 5
-"""An engine that takes longer counts as down, and the next builder is tried."""
+"""Limit for the first answer. A slower engine counts as down, and the next builder is tried."""
 _ANSWER_SECONDS = 60
-"""For one answer, and between two events of a push."""
+"""Limit for one answer, and between two events of a push."""
 
 
 @dataclass(frozen=True)

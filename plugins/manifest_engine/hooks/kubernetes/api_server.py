@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-"""For a single request; a watch has its own time limit."""
+"""Limit for a single request; a watch has its own time limit."""
 _WATCH_MARGIN_SECONDS = 10.0
 _ANSWER_MAX = 64 << 20
 """Bytes of one answer; enough for a list of about ten thousand objects."""

@@ -9,7 +9,7 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 from urllib3.exceptions import MaxRetryError
 
 _SECONDS = (10.0, 60.0)
-"""To connect and to read, for requests without a timeout; the library's default is no timeout."""
+"""Timeout to connect and to read, for requests without their own; the library has no default."""
 _SCHEME = "BearerToken"
 
 

@@ -22,7 +22,7 @@ SECONDS = 3600.0
 class KubeconfigFile:
     """The kept kubeconfig of one cluster, read as one identity.
 
-    :param parts: what the answer of Azure depends on.
+    :param parts: the inputs of the request to Azure, which identify the answer.
     """
 
     def __init__(self, parts: Iterable[object]) -> None:

@@ -27,7 +27,7 @@ def wait_for_deletion(
 ) -> list[Json]:
     """Wait until no pod has these labels, and return the pods that still run at the end.
 
-    While the API server is unreachable, the wait goes on.
+    The wait continues while the API server is unreachable.
 
     :param labels: a label selector.
     :param seconds: how long to wait, in addition to the longest grace period of the pods.

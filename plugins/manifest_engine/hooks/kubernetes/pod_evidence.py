@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 _LINES_READ = 2_000
-"""Enough to find other lines behind the access log of ten minutes of probes."""
+"""Number of lines to read: more than the access log of ten minutes of probes has."""
 _log = logging.getLogger(__name__)
 
 

@@ -24,7 +24,7 @@ _REFUSALS = {
     403: 'cannot get resource \\"pods/proxy\\"',
     404: '"kind":"pods"},"code":404}',
 }
-"""What the API server's own refusals contain; every other answer is the service's."""
+"""Text of the API server's own refusals by status; every other answer is the service's."""
 _AGENT = "kube-probe/manifest-engine"
 """Services that leave probes out of their logs look for ``kube-probe``."""
 

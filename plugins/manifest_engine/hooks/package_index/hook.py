@@ -161,7 +161,7 @@ def pip_configuration(url: str, *, proxy: str, own_ca: bool) -> str:
     pip takes the highest version that any of its indexes has. If pip knew a public index as well,
     a higher version that somebody uploads there would replace a private package.
 
-    :param url: of the index, with credentials.
+    :param url: URL of the index, with credentials.
     :param own_ca: whether the build has the secret :data:`recipe.CA_SECRET`.
     """
     parts = urlsplit(url)
@@ -178,8 +178,8 @@ def pip_configuration(url: str, *, proxy: str, own_ca: bool) -> str:
 def uv_configuration(url: str, public_url: str | None) -> str:
     """The text of ``uv.toml``: a package that the private index has comes only from there.
 
-    :param url: of the private index, with credentials.
-    :param public_url: of the public index; None for uv's default.
+    :param url: URL of the private index, with credentials.
+    :param public_url: URL of the public index; None for uv's default.
     """
     text = f'index-strategy = "first-index"\n\n[[index]]\nurl = {json.dumps(url)}\n'
     if public_url:

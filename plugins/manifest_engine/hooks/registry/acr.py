@@ -32,7 +32,7 @@ class AcrHook(BaseHook):
     ``authority`` and ``audience`` follow from the login server, unless the extra has them.
 
     :param acr_conn_id: id of the Airflow Connection.
-    :param deadline_seconds: for one request with all its retries.
+    :param deadline_seconds: limit for one request with all its retries.
     """
 
     conn_name_attr = "acr_conn_id"

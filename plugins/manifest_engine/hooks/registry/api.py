@@ -29,7 +29,7 @@ class RegistryApi:
 
     :param url: ``https://host[:port]``.
     :param verify: True, or the path of a file with certificate authorities.
-    :param deadline_seconds: for one request with all its retries.
+    :param deadline_seconds: limit for one request with all its retries.
     """
 
     def __init__(

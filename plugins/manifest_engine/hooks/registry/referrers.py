@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Referrers:
     """The content attached to one image.
 
-    :param digest: of the image's manifest.
+    :param digest: digest of the image's manifest.
     """
 
     def __init__(self, http: RegistryHttp, repository: str, digest: str) -> None:

@@ -22,9 +22,9 @@ class RemoteManifest:
     """The manifest or index that a tag or digest refers to."""
 
     digest: str
-    """Of the manifest or index that the tag refers to, computed from the bytes."""
+    """Digest of the manifest or index that the tag refers to, computed from the bytes."""
     manifest_digest: str
-    """Of the platform's manifest; the same as ``digest`` unless the tag refers to an index."""
+    """Digest of the platform's manifest; equal to ``digest`` unless the tag refers to an index."""
     config_digest: str
     size: int
     """Bytes of all layers, compressed."""

@@ -67,8 +67,9 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
         if manifest.rebuild is None:
             raise
         raise NotAllowed(
-            f"{error} So says the manifest that {manifest.component}-{manifest.service_name} runs "
-            "by: it runs on as it is, and is rebuilt once it was deployed with what is allowed."
+            f"{error} This is the manifest of the live release of {manifest.component}-"
+            f"{manifest.service_name}, which keeps running. It is rebuilt again after a deployment "
+            "with a manifest that is allowed."
         ) from error
 
 

@@ -72,7 +72,7 @@ class ClusterTrigger(BaseTrigger):
         """
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yields one event with the key ``state``; a refused one also has the error's ``text``."""
+        """Yields one event with the key ``state``; a refused wait also has the error's ``text``."""
         from manifest_engine.domain.core.errors import ClusterError
 
         hook = await self.hook()

@@ -104,7 +104,7 @@ class RebuildService(TriggerDagRunOperator):
         """A run of a paused DAG would start later, when its plan is out of date."""
         conf: Any = self.conf or {}
         name = names.object_name(conf["component"], conf["serviceName"])
-        text = f"The DAG {DAG_ID} is paused; unpause it and clear this task, or wait for a night."
+        text = f"The DAG {DAG_ID} is paused; unpause it and clear this task."
         context["ti"].xcom_push(key=ROW, value=Row(name, conf["environment"], FAILED, text).dump())
         raise StateError(text)
 

@@ -24,7 +24,7 @@ class RebuildTrigger(BaseTrigger):
     for a person. The event has the format of ``DagStateTrigger``; the run's state in the event can
     be :data:`ASKS`.
 
-    :param run_id: of the run.
+    :param run_id: id of the run.
     """
 
     def __init__(self, *, run_id: str) -> None:

@@ -41,7 +41,7 @@ class SummariseRebuilds(StepOperator):
         # One request for all mapped tasks.
         done = {_key(row): row for row in ti.xcom_pull(task_ids=[self.rebuild], key=ROW) if row}
         rows = [_ended(rebuild_table.load(row), done.get(_key(row))) for row in planned]
-        self.log.info("What became of each service:\n%s", rebuild_table.text(rows))
+        self.log.info("Outcome of each service:\n%s", rebuild_table.text(rows))
         counts = rebuild_table.counts(rows)
         listed = [row.dump() for row in rebuild_table.ordered(rows)]
         ti.xcom_push(key="table", value={"counts": counts, "rows": listed})

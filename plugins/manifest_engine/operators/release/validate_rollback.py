@@ -83,8 +83,8 @@ class ValidateRollback(StepOperator):
             admission.require_deploy(context, recorded, environment)
         except NotAllowed as error:
             raise NotAllowed(
-                f"{error} So says the recorded manifest of {target}; deploy the version by "
-                "deploy_service with what is allowed now."
+                f"{error} This is the recorded manifest of {target}; deploy the version by "
+                "deploy_service with a manifest that is allowed now."
             ) from error
         planned = release.plan(
             recorded,

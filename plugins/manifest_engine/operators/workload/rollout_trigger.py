@@ -120,5 +120,5 @@ class RolloutTrigger(ClusterTrigger):
         try:
             self.log.info("The task was cancelled. %s", workload.cancel(self.run_id))
         except ClusterError as error:
-            self.log.error("What it had begun could not be rolled back: %s", error)
+            self.log.error("The unfinished rollout could not be rolled back: %s", error)
         lease.release()

@@ -1,4 +1,4 @@
-"""Step ``watch_release``: takes a release back that crashes after its pods became ready."""
+"""Step ``watch_release``: rolls back a release that crashes after its pods became ready."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WatchRelease(LeaseStep):
     """Watch the new pods until they have been ready for ``minReadySeconds`` and the old are gone.
 
     Users reach the new pods already. The old pods serve as well until the end of the watch, so no
-    request fails when a crash takes the release back.
+    request fails when a crash rolls the release back.
 
     XCom: ``replicas``.
 

@@ -20,13 +20,13 @@ SAMPLE = ("installation", "check")
 """Component and service of a release that is never made."""
 _REPOSITORY = "/".join(("datafactory", *SAMPLE))
 _REQUEST_SECONDS = 8.0
-"""For one request to the registry with its retries, less than the limit of a check."""
+"""Limit for one request to the registry with its retries, below the limit of a check."""
 
 
 def of(name: str, environment: Environment) -> dict[str, Sequence[Check]]:
     """The checks of each part, in the order of a deployment.
 
-    :param name: of the environment.
+    :param name: name of the environment.
     """
     parts: dict[str, Sequence[Check]] = {
         f"artifactory {environment.artifactory.connection}": _artifactory(environment),

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 def of(name: str, environment: Environment, sample: tuple[str, str]) -> dict[str, Sequence[Check]]:
     """The checks of the cluster and of the route.
 
-    :param name: of the environment.
+    :param name: name of the environment.
     :param sample: component and service of a release that is never made.
     """
     conn_id = environment.cluster.connection

@@ -1,4 +1,4 @@
-"""Runs checks within a time limit, the parts of the installation side by side."""
+"""Runs checks within a time limit, the parts of the installation in parallel."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Check(NamedTuple):
 
     name: str
     run: Callable[[], str]
-    """Returns what was found. Raises NotNeeded for a note, and any other error when the checked
-    thing is missing."""
+    """Returns the finding as a sentence. Raises NotNeeded for a note, and any other error when
+    something is missing."""
     gate: bool = False
-    """Whether the later checks of the part are pointless when this check fails."""
+    """Whether the part's later checks are skipped when this check fails."""
 
 
 def examine(

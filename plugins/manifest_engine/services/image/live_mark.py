@@ -1,4 +1,4 @@
-"""Marks in the registry that tell whether an image has been live, for all environments that use it.
+"""Marks in the registry that show whether an image has been live in any environment.
 
 ``push_image`` marks an image as a candidate, and ``apply_deployment`` marks it as live before it
 applies anything. A version whose image is only a candidate may be built again from other content.
@@ -10,7 +10,7 @@ with the image. A tag that names another image is no mark.
 
 A replacement and a deployment can happen at the same time. The deployment writes its mark and then
 reads the tag; the replacement writes the tag and then reads the mark. So one of them sees the
-other: the deployment stops, or the replacement puts the tag back.
+other: the deployment stops, or the replacement restores the tag.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ from manifest_engine.hooks.route import public_url
 from manifest_engine.services.route import acceptance as route_acceptance
 
 ANSWER_SECONDS = 30.0
-"""A local gateway serves a route 0.1 s after acceptance; a cloud gateway takes seconds."""
+"""Limit for the first answer. A local gateway needs 0.1 s after acceptance, a cloud gateway
+needs seconds."""
 PAUSE_SECONDS = 0.1
 _PAGE_SECONDS = 2.0
-"""A slow page is not looked at: a warning must not delay a deployment."""
+"""Limit for the check of one page, because a warning must not delay a deployment."""
 
 
 def await_answer(

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 60.0
 _PAUSE_SECONDS, _LONG_PAUSE_SECONDS = 0.05, 0.5
-"""Between two looks at the service: in its first two seconds, in which most services answer, and
-later. The kubelet looks once a second."""
+"""Seconds between two requests to the service: in the first two seconds, in which most services
+answer, and later. The kubelet probes once a second."""
 _SHORT_SECONDS = 2.0
 _LOG_EVERY_SECONDS = 5.0
-"""How often the log of a service without an answer is read."""
+"""Seconds between two reads of the log of a service that does not answer."""
 _LOG_LINES = 40
 
 
@@ -86,7 +86,7 @@ class SmokePodWatch:
         return self._service_output or ""
 
     def _wait_for_start(self) -> None:
-        """Wait until the service runs. The time for a node and the image is not the service's."""
+        """Wait until the service runs. This time does not count as the service's startup time."""
         seconds = self._release.environment.cluster.pending_seconds
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
@@ -144,7 +144,7 @@ class SmokePodWatch:
     ) -> Conclusion | None:
         """The conclusion for a port that refuses connections, with what the service's log says.
 
-        A service that says that it listens on the loopback address will not listen anywhere else.
+        A service whose log names the loopback address does not listen on other addresses.
 
         :param over: whether the time for the service is over.
         """
@@ -156,17 +156,17 @@ class SmokePodWatch:
         if not (over or loopback):
             return None
         why = loopback or service_log.listens_on_another_port(log, request.port)
-        return progress.in_vain(now, why)
+        return progress.never_ready(now, why)
 
     def _stopped(self, progress: Progress, request: Request | None, now: float) -> Conclusion:
         """The conclusion for a container that the kubelet stopped because of a probe.
 
-        :raises SmokeTestFailed: when only the pod's events tell what the probe was answered.
+        :raises SmokeTestFailed: when only the pod's events have the answer to the probe.
         """
         if request is None or progress.is_ready:
             raise self._probe_failure(None)
         refused = progress.last.refused and self._refused(progress, request, now, over=True)
-        return refused or progress.in_vain(now)
+        return refused or progress.never_ready(now)
 
     def _probe_failure(self, found: Conclusion | None) -> SmokeTestFailed:
         finding = diagnosis.of_pod(self._pod, self._events())

@@ -25,7 +25,7 @@ _LOG_LINES = 40
 def roll_back(
     workload: Workload, objects: list[dict[str, Any]], release_hash: str | None
 ) -> tuple[str, bool]:
-    """Return to the last good release; a sentence for the user, and whether the rollback succeeded.
+    """Roll back to the last good release; returns a sentence, and whether the rollback succeeded.
 
     :param objects: objects of the failed release.
     :param release_hash: hash of the failed release as it was applied.
@@ -70,7 +70,7 @@ def roll_back_when_cancelled(workload: Workload, run_id: str) -> Iterator[None]:
         try:
             done = workload.cancel(run_id)
         except ClusterError as problem:
-            done = f"What it had begun could not be rolled back: {problem}"
+            done = f"The unfinished rollout could not be rolled back: {problem}"
         raise Cancelled(f"{error} {done}".rstrip()) from error
 
 
@@ -103,7 +103,7 @@ def failure(
     if finding and reason not in why and isinstance(status, rollout.Failed) and not finding.final:
         why = f"{reason}: {why}"
     workload.log.error("The rollout failed: %s", why)
-    # What was waited for, such as a node, had all of its time: another try would wait again.
+    # The wait, for a node for example, used its whole time limit, so a retry would wait again.
     retryable = bool(finding and finding.retryable and finding.final)
     what = f"{release.name} {release.manifest.version}"
     if stood:

@@ -36,7 +36,7 @@ class RolloutWatch:
         self.on_pending: Callable[[str], None] = _ignore
         """Called with the reason why pods wait for the cluster, each time the reason changes."""
         self.explain: Callable[[Finding], Finding] = _unchanged
-        """Adds to a finding what another system knows, such as the registry."""
+        """Adds details from another system, such as the registry, to a finding."""
         self._last_text = ""
         self._states: dict[str, str] = {}
         self._pending = ""
@@ -105,7 +105,7 @@ class RolloutWatch:
             if rollout.is_over(status, until_serving=until_serving):
                 return status
             if served and not isinstance(status, rollout.Serving):
-                break  # a pod is no longer ready: examine the pods while that shows
+                break  # a pod is no longer ready: examine the pods before their state changes again
         if seen is None:
             return self.look(generation, release_hash)
         return self._examined(seen, status)

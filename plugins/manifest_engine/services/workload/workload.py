@@ -206,7 +206,9 @@ class Workload:
         ownership = Ownership(self.hook, policy, drift.recorded(live), self.log)
         obsolete = [item for item in before if not _among(item, objects)]
         scalers = [item for item in obsolete if _is_scaler(item)]
-        if scalers:  # a refusal must not cost the live release its scaler
+        if (
+            scalers
+        ):  # keep the autoscaler of the live release if the cluster refuses the new objects
             if live:
                 ownership.require(ownership.find(objects[0], live))
             self.hook.apply(objects[0], force=True, dry_run=True)

@@ -76,14 +76,16 @@ def test_a_port_on_which_nothing_listens_names_both_causes():
 def test_the_cause_is_told_instead_when_it_is_known():
     made = progress()
     made.judge(REFUSED, 6)
-    assert made.in_vain(6, "it listens on 127.0.0.1").problem.endswith("; it listens on 127.0.0.1")
+    assert made.never_ready(6, "it listens on 127.0.0.1").problem.endswith(
+        "; it listens on 127.0.0.1"
+    )
 
 
 def test_a_port_that_the_stopped_service_closes_does_not_hide_its_answer():
     made = progress()
     made.judge(Answer(503), 3)
     made.judge(REFUSED, 4)
-    assert "answers 503 instead of 200" in made.in_vain(4).problem
+    assert "answers 503 instead of 200" in made.never_ready(4).problem
 
 
 def test_a_slow_health_path_is_measured_once_and_told_with_both_times():

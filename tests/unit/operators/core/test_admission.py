@@ -148,7 +148,7 @@ def test_a_rebuild_of_a_manifest_that_is_no_longer_allowed_says_what_to_do(confi
     with pytest.raises(NotAllowed) as refused:
         deploy(None, "operator_triggered", rebuild=REBUILD, secretEnv={"DB": "other/password"})
     assert "names the Secret 'other'" in str(refused.value)
-    assert "pricing-quotes runs by: it runs on as it is" in str(refused.value)
+    assert "the live release of pricing-quotes, which keeps running" in str(refused.value)
 
 
 def test_a_removal_checks_the_user_of_its_run(configured):
