@@ -103,7 +103,7 @@ def test_a_service_is_updated_rolled_back_rebuilt_and_removed_beside_an_approval
         assert back.ok, back.error
         assert echo(second.url)["quote"] == echo(first.url)["quote"]
         assert back.digest is None  # nothing was pushed
-        approved = follow(many, waiting, quiet=True, to_end=False)
+        approved = follow(many, waiting, to_end=False)
         assert approved.ok, approved.error
     finally:
         remove(cluster, SETTINGS.approved_namespace, asked.object_name)
@@ -129,7 +129,7 @@ def run(many, dag_id, service, **conf):
     run_id = f"many-{dag_id}-{SESSION}"
     about = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
     many.trigger(dag_id, about | conf, run_id)
-    return follow(many, run_id, dag_id=dag_id, quiet=True)
+    return follow(many, run_id, dag_id=dag_id)
 
 
 def written():

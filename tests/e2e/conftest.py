@@ -98,7 +98,6 @@ class Service:
         return deploy(
             archive or self.zip(changes),
             self.manifest,
-            quiet=True,
             to_end=to_end,
             airflow=self.airflow,
         )

@@ -54,7 +54,7 @@ def run(api: Any) -> Callable[..., Outcome]:
     def start(dag_id: str, conf: dict[str, Any]) -> Outcome:
         run_id = f"e2e-access-{time.time_ns()}"
         api.trigger(dag_id, conf, run_id)
-        return follow(api, run_id, dag_id=dag_id, quiet=True)
+        return follow(api, run_id, dag_id=dag_id)
 
     return start
 
@@ -106,7 +106,7 @@ def test_a_run_of_the_command_line_belongs_to_the_operating_systems_user(api, ac
     subprocess.run(
         [program, *words], env=Airflow()._environment(), check=True, capture_output=True, timeout=90
     )
-    outcome = follow(api, run_id, quiet=True)
+    outcome = follow(api, run_id)
     assert outcome.error == ADMIN_MAY_NOT.format(verb="deploy").replace("admin", getuser())
 
 

@@ -160,7 +160,7 @@ def test_an_approved_release_goes_live_and_a_rejected_release_changes_nothing(
     assert f"- `HTTPRoute {plain.object_name}` would be created" in body
     assert pods_since(cluster, begin, plain) == []
     assert answer(api, first, "Approve").ok
-    outcome = follow(api, first, quiet=True)
+    outcome = follow(api, first)
     assert outcome.ok, outcome.error
     assert any("-smoke" in name for name in pods_since(cluster, begin, plain))
     record = api.xcom(f"dags/deploy_service/dagRuns/{first}", "approve")
@@ -187,7 +187,7 @@ def test_an_approved_release_goes_live_and_a_rejected_release_changes_nothing(
     wait_for_question(api, "deploy_service", second)
     assert question(api, second)[1]["responded_at"] is None
     assert answer(api, second, "Reject").ok
-    refused = follow(api, second, quiet=True)
+    refused = follow(api, second)
     assert (refused.state, refused.failed_step) == ("failed", "approve")
     assert f"admin refused {plain.object_name} 1.1 for prod" in refused.error
     assert refused.steps["approve"]["tries"] == 1
@@ -212,7 +212,7 @@ def test_a_rollback_asks_for_approval(api, plain, asked_of):
     assert "| version | `1.1` | `1.0` |" in asked["body"]
     assert requests.get(second.url, timeout=10).json()["service"] == "second"
     assert answer(api, run_id, "Approve", "rollback_service").ok
-    outcome = follow(api, run_id, dag_id="rollback_service", quiet=True)
+    outcome = follow(api, run_id, dag_id="rollback_service")
     assert outcome.ok, outcome.error
     assert requests.get(second.url, timeout=10).json()["service"] == "plain-service"
 
@@ -239,17 +239,17 @@ def test_a_removal_asks_for_approval(api, plain, asked_of):
         assert f"- `{kind} {plain.object_name}`" in details["body"]
 
     assert answer(api, refused, "Reject", "remove_service").ok
-    outcome = follow(api, refused, dag_id="remove_service", quiet=True)
+    outcome = follow(api, refused, dag_id="remove_service")
     assert (outcome.state, outcome.failed_step) == ("failed", "approve")
     assert f"admin refused the removal of {plain.object_name} from prod" in outcome.error
     assert mark_green(api, "remove_service", marked).ok
-    outcome = follow(api, marked, dag_id="remove_service", quiet=True)
+    outcome = follow(api, marked, dag_id="remove_service")
     assert (outcome.state, outcome.failed_step) == ("failed", "remove_route")
     assert "nobody has approved the removal of" in outcome.error
     assert requests.get(live.url, timeout=10).ok
 
     assert answer(api, approved, "Approve", "remove_service").ok
-    outcome = follow(api, approved, dag_id="remove_service", quiet=True)
+    outcome = follow(api, approved, dag_id="remove_service")
     assert outcome.ok, outcome.error
     assert requests.get(live.url, timeout=10).status_code == 404
 
@@ -258,13 +258,13 @@ def test_marking_the_task_as_success_is_no_approval(api, plain, cluster):
     begin = now(cluster)
     run_id = start(api, plain)
     assert mark_green(api, "deploy_service", run_id).ok
-    outcome = follow(api, run_id, quiet=True)
+    outcome = follow(api, run_id)
     assert (outcome.state, outcome.failed_step) == ("failed", "smoke_test")
     assert "nobody has approved sha256:" in outcome.error
     assert pods_since(cluster, begin, plain) == []
 
 
 def test_a_run_without_an_answer_fails(api, unanswered):
-    outcome = follow(api, unanswered, quiet=True)
+    outcome = follow(api, unanswered)
     assert (outcome.state, outcome.failed_step) == ("failed", "approve")
     assert "grace did not answer within 1 minutes" in outcome.error

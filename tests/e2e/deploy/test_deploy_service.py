@@ -228,7 +228,7 @@ def run_only(api, manifest):
     """Trigger without an upload."""
     run_id = f"e2e-{hashlib.sha1(repr(manifest).encode()).hexdigest()[:8]}-{time.time_ns()}"
     api.trigger("deploy_service", manifest, run_id)
-    return follow(api, run_id, quiet=True)
+    return follow(api, run_id)
 
 
 @pytest.mark.parametrize("archive", [b"this is no archive", b"PK\x03\x04 and then nothing"])

@@ -20,9 +20,7 @@ def dry_run(api: Any) -> Any:
     """Deploys with ``dryRun``; returns the outcome and the planned changes by kind."""
 
     def run(plain: Any, archive: bytes | None = None, **manifest: Any) -> tuple[Any, Any]:
-        outcome = deploy(
-            archive or plain.zip(), plain.manifest | manifest | {"dryRun": True}, quiet=True
-        )
+        outcome = deploy(archive or plain.zip(), plain.manifest | manifest | {"dryRun": True})
         run = f"dags/deploy_service/dagRuns/{outcome.run_id}"
         told = api.xcom(run, "validate", "dry_run") or []
         return outcome, {change["kind"]: change for change in told}
@@ -95,6 +93,6 @@ def test_a_missing_artifact_fails_the_dry_run(service, api):
     plain = service("plain-service")
     run_id = f"e2e-dry-{plain.object_name}"
     api.trigger("deploy_service", plain.manifest | {"dryRun": True}, run_id)
-    outcome = follow(api, run_id, quiet=True)
+    outcome = follow(api, run_id)
     assert (outcome.state, outcome.failed_step) == ("failed", "validate")
     assert f"{plain.manifest['serviceName']}-1.0.0.zip" in outcome.error

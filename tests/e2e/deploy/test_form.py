@@ -66,7 +66,7 @@ def test_the_form_starts_a_deployment_that_goes_live(page, environment, service,
     expect(dialog).not_to_be_visible()
 
     run_id = newest_run(api, name)
-    outcome = follow(api, run_id, quiet=True)
+    outcome = follow(api, run_id)
     assert outcome.ok, outcome.error
     assert outcome.url is not None
     assert outcome.url.endswith(f"/datafactory/e2e/{name}")

@@ -36,7 +36,7 @@ def test_a_cleared_task_succeeds_again(service, api, apps, environment):
     before = apps.read_namespaced_deployment(plain.object_name, environment["NAMESPACE"])
     for step in STEPS:
         clear(api, first.run_id, step)
-        again = follow(api, first.run_id, quiet=True)
+        again = follow(api, first.run_id)
         assert again.ok, f"{step}: {again.error}"
         assert again.digest == first.digest
     after = apps.read_namespaced_deployment(plain.object_name, environment["NAMESPACE"])

@@ -19,7 +19,7 @@ def test_a_restart_replaces_the_pods_of_the_release(service, api, apps, environm
     run_id = f"e2e-restart-{time.time_ns()}"
     asked = {key: plain.manifest[key] for key in ("component", "serviceName", "environment")}
     api.trigger("restart_service", asked, run_id)
-    outcome = follow(api, run_id, dag_id="restart_service", quiet=True)
+    outcome = follow(api, run_id, dag_id="restart_service")
 
     assert outcome.ok, outcome.error
     after = apps.read_namespaced_deployment(*where)

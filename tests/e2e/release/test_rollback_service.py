@@ -23,7 +23,7 @@ def roll_back(api, service, version=None, **more):
     run_id = f"e2e-back-{time.time_ns()}"
     asked = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
     api.trigger("rollback_service", asked | {"version": version} | more, run_id)
-    return follow(api, run_id, dag_id="rollback_service", quiet=True)
+    return follow(api, run_id, dag_id="rollback_service")
 
 
 def release(service, version):

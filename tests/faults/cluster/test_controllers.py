@@ -107,7 +107,7 @@ def test_scaled_and_deployed_again_without_controllers(
                 )
                 run_id = begin(api, target, takeOver=True)
                 reached(run_id, "apply_deployment", "up_for_retry", "failed")
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
         wait_until(Cluster().ready, 60, "the cluster")
         tries = outcome.steps["apply_deployment"]["tries"]
         case.seen = f"{outcome.state}, tries {tries}"

@@ -96,7 +96,7 @@ def test_a_quota_that_is_used_up_and_then_raised(
                 api.trigger("deploy_service", manifest, run_id)
                 said = first_error(api, run_id, "apply_deployment")
                 core.delete_namespaced_resource_quota(QUOTA, namespace)
-                outcome = follow(api, run_id, quiet=True)
+                outcome = follow(api, run_id)
         finally:
             if QUOTA in [
                 item.metadata.name for item in core.list_namespaced_resource_quota(namespace).items

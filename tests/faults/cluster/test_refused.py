@@ -99,7 +99,7 @@ def test_a_change_by_hand_in_between(*, faults, live, load, left_over, api, apps
             run_id = begin(api, live, live.source("plain-service", "by-hand"), version="8.1")
             reached(run_id, "smoke_test", "running")
             apps.patch_namespaced_deployment(name, namespace, change, field_manager="kubectl-edit")
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
             kept = apps.read_namespaced_deployment(name, namespace)
             release_fields(apps, kept, namespace)
             again = live.deploy(live.source("plain-service", "by-hand"), version="8.1")

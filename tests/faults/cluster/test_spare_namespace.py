@@ -85,7 +85,7 @@ def test_two_services_with_one_route_at_once(*, faults, spare, service, api, clu
         there.manifest["environment"] = spare.name
         # Both use one ZIP and one image, in different namespaces.
         runs = [begin(api, target) for target in (here, there)]
-        outcomes = [follow(api, run_id, quiet=True) for run_id in runs]
+        outcomes = [follow(api, run_id) for run_id in runs]
         case.seen = " and ".join(
             "success" if outcome.ok else f"failed at {outcome.failed_step}: {outcome.error}"
             for outcome in outcomes
@@ -117,7 +117,7 @@ def test_the_namespace_deleted_in_the_middle(*, faults, spare, service, api, ste
         run_id = begin(api, target, slow(target, 8), environment=spare.name)
         reached(run_id, step, "running")
         spare.delete_namespace()
-        outcome = follow(api, run_id, quiet=True)
+        outcome = follow(api, run_id)
         spare.make_namespace()
         case.seen = f"{outcome.state} at {outcome.failed_step}: {outcome.error}"
         assert (outcome.state, outcome.failed_step) == ("failed", step)

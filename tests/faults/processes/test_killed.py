@@ -56,7 +56,7 @@ def test_every_task_killed_once(*, faults, live, load, left_over, api, when, del
         try:
             with load(live) as found:
                 api.trigger("deploy_service", live.manifest, run_id)
-                outcome = follow(api, run_id, quiet=True)
+                outcome = follow(api, run_id)
         finally:
             killed = killer.stop()
         tries = {step: outcome.steps.get(step, {}).get("tries") for step in killed}

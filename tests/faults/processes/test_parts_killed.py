@@ -53,7 +53,7 @@ def test_a_part_of_airflow_killed(
             time.sleep(2)
             with airflow_without(part):
                 time.sleep(3)
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
         ends_right(case, live, outcome, found, step="apply_deployment")
 
 
@@ -71,7 +71,7 @@ def test_a_part_of_the_cluster_down_in_a_rollout(
             time.sleep(3)
             with down(component):
                 time.sleep(seconds)
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
         wait_until(Cluster().ready, 60, "the cluster")
         ends_right(case, live, outcome, found, step="apply_deployment")
 
@@ -84,7 +84,7 @@ def test_the_registry_down_for_a_minute_at_push(faults, live, load, api, ends_ri
             reached(run_id, "push_image", "scheduled", "queued", "running")
             with down("registry"):
                 time.sleep(60)
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
         wait_until(Registry().ready, 20, "the registry")
         ends_right(case, live, outcome, found, step="push_image", text=text)
 

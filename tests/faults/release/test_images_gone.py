@@ -56,7 +56,7 @@ def test_an_image_that_is_gone(
             digest = api.xcom(run, "push_image")["digest"]
             reached(run_id, after, "success")
             vanish(f"datafactory/e2e/{live.manifest['serviceName']}", digest)
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
         first = (outcome.error or "no error").splitlines()[0]
         tries = outcome.steps[step]["tries"]
         case.seen = f"failed at {outcome.failed_step} after {age(run_id):.0f} s, tries: {tries}: "

@@ -55,7 +55,7 @@ def all_of(runs):
     ended = {}
 
     def one(run_id):
-        ended[run_id] = follow(AirflowApi(Airflow()), run_id, quiet=True)
+        ended[run_id] = follow(AirflowApi(Airflow()), run_id)
 
     threads = [threading.Thread(target=one, args=(run_id,), daemon=True) for run_id in runs]
     for thread in threads:

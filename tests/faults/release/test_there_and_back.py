@@ -21,7 +21,7 @@ def test_a_rollback(faults, live, load, left_over, api):
         run_id = f"faults-back-{time.time_ns()}"
         with load(live) as found:
             api.trigger("rollback_service", asked(live), run_id)
-            outcome = follow(api, run_id, dag_id="rollback_service", quiet=True)
+            outcome = follow(api, run_id, dag_id="rollback_service")
         case.seen = f"{outcome.state} in {outcome.seconds} s"
         assert outcome.ok, outcome.error
         assert requests.get(outcome.url, timeout=10).json()["service"] == "plain-service"
@@ -54,7 +54,7 @@ def test_removed_and_deployed_again(faults, live, left_over, api, environment):
         url = f"{environment['GATEWAY_URL']}/datafactory/e2e/{live.manifest['serviceName']}/health"
         run_id = f"faults-remove-{time.time_ns()}"
         api.trigger("remove_service", asked(live, confirm=live.object_name), run_id)
-        removed = follow(api, run_id, dag_id="remove_service", quiet=True)
+        removed = follow(api, run_id, dag_id="remove_service")
         gone = requests.get(url, timeout=10).status_code
         again = live.deploy(version="1.0.0")
         back = requests.get(url, timeout=10).status_code

@@ -88,7 +88,7 @@ def test_requests_of_30_seconds(faults, live, load, api):
             run_id = begin(api, live, slow, env={"AGAIN": "yes"})
             reached(run_id, "apply_deployment", "running")
             asked = [pool.submit(requests.get, url, timeout=60) for _ in range(10)]
-            outcome = follow(api, run_id, quiet=True)
+            outcome = follow(api, run_id)
             whole = [answer.result().text for answer in asked].count("whole")
         case.seen = f"{outcome.state} in {outcome.seconds} s, {whole} of {len(asked)} whole"
         assert outcome.ok, outcome.error
