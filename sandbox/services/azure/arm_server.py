@@ -1,4 +1,5 @@
-"""A stand-in for Azure Resource Manager. It serves only the user credentials of managed clusters.
+"""A stand-in for Azure Resource Manager: subscriptions, managed clusters with the credentials of
+users, and registries.
 
 ``python -m sandbox.services.azure.arm_server --config FILE …``; ``sandbox.services.azure.arm``
 writes the file. Checks run in ARM's order: version present, token, subscription, permission, group,
@@ -9,129 +10,115 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from sandbox.services.azure import kubeconfigs
+from sandbox.services.azure import arm_documents as documents
+from sandbox.services.azure import azure_faults, kubeconfigs
+from sandbox.services.azure.arm_documents import CLUSTERS, REGISTRIES
+from sandbox.services.azure.arm_resources import CREDENTIALS, RefusedError, Resources, same
 from sandbox.services.azure.arm_tokens import Caller, TokenRefusedError, Tokens
 from sandbox.services.core.web import parser, serve
 
 API_VERSIONS = ("2024-09-01", "2025-05-01", "2026-08-01")
-_TYPE = "Microsoft.ContainerService/managedClusters"
+"""Of managed clusters."""
 _NO_VERSION = "The api-version query parameter (?api-version=) is required for all requests."
-_ACTION = f"{_TYPE}/listClusterUserCredential/action"
-ROLES = {
-    "Azure Kubernetes Service Cluster User Role": {_ACTION, f"{_TYPE}/read"},
-    "Reader": {f"{_TYPE}/read"},
-}
-_PATH = (
-    "/subscriptions/{subscription}/resourceGroups/{group}/providers"
-    "/Microsoft.ContainerService/managedClusters/{name}/listClusterUserCredential"
+_SUBSCRIPTION = "/subscriptions/{subscription}"
+_GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}/providers"
+_CLUSTER = f"{_GROUP}/{CLUSTERS}/{{name}}"
+_REGISTRY = f"{_GROUP}/{REGISTRIES}/{{name}}"
+_THROTTLED = (
+    f"Number of requests for action '{CLUSTERS}/read' exceeded the limit of '50' for time interval "
+    "'00:05:00'. Please try again after '1' seconds."
 )
+"""Source: github.com/Azure/azqr/issues/34, read 2026-11."""
+_FILTER = re.compile(r"resourceType eq '([^']+)'")
 
 
-class RefusedError(Exception):
-    """Becomes ARM's error document."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Subscriptions, groups, clusters and role assignments.
-
-    ARM compares names without regard to case.
-    """
-
-    known: Mapping[str, Any]
-
-    def cluster(self, subscription: str, group: str, name: str) -> Mapping[str, Any]:
-        """The cluster. Raises RefusedError if the group or the cluster does not exist."""
-        mine = [item for item in self.known["clusters"] if _same(item["group"], group)]
-        mine = [item for item in mine if _same(item["subscription"], subscription)]
-        if not mine:
-            message = f"Resource group '{group}' could not be found."
-            raise RefusedError(404, "ResourceGroupNotFound", message)
-        for item in mine:
-            if _same(item["name"], name):
-                return dict(item)
-        raise RefusedError(
-            404,
-            "ResourceNotFound",
-            f"The Resource '{_TYPE}/{name}' under resource group '{group}' was not found. For more "
-            "details please go to https://aka.ms/ARMResourceNotFoundFix",
-        )
-
-    def require_subscription(self, subscription: str) -> None:
-        try:
-            uuid.UUID(subscription)
-        except ValueError:
-            message = f"The provided subscription identifier '{subscription}' is malformed or "
-            raise RefusedError(400, "InvalidSubscriptionId", message + "invalid.") from None
-        if not any(_same(item["subscription"], subscription) for item in self.known["clusters"]):
-            message = f"The subscription '{subscription}' could not be found."
-            raise RefusedError(404, "SubscriptionNotFound", message)
-
-    def require_permission(self, caller: Caller, scope: str) -> None:
-        for item in self.known["assignments"]:
-            below = scope.lower().startswith(item["scope"].lower())
-            if item["client_id"] == caller.client_id and below and _ACTION in ROLES[item["role"]]:
-                return
-        raise RefusedError(
-            403,
-            "AuthorizationFailed",
-            f"The client '{caller.client_id}' with object id '{caller.object_id}' does not have "
-            f"authorization to perform action '{_ACTION}' over scope '{scope}' or the scope is "
-            "invalid. If access was recently granted, please refresh your credentials.",
-        )
+def _authenticate(request: Request) -> Caller:
+    if not request.query_params.get("api-version"):
+        raise RefusedError(400, "MissingApiVersionParameter", _NO_VERSION)
+    faults: azure_faults.Faults = request.app.state.faults
+    if faults.throttle():
+        raise RefusedError(429, "ResourceRequestsThrottled", _THROTTLED)
+    tokens: Tokens = request.app.state.tokens
+    return tokens.caller(request.headers.get("Authorization"), faults.revoked_before)
 
 
-def make_app(known: Mapping[str, Any]) -> FastAPI:
+Authenticated = Annotated[Caller, Depends(_authenticate)]
+
+
+def make_app(known: Mapping[str, Any], *, with_faults: bool = False) -> FastAPI:
     app = FastAPI(openapi_url=None)
     resources = Resources(known)
-    tokens = Tokens(known["tenant"], known["entra_keys"], Path(known["entra_ca"]))
+    faults = azure_faults.install(app, active=with_faults)
+    app.state.faults = faults
+    app.state.tokens = Tokens(known["tenant"], known["entra_keys"], Path(known["entra_ca"]))
+    _explain_refusals(app, known["tenant"], faults)
 
-    @app.exception_handler(RefusedError)
-    def refused(_: Request, error: RefusedError) -> JSONResponse:
-        return _error(error.status, error.code, str(error))
-
-    @app.exception_handler(TokenRefusedError)
-    def unauthenticated(_: Request, error: TokenRefusedError) -> JSONResponse:
-        challenge = (
-            f'Bearer authorization_uri="https://login.windows.net/{known["tenant"]}", '
-            f'error="invalid_token", error_description="{error}"'
-        )
-        answer = _error(401, error.code, str(error))
-        answer.headers["WWW-Authenticate"] = challenge
-        return answer
-
-    @app.exception_handler(HTTPException)
-    def not_served(request: Request, error: HTTPException) -> JSONResponse:
-        message = f"The resource '{request.url.path}' is not served by this stand-in."
-        return _error(error.status_code, "InvalidResourceType", message)
-
-    @app.post(_PATH)
-    def list_cluster_user_credential(
-        request: Request, subscription: str, group: str, name: str
-    ) -> dict[str, Any]:
-        version = request.query_params.get("api-version")
-        if not version:
-            raise RefusedError(400, "MissingApiVersionParameter", _NO_VERSION)
-        caller = tokens.caller(request.headers.get("Authorization"))
+    def permitted(caller: Caller, subscription: str, action: str, scope: str) -> None:
         resources.require_subscription(subscription)
+        resources.require_permission(caller, action, scope)
+
+    @app.get("/subscriptions")
+    def list_subscriptions(caller: Authenticated) -> dict[str, Any]:
+        names = resources.subscriptions(caller)
+        found = [documents.subscription(name, known["tenant"]) for name in names]
+        return {"value": found, "count": {"type": "Total", "value": len(found)}}
+
+    @app.get(_SUBSCRIPTION)
+    def get_subscription(caller: Authenticated, subscription: str) -> dict[str, Any]:
+        resources.require_subscription(subscription)
+        return documents.subscription(subscription, known["tenant"])
+
+    @app.get(f"{_SUBSCRIPTION}/resources")
+    def list_resources(
+        caller: Authenticated, request: Request, subscription: str
+    ) -> dict[str, Any]:
+        """Those that the caller may read."""
+        resources.require_subscription(subscription)
+        kinds = _FILTER.findall(request.query_params.get("$filter", "")) or [CLUSTERS, REGISTRIES]
+        found = [
+            documents.resource(item, kind)
+            for kind in (CLUSTERS, REGISTRIES)
+            if any(same(kind, asked) for asked in kinds)
+            for item in resources.of(kind)
+            if same(item["subscription"], subscription)
+            and resources.allows(caller, f"{kind}/read", documents.identifier(item, kind))
+        ]
+        return {"value": found}
+
+    @app.get(_CLUSTER)
+    def get_cluster(
+        caller: Authenticated, request: Request, subscription: str, group: str, name: str
+    ) -> dict[str, Any]:
+        permitted(caller, subscription, f"{CLUSTERS}/read", request.url.path)
+        found = resources.find(CLUSTERS, subscription, group, name)
+        _require_known(request)
+        return documents.cluster(found, known["tenant"])
+
+    @app.get(_REGISTRY)
+    def get_registry(
+        caller: Authenticated, request: Request, subscription: str, group: str, name: str
+    ) -> dict[str, Any]:
+        permitted(caller, subscription, f"{REGISTRIES}/read", request.url.path)
+        return documents.registry(resources.find(REGISTRIES, subscription, group, name))
+
+    @app.post(f"{_CLUSTER}/listClusterUserCredential")
+    def list_cluster_user_credential(
+        caller: Authenticated, request: Request, subscription: str, group: str, name: str
+    ) -> dict[str, Any]:
         scope = request.url.path.rpartition("/")[0]
-        resources.require_permission(caller, scope)
-        cluster = resources.cluster(subscription, group, name)
-        _require_known(version)
+        permitted(caller, subscription, CREDENTIALS, scope)
+        cluster = resources.find(CLUSTERS, subscription, group, name)
+        _require_known(request)
         if "content-length" not in request.headers:
             raise RefusedError(411, "LengthRequired", "The request must have a content length.")
         kind = request.query_params.get("format")
@@ -145,7 +132,34 @@ def make_app(known: Mapping[str, Any]) -> FastAPI:
     return app
 
 
-def _require_known(version: str) -> None:
+def _explain_refusals(app: FastAPI, tenant: str, faults: azure_faults.Faults) -> None:
+    @app.exception_handler(RefusedError)
+    def refused(_: Request, error: RefusedError) -> JSONResponse:
+        answer = _error(error.status, error.code, str(error))
+        if error.status == 429:
+            answer.headers["Retry-After"] = "1"
+        return answer
+
+    @app.exception_handler(TokenRefusedError)
+    def unauthenticated(_: Request, error: TokenRefusedError) -> JSONResponse:
+        challenge = (
+            f'Bearer authorization_uri="https://login.windows.net/{tenant}", '
+            f'error="{error.challenge}", error_description="{error}"'
+        )
+        if error.challenge == "insufficient_claims":
+            challenge += f', claims="{faults.claims()}"'
+        answer = _error(401, error.code, str(error))
+        answer.headers["WWW-Authenticate"] = challenge
+        return answer
+
+    @app.exception_handler(HTTPException)
+    def not_served(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"The resource '{request.url.path}' is not served by this stand-in."
+        return _error(error.status_code, "InvalidResourceType", message)
+
+
+def _require_known(request: Request) -> None:
+    version = request.query_params["api-version"]
     if version not in API_VERSIONS:
         raise RefusedError(
             400,
@@ -161,15 +175,13 @@ def _error(status: int, code: str, message: str) -> JSONResponse:
     return JSONResponse({"error": {"code": code, "message": message}}, status, ids)
 
 
-def _same(one: str, other: str) -> bool:
-    return one.lower() == other.lower()
-
-
 def main() -> None:
     command = parser(__doc__)
     command.add_argument("--config", type=Path, required=True)
+    command.add_argument("--faults", action="store_true")
     arguments = command.parse_args()
-    serve(make_app(json.loads(arguments.config.read_text())), arguments)
+    config = json.loads(arguments.config.read_text())
+    serve(make_app(config, with_faults=arguments.faults), arguments)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ AUDIENCES = (
 class TokenRefusedError(Exception):
     """Becomes a 401."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, challenge: str = "invalid_token") -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.challenge = code, challenge
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,12 @@ class Tokens:
         context = ssl.create_default_context(cafile=str(ca))
         self._keys = jwt.PyJWKClient(keys, ssl_context=context, timeout=5)
 
-    def caller(self, header: str | None) -> Caller:
-        """Authenticate. Raises TokenRefusedError with ARM's wording."""
+    def caller(self, header: str | None, revoked_before: int = 0) -> Caller:
+        """Authenticate. Raises TokenRefusedError with ARM's wording.
+
+        :param revoked_before: tokens that were issued before this Unix time are challenged
+            (github.com/Azure/azure-cli/issues/26504, read 2026-11).
+        """
         if not header:
             message = "Authentication failed. The 'Authorization' header is missing."
             raise TokenRefusedError("AuthenticationFailed", message)
@@ -58,6 +62,13 @@ class Tokens:
             message = "Authentication failed. The 'Authorization' header is provided in an invalid "
             raise TokenRefusedError("AuthenticationFailedInvalidHeader", message + "format.")
         claims = self._claims(token)
+        if claims["iat"] < revoked_before:
+            raise TokenRefusedError(
+                "InvalidAuthenticationToken",
+                "Continuous access evaluation resulted in challenge with result: "
+                "InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp",
+                "insufficient_claims",
+            )
         return Caller(claims["appid"], claims["oid"])
 
     def _claims(self, token: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from jwt.algorithms import RSAAlgorithm
 
+from sandbox.services.azure import azure_faults
 from sandbox.services.azure.assertions import AssertionRefusedError, check
 from sandbox.services.core.web import Form, parser, serve
 
@@ -107,8 +108,9 @@ class Tenant:
         return jwt.encode(claims, self.key, "RS256", {"kid": self.key_id, "x5t": self.key_id})
 
 
-def make_app(tenant: Tenant) -> FastAPI:
+def make_app(tenant: Tenant, *, with_faults: bool = False) -> FastAPI:
     app = FastAPI(openapi_url=None)
+    faults = azure_faults.install(app, active=with_faults)
 
     @app.exception_handler(RefusedError)
     def refused(_: Request, error: RefusedError) -> JSONResponse:
@@ -124,7 +126,8 @@ def make_app(tenant: Tenant) -> FastAPI:
             "trace_id": trace,
             "correlation_id": correlation,
         }
-        return JSONResponse(body, error.status)
+        headers = {"Retry-After": "1"} if error.status == 429 else None
+        return JSONResponse(body, error.status, headers)
 
     def require_tenant(name: str) -> None:
         if name != tenant.id:
@@ -164,6 +167,10 @@ def make_app(tenant: Tenant) -> FastAPI:
     @app.post("/{name}/oauth2/v2.0/token")
     def token(request: Request, name: str, form: Form) -> dict[str, Any]:
         require_tenant(name)
+        if faults.throttle():
+            # learn.microsoft.com/entra/identity-platform/reference-error-codes, read 2026-11
+            message = "There are too many incoming requests"
+            raise RefusedError(429, "temporarily_unavailable", 90055, message)
         given = form.first
         if given.get("grant_type") != "client_credentials":
             message = f"The grant type '{given.get('grant_type')}' is not supported here"
@@ -210,8 +217,10 @@ def _authenticate(client: Mapping[str, Any], given: Mapping[str, str], endpoint:
 def main() -> None:
     command = parser(__doc__)
     command.add_argument("--identity", type=Path, required=True)
+    command.add_argument("--faults", action="store_true")
     arguments = command.parse_args()
-    serve(make_app(Tenant(json.loads(arguments.identity.read_text()))), arguments)
+    tenant = Tenant(json.loads(arguments.identity.read_text()))
+    serve(make_app(tenant, with_faults=arguments.faults), arguments)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +13,8 @@ import pytest
 import requests
 import yaml
 
-from tests.integration.servers import free_port
-from tests.integration.standins.conftest import running
+from tests.integration.standins.azure_stand_ins import SUBSCRIPTION, azure
 
-SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 ARM = "https://management.azure.com"
 KUBELOGIN_ARGS = ("--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630")
 
@@ -29,37 +26,8 @@ def arm(
     identity: dict[str, Any], tls: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """URL of the stand-in. The deployer may read credentials, the reader may not."""
-    folder = tmp_path_factory.mktemp("arm")
-    names = ("identity", "config")
-    files = {name: folder / f"{name}.json" for name in names}
-    files["identity"].write_text(json.dumps(identity))
-    entra_port, port = free_port(), free_port()
-    pair = ("--certificate", tls / "tls.crt", "--key", tls / "tls.key")
-    with running("azure.entra_server", entra_port, "--identity", files["identity"], *pair):
-        authority = f"https://127.0.0.1:{entra_port}/{identity['tenant']}"
-        cluster = {
-            "subscription": SUBSCRIPTION,
-            "group": "group",
-            "name": "with-entra",
-            "server": "https://api.example:443",
-            "ca": str(tls / "tls.crt"),
-        }
-        account = {"client_certificate": str(tls / "tls.crt"), "client_key": str(tls / "tls.key")}
-        roles = ("Azure Kubernetes Service Cluster User Role", "Reader")
-        config = {
-            "tenant": identity["tenant"],
-            "entra_keys": f"{authority}/discovery/v2.0/keys",
-            "entra_ca": str(tls / "tls.crt"),
-            "clusters": [cluster, {**cluster, "name": "local", **account}],
-            "assignments": [
-                {"client_id": item["client_id"], "scope": f"/subscriptions/{scope}", "role": role}
-                for item, role in zip(identity["clients"], roles, strict=True)
-                for scope in (SUBSCRIPTION,)
-            ],
-        }
-        files["config"].write_text(json.dumps(config))
-        with running("azure.arm_server", port, "--config", files["config"], *pair):
-            yield f"https://127.0.0.1:{port}"
+    with azure(identity, tls, tmp_path_factory.mktemp("arm")) as found:
+        yield found.arm
 
 
 def signed(identity: dict[str, Any], client: int = 0, **changes: Any) -> str:

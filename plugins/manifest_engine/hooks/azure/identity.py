@@ -57,7 +57,12 @@ class AzureIdentity:
         self.client = extra.get("client_id") or login
         self._method = extra.get("auth")
         self._given: dict[str, Any] = {"login": login, "password": password, "extra": extra}
-        self._transport: dict[str, Any] = {**TRANSPORT, "connection_verify": verify}
+        self._transport: dict[str, Any] = {
+            **TRANSPORT,
+            "connection_verify": verify,
+            "raw_response_hook": self._note_status,
+        }
+        self._status: int | None = None
         self._error = error
         self._credential: Any = None
 
@@ -92,12 +97,17 @@ class AzureIdentity:
         :param scope: ``<resource>/.default``.
         :raises ManifestEngineError: with the first sentence of Entra ID's message.
         """
+        self._status = None
         with self._explained(scope):
             return str(self.credential.get_token(scope).token)
 
     def renew(self) -> None:
         """Discard all tokens, after a server has refused a token that had not expired."""
         self._credential = None
+
+    def _note_status(self, answer: Any) -> None:
+        """Keep the status of the last answer, which azure-identity's error does not have."""
+        self._status = answer.http_response.status_code
 
     @contextmanager
     def _explained(self, scope: str = "") -> Iterator[None]:
@@ -111,7 +121,7 @@ class AzureIdentity:
                 message = "there is no such tenant at its authority; correct tenant_id"
             raise self._error(
                 f"Entra ID gives {self} no token for {scope.removesuffix('/.default')}: {message}.",
-                retryable=_is_temporary(error),
+                retryable=_is_temporary(error, self._status),
             ) from error
         # Raised by azure-identity itself, for example when a token file is missing.
         except (ValueError, OSError) as error:
@@ -146,15 +156,17 @@ def _single_line(error: BaseException) -> str:
     return " ".join(printable.sentence(str(error)).split())
 
 
-def _is_temporary(error: BaseException) -> bool:
-    """Whether a retry can help; azure-identity wraps the error of the network."""
+def _is_temporary(error: BaseException, status: int | None) -> bool:
+    """Whether a retry can help; azure-identity wraps the error of the network.
+
+    :param status: of the last answer; None without one.
+    """
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
     if _UNTRUSTED in str(error):
         return False
-    response = getattr(error, "response", None)
-    if response is not None:
-        return response.status_code == 429 or response.status_code >= 500
+    if status is not None and (status == 429 or status >= 500):
+        return True
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ServiceRequestError | ServiceResponseError):

@@ -54,15 +54,25 @@ class Credential:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.before: Any = lambda: None
 
     def get_token(self, scope: str) -> Any:
+        self.before()
         raise self.error
 
 
-def refusal(error: Exception) -> ClusterError:
+def refusal(error: Exception, status: int | None = None) -> ClusterError:
+    """The error of the identity.
+
+    :param status: of the answer before the error; azure-identity's error does not have it.
+    """
     extra = {"auth": "service_principal", "tenant_id": "t"}
     identity = AzureIdentity("my_aks", login="me", password="hidden-secret", extra=extra)
-    identity._credential = Credential(error)
+    credential = Credential(error)
+    identity._credential = credential
+    if status is not None:
+        answer = SimpleNamespace(http_response=SimpleNamespace(status_code=status))
+        credential.before = lambda: identity._transport["raw_response_hook"](answer)
     with pytest.raises(ClusterError) as caught:
         identity.token("app/.default")
     return caught.value
@@ -95,8 +105,7 @@ def test_an_untrusted_certificate_is_not_retried():
 
 @pytest.mark.parametrize(("status", "retryable"), [(401, False), (429, True), (503, True)])
 def test_only_temporary_errors_of_entra_id_can_be_retried(status: int, retryable: bool):
-    answer: Any = SimpleNamespace(status_code=status, reason="", headers={}, text=lambda: "")
-    assert refusal(ClientAuthenticationError("no", response=answer)).retryable is retryable
+    assert refusal(ClientAuthenticationError("no"), status).retryable is retryable
 
 
 def test_links_in_messages_of_azure_identity_are_removed():
