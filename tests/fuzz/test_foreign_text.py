@@ -30,7 +30,7 @@ FEW = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""The same examples each time: a fuzzer in CI tells of what was changed."""
+"""The same examples in each run, so that a failure in CI comes from the change."""
 ODD = st.sampled_from("\0\x1b[];m\x07\x9b\ud83d\u202e\r\n\t /@:=;&#{}$%\\\"'é…")
 TEXT = st.text(st.one_of(ODD, st.characters(codec=None)), max_size=60)
 JSON = st.recursive(
@@ -81,7 +81,7 @@ def test_an_xcom(value):
 @FEW
 @given(CONF)
 @pytest.mark.parametrize("parse", [manifest.parse, rollback.parse])
-def test_a_conf_is_taken_or_refused_in_words(parse, conf):
+def test_a_conf_is_accepted_or_refused_with_a_sentence(parse, conf):
     try:
         parse(conf)
     except ManifestEngineError as error:
@@ -90,7 +90,7 @@ def test_a_conf_is_taken_or_refused_in_words(parse, conf):
 
 @FEW
 @given(CONF)
-def test_a_conf_with_what_is_asked_of_it(conf):
+def test_a_conf_with_valid_required_fields(conf):
     asked = {"component": "pricing", "serviceName": "quotes", "version": "1", "environment": "dev"}
     try:
         made = manifest.parse({**conf, **asked})
@@ -111,7 +111,7 @@ NAMES = st.one_of(TEXT, st.sampled_from(["scripts/Dockerfile", ".dockerignore", 
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=6),
     st.integers(0, 60),
 )
-def test_a_zip_is_read_or_refused_in_words(members, changes, cut):
+def test_a_zip_is_read_or_refused_with_a_sentence(members, changes, cut):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
         for name, content in members:
@@ -135,7 +135,7 @@ def test_a_zip_is_read_or_refused_in_words(members, changes, cut):
 @given(
     st.one_of(st.binary(max_size=80), TEXT.map(lambda text: text.encode(errors="replace"))), TEXT
 )
-def test_a_dockerignore_is_read_or_refused_in_words(content, path):
+def test_a_dockerignore_is_read_or_refused_with_a_sentence(content, path):
     try:
         assert IgnoreRules(content, ".dockerignore")(path or "a") in (True, False)
     except ManifestEngineError as error:
@@ -183,7 +183,7 @@ def test_redaction_lets_nothing_through_and_does_not_lengthen(shape, before, aft
 
 @FEW
 @given(JSON)
-def test_redaction_takes_whatever_a_conf_may_be(value):
+def test_redaction_accepts_any_conf(value):
     for key in ("env", "secretEnv", "notes", "rebuild", "route"):
         redaction.redacted({key: value})
 
@@ -211,5 +211,5 @@ def test_a_diagnosis_is_a_sentence(message, reason, code, restarts):
 def test_a_refusal_of_the_cluster_is_a_sentence(status, body, message):
     attempt = refusals.Attempt("patch", "deployments.apps", "ns", "name")
     refusals.explain(status, body, attempt)
-    told = refusals.explain(status, f'{{"message": "{re.escape(message)}"}}', attempt)
-    require_clean(str(ManifestEngineError(told.sentence)))
+    refusal = refusals.explain(status, f'{{"message": "{re.escape(message)}"}}', attempt)
+    require_clean(str(ManifestEngineError(refusal.sentence)))

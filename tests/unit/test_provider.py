@@ -1,4 +1,4 @@
-"""What Airflow is told of this package agrees with the package."""
+"""The metadata that Airflow reads agrees with the package."""
 
 from __future__ import annotations
 

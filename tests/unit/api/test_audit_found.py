@@ -46,8 +46,8 @@ def failed(session: Any) -> Failed:
         of = {"dag_id": RUN.dag_id, "run_id": run_id, "task_id": task, "map_index": index}
         ended = BEGIN + timedelta(seconds=at)
         session.execute(insert(TaskInstance).values(**of, state="failed", end_date=ended, pool="p"))
-        told = {"key": "error", "value": sentence, "dag_run_id": len(run_id)}
-        session.execute(insert(XComModel).values(**of, **told))
+        error = {"key": "error", "value": sentence, "dag_run_id": len(run_id)}
+        session.execute(insert(XComModel).values(**of, **error))
         session.commit()
 
     return add

@@ -1,4 +1,4 @@
-"""Which DAGs Airflow holds back at first: it does that with each that says nothing else."""
+"""Airflow creates a DAG paused unless the DAG says otherwise; only the scheduled DAG does not."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ DAGS = Path(__file__).parents[3] / "dags"
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "held_back"),
+    ("dag_id", "paused"),
     [
         ("deploy_service", False),
         ("rollback_service", False),
         ("restart_service", False),
         ("remove_service", False),
         ("check_installation", False),
-        ("rebuild_services", None),  # nobody has asked for a night yet
+        ("rebuild_services", None),  # Airflow's default: paused
     ],
 )
-def test_what_is_triggered_runs_and_a_schedule_is_asked_for(dag_id, held_back):
+def test_only_the_scheduled_dag_is_paused_at_first(dag_id, paused):
     bag = DagBag(DAGS / f"{dag_id}.py")
     assert not bag.import_errors
     stored = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
-    assert stored.is_paused_upon_creation is held_back
+    assert stored.is_paused_upon_creation is paused

@@ -44,7 +44,7 @@ def dumped(*rows):
     return [row.dump() for row in rows]
 
 
-def test_each_service_has_a_row_with_why_it_was_rebuilt():
+def test_each_service_has_a_row_with_the_reason_of_its_rebuild():
     planned = dumped(Row("a-one", "dev", UNCHANGED), Row("a-two", "dev", sentence="It moved."))
     counts, pushed = summarise(planned, dumped(Row("a-two", "dev", REBUILT, run_id="r")))
     assert counts == {"rebuilt": 1, "unchanged": 1, "failed": 0, "skipped": 0}
@@ -54,7 +54,7 @@ def test_each_service_has_a_row_with_why_it_was_rebuilt():
     }  # fmt: skip
 
 
-def test_a_task_that_died_is_a_failure_and_so_is_the_run():
+def test_a_task_without_a_result_fails_the_run():
     planned = dumped(Row("a-one", "dev", sentence="It moved."), Row("a-two", "dev", UNCHANGED))
     sentence, pushed = summarise(planned, [None])
     assert sentence.startswith("1 service could not be rebuilt: a-one in dev: Its task ended")
@@ -62,7 +62,7 @@ def test_a_task_that_died_is_a_failure_and_so_is_the_run():
     assert pushed["error"] == sentence
 
 
-def test_a_plan_that_failed_is_pointed_at():
+def test_a_failed_plan_is_named():
     sentence, _ = summarise(None, [])
     assert "see why the task plan failed" in sentence
 

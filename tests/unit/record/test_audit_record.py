@@ -93,7 +93,7 @@ def a_night(known: Airflow) -> None:
         known.failed("rebuild", index, f"Service {index} answers 500.", at=index)
 
 
-def test_a_night_with_more_tasks_than_a_page_ends_with_the_sentence_of_its_summary(
+def test_a_nightly_run_of_several_pages_has_the_sentence_of_its_summary(
     airflow: tuple[Airflow, AirflowRecord],
 ) -> None:
     known, record = airflow
@@ -112,7 +112,7 @@ def test_pages_are_read_to_the_last_one(airflow: tuple[Airflow, AirflowRecord]) 
     assert entry["url"] == "https://host/path"
 
 
-def test_a_mapped_task_that_nothing_sums_up_tells_its_own_sentence(
+def test_a_mapped_task_without_a_summary_reports_its_own_sentence(
     airflow: tuple[Airflow, AirflowRecord],
 ) -> None:
     known, record = airflow

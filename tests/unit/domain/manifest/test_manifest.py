@@ -170,9 +170,9 @@ def test_the_number_of_base_images_of_a_rebuild_is_limited():
 
 @pytest.mark.parametrize("status", [100, 401, 404, 503])
 def test_a_health_path_that_expects_an_error_is_refused_since_probes_cannot_log_in(status):
-    told = refusal(smokeTest={"expectStatus": status})
-    assert f"expectStatus {status} at the health path /health" in told
-    assert "a probe cannot log in" in told
+    sentence = refusal(smokeTest={"expectStatus": status})
+    assert f"expectStatus {status} at the health path /health" in sentence
+    assert "a probe cannot log in" in sentence
     parse(MINIMAL | {"smokeTest": {"expectStatus": status, "path": "/private"}})
     parse(MINIMAL | {"smokeTest": {"expectStatus": 204}})
 
@@ -180,12 +180,12 @@ def test_a_health_path_that_expects_an_error_is_refused_since_probes_cannot_log_
 def test_without_a_path_to_ask_the_smoke_test_can_expect_no_answer():
     assert parse(MINIMAL | {"readiness": {"kind": "tcp"}}).smoke_path is None
     assert parse(MINIMAL | {"readiness": {"port": 9000}}).smoke_path is None
-    told = refusal(readiness={"kind": "tcp"}, smokeTest={"expectBody": "ok"})
-    assert "need smokeTest.path" in told
+    sentence = refusal(readiness={"kind": "tcp"}, smokeTest={"expectBody": "ok"})
+    assert "need smokeTest.path" in sentence
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "sentence"),
     [
         ({"readiness": {"kind": "exec"}}, "kind exec and command belong together"),
         ({"liveness": {"command": ["/x"]}}, "kind exec and command belong together"),
@@ -195,8 +195,8 @@ def test_without_a_path_to_ask_the_smoke_test_can_expect_no_answer():
         ({"readiness": {"host": "169.254.169.254"}}, "unknown key 'readiness.host'"),
     ],
 )
-def test_a_check_that_fits_no_kind_is_refused(fields, told):
-    assert told in refusal(**fields)
+def test_a_check_that_fits_no_kind_is_refused(fields, sentence):
+    assert sentence in refusal(**fields)
 
 
 @pytest.mark.parametrize(

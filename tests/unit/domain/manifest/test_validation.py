@@ -39,7 +39,7 @@ def test_an_unknown_environment_and_its_rules_are_problems() -> None:
     assert "rebuild_services" in problems(rebuild={"of": "x"}).get("/rebuild", "rebuild_services")
 
 
-def test_what_is_too_large_or_unprintable_is_one_problem() -> None:
+def test_a_large_or_unprintable_manifest_is_one_problem() -> None:
     assert "at most 65536 are allowed" in problems(notes="x" * 70_000)[""]
     assert "U+0000" in problems(notes="\0")[""]
     assert len(validation.check({f"k{at}": 1 for at in range(900)}, CONFIGURED)[1]) == 50

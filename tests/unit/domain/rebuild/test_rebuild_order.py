@@ -134,7 +134,7 @@ def test_a_release_that_has_not_soaked_says_why(hours, pods, why):
         ({"dev": "stage", "stage": "dev"}, "makes a circle: dev after stage after dev"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(after, why, tmp_path):
+def test_an_impossible_order_is_refused(after, why, tmp_path):
     import yaml
 
     given = yaml.safe_load(environments.default_path().read_text())

@@ -48,7 +48,7 @@ def test_a_503_of_the_service_itself_is_an_answer(body):
 
 
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "expected"),
     [
         (f"https://10.0.0.9:8002{PREFIX}/health", "https://10.0.0.9:8002/health"),
         (f"{PREFIX}/login?next=/health", "/login?next=/health"),
@@ -56,8 +56,8 @@ def test_a_503_of_the_service_itself_is_an_answer(body):
         ("login", "login"),
     ],
 )
-def test_the_target_of_a_redirect_is_told_without_the_path_of_the_proxy(location, told):
-    assert through(301, location=location).location == told
+def test_the_target_of_a_redirect_has_no_path_of_the_proxy(location, expected):
+    assert through(301, location=location).location == expected
 
 
 def test_the_links_of_a_page_are_those_of_the_service():
@@ -75,7 +75,7 @@ def test_no_starting_service_gives_the_answer(status):
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "expected"),
     [
         (Answer(None, problem="EOF", tls=True), "speaks TLS"),
         (Answer(400, "Client sent an HTTP request to an HTTPS server.\n"), "speaks TLS"),
@@ -87,5 +87,5 @@ def test_no_starting_service_gives_the_answer(status):
         (Answer(500), ""),
     ],
 )
-def test_what_to_do_about_a_wrong_answer(answer, told):
-    assert told in answers.advice(answer, "/health", 200)
+def test_what_to_do_about_a_wrong_answer(answer, expected):
+    assert expected in answers.advice(answer, "/health", 200)

@@ -1,4 +1,4 @@
-"""Two services with one object name are told apart by the labels of the live Deployment."""
+"""Two services with one object name are distinguished by the labels of the live Deployment."""
 
 import pytest
 from manifest_engine.domain.core import names

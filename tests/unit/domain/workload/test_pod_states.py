@@ -28,7 +28,7 @@ def test_each_state_of_a_pod(given, state):
     assert pod_states.pod_state(given) == state
 
 
-def test_a_failing_probe_is_told_with_its_answer():
+def test_a_failing_probe_is_named_with_its_answer():
     given = pod(container()) | {"spec": {"nodeName": "n1"}}
     seen = pod_states.pod_states([given], [event("Unhealthy", "statuscode: 503")])
     assert seen == {"p": "is not ready yet: statuscode: 503"}

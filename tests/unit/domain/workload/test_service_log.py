@@ -82,12 +82,12 @@ def test_a_log_tells_that_a_service_listens_on_loopback(line):
     ],
 )
 def test_a_log_tells_that_a_service_listens_on_another_port(line, port):
-    told = service_log.listens_on_another_port(line, 8002)
-    assert told.startswith(f"its log names port {port};") if port else told == ""
+    expected = service_log.listens_on_another_port(line, 8002)
+    assert expected.startswith(f"its log names port {port};") if port else expected == ""
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("exec /start.sh: no such file or directory", "CRLF"),
         ('exec: "/start.sh": stat /start.sh: no such file or directory', "CRLF"),
@@ -101,9 +101,9 @@ def test_a_log_tells_that_a_service_listens_on_another_port(line, port):
         ("cannot open the price list: no such file or directory", ""),
     ],
 )
-def test_what_to_do_when_a_restriction_of_the_container_ends_the_service(text, told):
+def test_what_to_do_when_a_restriction_of_the_container_ends_the_service(text, expected):
     found = service_log.advice(text)
-    assert told in found if told else found == ""
+    assert expected in found if expected else found == ""
 
 
 @pytest.mark.parametrize("worst", ["bind ", "exec: ", "listening on ", "127.0.0.1 ", "chown "])

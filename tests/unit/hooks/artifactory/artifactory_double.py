@@ -59,9 +59,9 @@ class Handler(BaseHTTPRequestHandler):
             "X-Checksum-Sha256": hashlib.sha256(content).hexdigest(),
             "Accept-Ranges": "bytes",
         }
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if wanted and "If-Range" not in self.headers:  # an unquoted ETag never matches (RFC 9110)
-            start = int(wanted[1])
+        part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if part and "If-Range" not in self.headers:  # an unquoted ETag never matches (RFC 9110)
+            start = int(part[1])
             if start >= len(content):
                 self.refuse(416, "Requested Range Not Satisfiable")
                 return

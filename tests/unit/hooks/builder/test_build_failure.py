@@ -171,7 +171,7 @@ def test_a_full_disk_of_the_builder_is_named_with_the_step(line: str) -> None:
     assert error.retryable
 
 
-def test_a_text_about_a_full_disk_is_no_full_disk() -> None:
+def test_a_text_about_a_full_disk_is_not_taken_for_a_full_disk() -> None:
     error = error_from(
         "#5 [2/2] RUN pytest",
         "#5 0.1 test_the_error_no_space_left_on_device PASSED",

@@ -79,18 +79,18 @@ def refusal(error: Exception, status: int | None = None) -> ClusterError:
 
 
 def test_the_first_sentence_of_entra_id_is_quoted_with_the_ids_for_microsofts_support():
-    told = refusal(
+    refused = refusal(
         ClientAuthenticationError(
             "Authentication failed: AADSTS7000215: Invalid client secret provided. Ensure the "
             "secret being sent in the request is the client secret value. Trace ID: 1 "
             "Correlation ID: 2 Timestamp: 3"
         )
     )
-    assert str(told) == (
+    assert str(refused) == (
         "Entra ID gives the identity of the Connection 'my_aks' (client me, tenant t) no token for "
         "app: AADSTS7000215: Invalid client secret provided (trace id 1, correlation id 2)."
     )
-    assert not told.retryable
+    assert not refused.retryable
 
 
 def test_a_network_error_can_be_retried():
@@ -123,9 +123,9 @@ def test_only_temporary_errors_of_arm_can_be_retried(status: int, retryable: boo
         message="",
     )
     identity = AzureIdentity("my_aks", login="me", password=None, extra={})
-    told = arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error)
-    assert told.retryable is retryable
-    assert str(told).endswith("managedClusters/c (SomeCode): It is so.")
+    refused = arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error)
+    assert refused.retryable is retryable
+    assert str(refused).endswith("managedClusters/c (SomeCode): It is so.")
 
 
 def test_an_error_of_arm_has_the_correlation_id_and_names_disabled_local_accounts():
@@ -140,8 +140,8 @@ def test_an_error_of_arm_has_the_correlation_id_and_names_disabled_local_account
         response=SimpleNamespace(headers={"x-ms-correlation-request-id": "c-1"}),
     )
     identity = AzureIdentity("my_aks", login="me", password=None, extra={})
-    told = str(arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error))
-    assert "(BadRequest, correlation id c-1): enable AKS-managed Entra ID" in told
+    refused = str(arm._refusal(arm.ManagedCluster("s", "g", "c"), identity, error))
+    assert "(BadRequest, correlation id c-1): enable AKS-managed Entra ID" in refused
 
 
 @pytest.mark.parametrize(("after", "retried"), [("1", True), ("600", False)])

@@ -45,7 +45,7 @@ def test_a_redirect_is_not_followed_since_it_could_lead_to_the_api_server_with_o
     assert len(asked) == 1
 
 
-def test_an_answer_that_does_not_come_in_time_is_told_as_such():
+def test_a_late_answer_is_reported_as_a_timeout():
     with serving(b"", hang=True) as client:
         found = get(client, seconds=0.3)
     assert (found.status, found.timed_out, found.problem) == (None, True, "no answer in 0.3 s")

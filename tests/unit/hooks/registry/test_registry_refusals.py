@@ -1,4 +1,4 @@
-"""What the registry refuses, told apart as far as its answers allow.
+"""Refusals of the registry, distinguished as far as its answers allow.
 
 The bodies are those of Azure Container Registry; the sources stand in ``hooks/registry/errors.py``.
 """

@@ -105,13 +105,13 @@ def test_validate_removal_skips_the_approval_when_none_is_needed(context, monkey
 def test_a_removal_requires_the_approval_under_the_lease(context, monkeypatch, step):
     events = []
     lease = SimpleNamespace(
-        acquire=lambda: events.append("taken"), release=lambda: events.append("given back")
+        acquire=lambda: events.append("acquired"), release=lambda: events.append("released")
     )
     monkeypatch.setattr(lease_step.LeaseStep, "service", lambda self, _: (None, lease))
     removing = step(task_id="remove", removal=planned(Approval(), make_removal()), approval=None)
     with pytest.raises(StateError, match="so nothing is removed"):
         removing.execute(context)
-    assert events == ["taken", "given back"]
+    assert events == ["acquired", "released"]
 
 
 def test_runs_that_wait_for_a_person_do_not_block_other_runs(dag):

@@ -36,17 +36,17 @@ def task(monkeypatch):
     """Makes the step in an environment that asks for such an approval, now as when it was
     planned."""
 
-    def make(wanted):
-        made = release_in(wanted)
+    def make(settings):
+        made = release_in(settings)
         monkeypatch.setattr(environments, "load", lambda: {"dev": made.environment})
         return step(made)
 
     return make
 
 
-def release_in(wanted):
+def release_in(settings):
     release = make_release()
-    environment = release.environment.model_copy(update={"approval": wanted})
+    environment = release.environment.model_copy(update={"approval": settings})
     return release.model_copy(update={"environment": environment})
 
 
@@ -99,8 +99,8 @@ def test_without_self_approval_the_requesters_approval_is_asked_again(task, cont
 )
 def test_a_timeout_names_who_was_asked_and_for_how_long(task, context, approvers, said):
     event = {"error": "The response timeout has passed.", "error_type": "timeout"}
-    wanted = Approval(approvers=approvers, timeoutMinutes=5)
-    asked = task(wanted)
+    settings = Approval(approvers=approvers, timeoutMinutes=5)
+    asked = task(settings)
     task(Approval(approvers=("somebody",)))  # changed while the question stood
     with pytest.raises(NotApproved, match=f"{said} within 5 minutes"):
         asked.execute_complete(context, event)

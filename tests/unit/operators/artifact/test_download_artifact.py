@@ -209,12 +209,12 @@ def test_the_log_has_size_time_and_content(serve, capsys):
     step()
     step()
 
-    told = capsys.readouterr().out
-    assert "Downloading http" in told
-    assert "sha256 " + SHA256 in told
-    assert "The ZIP has 2 files, 0.0 kB unpacked" in told
-    assert "in the artifact store already" in told
-    assert TOKEN not in told
+    log = capsys.readouterr().out
+    assert "Downloading http" in log
+    assert "sha256 " + SHA256 in log
+    assert "The ZIP has 2 files, 0.0 kB unpacked" in log
+    assert "in the artifact store already" in log
+    assert TOKEN not in log
 
 
 def test_without_a_release_the_step_says_what_to_clear():

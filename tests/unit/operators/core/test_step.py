@@ -74,12 +74,12 @@ def test_bookkeeping_is_retried_and_then_skipped(error):
         recorded(error, try_number=4)
 
 
-def test_bookkeeping_that_no_retry_mends_is_skipped_at_once():
+def test_bookkeeping_with_a_final_error_is_skipped_at_once():
     with pytest.raises(AirflowSkipException, match="stays as it is"):
         recorded(BuildError("no"), try_number=1)
 
 
-def test_what_follows_a_live_release_or_a_removal_is_bookkeeping():
+def test_steps_after_a_live_release_or_a_removal_are_bookkeeping():
     from manifest_engine.operators.image.describe_image import DescribeImage
     from manifest_engine.operators.record.record_release import RecordRelease
     from manifest_engine.operators.removal.remove_service import RecordRemoval

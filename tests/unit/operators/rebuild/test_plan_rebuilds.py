@@ -26,12 +26,12 @@ def plan(monkeypatch):
     real = plan_rebuilds._deployed
 
     def rows(odd=None, connection="aks", tries=4, by=None, **conf):
-        def deployed(name, configured, wanted):
+        def deployed(name, configured, selection):
             if name == "good":
                 return [Row("pricing-quotes", "good", SKIPPED, "It is new.")]
             if odd:
                 raise odd
-            return real(name, configured, wanted)
+            return real(name, configured, selection)
 
         good, bad = make_release(), make_release(cluster={"connection": connection})
         strict = bad.environment.model_copy(update={"access": Access(deploy=("grace",))})
@@ -112,7 +112,9 @@ def in_cluster(hours: float) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("hours", "outcome"), [(23, SKIPPED), (25, None)])
-def test_production_follows_what_has_lived_in_the_earlier_environment(monkeypatch, hours, outcome):
+def test_production_follows_the_release_that_soaked_in_the_earlier_environment(
+    monkeypatch, hours, outcome
+):
     first = make_release().environment
     second = make_release(cluster={"namespace": "prod"}).environment
     configured = {

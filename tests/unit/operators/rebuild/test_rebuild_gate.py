@@ -33,7 +33,7 @@ class Workload:
 
 
 @pytest.fixture
-def noted():
+def recorded():
     """The objects applied over a live release, and whether the lease was released."""
     workload, released = Workload(), []
     lease = SimpleNamespace(release=lambda: released.append(True))
@@ -41,18 +41,18 @@ def noted():
     live = history.carry_over(objects, None)[0]
     live["metadata"] |= {"generation": 3}
 
-    def note(**annotations):
+    def record(**annotations):
         live["metadata"]["annotations"] |= annotations
         done = rebuild_gate.record_unchanged(workload, lease, NOW, live)
         assert released
         assert (done["changed"], done["generation"]) == (False, 3)
         return live, workload.applied
 
-    return note
+    return record
 
 
-def test_the_live_objects_are_applied_with_the_new_annotation_only(noted):
-    live, (deployment, *_) = noted()
+def test_the_live_objects_are_applied_with_the_new_annotation_only(recorded):
+    live, (deployment, *_) = recorded()
     assert annotation.read_annotations(deployment)[annotation.BUILT_FROM] == NOW
     assert deployment["spec"] == live["spec"]
     for key in (annotation.RELEASE_HASH, annotation.RUN_ID, annotation.MANIFEST):
@@ -63,5 +63,5 @@ def test_the_live_objects_are_applied_with_the_new_annotation_only(noted):
     assert annotation.read_annotations(packed[0])[annotation.BUILT_FROM] == NOW
 
 
-def test_a_release_without_recorded_objects_is_left_alone(noted):
-    assert noted(**{annotation.OBJECTS: "damaged"})[1] == []
+def test_a_release_without_recorded_objects_is_not_changed(recorded):
+    assert recorded(**{annotation.OBJECTS: "damaged"})[1] == []

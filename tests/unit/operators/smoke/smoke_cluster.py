@@ -29,12 +29,12 @@ class Cluster:
         self._happens("find")
         return []
 
-    def create(self, wanted):
+    def create(self, desired):
         self.created += 1
         self._happens("create")
-        self.pods.add(wanted["metadata"]["name"])
+        self.pods.add(desired["metadata"]["name"])
         self._happens("answer")
-        return wanted
+        return desired
 
     def watch(self, _version, _kind, name, namespace, *, seconds):
         assert 0 < seconds <= 60

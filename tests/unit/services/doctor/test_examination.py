@@ -25,7 +25,7 @@ def test_the_outcome_of_a_check_is_its_state_and_errors_of_libraries_count():
     checks = [
         Check("one", lambda: "fine"),
         Check("two", refuse(ConfigurationError("Wrong."))),
-        Check("three", refuse(NotNeeded("Cannot be told."))),
+        Check("three", refuse(NotNeeded("Cannot be checked."))),
         Check("four", refuse(KeyError("x"))),
     ]
     assert states({"part": checks}) == [

@@ -32,13 +32,13 @@ def registry(monkeypatch):
     return says
 
 
-def told(finding):
+def checked(finding):
     return purged_image.check_registry(finding, make_release(), DIGEST, logging.getLogger("test"))
 
 
 def test_an_image_missing_in_the_registry_is_final_and_says_what_to_do(registry):
     asked = registry(None)
-    found = told(MISSING)
+    found = checked(MISSING)
     assert (found.final, found.retryable) == (True, False)
     assert found.sentence.startswith(MISSING.sentence)
     assert "Deploy the version again" in found.sentence
@@ -48,11 +48,11 @@ def test_an_image_missing_in_the_registry_is_final_and_says_what_to_do(registry)
 @pytest.mark.parametrize("answer", [object(), RegistryError("it does not answer")])
 def test_an_image_in_the_registry_or_an_unknown_answer_is_retried(registry, answer):
     registry(answer)
-    assert told(MISSING) == MISSING
+    assert checked(MISSING) == MISSING
 
 
 def test_other_findings_do_not_ask_the_registry(registry):
     asked = registry(None)
     other = Finding("the service crashed with exit code 3", final=True)
-    assert told(other) == other
+    assert checked(other) == other
     assert asked == []

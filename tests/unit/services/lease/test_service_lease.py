@@ -23,20 +23,20 @@ class Cluster:
         self.version = 0
         self.api = SimpleNamespace(request=self.delete)
 
-    def create(self, wanted):
+    def create(self, desired):
         self._reach()
         if self.lease is not None:
             raise Exists("It exists.")
-        self._keep(wanted)
+        self._keep(desired)
 
     def get(self, *_what):
         self._reach()
         return copy.deepcopy(self.lease)
 
-    def replace(self, wanted):
+    def replace(self, desired):
         self._reach()
-        self._as_read(wanted["metadata"]["resourceVersion"])
-        self._keep(wanted)
+        self._as_read(desired["metadata"]["resourceVersion"])
+        self._keep(desired)
 
     def delete(self, method, api_version, kind, *, namespace, name, body):
         assert (method, api_version, kind) == ("delete", "coordination.k8s.io/v1", "Lease")
@@ -50,9 +50,9 @@ class Cluster:
         moment = datetime.now(UTC) - timedelta(seconds=ago)
         self._keep(leases.desired("pricing-quotes", "apps", run_id, "bob", moment))
 
-    def _keep(self, wanted):
+    def _keep(self, desired):
         self.version += 1
-        self.lease = copy.deepcopy(wanted)
+        self.lease = copy.deepcopy(desired)
         self.lease["metadata"]["resourceVersion"] = str(self.version)
 
     def _as_read(self, version):

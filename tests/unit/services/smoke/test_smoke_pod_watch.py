@@ -61,7 +61,7 @@ def test_a_reason_to_wait_for_the_cluster_is_reported_until_the_wait_is_over(ask
     assert reasons == ["the scheduler has not chosen a node yet", ""]
 
 
-def test_it_is_asked_again_until_it_listens(asked):
+def test_the_service_is_asked_again_until_it_listens(asked):
     asked.answers = [REFUSED, REFUSED, GOOD]
     assert smoke_in(RUNS, RUNS, RUNS).ok
 
@@ -88,13 +88,13 @@ def test_a_service_that_closes_connections_is_waited_for(asked):
     assert smoke_in(RUNS, RUNS).ok
 
 
-def test_where_only_the_kubelet_can_ask_its_word_counts(asked):
+def test_the_kubelets_result_counts_where_only_the_kubelet_can_ask(asked):
     found = smoke_in(RUNS, RUNS, READY, readiness={"kind": "grpc", "port": 50051})
     assert (found.ok, found.request, found.status) == (True, "the grpc check", None)
     assert asked.requests == []
 
 
-def test_a_missing_right_is_told(asked):
+def test_a_missing_right_is_named(asked):
     asked.answers = [ClusterError("The account may not get pods/proxy in namespace 'apps'.")]
     with pytest.raises(ClusterError, match="may not get pods/proxy"):
         smoke_in(RUNS)
@@ -111,8 +111,8 @@ DENIED = {"app": {"waiting": {"reason": "ImagePullBackOff", "message": "401 Unau
 
 
 def without_secret(times):
-    told = {"reason": "FailedToRetrieveImagePullSecret", "message": "Unable …", "count": times}
-    return lambda *_: [told]
+    event = {"reason": "FailedToRetrieveImagePullSecret", "message": "Unable …", "count": times}
+    return lambda *_: [event]
 
 
 def test_a_pull_that_failed_before_the_pull_secret_was_available_is_waited_for(monkeypatch):
@@ -156,17 +156,17 @@ def test_a_container_that_did_not_start_in_time_is_retryable():
 STOPPED = {"app": {"terminated": {"exitCode": 137, "reason": "Error"}}}
 
 
-def test_a_service_that_the_kubelet_stopped_is_told_with_its_last_answer(asked):
+def test_a_service_that_the_kubelet_stopped_is_reported_with_its_last_answer(asked):
     asked.answers = [Answer(503, "starting")]
     with pytest.raises(SmokeTestFailed, match=r"answers 503 instead of 200.*'starting'"):
         smoke_in(RUNS, STOPPED)
 
 
-def test_without_a_request_the_kubelets_event_tells_why(monkeypatch):
+def test_without_a_request_the_kubelets_event_has_the_reason(monkeypatch):
     def events(_hook, _namespace, fields):
         name = fields.partition("=")[2]
-        told = "Startup probe failed: dial tcp 10.0.0.9:9000: connect: connection refused"
-        return [{"reason": "Unhealthy", "message": told, "involvedObject": {"name": name}}]
+        message = "Startup probe failed: dial tcp 10.0.0.9:9000: connect: connection refused"
+        return [{"reason": "Unhealthy", "message": message, "involvedObject": {"name": name}}]
 
     monkeypatch.setattr(pod_evidence, "events", events)
     with pytest.raises(SmokeTestFailed, match=r"Startup probe failed: .*:9000.*\n.*line 1\nline 2"):
@@ -185,17 +185,17 @@ EVICTED = {
 
 @pytest.mark.parametrize("app", [STOPPED, {"app": {"terminated": {"exitCode": 0}}}])
 @pytest.mark.parametrize(
-    ("pod", "told"),
+    ("pod", "reason"),
     [
         (DRAINED, r"Pod pricing-quotes-smoke-\w+ was deleted before it gave a verdict"),
         (EVICTED, r"its pod failed: The node was low on resource: memory\.$"),
         ({"status": {"reason": "Shutdown"}}, "its pod failed: Shutdown$"),
     ],
 )
-def test_an_evicted_or_killed_pod_does_not_blame_the_image(asked, app, pod, told):
+def test_an_evicted_or_killed_pod_does_not_blame_the_image(asked, app, pod, reason):
     asked.answers = [REFUSED]
     for shows in ([app | {"pod": pod}], [RUNS, app | {"pod": pod}]):
-        with pytest.raises(SmokeTestFailed, match=told) as raised:
+        with pytest.raises(SmokeTestFailed, match=reason) as raised:
             smoke_in(*shows)
         assert raised.value.retryable
 
