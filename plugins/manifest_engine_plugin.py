@@ -21,9 +21,22 @@ class _Api:
         return [{"app": app.create(), "url_prefix": "/manifest-engine", "name": "Manifest Engine"}]
 
 
+_PAGES = {
+    "name": "Services",
+    "href": "manifest-engine/ui/",  # relative to Airflow's base URL, which may have a path
+    "icon": "manifest-engine/ui/static/services.svg",
+    "icon_dark_mode": "manifest-engine/ui/static/services-dark.svg",
+    "destination": "nav",
+    "nav_top_level": True,
+    "url_route": "services",
+}
+"""The entry in Airflow's navigation. Airflow shows the pages in a frame."""
+
+
 class ManifestEnginePlugin(AirflowPlugin):
-    """Registers the audit listener and the API."""
+    """Registers the audit listener, the API and the pages."""
 
     name = "manifest_engine"
     listeners = [audit_listener]  # noqa: RUF012  (Airflow's own declaration)
     fastapi_apps = _Api()
+    external_views = [_PAGES]  # noqa: RUF012

@@ -36,9 +36,9 @@ STEP_TITLES = {
 }
 """What each step does, in a few words."""
 TONES = {
-    **dict.fromkeys(("live", "succeeded", "success"), "good"),
-    **dict.fromkeys(("failed", "rolled back"), "bad"),
-    **dict.fromkeys(("running", "retrying"), "busy"),
+    **dict.fromkeys(("live", "succeeded"), "good"),
+    **dict.fromkeys(("failed", "rolled back", "degraded"), "bad"),
+    **dict.fromkeys(("running", "retrying", "rolling out", "removing"), "busy"),
     "waiting for approval": "asks",
 }
 """Colour of a state; the others are grey."""
