@@ -25,22 +25,19 @@ from manifest_engine.domain.artifact.zip_file import Member, read_directory, rea
 from manifest_engine.domain.core.errors import ArtifactError
 from manifest_engine.domain.environment.environment import Limits
 
-FROM_ARTIFACT = f"{DOCKERFILE} of the artifact"
-STANDARD = "the standard Dockerfile"
-"""The source of the Dockerfile, for logs."""
-
 _READ_MAX = 1 << 20
 """Bytes of a file that is read into memory; the longest known Dockerfiles have about 50 KiB."""
 
 
-def open_archive(file: BinaryIO, limits: Limits) -> Archive:
+def open_archive(file: BinaryIO, limits: Limits, dockerfile: str | None = None) -> Archive:
     """Read and check the central directory and ``.dockerignore``.
 
     :param file: seekable and open for reading; the archive reads from the file until the end.
+    :param dockerfile: path of the Dockerfile that the manifest names.
     :raises ArtifactError: when the ZIP is broken, unsafe or beyond the limits, or its
         ``.dockerignore`` is not valid.
     """
-    return Archive(file, read_directory(file, limits))
+    return Archive(file, read_directory(file, limits), dockerfile)
 
 
 class Archive:
@@ -50,14 +47,18 @@ class Archive:
     are left out. ``.dockerignore`` excludes files from the context, as with ``docker build``.
     """
 
-    def __init__(self, file: BinaryIO, members: list[Member]) -> None:
+    def __init__(
+        self, file: BinaryIO, members: list[Member], dockerfile: str | None = None
+    ) -> None:
         self._file = file
+        self._named_dockerfile = dockerfile
+        self._dockerfile = dockerfile or DOCKERFILE
         paths = {member.path for member in members}
         paths |= {path.partition("/")[0] for path in paths if "/" in path}  # not always listed
         self._members = [m for m in members if m.path and not is_junk(m.path, paths)]
         folders = folders_of((m.path, m.is_folder) for m in self._members)
         named = {m.path + "/" if m.is_folder else m.path for m in self._members}
-        cut = len(wrapping_folder(named, DOCKERFILE))
+        cut = len(wrapping_folder(named, self._dockerfile))
         self._files = {m.path[cut:]: m for m in self._members if not m.is_folder}
         self._folders = {path[cut:] for path in folders if len(path) > cut}
         if not self._files:
@@ -71,7 +72,7 @@ class Archive:
         self._context = {
             path: m
             for path, m in self._files.items()
-            if path == DOCKERFILE or not self._is_ignored(path)
+            if path == self._dockerfile or not self._is_ignored(path)
         }
         refuse_name_collisions(self._context)
         if unsupported := next((m for m in self._context.values() if m.unsupported), None):
@@ -102,7 +103,7 @@ class Archive:
             more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
             notes.append(f"The ZIP's name {quoted(alike[0].name)} {guess}{more}.")
         unused = sorted(filter(is_dockerfile, self._context))
-        if DOCKERFILE not in self._files and unused:
+        if self.dockerfile_path is None and unused:
             notes.append(f"The standard Dockerfile is used; {quoted(unused[0])} is not.")
         if self._ignore and self._ignore.is_utf16:
             notes.append(
@@ -139,31 +140,50 @@ class Archive:
         except ArtifactError:
             return b""
 
-    def dockerfile(self, default: bytes) -> tuple[bytes, str]:
-        """The Dockerfile to build with, and its source: FROM_ARTIFACT or STANDARD.
+    @property
+    def dockerfile_path(self) -> str | None:
+        """Path of the Dockerfile in the ZIP; None to build with the standard Dockerfile."""
+        return self._dockerfile if self._dockerfile in self._files else None
+
+    def dockerfile(self, default: bytes) -> bytes:
+        """The content of the Dockerfile to build with.
 
         :param default: the standard Dockerfile, for a ZIP without ``scripts/Dockerfile``.
-        :raises ArtifactError: when the ZIP's Dockerfile cannot be read or is larger than 1 MiB.
+        :raises ArtifactError: when the ZIP lacks the Dockerfile that the manifest names, or the
+            ZIP's Dockerfile cannot be read or is larger than 1 MiB.
         """
-        member = self._files.get(DOCKERFILE)
+        member = self._files.get(self._dockerfile)
         if member is None:
-            return default, STANDARD
-        return self._read(member, "a Dockerfile"), FROM_ARTIFACT
+            self._refuse_missing_dockerfile()
+            return default
+        return self._read(member, "a Dockerfile")
 
-    def refuse_misplaced_dockerfile(self) -> None:
-        """Refuse a ZIP whose Dockerfile is not at ``scripts/Dockerfile``.
+    def require_dockerfile(self) -> None:
+        """Refuse a ZIP whose Dockerfile is not where the build looks for it.
 
-        :raises ArtifactError: naming the Dockerfile that the build would not use.
+        :raises ArtifactError: naming the Dockerfile that the build would not use, or lacks.
         """
-        if DOCKERFILE in self._files:
+        if self.dockerfile_path:
             return
+        self._refuse_missing_dockerfile()
         if found := next(filter(is_misplaced_dockerfile, sorted(self._context)), None):
             raise ArtifactError(
-                f"The artifact has {quoted(found)}, which would not be used: rename it to "
-                f"{DOCKERFILE}, with exactly this spelling (its paths are relative to the ZIP's "
-                "root). To build with the standard Dockerfile, remove this file or list it in "
-                ".dockerignore."
+                f"The artifact has {quoted(found)}, which would not be used: name it by "
+                f"`dockerfile` in the manifest, or rename it to {DOCKERFILE}, with exactly this "
+                "spelling (its paths are relative to the ZIP's root). To build with the standard "
+                "Dockerfile, remove this file or list it in .dockerignore."
             )
+
+    def _refuse_missing_dockerfile(self) -> None:
+        path = self._named_dockerfile
+        if path is None:
+            return
+        other = self.nearest(path) or next(filter(is_dockerfile, sorted(self._context)), None)
+        hint = f"; it has {quoted(other)}: correct the name" if other else ": add the file"
+        raise ArtifactError(
+            f"The manifest names the Dockerfile {quoted(path)}, which is not in the ZIP (its path "
+            f"counts from the ZIP's root){hint}, or leave `dockerfile` out."
+        )
 
     def tar_stream(self, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:
         """The build context as a tar; the same content with the same times gives the same bytes.
@@ -192,7 +212,7 @@ class Archive:
 
     def _ignore_rules(self) -> IgnoreRules | None:
         """The rules of the first ignore file found (docs.docker.com/build/concepts/context)."""
-        for path in (f"{DOCKERFILE}.dockerignore", ".dockerignore"):
+        for path in (f"{self._dockerfile}.dockerignore", ".dockerignore"):
             if member := self._files.get(path):
                 if member.unsupported:
                     raise member_error(member.name, member.unsupported)

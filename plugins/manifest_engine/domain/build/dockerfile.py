@@ -1,15 +1,45 @@
-"""Mistakes in a Dockerfile that BuildKit accepts, or reports without their cause."""
+"""What a Dockerfile says before BuildKit reads it: its mistakes, images, arguments and frontend."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from manifest_engine.domain.core.errors import BuildError
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
-_COMMAND = re.compile(r"^\s*(CMD|ENTRYPOINT)\s+(.*)$", re.IGNORECASE)
-_STAGE = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)\s+(\S.*)$")
+_STAGE = re.compile(r"^(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_ARGUMENT = re.compile(r"^(\w+)(?:=(\S+))?")
+_FROM_FLAG = re.compile(r"(?:--|[=,])from=([^\s,]+)")
+"""The image of ``COPY --from=`` or of ``RUN --mount=type=bind,from=``."""
+_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
+_DIRECTIVE = re.compile(r"^#\s*([A-Za-z][\w-]*)\s*=\s*(\S+)")
+_VARIABLE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
+_REFERENCE_MAX = 1024
+"""Characters of an image reference, and of the value of one argument; registries allow 255 for a
+repository. Longer texts are cut, since nested arguments could fill the memory."""
+_STATEMENT_MAX = 64 << 10
+"""Characters of one instruction on several lines; the rest is ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Instruction:
+    line: int
+    name: str
+    """In upper case."""
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    name: str
+    """In lower case; empty for a stage without a name."""
+    image: str
+    """The image after FROM: arguments are filled in, earlier stages are not."""
+    options: str
 
 
 def refuse_invalid(content: bytes, name: str, *, target: str | None = None) -> None:
@@ -29,12 +59,13 @@ def refuse_invalid(content: bytes, name: str, *, target: str | None = None) -> N
             f"The image could not be built: {name} is empty; write its instructions, or remove it "
             "to build with the standard Dockerfile."
         )
-    for line, instruction, command in _commands(content, target):
-        if command.startswith("['"):
+    for command in _commands(content, target):
+        if command.rest.startswith("['"):
+            said = command.rest[:80]
             raise BuildError(
-                f"The image could not be built: {name}, line {line} ({instruction}): "
-                f"{command[:80]} has single quotes, so it is not JSON and the shell takes it as "
-                f"one word; write {instruction} {command[:80].replace(chr(39), chr(34))}."
+                f"The image could not be built: {name}, line {command.line} ({command.name}): "
+                f"{said} has single quotes, so it is not JSON and the shell takes it as one word; "
+                f"write {command.name} {said.replace(chr(39), chr(34))}."
             )
 
 
@@ -43,16 +74,151 @@ def has_command(content: bytes, *, target: str | None = None) -> bool:
     return bool(_commands(content, target))
 
 
-def _commands(content: bytes, target: str | None) -> list[tuple[int, str, str]]:
-    """Line, instruction and command of each CMD and ENTRYPOINT of the stage."""
-    found: list[tuple[int, str, str]] = []
+def runs_programs(content: bytes) -> bool:
+    """Whether a RUN needs a builder that can execute programs of the target platform.
+
+    A stage with ``FROM --platform=$BUILDPLATFORM`` runs on the platform of the builder.
+    """
+    native: set[str] = set()
+    stage_is_native = False
+    for step in _instructions(content):
+        if step.name == "FROM" and (stage := _stage(step, {})):
+            stage_is_native = "BUILDPLATFORM" in stage.options or stage.image.lower() in native
+            if stage_is_native:
+                native.add(stage.name)
+        elif step.name == "RUN" and not stage_is_native:
+            return True
+    return False
+
+
+def undeclared(content: bytes, arguments: Iterable[str]) -> list[str]:
+    """The build arguments that no ARG of the Dockerfile declares, so that they have no effect."""
+    declared: set[str] = set()
+    for step in _instructions(content):
+        if step.name == "ARG":
+            declared |= {word.partition("=")[0] for word in step.rest.split()}
+    return sorted(set(arguments) - declared)
+
+
+def base_image(
+    content: bytes, build_args: Mapping[str, str], *, target: str | None = None
+) -> str | None:
+    """The base image of a stage, resolved through earlier stages; None when unknown.
+
+    :param target: the stage; None for the last stage.
+    """
+    stages: dict[str, str] = {}
+    base: str | None = None
+    known = _global_arguments(content, build_args)
+    for step in _instructions(content):
+        if step.name == "FROM" and (stage := _stage(step, known)):
+            base = stages.get(stage.image.lower(), stage.image)
+            if target and stage.name == target.casefold():
+                return base or None
+            if stage.name:
+                stages[stage.name] = base
+    return None if target else base or None
+
+
+def images(content: bytes, build_args: Mapping[str, str]) -> set[str]:
+    """The images that a Dockerfile names, as it names them, including its frontend.
+
+    Stages of the Dockerfile do not count, and neither do images that BuildKit alone can find out.
+    """
+    known = _global_arguments(content, build_args)
+    stages: set[str] = set()
+    found: set[str] = set()
+    for step in _instructions(content):
+        if step.name == "FROM":
+            if stage := _stage(step, known):
+                found |= {stage.image} - stages
+                stages.add(stage.name)
+        elif step.name in ("COPY", "RUN"):
+            found |= {item for item in _FROM_FLAG.findall(step.rest) if item.lower() not in stages}
+    frontend_image = frontend(content)
+    return (found | ({frontend_image} if frontend_image else set())) - {"", "scratch"}
+
+
+def frontend(content: bytes) -> str | None:
+    """The image of the line ``# syntax=``, as the Dockerfile names it; None without such a line.
+
+    The line must stand before all other lines but directives
+    (https://docs.docker.com/reference/dockerfile/#parser-directives).
+    """
+    for line in content.removeprefix(_BOM).split(b"\n", 20)[:20]:
+        directive = _DIRECTIVE.match(line.decode(errors="replace").strip())
+        if directive is None:
+            return None
+        if directive[1].lower() == "syntax":
+            return directive[2][:_REFERENCE_MAX]
+    return None
+
+
+def _commands(content: bytes, target: str | None) -> list[_Instruction]:
+    """Each CMD and ENTRYPOINT of the stage."""
+    found: list[_Instruction] = []
     wanted = False
-    for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
-        if stage := _STAGE.match(line):
+    for step in _instructions(content):
+        if step.name == "FROM" and (stage := _stage(step, {})):
             if wanted and target:
                 break
-            wanted = not target or (stage[1] or "").casefold() == target.casefold()
+            wanted = not target or stage.name == target.casefold()
             found = []
-        elif wanted and (command := _COMMAND.match(line)):
-            found.append((number, command[1].upper(), command[2].strip()))
+        elif wanted and step.name in ("CMD", "ENTRYPOINT"):
+            found.append(step)
     return found if wanted else []
+
+
+def _stage(step: _Instruction, known: Mapping[str, str]) -> _Stage | None:
+    found = _STAGE.match(step.rest)
+    if found is None:
+        return None
+    filled = _VARIABLE.sub(lambda m: known.get(m[1]) or m[2] or "", found[1][:_REFERENCE_MAX])
+    options = step.rest[: found.start(1)]
+    return _Stage((found[2] or "").lower(), filled[:_REFERENCE_MAX], options)
+
+
+def _global_arguments(content: bytes, build_args: Mapping[str, str]) -> dict[str, str]:
+    """The arguments before the first FROM, with their values."""
+    known: dict[str, str] = {}
+    for step in _instructions(content):
+        if step.name == "FROM":
+            break
+        if step.name == "ARG" and (found := _ARGUMENT.match(step.rest)):
+            default = (found[2] or "").strip("\"'")
+            known[found[1]] = build_args.get(found[1], default[:_REFERENCE_MAX])
+    return known
+
+
+def _instructions(content: bytes) -> Iterator[_Instruction]:
+    """The instructions outside heredocs, each as one line."""
+    text = content.removeprefix(_BOM).decode(errors="replace")
+    begun, words = 0, ""
+    for number, line in _outside_heredocs(text.split("\n")):
+        stripped = line.strip()
+        if stripped.startswith("#") or (words and not stripped):
+            continue
+        begun = begun if words else number
+        if len(words) < _STATEMENT_MAX:
+            words += stripped.removesuffix("\\")
+        if stripped.endswith("\\"):
+            continue
+        if found := _INSTRUCTION.match(words):
+            yield _Instruction(begun, found[1].upper(), found[2].strip())
+        words = ""
+    if found := _INSTRUCTION.match(words):
+        yield _Instruction(begun, found[1].upper(), found[2].strip())
+
+
+def _outside_heredocs(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that are not inside a heredoc, numbered. A heredoc without an end is ignored."""
+    last = {line.strip(): number for number, line in enumerate(lines)}
+    ends: list[str] = []
+    for number, line in enumerate(lines):
+        if ends:
+            if line.strip() == ends[-1]:
+                ends.pop()
+            continue
+        yield number + 1, line
+        begun = (found[2] for found in _HEREDOC.finditer(line))
+        ends = [word for word in begun if last.get(word, -1) > number][::-1]

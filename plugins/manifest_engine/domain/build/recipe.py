@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manifest_engine.domain.artifact.context import SOURCE_DATE_EPOCH
+from manifest_engine.domain.artifact.member_paths import DOCKERFILE
+from manifest_engine.domain.build.dockerfile import base_image
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release.release import Release
 
@@ -32,14 +33,6 @@ SECRETS_FOLDER = "/run/secrets"
 INDEX_ARGUMENT = "PACKAGE_INDEX"
 """Build argument that changes with the index. Without it, BuildKit would reuse a cached layer with
 packages of another index."""
-
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
-_HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
-_REFERENCE_MAX = 1024
-"""Characters of an image reference, and of the value of one argument; registries allow 255 for a
-repository. Longer texts are cut, since nested arguments could fill the memory."""
-_REFERENCE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
     :param dockerfile: content of the Dockerfile to build with.
     """
     args = build_args(release.manifest)
-    base = base_image(dockerfile, args)
+    base = base_image(dockerfile, args, target=release.manifest.target)
     labels = {
         "org.opencontainers.image.title": release.name,
         "org.opencontainers.image.version": release.manifest.version,
@@ -87,6 +80,7 @@ def recipe(release: Release, artifact_sha256: str, dockerfile: bytes) -> Recipe:
 def build_args(manifest: Manifest) -> dict[str, str]:
     """The build arguments of a manifest."""
     args = {
+        **manifest.build_args,
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
         "SERVICE_VERSION": manifest.version,
     }
@@ -96,42 +90,20 @@ def build_args(manifest: Manifest) -> dict[str, str]:
 
 
 def input_key(artifact_sha256: str, manifest: Manifest) -> str:
-    """SHA-256 (hex) of the artifact's checksum and the build arguments.
+    """SHA-256 (hex) of the artifact's checksum, the build arguments, and the manifest's Dockerfile,
+    target and platform.
 
-    The standard Dockerfile and base images do not count: a change of these leaves the image of a
-    released version in use, in any environment, until a rebuild replaces the image.
+    The standard Dockerfile, base images and frontends do not count: a change of these leaves the
+    image of a released version in use, in any environment, until a rebuild replaces the image.
     """
-    inputs = {"artifact": artifact_sha256, "args": build_args(manifest)}
+    choices = {
+        "dockerfile": None if manifest.dockerfile == DOCKERFILE else manifest.dockerfile,
+        "target": manifest.target,
+        "platform": manifest.platform,
+    }
+    inputs = {
+        "artifact": artifact_sha256,
+        "args": build_args(manifest),
+        **{name: value for name, value in choices.items() if value},
+    }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def base_image(dockerfile: bytes, build_args: dict[str, str]) -> str | None:
-    """The base image of the last stage, resolved through earlier stages; None when unknown."""
-    known: dict[str, str] = {}
-    stages: dict[str, str] = {}
-    base: str | None = None
-    for line in _outside_heredocs(dockerfile.decode(errors="replace").split("\n")):
-        if base is None and (found := _ARG.match(line)):
-            default = (found[2] or "").strip("\"'")
-            known[found[1]] = build_args.get(found[1], default[:_REFERENCE_MAX])
-        elif found := _FROM.match(line):
-            image = found[1][:_REFERENCE_MAX]
-            filled = _REFERENCE.sub(lambda m: known.get(m[1]) or m[2] or "", image)
-            base = stages.get(filled.lower(), filled[:_REFERENCE_MAX])
-            if found[2]:
-                stages[found[2].lower()] = base
-    return base or None
-
-
-def _outside_heredocs(lines: list[str]) -> Iterator[str]:
-    """The lines that are not inside a heredoc. A heredoc without an end is ignored."""
-    last = {line.strip(): number for number, line in enumerate(lines)}
-    ends: list[str] = []
-    for number, line in enumerate(lines):
-        if ends:
-            if line.strip() == ends[-1]:
-                ends.pop()
-            continue
-        yield line
-        begun = (found[2] for found in _HEREDOC.finditer(line))
-        ends = [word for word in begun if last.get(word, -1) > number][::-1]

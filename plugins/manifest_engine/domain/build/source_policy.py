@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from manifest_engine.domain.environment.environment import Build
+from manifest_engine.domain.environment.builds import Build
 from manifest_engine.domain.image import base_images
 
 _EVERYTHING = {"identifier": ".*", "match_type": "REGEX"}
@@ -34,6 +34,8 @@ def source_policy(build: Build, pins: Mapping[str, str]) -> str:
         allowed.append("docker-image://*")
     else:
         images = [*_references(build.allowed_bases), *_pinned(build.allowed_bases, pins)]
+        if build.syntax_mirror:
+            images += [f"{build.syntax_mirror}/docker/dockerfile*"]
         allowed += [f"docker-image://{image}" for image in images]
     if build.network != "restricted":
         # BuildKit fetches URLs from the engine's own network, which `restricted` does not cover.

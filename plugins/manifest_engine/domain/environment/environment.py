@@ -10,10 +10,10 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.access import Access
+from manifest_engine.domain.environment.builds import Build, UrlWithoutLogin
 from manifest_engine.domain.environment.patterns import LabelPattern, Pattern
 from manifest_engine.domain.environment.pods import Pods
 
-_URL_WITHOUT_LOGIN = r"^https?://[^@\s]+$"
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
 
 
@@ -30,32 +30,8 @@ class PackageIndex(Model):
 
     connection: str
     mode: Literal["only", "first"] = "only"
-    public_url: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
+    public_url: UrlWithoutLogin | None = None
     offered_to: Literal["utilsVersion", "all"] = "utilsVersion"
-
-
-ImagePattern = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(localhost|[a-z0-9-]+([.][a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)/[\w.:/*-]+$"
-    ),
-]
-"""A normalized image reference in which ``*`` matches any characters. The registry's name must not
-contain ``*``, which would match registries of other organisations."""
-
-
-class Build(Model):
-    """What a build may use."""
-
-    allowed_bases: tuple[ImagePattern, ...] | None = None
-    network: Literal["open", "restricted"] = "open"
-    proxy: Annotated[str, StringConstraints(pattern=_URL_WITHOUT_LOGIN)] | None = None
-    no_proxy: str = ""
-
-    @property
-    def restricts_sources(self) -> bool:
-        """Whether BuildKit must check the sources that a Dockerfile uses."""
-        return self.allowed_bases is not None or self.network == "restricted"
 
 
 class Registry(Model):

@@ -12,6 +12,7 @@ from manifest_engine.domain.core import names, problems
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.amounts import Resources
+from manifest_engine.domain.environment.builds import Platform
 from manifest_engine.domain.environment.pods import Variables
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.mounts import Files, ObjectName, Volumes, overlap
@@ -27,17 +28,21 @@ from manifest_engine.domain.manifest.sections import (
 )
 from manifest_engine.domain.manifest.values import (
     ArtifactPath,
+    BuildArguments,
+    DockerfilePath,
     Label,
     ManifestLabels,
     PackageVersion,
     SecretVariables,
     Sha256,
+    StageName,
     UrlPath,
     Version,
     Words,
 )
 
 _SOURCE: JsonDict = {"section": "Artifact source"}
+_BUILD: JsonDict = {"section": "Image build"}
 _RUNTIME: JsonDict = {"section": "Runtime"}
 _POD: JsonDict = {"section": "Pod"}
 _CHECKS: JsonDict = {"section": "Checks and route"}
@@ -90,6 +95,40 @@ class Manifest(Model):
         description="Installs `internal-utils==x.y.z` from the private index; empty: none.",
         examples=["1.4.2"],
         json_schema_extra=_SOURCE,
+    )
+    dockerfile: DockerfilePath | None = Field(
+        None,
+        title="Dockerfile",
+        description="Path of the Dockerfile in the ZIP, e.g. `docker/Dockerfile.prod`. Empty: "
+        "`scripts/Dockerfile`, and the standard Dockerfile for a ZIP without that file. All paths "
+        "in the Dockerfile count from the ZIP's root.",
+        examples=["docker/Dockerfile"],
+        json_schema_extra=_BUILD,
+    )
+    target: StageName | None = Field(
+        None,
+        title="Target",
+        description="The stage of the Dockerfile to build, as in `FROM … AS name`; empty: the last "
+        "stage.",
+        examples=["production"],
+        json_schema_extra=_BUILD,
+    )
+    build_args: BuildArguments = Field(
+        default_factory=dict,
+        title="Build arguments",
+        description='Values of the Dockerfile\'s `ARG`s, e.g. `{"EXTRAS": "gpu"}`. No secrets: '
+        "everybody who can pull the image can read them in its history, so names such as "
+        "`API_TOKEN` are refused.",
+        json_schema_extra=_BUILD,
+    )
+    platform: Platform | None = Field(
+        None,
+        title="Platform",
+        description="Platform of the image, which the pods' nodes then have as well: `linux/amd64` "
+        "or `linux/arm64`. A builder must be able to build for it. Empty: the environment's, else "
+        "the builder's own.",
+        examples=["linux/arm64"],
+        json_schema_extra=_BUILD,
     )
     port: int = Field(
         8002,

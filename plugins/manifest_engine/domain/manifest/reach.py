@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import NotAllowed
+from manifest_engine.domain.environment.builds import ARCHITECTURE
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.environment.patterns import matches_any
 from manifest_engine.domain.manifest import privileges
@@ -57,6 +58,7 @@ def require_allowed(manifest: Manifest, environment: Environment) -> None:
     :raises NotAllowed: naming the rule.
     """
     _require_repository(manifest, environment)
+    _require_platform(manifest, environment)
     for reference in _references(manifest):
         kind, name = reference.kind, reference.name
         if kind == "Secret":
@@ -122,6 +124,24 @@ def _require_repository(manifest: Manifest, environment: Environment) -> None:
             f"The artifact {path!r} is not in a repository that {manifest.environment!r} allows: "
             f"{', '.join(allowed)} (artifactory.repository and allowedRepositories in "
             "environments.yaml). Upload or copy it there, or have its repository added."
+        )
+
+
+def _require_platform(manifest: Manifest, environment: Environment) -> None:
+    """Refuse a platform that the environment's nodes do not have."""
+    asked, allowed = manifest.platform, environment.build.platforms
+    if asked and allowed and asked not in allowed:
+        raise NotAllowed(
+            f"platform is {asked}, and the nodes of {manifest.environment!r} run "
+            f"{' and '.join(allowed)} (build.platforms in environments.yaml): choose one of them, "
+            "or have the platform added."
+        )
+    node = environment.cluster.node_selector.get(ARCHITECTURE)
+    if asked and node and asked != f"linux/{node}":
+        raise NotAllowed(
+            f"platform is {asked}, and the pods of {manifest.environment!r} run on nodes with "
+            f"{ARCHITECTURE}: {node} (cluster.nodeSelector in environments.yaml): choose "
+            f"linux/{node}."
         )
 
 

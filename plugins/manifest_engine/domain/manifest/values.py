@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Annotated
 
@@ -79,6 +80,60 @@ def _labels(given: dict[str, str]) -> dict[str, str]:
     return given
 
 
+def _dockerfile(text: str) -> str:
+    parts = text.removeprefix("./").split("/")
+    if "\\" in text or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(
+            f"{text!r} is not a path in the ZIP, relative to the ZIP's root, such as "
+            "docker/Dockerfile"
+        )
+    if any(char.isspace() or not char.isprintable() for char in text):
+        raise ValueError(f"{text!r} has a space or a control character; rename the file")
+    return "/".join(parts)
+
+
+def _stage(text: str) -> str:
+    if not _STAGE.fullmatch(text):
+        raise ValueError(f"{text!r} is not the name of a stage, as in FROM … AS name")
+    return text
+
+
+def _build_arguments(given: dict[str, str]) -> dict[str, str]:
+    for name, value in given.items():
+        if not _ARGUMENT.fullmatch(name):
+            raise ValueError(
+                f"{name[:80]!r} is not the name of a build argument: letters, digits and '_', at "
+                "most 63 characters"
+            )
+        if remedy := _reserved(name):
+            raise ValueError(f"{name} cannot be set here: {remedy}")
+        if _looks_secret(name):
+            raise ValueError(f"{name} looks like a secret by its name, {_NO_SECRETS}")
+        if _LOGIN_IN_URL.search(value):
+            raise ValueError(f"{name} has a URL with a login, {_NO_SECRETS}")
+    if sum(len(name) + len(value) for name, value in given.items()) > _ARGUMENTS_MAX:
+        raise ValueError(f"at most {_ARGUMENTS_MAX} characters are taken; put files into the ZIP")
+    return given
+
+
+def _reserved(name: str) -> str:
+    """What sets a build argument instead of ``buildArgs``; empty for an argument of the service."""
+    upper = name.upper()
+    if upper in _PROXIES:
+        return "the environment's build.proxy sets it"
+    if upper.startswith(("TARGET", "BUILD")) and upper.endswith(_PLATFORM_ARGUMENTS):
+        return "the builder sets it from platform"
+    if upper.startswith(("BUILDKIT_", "BUILDX_")):
+        return "it changes how BuildKit works; write `# syntax=` into the Dockerfile for a frontend"
+    return _OWN_ARGUMENTS.get(upper, "")
+
+
+def _looks_secret(name: str) -> bool:
+    words = (names.suggest_dns_label(name) or "").split("-")
+    pairs = itertools.pairwise(words)
+    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairs)
+
+
 def _words(given: list[str]) -> list[str]:
     if sum(map(len, given)) > _WORDS_MAX:
         raise ValueError(f"at most {_WORDS_MAX} characters are taken; write a script in the image")
@@ -105,6 +160,33 @@ _PLATFORM = (
 )
 """Domains of labels that Kubernetes, service meshes, AKS and Manifest Engine act upon."""
 _WORDS_MAX = 32 * 1024
+_NO_SECRETS = (
+    "and everybody who can pull the image can read its build arguments in the image's history: "
+    "give the service its secrets by secretEnv, and the build its packages by packageIndex in "
+    "environments.yaml; rename the argument if it holds no secret"
+)
+_ARGUMENTS_MAX = 8 * 1024
+"""The Deployment records them in an annotation."""
+_STAGE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$")
+"""The names that BuildKit takes (moby/buildkit, frontend/dockerfile/instructions)."""
+_ARGUMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+_LOGIN_IN_URL = re.compile(r"://[^/@\s]{1,200}@")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+_PLATFORM_ARGUMENTS = ("PLATFORM", "OS", "ARCH", "VARIANT", "OSVERSION")
+_OWN_ARGUMENTS = {
+    "SOURCE_DATE_EPOCH": "it is the same for every build, so that equal inputs give equal images",
+    "SERVICE_VERSION": "it is the manifest's version",
+    "UTILS_VERSION": "it is the manifest's utilsVersion",
+    "PACKAGE_INDEX": "the environment's packageIndex sets it",
+}
+_SECRET_WORDS = {
+    *("password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "tokens", "pat"),
+    *("credential", "credentials", "apikey", "privatekey", "sas"),
+}
+_SECRET_PAIRS = {
+    *(("api", "key"), ("private", "key"), ("access", "key"), ("account", "key"), ("auth", "key")),
+    *(("storage", "key"), ("signing", "key"), ("encryption", "key"), ("connection", "string")),
+}
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 UrlPath = Annotated[str, StringConstraints(pattern=_URL_PATH, max_length=1024)]
@@ -118,4 +200,7 @@ Version = Annotated[str, AfterValidator(_version), _LABEL_SCHEMA]
 ArtifactPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_artifact)]
 ManifestLabels = Annotated[dict[str, str], Field(max_length=16), AfterValidator(_labels)]
 Words = Annotated[list[str], Field(max_length=64), AfterValidator(_words)]
+DockerfilePath = Annotated[str, StringConstraints(max_length=512), AfterValidator(_dockerfile)]
+StageName = Annotated[str, AfterValidator(_stage), WithJsonSchema({"type": "string"})]
+BuildArguments = Annotated[dict[str, str], Field(max_length=32), AfterValidator(_build_arguments)]
 SecretVariables = Annotated[Variables, AfterValidator(_secret_keys)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from manifest_engine.domain.environment.builds import ARCHITECTURE
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 
@@ -25,8 +26,11 @@ def placement(release: Release) -> dict[str, Any]:
         spec["automountServiceAccountToken"] = False
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in cluster.image_pull_secrets]
-    if cluster.node_selector:
-        spec["nodeSelector"] = dict(cluster.node_selector)
+    selector = dict(cluster.node_selector)
+    if release.platform:
+        selector[ARCHITECTURE] = release.platform.removeprefix("linux/")
+    if selector:
+        spec["nodeSelector"] = selector
     if pods.tolerations:
         spec["tolerations"] = [
             item.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -96,6 +96,11 @@ class Release(Model):
         return self.environment.routing.url + self.route_path
 
     @property
+    def platform(self) -> str | None:
+        """Platform of the image and of its nodes; None for the builder's own platform."""
+        return self.manifest.platform or next(iter(self.environment.build.platforms), None)
+
+    @property
     def resources(self) -> Resources:
         """Requests and limits: of the manifest, else of the environment, else the defaults."""
         asked = self.manifest.resources or Resources()

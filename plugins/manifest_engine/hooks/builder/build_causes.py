@@ -38,6 +38,12 @@ _OTHER_PACKAGE = (
     "an own scripts/Dockerfile"
 )
 
+WITHOUT_FRONTEND = (
+    "Remove the line, since BuildKit's own syntax covers most Dockerfiles, or set "
+    "build.syntaxMirror in environments.yaml to a registry that has a copy and that the builder "
+    "reaches"
+)
+
 DISK_FULL = Cause(
     r"no space left on device",
     "its disk is full: free some (docker builder prune), or give it more",
@@ -102,6 +108,11 @@ DOCKERFILE = (
 
 POLICY = (
     Cause(
+        r'source "docker-image://(docker\.io/docker/\S+)" denied by policy',
+        "the environment does not allow {0}, which the line `# syntax=` names. " + WITHOUT_FRONTEND,
+        'failed to solve: source "docker-image://docker.io/docker/dockerfile:1" denied by policy',
+    ),
+    Cause(
         r'source "docker-image://(\S+)" denied by policy',
         "the environment does not allow the image {0}: use one that build.allowedBases in "
         "environments.yaml allows, or have it added there",
@@ -155,18 +166,23 @@ ADD = (
 
 FRONTEND = (
     Cause(
-        rf"failed to resolve source metadata for (\S+): .*?{_REGISTRY_AWAY}",
+        r"failed to resolve source metadata for (\S+): .*?no such host",
         "the registry of {0}, which the line `# syntax=` names, cannot be reached from the "
-        "builder. Remove the line, since BuildKit's own syntax covers most Dockerfiles, or name a "
-        "copy in a registry that the builder reaches",
+        "builder. " + WITHOUT_FRONTEND,
         "failed to solve: failed to resolve source metadata for docker.io/docker/dockerfile:1: "
         "failed to do request: dial tcp: lookup registry-1.docker.io: no such host",
+    ),
+    Cause(
+        rf"failed to resolve source metadata for (\S+): .*?{_REGISTRY_AWAY}",
+        "the registry of {0}, which the line `# syntax=` names, cannot be reached from the "
+        "builder. " + WITHOUT_FRONTEND,
+        "failed to solve: failed to resolve source metadata for docker.io/docker/dockerfile:1: "
+        "failed to do request: dial tcp 192.0.2.1:443: connect: connection refused",
         retryable=True,
     ),
     Cause(
         r"failed to resolve source metadata for (\S+):",
-        "{0}, which the line `# syntax=` names, cannot be had. Remove the line, since BuildKit's "
-        "own syntax covers most Dockerfiles, or name a copy that the registry's login may read",
+        "{0}, which the line `# syntax=` names, cannot be had. " + WITHOUT_FRONTEND,
         "failed to solve: failed to resolve source metadata for r.example.com/dockerfile:1: "
         "r.example.com/dockerfile:1: not found",
     ),
@@ -185,6 +201,16 @@ STEPS = (
         "the package index refused the login for {0}: correct the Airflow Connection that "
         "packageIndex in environments.yaml names",
         "WARNING: 401 Error, Credentials not correct for https://index.example.com/simple/flask/",
+    ),
+    Cause(
+        r"failed to resolve source metadata for (\S+): .*?(?:\b40[13]\b|unauthorized|forbidden"
+        r"|access denied|authorization failed|insufficient_scope|authentication required)",
+        "the registry does not let the builder read the base image {0}: correct its name, or name "
+        "the registry and an Airflow Connection with a login in build.registries in "
+        "environments.yaml",
+        "failed to solve: base:1: failed to resolve source metadata for r.example.com/base:1: "
+        "failed to authorize: failed to fetch anonymous token: unexpected status from GET request "
+        "to https://r.example.com/token: 401 Unauthorized",
     ),
     Cause(
         r"failed to resolve source metadata for (\S+):",

@@ -31,28 +31,55 @@ _IN_SCRIPT = re.compile(r"^([\w./+-]++): (?:line )?\d++: ", re.IGNORECASE)
 
 
 def failure(
-    output: BuildOutput, *, builder: str, dockerfile: str, hints: BuildHints | None = None
+    output: BuildOutput,
+    *,
+    builder: str,
+    dockerfile: str,
+    hints: BuildHints | None = None,
+    frontend: str = "",
 ) -> BuildError:
     """Create the error for the output of a failed build.
 
     :param builder: connection id.
     :param dockerfile: name of the Dockerfile in the error.
     :param hints: what the artifact says about the failure.
+    :param frontend: the image of the line ``# syntax=``.
     """
-    if error := _outside_error(output, builder):
+    is_frontend = output.instruction.casefold().startswith("# syntax") or bool(
+        frontend and f"source metadata for {frontend}: " in output.error
+    )
+    if not is_frontend and (error := _outside_error(output, builder)):
         return error
     where = dockerfile
     if output.place:
         where += f", line {output.place[1]}"
     if output.instruction:
         where += f" ({_short(output.instruction)})"
-    why, retryable = _why(output, builder, hints)
+    why, retryable = _why(output, builder, hints, is_frontend=is_frontend)
     sentence = f"The image could not be built: {where}: {why}."
     if output.tail:
         sentence += " Last lines of its output:\n" + "\n".join(
             f"  {printable.line(line, printable.EXCERPT_MAX)}" for line in output.tail
         )
     return BuildError(sentence, retryable=retryable)
+
+
+def silent_registry(image: str, *, builder: str, seconds: float, frontend: str = "") -> BuildError:
+    """Create the error for a build that was ended because a registry did not answer.
+
+    :param image: the image that BuildKit asked for.
+    """
+    if image == frontend:
+        what = f"{image}, which the line `# syntax=` names,"
+        remedy = build_causes.WITHOUT_FRONTEND
+    else:
+        what = f"the base image {image}"
+        remedy = "Correct the name, or let the builder reach it"
+    return BuildError(
+        f"The image could not be built: the registry of {what} did not answer the builder "
+        f"{builder!r} within {seconds:.0f} s. {remedy}.",
+        retryable=True,
+    )
 
 
 def _outside_error(output: BuildOutput, builder: str) -> BuildError | None:
@@ -76,7 +103,9 @@ def _outside_error(output: BuildOutput, builder: str) -> BuildError | None:
     )
 
 
-def _why(output: BuildOutput, builder: str, hints: BuildHints | None) -> tuple[str, bool]:
+def _why(
+    output: BuildOutput, builder: str, hints: BuildHints | None, *, is_frontend: bool
+) -> tuple[str, bool]:
     """The cause, and whether a retry can help."""
     lines = [*reversed(output.recent)]
     instruction = output.instruction.casefold()
@@ -87,7 +116,7 @@ def _why(output: BuildOutput, builder: str, hints: BuildHints | None) -> tuple[s
     if hints and (hint := _hint(output, lines, hints)):
         return hint, False
     final = [build_causes.POLICY, build_causes.SOURCES, build_causes.DOCKERFILE]
-    if instruction.startswith("# syntax"):
+    if is_frontend:
         final.insert(1, build_causes.FRONTEND)
     elif instruction.startswith("add "):
         final.insert(0, build_causes.ADD)

@@ -36,6 +36,7 @@ SOURCE_POLICY = "source-policy.json"
 SOURCE_POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
 """Path of the policy file (https://docs.docker.com/build/building/variables/)."""
 _VERSION_SECONDS, _VERSION_MAX = 8.0, 4096
+_INSPECT_SECONDS, _INSPECT_MAX = 20.0, 64 << 10
 _SECRET_VARIABLE = "MANIFEST_ENGINE_SECRET_"  # noqa: S105 - the name of a variable
 
 
@@ -54,6 +55,10 @@ class Build:
     tag: str
     file: str
     """Path of the Dockerfile in the build context."""
+    target: str | None = None
+    """The stage to build; None for the last one."""
+    platform: str | None = None
+    """None for the builder's own platform."""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -91,6 +96,10 @@ def argv(plugin: Path, build: Build, metadata: Path) -> list[str]:
     # Attestations contain times and turn the image into an index, so its digest would change.
     words += ["--provenance=false", "--sbom=false"]
     words += ["--tag", build.tag, "--file", build.file]
+    if build.target:
+        words += ["--target", build.target]
+    if build.platform:
+        words += ["--platform", build.platform]
     words += ["--metadata-file", str(metadata)]
     arguments = dict(build.build_args)
     if build.inline_cache:
@@ -115,6 +124,30 @@ def inspect_argv(plugin: Path, reference: str) -> list[str]:
     """The command line that prints an image's descriptor in its registry as JSON."""
     words = [str(plugin), "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}"]
     return [*words, "--", reference]  # a reference that begins with "-" is not an option
+
+
+def platforms(
+    engine: Mapping[str, str], config: Path, inherited: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The platforms whose programs an engine executes, its own first; empty when unknown.
+
+    :param engine: as for :func:`environment`.
+    :param config: private folder.
+    """
+    try:
+        done = bounded.output(
+            [str(find_plugin()), "buildx", "inspect", "default"],
+            env=environment(Build("", ""), engine, config, inherited),
+            limit=_INSPECT_MAX,
+            deadline_seconds=_INSPECT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return ()
+    for line in done.stdout.decode(errors="replace").splitlines():
+        key, _, listed = line.partition(":")
+        if key.strip() == "Platforms":
+            return tuple(item.strip().rstrip("*") for item in listed.split(",") if item.strip())
+    return ()
 
 
 def image_id(metadata: str) -> str:
@@ -159,11 +192,18 @@ def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None
         appear in no layer and no history.
     """
     auths = {
-        registry: {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
+        _config_key(registry): {
+            "auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+        }
         for registry, login in logins.items()
     }
     known = {"proxies": {"default": dict(proxies)}} if proxies else {}
     return json.dumps({"auths": auths, **known})
+
+
+def _config_key(registry: str) -> str:
+    """The key of a registry in ``auths``; Docker Hub's is historical (docker/cli)."""
+    return "https://index.docker.io/v1/" if registry == base_images.DOCKER_HUB else registry
 
 
 def find_plugin(variables: Mapping[str, str] | None = None) -> Path:

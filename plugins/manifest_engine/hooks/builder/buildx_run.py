@@ -54,6 +54,8 @@ class BuildInput:
     """Receives each line of output as soon as buildx prints it."""
     hints: BuildHints | None = None
     """What the artifact says about a failed build."""
+    frontend: str = ""
+    """The image of the line ``# syntax=``; empty for BuildKit's own frontend."""
 
 
 class BuildxRun:
@@ -105,11 +107,11 @@ class BuildxRun:
                 )
             except _DeadlineExceeded:
                 if watch.silent:
-                    raise BuildError(
-                        f"The image could not be built: the registry of the base image "
-                        f"{watch.silent} did not answer the builder {self._builder!r} within "
-                        f"{_RESOLVE_SECONDS:.0f} s. Correct the name, or let the builder reach it.",
-                        retryable=True,
+                    raise build_failure.silent_registry(
+                        watch.silent,
+                        builder=self._builder,
+                        seconds=_RESOLVE_SECONDS,
+                        frontend=given.frontend,
                     ) from None
                 raise BuildError(
                     f"The image was not built within {given.deadline_seconds:.0f} s on the builder "
@@ -124,6 +126,7 @@ class BuildxRun:
                     builder=self._builder,
                     dockerfile=given.dockerfile,
                     hints=given.hints,
+                    frontend=given.frontend,
                 )
             return buildx.image_id(metadata.read_text())
 

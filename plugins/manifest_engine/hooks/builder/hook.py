@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook
 
 from manifest_engine.domain.build.build_cache import Layers, Step
 from manifest_engine.domain.core.errors import BuildError, RegistryError
-from manifest_engine.domain.environment import environment
+from manifest_engine.domain.environment import builds
 from manifest_engine.domain.image import base_images
 from manifest_engine.hooks.builder import buildx
 from manifest_engine.hooks.builder.build_output import BuildOutput
@@ -117,7 +120,7 @@ class BuilderHook(BaseHook):
             found = self._engine.api.version()
         return f"Docker Engine {found['Version']}, API {found['ApiVersion']}"
 
-    def require(self, build: environment.Build) -> None:
+    def require(self, build: builds.Build) -> None:
         """Check that this engine can enforce the environment's rules for builds.
 
         :raises BuildError: when the engine is too old, or its network is not restricted.
@@ -137,6 +140,22 @@ class BuilderHook(BaseHook):
                     "environments.yaml demands: close its network as docs/builders.md says, and "
                     f"start its Docker engine with --label {RESTRICTED}."
                 )
+
+    def require_platform(self, platform: str) -> None:
+        """Check that this engine executes programs of a platform, by itself or by emulation.
+
+        :raises BuildError: naming the platforms that the builder has.
+        """
+        variables = self._engine.address.variables(self._engine.folder)
+        with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
+            found = buildx.platforms(variables, Path(name), os.environ)
+        if found and platform not in found:
+            raise BuildError(
+                f"The builder {self.docker_conn_id!r} cannot build for {platform}, since it runs "
+                f"programs of {', '.join(found)} alone: choose one of these as platform in the "
+                "manifest, add a builder with that platform to builders in environments.yaml, or "
+                "install emulation on its host (docs/builders.md)."
+            )
 
     def _require_api(self, oldest: tuple[int, int], why: str) -> None:
         with self._explained():

@@ -95,11 +95,13 @@ class DownloadArtifact(StepOperator):
         """Refuse a ZIP whose directory is unsafe. The build checks the content of the members."""
         with store.open(info.sha256) as file:
             try:
-                archive = open_archive(file, planned.environment.limits)
+                archive = open_archive(
+                    file, planned.environment.limits, planned.manifest.dockerfile
+                )
                 if (
                     planned.manifest.rebuild is None
                 ):  # a rebuild keeps an artifact that was accepted before
-                    archive.refuse_misplaced_dockerfile()
+                    archive.require_dockerfile()
             except ArtifactError as error:
                 raise ArtifactError(f"{info.uri}: {error}", retryable=error.retryable) from error
         self.log.info(

@@ -147,6 +147,7 @@ def _connections(asked: Manifest, environment: Environment) -> list[tuple[str, s
         *((builder, "docker") for builder in environment.builders),
         (environment.registry.connection, "acr"),
         (environment.cluster.connection, "kubernetes or aks"),
+        *((item.connection, "docker") for item in environment.build.registries),
     ]
     if index := package_index.offered(asked, environment):
         found.append((index.connection, "http"))

@@ -28,6 +28,7 @@ from manifest_engine.services.build.build_source import STANDARD_DOCKERFILE
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from manifest_engine.domain.environment.builds import BaseRegistry
     from manifest_engine.domain.environment.environment import Environment
     from manifest_engine.domain.image.base_images import Current
     from manifest_engine.domain.rebuild.deployed import Selection
@@ -40,8 +41,9 @@ _AT_ONCE = 4
 """Parallel look-ups of base images."""
 
 Configured = Mapping[str, "Environment"]
-Bases = dict[tuple[str, tuple[str, ...], str], "Current"]
-"""By registry Connection, builders and reference: each base image is looked up once a night."""
+Bases = dict[tuple[str, tuple[str, ...], tuple["BaseRegistry", ...], str], "Current"]
+"""By registry Connection, builders, other registries and reference: each base image is looked up
+once a night."""
 
 
 class PlanRebuilds(StepOperator):
@@ -209,10 +211,11 @@ def _look_up(environment: Environment, references: list[str], bases: Bases) -> d
     from manifest_engine.hooks.registry.acr import AcrHook
     from manifest_engine.services.image.base_lookup import BaseLookup
 
-    where = environment.registry.connection, environment.builders
+    rules = environment.build
+    where = environment.registry.connection, environment.builders, rules.registries
     new = [base for base in references if (*where, base) not in bases]
     if new:
-        lookup = BaseLookup(AcrHook(where[0]), where[1])
+        lookup = BaseLookup(AcrHook(where[0]), where[1], rules)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for base, current in zip(new, pool.map(lookup.current, new), strict=True):
                 bases[(*where, base)] = current

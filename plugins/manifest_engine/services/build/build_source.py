@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from logging import Logger
 
-    from manifest_engine.domain.environment.environment import Limits
+    from manifest_engine.domain.release.release import Release
 
 STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 
@@ -25,37 +25,47 @@ STANDARD_DOCKERFILE = environments.INCLUDE / "Dockerfile"
 class BuildSource:
     """The ZIP of one release and its Dockerfile, open while the image is built.
 
+    :param release: names the Dockerfile and the stage to build.
     :param sha256: SHA-256 of the artifact in the artifact store.
     :param opened: the stack that closes the artifact.
     :raises ArtifactError: when the artifact is missing, damaged, unsafe or beyond the limits.
     :raises BuildError: when the Dockerfile is empty, is not UTF-8 or has a command that cannot run.
     """
 
-    def __init__(self, sha256: str, limits: Limits, opened: ExitStack, log: Logger) -> None:
+    def __init__(self, release: Release, sha256: str, opened: ExitStack, log: Logger) -> None:
         from manifest_engine.hooks.storage.artifact_store import ArtifactStore
 
         self._log = log
         file = opened.enter_context(ArtifactStore().open(sha256))
-        self._archive = archive.open_archive(file, limits)
-        self.dockerfile, self.which = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
-        """Content of the Dockerfile, and its name in logs."""
-        dockerfile.refuse_invalid(self.dockerfile, self.which)
+        asked = release.manifest
+        self._archive = archive.open_archive(file, release.environment.limits, asked.dockerfile)
+        self.dockerfile = self._archive.dockerfile(STANDARD_DOCKERFILE.read_bytes())
+        """Content of the Dockerfile."""
+        found = self._archive.dockerfile_path
+        self.path = found or DOCKERFILE
+        """Path of the Dockerfile in the build context."""
+        self.has_own_dockerfile = found is not None
+        """Whether the artifact contains the Dockerfile."""
+        self.which = f"{found} of the artifact" if found else "the standard Dockerfile"
+        """Name of the Dockerfile in logs and errors."""
+        dockerfile.refuse_invalid(self.dockerfile, self.which, target=asked.target)
         self.hints = BuildHints(self._archive, self.dockerfile)
-        if not dockerfile.has_command(self.dockerfile):
+        if not dockerfile.has_command(self.dockerfile, target=asked.target):
             log.warning(
-                "%s has no CMD in its last stage, so the container runs the command of the base "
-                "image",
+                "%s has no CMD in its %s, so the container runs the command of the base image",
                 self.which,
+                f"stage {asked.target}" if asked.target else "last stage",
+            )
+        if unused := dockerfile.undeclared(self.dockerfile, asked.build_args):
+            log.warning(
+                "%s has no ARG %s, so this build argument of the manifest has no effect",
+                self.which,
+                " and no ARG ".join(unused),
             )
         if self._archive.ignore_path:
             log.info(
                 "The build context omits the files that %s excludes", self._archive.ignore_path
             )
-
-    @property
-    def has_own_dockerfile(self) -> bool:
-        """Whether the artifact contains the Dockerfile."""
-        return self.which == archive.FROM_ARTIFACT
 
     @contextmanager
     def log_advice(self) -> Iterator[None]:
@@ -81,5 +91,5 @@ class BuildSource:
 
         :raises ArtifactError: when a member of the ZIP is damaged, possibly after some chunks.
         """
-        added = {} if self.has_own_dockerfile else {DOCKERFILE: self.dockerfile}
+        added = {} if self.has_own_dockerfile else {self.path: self.dockerfile}
         return self._archive.tar_stream(added)

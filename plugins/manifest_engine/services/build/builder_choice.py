@@ -11,16 +11,22 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from logging import Logger
 
-    from manifest_engine.domain.environment.environment import Build
+    from manifest_engine.domain.environment.builds import Build
     from manifest_engine.hooks.builder.hook import BuilderHook
 
 
 def first_usable(
-    ranked: Iterable[str], build: Build, opened: ExitStack, log: Logger
+    ranked: Iterable[str],
+    build: Build,
+    opened: ExitStack,
+    log: Logger,
+    *,
+    runs_on: str | None = None,
 ) -> BuilderHook:
     """
     :param ranked: ids of Docker Connections, the preferred builder first.
     :param build: settings that the builder must enforce.
+    :param runs_on: platform whose programs the builder must execute.
     :param opened: the stack that closes the builders.
     :raises BuildError: when no builder is usable; retryable if a builder may answer later.
     """
@@ -32,6 +38,8 @@ def first_usable(
         try:
             builder.ping()
             builder.require(build)
+            if runs_on:
+                builder.require_platform(runs_on)
         except BuildError as error:
             log.warning("%s", error)
             problems.append(error)

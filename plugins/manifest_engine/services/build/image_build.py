@@ -7,21 +7,28 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifest_engine.domain.artifact.member_paths import DOCKERFILE
-from manifest_engine.domain.build import build_cache, builders, recipe, source_policy
+from manifest_engine.domain.build import (
+    build_cache,
+    builders,
+    dockerfile,
+    frontend,
+    recipe,
+    source_policy,
+)
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.domain.release import provenance
 from manifest_engine.services.build import index_access
 from manifest_engine.services.build.build_source import BuildSource
 from manifest_engine.services.build.builder_choice import first_usable
+from manifest_engine.services.image import registry_logins
 from manifest_engine.services.image.released_tag import find_released, live_digest
 
 if TYPE_CHECKING:
     from logging import Logger
 
     from manifest_engine.domain.build.recipe import Recipe
-    from manifest_engine.domain.environment import environment
+    from manifest_engine.domain.environment import builds
     from manifest_engine.domain.release.release import Release
     from manifest_engine.hooks.builder.buildx import Build, Login
     from manifest_engine.hooks.builder.hook import BuilderHook, Built
@@ -48,7 +55,9 @@ class ImageBuild:
         self._builder: BuilderHook | None = None
         self._cancelled = False
         self._open = ExitStack()
-        self._source = BuildSource(sha256, release.environment.limits, self._open, log)
+        self._source = BuildSource(release, sha256, self._open, log)
+        self._rules: builds.Build = release.environment.build
+        self._frontend = frontend.reference(self._source.dockerfile, self._rules.syntax_mirror)
         self._recipe: Recipe = recipe.recipe(release, sha256, self._source.dockerfile)
         self._acr: AcrHook = AcrHook(release.environment.registry.connection)
 
@@ -117,7 +126,14 @@ class ImageBuild:
         }
 
     def _choose(self, ranked: list[str]) -> BuilderHook:
-        self._builder = first_usable(ranked, self._release.environment.build, self._open, self._log)
+        platform = self._release.platform
+        self._builder = first_usable(
+            ranked,
+            self._rules,
+            self._open,
+            self._log,
+            runs_on=platform if dockerfile.runs_programs(self._source.dockerfile) else None,
+        )
         if self._cancelled:
             self._builder.cancel()
         return self._builder
@@ -175,6 +191,7 @@ class ImageBuild:
             dockerfile=self._source.which,
             on_line=self._log.debug if quiet else self._log.info,
             hints=self._source.hints,
+            frontend=self._frontend or "",
         )
         return builder.build(command, build_input)
 
@@ -183,8 +200,14 @@ class ImageBuild:
             self._source.dockerfile,
             standard=not self._source.has_own_dockerfile,
             args=self._recipe.build_args,
-            bases=built.bases,
+            bases={**built.bases, **self._pinned_frontend()},
         ).dump()
+
+    def _pinned_frontend(self) -> dict[str, str]:
+        """BuildKit reports the digest of a frontend only if the tag names the frontend."""
+        rebuild = self._release.manifest.rebuild
+        pin = rebuild.bases.get(self._frontend) if rebuild and self._frontend else None
+        return {self._frontend: pin} if self._frontend and pin else {}
 
     def _command(self, image: str, *, inline_cache: bool) -> Build:
         from manifest_engine.hooks.builder.buildx import Build
@@ -194,14 +217,20 @@ class ImageBuild:
         pins = rebuild.bases if rebuild else {}
         return Build(
             tag=image,
-            file=DOCKERFILE,
-            build_args={**self._recipe.build_args, **self._index.build_args},
+            file=self._source.path,
+            target=self._release.manifest.target,
+            platform=self._release.platform,
+            build_args={
+                **self._recipe.build_args,
+                **self._index.build_args,
+                **frontend.build_args(self._source.dockerfile, self._rules.syntax_mirror, pins),
+            },
             labels=self._recipe.labels,
             secrets=self._index.secrets,
             cache_from=self._release.cache_image if self._cached and not no_cache else None,
-            source_policy=source_policy.source_policy(self._release.environment.build, pins),
-            pins=pins,
-            proxies=_proxies(self._release.environment.build),
+            source_policy=source_policy.source_policy(self._rules, pins),
+            pins={base: pin for base, pin in pins.items() if base != self._frontend},
+            proxies=_proxies(self._rules),
             no_cache=no_cache
             and not inline_cache,  # a cache build reuses the layers of the build before
             inline_cache=inline_cache,
@@ -209,7 +238,10 @@ class ImageBuild:
 
     @cached_property
     def _logins(self) -> dict[str, Login]:
-        return {self._release.login_server: self._acr.docker_login()}
+        images = dockerfile.images(self._source.dockerfile, self._recipe.build_args)
+        images |= {self._frontend} if self._frontend else set()
+        others = registry_logins.of(self._rules, images)
+        return {**others, self._release.login_server: self._acr.docker_login()}
 
     @cached_property
     def _cached(self) -> RemoteImage | None:
@@ -221,7 +253,7 @@ class ImageBuild:
         return index_access.IndexAccess(self._release)
 
 
-def _proxies(build: environment.Build) -> dict[str, str]:
+def _proxies(build: builds.Build) -> dict[str, str]:
     if not build.proxy:
         return {}
     return {"httpProxy": build.proxy, "httpsProxy": build.proxy, "noProxy": build.no_proxy}

@@ -14,6 +14,7 @@ from manifest_engine.services.doctor import cluster_checks
 from manifest_engine.services.doctor.examination import Check
 
 if TYPE_CHECKING:
+    from manifest_engine.domain.environment.builds import BaseRegistry
     from manifest_engine.domain.environment.environment import Environment, PackageIndex
 
 SAMPLE = ("installation", "check")
@@ -36,6 +37,8 @@ def of(name: str, environment: Environment) -> dict[str, Sequence[Check]]:
     }
     for builder in environment.builders:
         parts[f"builder {builder}"] = _builder(environment, builder)
+    for other in environment.build.registries:
+        parts[f"base registry {other.host}"] = _base_registry(other)
     if index := environment.package_index:
         parts[f"package index {index.connection}"] = _package_index(index)
     return parts | cluster_checks.of(name, environment, SAMPLE)
@@ -135,6 +138,16 @@ def _builder(environment: Environment, conn_id: str) -> list[Check]:
             return builder.version()
 
     return [connection(conn_id, "docker"), Check("engine", engine)]
+
+
+def _base_registry(given: BaseRegistry) -> list[Check]:
+    from manifest_engine.hooks.registry import base_registry
+
+    def login() -> str:
+        base_registry.login(given, given.host)
+        return "The Connection has a login; builds whose FROM names this registry use it."
+
+    return [connection(given.connection, *base_registry.KINDS), Check("login", login)]
 
 
 def _package_index(index: PackageIndex) -> list[Check]:

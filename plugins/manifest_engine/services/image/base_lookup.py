@@ -9,11 +9,12 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ManifestEngineError
+from manifest_engine.domain.environment.builds import Build
 from manifest_engine.domain.image import base_images
 from manifest_engine.domain.image.base_images import Current
 from manifest_engine.hooks.builder import buildx
@@ -21,6 +22,7 @@ from manifest_engine.hooks.builder.hook import BuilderHook
 from manifest_engine.hooks.core import bounded
 from manifest_engine.hooks.engine.client import write_private
 from manifest_engine.hooks.registry.acr import AcrHook
+from manifest_engine.services.image import registry_logins
 
 _log = logging.getLogger(__name__)
 _SECONDS = 20
@@ -36,13 +38,16 @@ _FINAL = re.compile(
 class BaseLookup:
     """Looks up base images as a build with this registry and these builders resolves them.
 
-    :param acr: the environment's registry; other registries are read anonymously.
+    :param acr: the environment's registry.
     :param builders: ids of Docker Connections.
+    :param rules: names the logins of other registries; registries without a login are read
+        anonymously.
     """
 
-    def __init__(self, acr: AcrHook, builders: Sequence[str]) -> None:
+    def __init__(self, acr: AcrHook, builders: Sequence[str], rules: Build | None = None) -> None:
         self._acr = acr
         self._builders = builders
+        self._rules = rules or Build()
 
     def current(self, reference: str) -> Current:
         """
@@ -83,7 +88,7 @@ class BaseLookup:
         """The digest in the image's registry, or the problem."""
         if base_images.host(reference) == self._acr.login_server:
             return self._ours(reference)
-        return _elsewhere(reference)
+        return _elsewhere(reference, registry_logins.of(self._rules, [reference]))
 
     def _ours(self, reference: str) -> tuple[str | None, str]:
         repository = base_images.repository(reference).partition("/")[2]
@@ -104,12 +109,12 @@ class BaseLookup:
         return frozenset(found)
 
 
-def _elsewhere(reference: str) -> tuple[str | None, str]:
+def _elsewhere(reference: str, logins: Mapping[str, buildx.Login]) -> tuple[str | None, str]:
     """The digest in another registry, or the problem."""
     plugin = buildx.find_plugin()
     with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
         config = Path(name)  # mode 0700
-        write_private(config / "config.json", buildx.client_config({}))
+        write_private(config / "config.json", buildx.client_config(logins))
         try:
             done = bounded.output(
                 buildx.inspect_argv(plugin, reference),

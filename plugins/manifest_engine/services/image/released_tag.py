@@ -52,7 +52,9 @@ def find_released(api: RegistryApi, release: Release, *, key: str, sha256: str) 
         return Found(replaces=found.digest)
     other = found.labels.get(ARTIFACT_SHA256_LABEL)
     if other == sha256:
-        origin = "the same artifact with other build arguments (utilsVersion)"
+        origin = (
+            "the same artifact with another utilsVersion, dockerfile, target, platform or buildArgs"
+        )
     elif other:
         origin = f"other content (artifact sha256 {other[:12]}…)"
     else:

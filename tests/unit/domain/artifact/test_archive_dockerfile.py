@@ -1,23 +1,76 @@
 """The Dockerfile, the ignore file and the extra files of a build context."""
 
+import io
+
 import pytest
-from manifest_engine.domain.artifact.archive import FROM_ARTIFACT, STANDARD
+from manifest_engine.domain.artifact.archive import open_archive
 from manifest_engine.domain.core.errors import ArtifactError
 
-from tests.unit.domain.artifact.archives import archive, contents, parts, untarred
-from tests.unit.domain.artifact.zip_bytes import Part
+from tests.unit.domain.artifact.archives import LIMITS, archive, contents, parts, untarred
+from tests.unit.domain.artifact.zip_bytes import Part, make_zip
 
 
 def test_the_dockerfile_of_the_zip_is_used_also_in_a_wrapping_folder():
     made = archive(Part("w/scripts/Dockerfile", b"FROM mine\n", deflate=True), Part("w/app.py"))
 
-    assert made.dockerfile(b"FROM standard\n") == (b"FROM mine\n", FROM_ARTIFACT)
+    assert made.dockerfile(b"FROM standard\n") == b"FROM mine\n"
+    assert made.dockerfile_path == "scripts/Dockerfile"
 
 
 def test_without_a_dockerfile_in_the_zip_the_standard_one_is_used():
     made = archive(Part("app.py"))
 
-    assert made.dockerfile(b"FROM standard\n") == (b"FROM standard\n", STANDARD)
+    assert made.dockerfile(b"FROM standard\n") == b"FROM standard\n"
+    assert made.dockerfile_path is None
+
+
+def named(dockerfile: str, *given: Part):
+    return open_archive(io.BytesIO(make_zip(*given)), LIMITS, dockerfile)
+
+
+def test_the_dockerfile_that_the_manifest_names_is_used():
+    files = {
+        "scripts/Dockerfile": b"FROM other\n",
+        "docker/Dockerfile.prod": b"FROM mine\n",
+        "docker/Dockerfile.prod.dockerignore": b"docker\nscripts\n",
+        "app.py": b"1",
+    }
+    made = named("docker/Dockerfile.prod", *parts(files))
+    made.require_dockerfile()
+
+    assert made.dockerfile(b"FROM standard\n") == b"FROM mine\n"
+    assert made.dockerfile_path == "docker/Dockerfile.prod"
+    assert contents(made.tar_stream()).keys() == {"docker/Dockerfile.prod", "app.py"}
+
+
+def test_a_named_dockerfile_keeps_the_only_folder_of_the_zip():
+    made = named("app/Dockerfile", Part("app/Dockerfile", b"FROM mine\n"), Part("app/a.py"))
+    assert made.dockerfile(b"") == b"FROM mine\n"
+    assert "app/a.py" in contents(made.tar_stream())
+
+    made = named("Dockerfile", Part("app/Dockerfile", b"FROM mine\n"), Part("app/a.py"))
+    assert made.dockerfile(b"") == b"FROM mine\n"
+    assert "a.py" in contents(made.tar_stream())
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        (("Docker/dockerfile", "a.py"), "it has 'Docker/dockerfile': correct the name"),
+        (("x/y/Dockerfile.prod", "a.py"), "it has 'x/y/Dockerfile.prod': correct the name"),
+        (("a.py",), "(its path counts from the ZIP's root): add the file"),
+    ],
+)
+def test_a_named_dockerfile_that_is_not_in_the_zip_is_refused(files, hint):
+    made = named("docker/Dockerfile", *map(Part, files))
+    for refuse in (made.require_dockerfile, lambda: made.dockerfile(b"FROM standard\n")):
+        with pytest.raises(ArtifactError) as caught:
+            refuse()
+        assert "The manifest names the Dockerfile 'docker/Dockerfile', which is not in" in str(
+            caught.value
+        )
+        assert hint in str(caught.value)
+        assert not caught.value.retryable
 
 
 def test_a_huge_dockerfile_is_not_read_into_memory():
@@ -107,11 +160,13 @@ def test_a_misplaced_dockerfile_is_refused_with_the_right_name(name):
     made = archive(Part(name, b"FROM mine\n"), Part("lib/requirements.txt"), Part("src/a.py"))
 
     with pytest.raises(ArtifactError) as caught:
-        made.refuse_misplaced_dockerfile()
+        made.require_dockerfile()
     assert f"The artifact has {name.removeprefix('./')!r}, which would not be used" in str(
         caught.value
     )
-    assert "rename it to scripts/Dockerfile" in str(caught.value)
+    assert "name it by `dockerfile` in the manifest, or rename it to scripts/Dockerfile" in str(
+        caught.value
+    )
     assert not caught.value.retryable
 
 
@@ -126,13 +181,13 @@ def test_a_misplaced_dockerfile_is_refused_with_the_right_name(name):
     ],
 )
 def test_an_unrelated_dockerfile_is_allowed(names):
-    archive(*map(Part, names), Part("src/a.py")).refuse_misplaced_dockerfile()
+    archive(*map(Part, names), Part("src/a.py")).require_dockerfile()
 
 
 def test_an_ignored_dockerfile_is_allowed_anywhere():
     files = {".dockerignore": b"docker\n", "docker/Dockerfile": b"FROM x", "src/a.py": b""}
 
-    archive(*parts(files)).refuse_misplaced_dockerfile()
+    archive(*parts(files)).require_dockerfile()
 
 
 def test_a_windows_environment_beside_the_standard_dockerfile_is_allowed():
@@ -144,7 +199,7 @@ def test_a_windows_environment_beside_the_standard_dockerfile_is_allowed():
         "src/a.py": b"",
     }
     made = archive(*parts(files))
-    made.refuse_misplaced_dockerfile()
+    made.require_dockerfile()
 
     assert contents(made.tar_stream({"scripts/Dockerfile": b"F"})) == {
         **files,

@@ -77,7 +77,7 @@ def test_backslashes_of_a_windows_packer_separate_folders() -> None:
     )
 
     assert made.members == ("app.py", "scripts/Dockerfile")
-    assert made.dockerfile(b"")[0] == b"FROM x"
+    assert made.dockerfile(b"") == b"FROM x"
     assert made.notes == ["The ZIP's name 'scripts/' had backslashes between folders (and 1 more)."]
 
 

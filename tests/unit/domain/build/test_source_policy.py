@@ -94,3 +94,11 @@ def test_a_source_of_an_unknown_kind_is_refused() -> None:
 def test_a_pattern_without_a_full_registry_name_is_refused(pattern: str) -> None:
     with pytest.raises(ValidationError, match="allowedBases"):
         build(allowedBases=[pattern])
+
+
+def test_frontends_of_the_mirror_are_allowed_beside_the_bases() -> None:
+    policy = source_policy(build(allowedBases=BASES, syntaxMirror="team.example/hub"), {})
+    assert allows(policy, "docker-image://team.example/hub/docker/dockerfile:1")
+    assert allows(policy, f"docker-image://team.example/hub/docker/dockerfile:1@{DIGEST}")
+    assert not allows(policy, "docker-image://team.example/hub/other:1")
+    assert not allows(policy, "docker-image://docker.io/docker/dockerfile:1")

@@ -212,3 +212,69 @@ def test_a_check_that_fits_no_kind_is_refused(fields, sentence):
 def test_what_the_smoke_test_expects(asked, status, problem):
     made = parse(MINIMAL | {"smokeTest": asked})
     assert made.smoke_test.problem(status, "a") == problem
+
+
+@pytest.mark.parametrize(
+    "path", ["/Dockerfile", "../Dockerfile", "a//b", "a/./b", "a\\b", "a/", "", "a b", "a\u00a0b"]
+)
+def test_a_dockerfile_outside_the_zip_is_refused(path):
+    assert refusal(dockerfile=path).startswith("The manifest is not valid: dockerfile: ")
+
+
+def test_a_dockerfile_may_begin_with_a_dot_and_slash():
+    assert parse(MINIMAL | {"dockerfile": "./docker/Dockerfile"}).dockerfile == "docker/Dockerfile"
+
+
+@pytest.mark.parametrize("name", ["0", "1st", "-x", "a b", ""])
+def test_a_target_is_the_name_of_a_stage(name):
+    assert "is not the name of a stage, as in FROM … AS name" in refusal(target=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["API_TOKEN", "npmToken", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "ACCOUNT_KEY", "SAS"]
+)
+def test_a_build_argument_that_looks_like_a_secret_is_refused_without_its_value(name):
+    said = refusal(buildArgs={name: "hunter2"})
+    assert f"{name} looks like a secret by its name" in said
+    assert "can read its build arguments in the image's history" in said
+    assert "secretEnv" in said
+    assert "hunter2" not in said
+
+
+def test_a_build_argument_with_a_login_in_its_url_is_refused_without_its_value():
+    said = refusal(buildArgs={"MIRROR": "https://ada:hunter2@example.com/x"})
+    assert "MIRROR has a URL with a login" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("UTILS_VERSION", "it is the manifest's utilsVersion"),
+        ("service_version", "it is the manifest's version"),
+        ("SOURCE_DATE_EPOCH", "it is the same for every build"),
+        ("BUILDKIT_SYNTAX", "it changes how BuildKit works; write"),
+        ("BUILDKIT_INLINE_CACHE", "it changes how BuildKit works"),
+        ("http_proxy", "the environment's build.proxy sets it"),
+        ("TARGETARCH", "the builder sets it from platform"),
+        ("BUILDPLATFORM", "the builder sets it from platform"),
+    ],
+)
+def test_a_build_argument_that_the_build_sets_is_refused(name, remedy):
+    assert f"{name} cannot be set here: {remedy}" in refusal(buildArgs={name: "1"})
+
+
+def test_build_arguments_are_bounded():
+    assert "at most 8192 characters" in refusal(buildArgs={"A": "x" * 8192})
+    assert "buildArgs" in refusal(buildArgs={f"A{n}": "" for n in range(33)})
+    assert "'A-B' is not the name of a build argument" in refusal(buildArgs={"A-B": "1"})
+
+
+@pytest.mark.parametrize("name", ["TOKENIZER", "EXTRAS", "BUILD_DATE", "TARGET_ENV", "KEYBOARD"])
+def test_other_build_arguments_are_taken(name):
+    assert parse(MINIMAL | {"buildArgs": {name: "a=b c"}}).build_args == {name: "a=b c"}
+
+
+def test_only_platforms_of_linux_nodes_are_taken():
+    assert parse(MINIMAL | {"platform": "linux/arm64"}).platform == "linux/arm64"
+    assert "'linux/amd64' or 'linux/arm64'" in refusal(platform="windows/amd64")

@@ -215,3 +215,28 @@ def test_capabilities_and_root_are_bounded_by_the_environment():
         grant(security={"capabilities": ["SYS_ADMIN"]}, pods={"allowedCapabilities": ["CHOWN"]})
     with pytest.raises(NotAllowed, match="runs no container as root"):
         grant(security={"runAsRoot": True}, pods={"allowRoot": False})
+
+
+def on_platform(platform, *, allowed=(), cluster=None):
+    made = make_release(platform=platform, cluster=cluster)
+    build = made.environment.build.model_copy(update={"platforms": allowed})
+    reach.require_allowed(made.manifest, made.environment.model_copy(update={"build": build}))
+
+
+def test_a_platform_must_be_one_of_the_nodes():
+    on_platform("linux/arm64")
+    on_platform("linux/arm64", allowed=("linux/amd64", "linux/arm64"))
+    on_platform(None, allowed=("linux/amd64",))
+    with pytest.raises(NotAllowed) as refused:
+        on_platform("linux/arm64", allowed=("linux/amd64",))
+    assert str(refused.value) == (
+        "platform is linux/arm64, and the nodes of 'dev' run linux/amd64 (build.platforms in "
+        "environments.yaml): choose one of them, or have the platform added."
+    )
+
+
+def test_a_platform_must_fit_the_node_selector():
+    arm = {"nodeSelector": {"kubernetes.io/arch": "arm64"}}
+    on_platform("linux/arm64", cluster=arm)
+    with pytest.raises(NotAllowed, match=r"run on nodes with kubernetes\.io/arch: arm64"):
+        on_platform("linux/amd64", cluster=arm)

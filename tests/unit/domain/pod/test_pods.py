@@ -2,7 +2,7 @@
 
 import pytest
 from manifest_engine.domain.core.errors import ManifestError, NotAllowed
-from manifest_engine.domain.pod import pod_security
+from manifest_engine.domain.pod import placement, pod_security
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.smoke.pod import smoke_pod
@@ -266,3 +266,10 @@ def test_any_other_image_is_refused_with_the_remedy(user, who):
     assert f"runs as {who}, and 'dev' (namespace 'apps')" in str(refused.value)
     assert "add `USER 1000` to the Dockerfile" in str(refused.value)
     pod_security.require_user(make_release(), user)
+
+
+def test_pods_run_on_nodes_with_the_platform_of_their_image():
+    chosen = {"kubernetes.io/arch": "arm64", "pool": "a"}
+    made = make_release(platform="linux/arm64", cluster={"nodeSelector": {"pool": "a"}})
+    assert placement.placement(made)["nodeSelector"] == chosen
+    assert "nodeSelector" not in placement.placement(make_release())

@@ -14,7 +14,7 @@ from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.domain.environment.environment import Limits
 from manifest_engine.hooks.builder import build_causes
 from manifest_engine.hooks.builder.build_causes import Cause
-from manifest_engine.hooks.builder.build_failure import failure
+from manifest_engine.hooks.builder.build_failure import failure, silent_registry
 from manifest_engine.hooks.builder.build_output import TAIL_LINES, BuildOutput
 
 OUTPUTS = Path(__file__).parent / "build_outputs"
@@ -97,6 +97,9 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("no_git", "the image has no git"),
         ("wrong_hash", "the package itsdangerous==2.2.0 has another hash than the requirements"),
         ("missing_hash", "a version (==) and hashes for every package, and click has none"),
+        ("syntax_unreachable", "docker.io/docker/dockerfile:1, which the line `# syntax=` names"),
+        ("syntax_unreachable", "Remove the line, since BuildKit's own syntax covers most"),
+        ("syntax_unreachable", "or set build.syntaxMirror in environments.yaml to a registry"),
         ("windows_package", "the package pywin32==306 exists only for Windows or macOS"),
     ],
 )
@@ -110,7 +113,6 @@ def test_an_error_in_the_service_is_explained_and_not_retryable(name: str, sente
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("syntax_unreachable", "docker.io/docker/dockerfile:1, which the line `# syntax=` names"),
         (
             "index_host_unknown",
             "the package index index.invalid cannot be reached from the builder",
@@ -220,6 +222,59 @@ def test_a_syntax_line_that_the_environment_does_not_allow_is_refused() -> None:
         'source "docker-image://registry.example.com/x:1" denied by policy',
     )
     assert "the environment does not allow the image registry.example.com/x:1" in str(error)
+    assert not error.retryable
+
+
+def test_a_frontend_of_docker_hub_that_the_environment_does_not_allow_gets_its_remedy() -> None:
+    error = error_from(
+        "scripts/Dockerfile:1",
+        "   1 | >>> # syntax=docker/dockerfile:1",
+        "ERROR: failed to solve: failed to resolve source metadata for docker.io/docker/dockerfile:"
+        '1: source "docker-image://docker.io/docker/dockerfile:1" denied by policy',
+    )
+    assert "the environment does not allow docker.io/docker/dockerfile:1, which the line" in str(
+        error
+    )
+    assert "set build.syntaxMirror" in str(error)
+    assert not error.retryable
+
+
+def test_a_frontend_of_the_mirror_is_named_without_a_line() -> None:
+    mirrored = "team.example.com/hub/docker/dockerfile:1"
+    output = BuildOutput()
+    output.read_line(
+        f"ERROR: failed to solve: failed to resolve source metadata for {mirrored}: {mirrored}: "
+        "not found"
+    )
+    error = failure(output, builder="b", dockerfile=STANDARD, frontend=mirrored)
+    assert f"{mirrored}, which the line `# syntax=` names, cannot be had" in str(error)
+
+
+def test_a_silent_registry_of_a_frontend_is_not_that_of_a_base_image() -> None:
+    said = [
+        str(silent_registry("r.example/x:1", builder="b", seconds=18, frontend=frontend))
+        for frontend in ("", "r.example/x:1")
+    ]
+    assert (
+        "registry of the base image r.example/x:1 did not answer the builder 'b' within 18"
+        in (said[0])
+    )
+    assert "r.example/x:1, which the line `# syntax=` names, did not answer" in said[1]
+    assert "Remove the line" in said[1]
+
+
+def test_a_private_base_image_names_the_setting_for_logins() -> None:
+    error = error_from(
+        "scripts/Dockerfile:1",
+        "   1 | >>> FROM team.example.com/base/python:1",
+        "ERROR: failed to solve: team.example.com/base/python:1: failed to resolve source metadata "
+        "for team.example.com/base/python:1: failed to authorize: failed to fetch anonymous token: "
+        "unexpected status from GET request to https://team.example.com/token: 401 Unauthorized",
+    )
+    assert "does not let the builder read the base image team.example.com/base/python:1" in str(
+        error
+    )
+    assert "build.registries in environments.yaml" in str(error)
     assert not error.retryable
 
 

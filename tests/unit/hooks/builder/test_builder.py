@@ -3,6 +3,7 @@
 import pytest
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.domain.environment.environment import Build
+from manifest_engine.hooks.builder import buildx
 from manifest_engine.hooks.builder.build_output import BuildOutput
 from manifest_engine.hooks.builder.hook import BuilderHook
 
@@ -66,3 +67,19 @@ def test_an_engine_with_an_open_network_is_refused_for_restricted_builds(engine)
         builder.require(build(allowedBases=[]))
         engine.labels = ["com.manifest-engine.network=restricted"]
         builder.require(build(network="restricted"))
+
+
+def test_a_builder_without_the_platform_is_refused_before_the_build(engine, monkeypatch):
+    monkeypatch.setattr(buildx, "platforms", lambda *_: ("linux/amd64", "linux/386"))
+    with BuilderHook() as builder:
+        builder.require_platform("linux/amd64")
+        with pytest.raises(BuildError) as raised:
+            builder.require_platform("linux/arm64")
+        assert (
+            "builder 'docker_default' cannot build for linux/arm64, since it runs programs of"
+            in (str(raised.value))
+        )
+        assert "linux/amd64, linux/386 alone" in str(raised.value)
+        assert not raised.value.retryable
+        monkeypatch.setattr(buildx, "platforms", lambda *_: ())
+        builder.require_platform("linux/arm64")

@@ -164,3 +164,45 @@ def test_the_version_is_asked_as_the_docker_client_asks_its_plugin(tmp_path, mon
     plugin.chmod(0o755)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     assert buildx.version() == "buildx 0.13"
+
+
+def test_target_and_platform_are_flags_of_their_own() -> None:
+    words = buildx.argv(
+        PLUGIN, buildx.Build(tag="a:1", file="d", target="run", platform="linux/arm64"), METADATA
+    )
+    assert words[words.index("--target") + 1] == "run"
+    assert words[words.index("--platform") + 1] == "linux/arm64"
+    assert not {"--target", "--platform"} & set(buildx.argv(PLUGIN, BUILD, METADATA))
+
+
+def test_docker_hub_has_its_historical_key_in_the_client_s_configuration() -> None:
+    logins = {"docker.io": buildx.Login("ada", "x"), "r.example": buildx.Login("ada", "y")}
+    auths = json.loads(buildx.client_config(logins))["auths"]
+    assert auths.keys() == {"https://index.docker.io/v1/", "r.example"}
+
+
+INSPECTED = """\
+Name:   default
+Driver: docker
+
+Nodes:
+Name:             default
+Endpoint:         default
+Status:           running
+BuildKit version: v0.12.5
+Platforms:        linux/amd64, linux/amd64/v2, linux/arm64*
+"""
+"""Output of `docker buildx inspect`; a platform that the user set has an asterisk
+(docs.docker.com/reference/cli/docker/buildx/inspect)."""
+
+
+def test_the_platforms_of_a_builder_are_read(tmp_path: Path, monkeypatch) -> None:
+    plugin = tmp_path / "cli-plugins/docker-buildx"
+    plugin.parent.mkdir()
+    plugin.write_text(f"#!/bin/sh\ncat <<'E'\n{INSPECTED}E\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    found = buildx.platforms({}, tmp_path, {"PATH": "/usr/bin:/bin"})
+    assert found == ("linux/amd64", "linux/amd64/v2", "linux/arm64")
+    plugin.write_text("#!/bin/sh\nexit 1\n")
+    assert buildx.platforms({}, tmp_path, {"PATH": "/usr/bin:/bin"}) == ()

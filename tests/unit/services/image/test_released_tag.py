@@ -58,7 +58,7 @@ def test_a_rebuild_looks_up_its_own_tag():
     ("sha256", "said"),
     [
         ("b" * 64, r"other content \(artifact sha256 bbbbbbbbbbbb…\)"),
-        (SHA256, "the same artifact with other build arguments"),
+        (SHA256, "the same artifact with another utilsVersion, dockerfile"),
     ],
 )
 def test_other_content_is_refused_naming_the_difference(sha256, said):
