@@ -225,7 +225,7 @@ def _look_up(environment: Environment, references: list[str], bases: Bases) -> d
 def _digests(bases: Bases) -> dict[str, list[str]]:
     """Digests by reference, of all registries that name the reference."""
     found: dict[str, set[str]] = {}
-    for (_, _, reference), current in bases.items():
+    for (*_, reference), current in bases.items():
         if current.digests and not current.problem:
             found.setdefault(reference, set()).update(current.digests)
     return {reference: sorted(digests) for reference, digests in found.items()}
