@@ -34,8 +34,8 @@ class BaseImage(Part):
     name = "base-image"
     needs = ("engine",)
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        self._engine = engine or Engine()
+    def __init__(self) -> None:
+        self._engine = Engine()
 
     def start(self) -> None:
         if not archive().exists() and self._pull():

@@ -22,8 +22,8 @@ class Engine(Part):
     name = "engine"
     needs = ("packages", "network")
 
-    def __init__(self, daemon: Daemon | None = None) -> None:
-        self._own = daemon or Daemon()
+    def __init__(self) -> None:
+        self._own = Daemon()
 
     @property
     def host(self) -> str | None:

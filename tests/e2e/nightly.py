@@ -23,6 +23,7 @@ from tests.load import calling
 COMPONENT = f"nightly{SESSION}"
 REVISION = "deployment.kubernetes.io/revision"
 RECORD = "manifest-engine.io/built-from"
+_END_SECONDS = 400
 SERVER = b"""\
 import http.server
 import os
@@ -128,10 +129,10 @@ class Night:
         """The state of a run; "none" if the run does not exist yet."""
         return str((self.api.get(f"dags/{dag_id}/dagRuns/{run_id}") or {"state": "none"})["state"])
 
-    def wait(self, dag_id: str, run_id: str, task: str = "", seconds: float = 400) -> str:
+    def wait(self, dag_id: str, run_id: str, task: str = "") -> str:
         """Wait for the end of the run or of one task; returns the state."""
         run = f"dags/{dag_id}/dagRuns/{run_id}"
-        end = time.monotonic() + seconds
+        end = time.monotonic() + _END_SECONDS
         while time.monotonic() < end:
             state = self.state(dag_id, run_id)
             if task and state == "running":
@@ -139,7 +140,7 @@ class Night:
             if state in ("success", "failed", "skipped", "upstream_failed"):
                 return state
             time.sleep(0.8)
-        raise AssertionError(f"{run_id} is {state} after {seconds} s")
+        raise AssertionError(f"{run_id} is {state} after {_END_SECONDS} s")
 
     def triggered(self, rebuilds: str, name: str) -> str:
         """The id of the run of ``deploy_service`` that a nightly run started for a service."""

@@ -12,7 +12,7 @@ from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import Service
 from tests.e2e.metadata import metadata
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS, _END_SECONDS = 0.02, 180
 IN_SMOKE_POD = "import socket\nSMOKE = '-smoke-' in socket.gethostname()\n"
 """Code for a service's module that recognises the smoke test's pod."""
 
@@ -21,14 +21,12 @@ def begin(
     api: AirflowApi,
     target: Service,
     changes: dict[str, bytes] | None = None,
-    *,
-    archive: bytes | None = None,
     **fields: Any,
 ) -> str:
     """Upload and trigger without waiting for the end; returns the run's id."""
     manifest = target.manifest | fields
     name, version = manifest["serviceName"], manifest["version"]
-    upload(archive or target.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
+    upload(target.zip(changes), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
     run_id = f"faults-{time.time_ns()}"
     api.trigger("deploy_service", manifest, run_id)
     return run_id
@@ -39,12 +37,12 @@ def age(run_id: str) -> float:
     return time.time() - int(run_id.rpartition("-")[2]) / 1e9
 
 
-def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
+def reached(run_id: str, task: str, *states: str) -> None:
     """Return within 20 ms of the moment when the task is in one of the states.
 
     Reads Airflow's database, because the API is too slow for a state that lasts 0.2 s.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + _END_SECONDS
     seen = None
     state = text("SELECT state FROM task_instance WHERE run_id = :run AND task_id = :task")
     with metadata() as database:
@@ -53,7 +51,7 @@ def reached(run_id: str, task: str, *states: str, seconds: float = 180) -> None:
             if seen in states:
                 return
             time.sleep(_POLL_SECONDS)
-    raise AssertionError(f"{task} of {run_id} is {seen} after {seconds:.0f} s, not {states}")
+    raise AssertionError(f"{task} of {run_id} is {seen} after {_END_SECONDS} s, not {states}")
 
 
 def with_code(target: Service, code: str) -> dict[str, bytes]:

@@ -6,11 +6,7 @@ import requests
 
 from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.deploy import follow
-
-STEPS = [
-    "validate", "download_artifact", "build_image", "push_image", "smoke_test",
-    "apply_deployment", "publish_route", "watch_release", "record_release", "describe_image",
-]  # fmt: skip
+from tests.e2e.deploy.test_deploy_service import STEPS
 
 
 def clear(api: AirflowApi, run_id: str, task: str) -> None:

@@ -69,8 +69,8 @@ def services(
     kube("delete", kinds, "--all", "-n", namespace, "--wait=true")
 
 
-def _until(met: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
+def _until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
     while not met():
         assert time.monotonic() < end
         time.sleep(0.2)

@@ -87,9 +87,9 @@ def load(path: Path | None = None) -> dict[str, Environment]:
     return dict(_file(path).environments)
 
 
-def rebuilds(path: Path | None = None) -> Rebuilds:
+def rebuilds() -> Rebuilds:
     """Read and check the file's block ``rebuilds``; raises as :func:`load`."""
-    return _file(path).rebuilds
+    return _file(None).rebuilds
 
 
 def _file(path: Path | None) -> _File:

@@ -102,9 +102,7 @@ class ClusterHook(KubernetesHook):
         """The cluster's API server."""
         return ApiServer(self.api_client)
 
-    def apply(
-        self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
-    ) -> Json:
+    def apply(self, an_object: Json, *, force: bool = False, dry_run: bool = False) -> Json:
         """Apply one object by server-side apply, and return the resulting object.
 
         :param force: take over fields that another manager owns.
@@ -120,7 +118,7 @@ class ClusterHook(KubernetesHook):
             name=metadata["name"],
             body=json.dumps(an_object, ensure_ascii=False).encode(),
             content_type=_APPLY,
-            field_manager=manager,
+            field_manager=MANAGER,
             force_conflicts=force or None,
             dry_run="All" if dry_run else None,
         )

@@ -13,6 +13,9 @@ from manifest_engine.operators.core.step import BookkeepingStep
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+_LIST_SECONDS = 300
+"""Limit for listing the image's content."""
+
 
 class DescribeImage(BookkeepingStep):
     """Attach a CycloneDX SBOM as an OCI referrer, unless the image has one.
@@ -21,18 +24,14 @@ class DescribeImage(BookkeepingStep):
 
     :param release: XCom of ``validate``.
     :param push: XCom of ``push_image``.
-    :param deadline_seconds: limit for listing the image's content.
     """
 
     template_fields = ("release", "push")
 
-    def __init__(
-        self, *, release: Any, push: Any, deadline_seconds: float = 300, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, release: Any, push: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.release = release
         self.push = push
-        self.deadline_seconds = deadline_seconds
 
     def run(self, context: Context) -> dict[str, Any]:
         from manifest_engine.hooks.builder import sbom
@@ -50,7 +49,7 @@ class DescribeImage(BookkeepingStep):
                 self.push["image"],
                 acr.docker_login(),
                 ca_file=verify if isinstance(verify, str) else None,
-                deadline_seconds=self.deadline_seconds,
+                deadline_seconds=_LIST_SECONDS,
             )
             digest = attached.attach(sbom.MEDIA_TYPE, content)
         except Exception as error:

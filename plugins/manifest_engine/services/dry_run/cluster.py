@@ -7,7 +7,6 @@ from typing import Any
 from manifest_engine.domain.drift import managed_fields
 from manifest_engine.domain.dry_run import difference
 from manifest_engine.domain.dry_run.difference import Change
-from manifest_engine.domain.release.labels import MANAGER
 from manifest_engine.domain.workload import resources
 from manifest_engine.hooks.kubernetes.api_server import Json
 from manifest_engine.hooks.kubernetes.cluster import ClusterHook
@@ -25,16 +24,14 @@ class DryRunHook(ClusterHook):
         self.changes: list[Change] = []
         self._managed: dict[tuple[str, str], list[Json]] = {}
 
-    def apply(
-        self, an_object: Json, *, force: bool = False, manager: str = MANAGER, dry_run: bool = False
-    ) -> Json:
+    def apply(self, an_object: Json, *, force: bool = False, dry_run: bool = False) -> Json:
         """Apply as a dry run; returns the resulting object.
 
         :param dry_run: whether the real run uses a dry run here as well; not recorded as a change.
         """
         metadata = an_object["metadata"]
         if dry_run:
-            return super().apply(an_object, force=force, manager=manager, dry_run=True)
+            return super().apply(an_object, force=force, dry_run=True)
         before = self.get(*resources.key(an_object), metadata["namespace"])
         managed = self._managed.pop((an_object["kind"], metadata["name"]), [])
         after = super().apply(an_object, force=force or bool(managed), dry_run=True)
