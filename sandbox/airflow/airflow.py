@@ -95,8 +95,7 @@ class Airflow(Part):
         _put_on_path()
         process.start(self.name, [_PROGRAM, "standalone"], env=self._environment(), inherit=False)
         wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
-        # The first request to the execution API takes 3.5 s. Send it before the first deployment.
-        requests.get(f"{self.url}/execution/health", timeout=30)
+        wait_until(self._execution_api, 120, "Airflow's execution API")
         wait_until(self._dags_known, 60, "the DAGs in Airflow", pause=0.5)
 
     def stop(self) -> None:
@@ -111,6 +110,15 @@ class Airflow(Part):
         problem = process.require_alive(self.name)
         if problem:
             raise SandboxError(f"{problem} (whole log: {process.log_file(self.name)})")
+        return None
+
+    def _execution_api(self) -> str | None:
+        """Ask the execution API once before the first deployment: its first answer takes 3.5 s,
+        and on a busy machine more than 30 s."""
+        try:
+            requests.get(f"{self.url}/execution/health", timeout=30)
+        except requests.RequestException as error:
+            return f"no answer at {self.url}/execution/health ({type(error).__name__})"
         return None
 
     def _health(self) -> str | None:
