@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from manifest_engine import __version__
-from manifest_engine.api import deployments, guard, manifests, problem
+from manifest_engine.api import deployments, guard, manifests, openapi, problem, services
 from manifest_engine.api.pages import app as pages
 from manifest_engine.api.pages.templates import MOUNT
 
@@ -29,6 +29,8 @@ def create() -> FastAPI:
     problem.install(app)
     app.add_middleware(guard.Guard)
     app.include_router(deployments.router)
+    app.include_router(services.router)
     app.include_router(manifests.router)
+    openapi.install(app)
     app.mount(MOUNT, pages.create())
     return app

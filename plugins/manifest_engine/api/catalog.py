@@ -1,9 +1,10 @@
 """What runs where, and how it came there: plain functions for the API's routes and for the pages.
 
 :func:`list_services` is the table, :func:`read_service` one service in all environments,
-:func:`list_history` its deployments, and :func:`read_difference` compares two of them. Each returns
-JSON-compatible data as ``docs/api.md`` describes, and ends within a few seconds when clusters do
-not answer. The functions check no permission: a route or page depends on ``MAY_READ_RUNS``.
+:func:`list_history` its deployments, :func:`read_difference` compares two of them, and
+:func:`allowed` says what a user may do. Each returns JSON-compatible data as ``docs/api.md``
+describes, and ends within a few seconds when clusters do not answer. The functions check no
+permission: a route or page depends on ``MAY_READ_RUNS``.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Any
 
 from manifest_engine.api import airflow_internals as airflow
 from manifest_engine.domain.core import names
-from manifest_engine.domain.environment import environments
-from manifest_engine.domain.record import deployment, history, overview
+from manifest_engine.domain.core.errors import ConfigurationError
+from manifest_engine.domain.environment import access, environments
+from manifest_engine.domain.record import audit, deployment, history, overview
 from manifest_engine.domain.record.history import Place, Recorded
 from manifest_engine.domain.record.live import Live, Observation
 from manifest_engine.domain.record.overview import Filter, Row
+from manifest_engine.services.environment import user_roles
 from manifest_engine.services.record.observation import Observer, read_cluster
 from manifest_engine.services.record.run_index import RunIndex
 
@@ -80,6 +83,26 @@ def read_service(component: str, service_name: str) -> dict[str, Any] | None:
             if not observation.observed
         ],
     }
+
+
+def allowed(environment: str, user: Any) -> list[str]:
+    """What a user may do with the services of an environment: ``deploy``, ``rollback``, ``restart``
+    and ``remove``, by Airflow's permissions and the environment's ``access``."""
+    rules = environments.load()[environment].access
+    lists = {"deploy": rules.deploy, "rollback": rules.deploy, "restart": rules.deploy}
+    return [
+        action
+        for dag_id in deployment.DAGS
+        if _is_listed(user, lists.get(action := audit.ACTIONS[dag_id], rules.remove))
+        and airflow.may_start(dag_id, user)
+    ]
+
+
+def _is_listed(user: Any, entries: tuple[str, ...] | None) -> bool:
+    try:
+        return access.is_allowed(user.get_name(), entries, user_roles.known())
+    except ConfigurationError:  # a role whose users are not known allows nobody
+        return False
 
 
 def list_history(

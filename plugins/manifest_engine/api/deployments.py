@@ -1,4 +1,7 @@
-"""Routes of deployments: start, read, follow, cancel, answer."""
+"""Routes of deployments: start, read, follow, cancel, answer.
+
+A rollback, restart or removal is read in the same way, as a deployment with another ``action``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,11 +17,12 @@ from fastapi import APIRouter, Body, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from manifest_engine.api import airflow_internals as airflow
+from manifest_engine.api import schemas
 from manifest_engine.api.airflow_internals import GetUserDep, SessionDep
 from manifest_engine.api.followers import Followers
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.environment import access, environments
-from manifest_engine.domain.environment.access import Requester
+from manifest_engine.domain.environment.access import Requester, Verb
 from manifest_engine.domain.manifest import validation
 from manifest_engine.domain.record import deployment
 from manifest_engine.services.environment import user_roles
@@ -35,12 +40,37 @@ Key = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A key of the caller's choice. The same key and manifest are one deployment.",
+        description="A key of the caller's choice. The same key and request are one deployment.",
     ),
 ]
 
 
-@router.post("", status_code=202, dependencies=[airflow.MAY_DEPLOY], summary="Deploy a service")
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no deployment with this id, or it has no such step."}
+}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The deployment is in another state."}
+}
+KEY_USED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Started, or started before with the same key.",
+        "headers": {
+            "Location": {"description": "Path of the deployment.", "schema": {"type": "string"}}
+        },
+    },
+    409: {"description": "The Idempotency-Key was used before, for another request."},
+}
+"""Answers of the routes that start a run."""
+
+
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[airflow.MAY_DEPLOY],
+    summary="Deploy a service",
+    response_model=schemas.Started,
+    responses=KEY_USED,
+)
 def start(
     *,
     manifest: Annotated[dict[str, Any], Body(description="The manifest.")],
@@ -53,23 +83,63 @@ def start(
     """Check the manifest and start its deployment. With `dryRun`, nothing is built or applied, and
     the deployment ends in the state `planned` with its `changes`."""
     _require_valid(manifest, user)
-    run_id = _run_id(user, key)
+    return begin(deployment.DEPLOY, manifest, key, Caller(user, session, request, response))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who starts a run, and the request and the answer of this start."""
+
+    user: Any
+    session: Any
+    request: Request
+    response: Response
+
+
+def begin(dag_id: str, conf: dict[str, Any], key: str | None, caller: Caller) -> dict[str, Any]:
+    """Start a run, or find the run that the same request has started.
+
+    :param key: ``Idempotency-Key``.
+    :raises Refused: 409 when the key was used for another request.
+    """
+    run_id = _run_id(dag_id, caller.user, key)
     known = airflow.start(
-        deployment.DEPLOY, run_id, manifest, user=user, session=session, request=request
+        dag_id,
+        run_id,
+        conf,
+        user=caller.user,
+        session=caller.session,
+        request=caller.request,
     )
-    if known is not None and known != manifest:
-        raise Refused(409, "The Idempotency-Key was used before, for another manifest.")
-    response.headers["Location"] = request.url_for("read", run_id=run_id).path
+    if known is not None and known != conf:
+        raise Refused(409, "The Idempotency-Key was used before, for another request.")
+    caller.response.headers["Location"] = caller.request.url_for("read", run_id=run_id).path
     return {"id": run_id, "state": "queued" if known is None else _read(run_id)["state"]}
 
 
-@router.get("/{run_id}", dependencies=[airflow.MAY_READ], summary="Read a deployment")
+@router.get(
+    "/{run_id}",
+    dependencies=[airflow.MAY_READ],
+    summary="Read a deployment",
+    response_model=schemas.Deployment,
+    responses=_NOT_FOUND,
+)
 def read(run_id: Id) -> dict[str, Any]:
     """State, steps, error sentence, digest and URL, and who asked when and from where."""
     return _read(run_id)
 
 
-@router.get("/{run_id}/events", dependencies=[airflow.MAY_READ], summary="Follow a deployment")
+@router.get(
+    "/{run_id}/events",
+    dependencies=[airflow.MAY_READ],
+    summary="Follow a deployment",
+    response_class=StreamingResponse,
+    responses={
+        **_NOT_FOUND,
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        503: {"description": "Too many clients follow deployments on this server."},
+    },
+)
 async def events(
     run_id: Id, last_event_id: Annotated[str | None, Header(max_length=100)] = None
 ) -> StreamingResponse:
@@ -88,7 +158,11 @@ async def events(
 
 
 @router.get(
-    "/{run_id}/logs/{step}", dependencies=[airflow.MAY_READ_LOGS], summary="Read a step's log"
+    "/{run_id}/logs/{step}",
+    dependencies=[airflow.MAY_READ_LOGS],
+    summary="Read a step's log",
+    response_class=StreamingResponse,
+    responses={**_NOT_FOUND, 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def logs(run_id: Id, step: Annotated[str, Path(max_length=250)]) -> StreamingResponse:
     """The log of the step's last try as text, at most 10 MiB."""
@@ -99,24 +173,42 @@ def logs(run_id: Id, step: Annotated[str, Path(max_length=250)]) -> StreamingRes
     return StreamingResponse(log_text(found), media_type="text/plain; charset=utf-8")
 
 
-@router.post("/{run_id}/cancel", dependencies=[airflow.MAY_CANCEL], summary="Cancel a deployment")
+@router.post(
+    "/{run_id}/cancel",
+    dependencies=[airflow.MAY_CANCEL],
+    summary="Cancel a deployment",
+    response_model=schemas.Started,
+    responses=_NOT_FOUND | _CONFLICT,
+)
 def cancel(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     """End the deployment. What ran before keeps running."""
     made = _read(run_id)
     if made["state"] in deployment.ENDED:
         raise Refused(409, f"The deployment has ended already: it is {made['state']}.")
-    _require_user(made, user)
+    require_access(user, "remove" if made["action"] == "remove" else "deploy", made["environment"])
     airflow.cancel(run_id, user, session)
     return {"id": run_id, "state": "cancelled"}
 
 
-@router.post("/{run_id}/approve", dependencies=[airflow.MAY_ANSWER], summary="Approve a deployment")
+@router.post(
+    "/{run_id}/approve",
+    dependencies=[airflow.MAY_ANSWER],
+    summary="Approve a deployment",
+    response_model=schemas.Started,
+    responses=_NOT_FOUND | _CONFLICT,
+)
 def approve(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     """Answer the approval: the image may run in the environment."""
     return _answer(run_id, "Approve", user, session)
 
 
-@router.post("/{run_id}/reject", dependencies=[airflow.MAY_ANSWER], summary="Reject a deployment")
+@router.post(
+    "/{run_id}/reject",
+    dependencies=[airflow.MAY_ANSWER],
+    summary="Reject a deployment",
+    response_model=schemas.Started,
+    responses=_NOT_FOUND | _CONFLICT,
+)
 def reject(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     """Answer the approval: the deployment ends, and nothing is changed."""
     return _answer(run_id, "Reject", user, session)
@@ -137,31 +229,34 @@ def _read(run_id: str) -> dict[str, Any]:
     return deployment.summary(found)
 
 
-def _run_id(user: Any, key: str | None) -> str:
-    """Of the same user and key, the same id."""
+def _run_id(dag_id: str, user: Any, key: str | None) -> str:
+    """Of the same DAG, user and key, the same id."""
     if key is None:
         return f"api__{datetime.now(UTC):%Y%m%dT%H%M%S}__{secrets.token_hex(4)}"
-    of_both = json.dumps([user.get_name(), key]).encode()
-    return f"api__{hashlib.sha256(of_both).hexdigest()[:32]}"
+    other = [] if dag_id == deployment.DEPLOY else [dag_id]
+    of_all = json.dumps([user.get_name(), key, *other]).encode()
+    return f"api__{hashlib.sha256(of_all).hexdigest()[:32]}"
 
 
 def _require_valid(conf: dict[str, Any], user: Any) -> None:
     configured = environments.load()
     manifest, problems = validation.check(conf, configured)
-    if manifest is not None and manifest.environment in configured:
-        environment = configured[manifest.environment]
-        who = Requester(user.get_name(), "manual")
-        access.require(who, "deploy", manifest.environment, environment.access, user_roles.known())
+    if manifest is not None:
+        require_access(user, "deploy", manifest.environment)
     if problems:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise Refused(422, f"The manifest has {count}.", errors=[item.dump() for item in problems])
 
 
-def _require_user(made: dict[str, Any], user: Any) -> None:
-    environment = environments.load().get(made["environment"] or "")
-    if environment is not None:
+def require_access(user: Any, verb: Verb, environment: str | None) -> None:
+    """Refuse a user whom the block ``access`` of the environment does not allow.
+
+    :raises NotAllowed: naming the rule.
+    """
+    found = environments.load().get(environment or "")
+    if environment is not None and found is not None:
         who = Requester(user.get_name(), "manual")
-        access.require(who, "deploy", made["environment"], environment.access, user_roles.known())
+        access.require(who, verb, environment, found.access, user_roles.known())
 
 
 def log_text(lines: Iterator[str]) -> Iterator[str]:

@@ -135,6 +135,8 @@ class _Server:
 
     def info(self, request: Request, repo: str, path: str = "") -> Response:
         self._allow(request, repo, path, write=False)
+        if "list" in request.query_params:
+            return self._file_list(request, repo, path)
         stored = self._store.find(repo, path)
         if stored is not None and self._faults.plan.uncached:
             raise RefusedError(404, "Unable to find item")
@@ -156,6 +158,35 @@ class _Server:
             "uri": f"{_base(request)}/api/storage/{repo}/{path}".rstrip("/"),
         }
         return JSONResponse(body, media_type=_MEDIA.format("FolderInfo"))
+
+    def _file_list(self, request: Request, repo: str, path: str) -> Response:
+        """The files below a folder, with ``deep=1`` and without folders, the only form we ask for.
+
+        Source: https://jfrog.com/help/r/jfrog-rest-apis/file-list (read 2026-11). The example there
+        has sizes as text and no ``sha2``; jfrog-client-go (storageutils.go, ``FileListFile``) reads
+        numbers, booleans and ``sha2``, as current versions answer.
+        """
+        expected = {"list": "", "deep": "1", "listFolders": "0"}
+        if dict(request.query_params) != expected:
+            raise RefusedError(400, f"The stand-in lists with {expected} alone")
+        if self._store.children(repo, path) is None:
+            raise RefusedError(404, "Unable to find item")
+        body = {
+            "uri": f"{_base(request)}/api/storage/{repo}/{path}".rstrip("/"),
+            "created": self._store.folder_time(repo, path),
+            "files": [
+                {
+                    "uri": f"/{below}",
+                    "size": stored.size,
+                    "lastModified": stored.created,
+                    "folder": False,
+                    "sha1": stored.sha1,
+                    "sha2": stored.sha256,
+                }
+                for below, stored in self._store.below(repo, path)
+            ],
+        }
+        return JSONResponse(body, media_type=_MEDIA.format("FileList"))
 
     def download(self, request: Request, repo: str, path: str) -> Response:
         self._allow(request, repo, path, write=False)

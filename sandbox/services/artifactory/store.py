@@ -69,6 +69,14 @@ class Store:
             return None
         return sorted((child.name, child.is_dir()) for child in folder.iterdir())
 
+    def below(self, repo: str, path: str) -> Iterator[tuple[str, Stored]]:
+        """Each file below a folder, with its path there."""
+        folder = self._place(self._files, repo, path)
+        for file in sorted(folder.rglob("*")):
+            below = file.relative_to(folder).as_posix()
+            if file.is_file() and (stored := self.find(repo, f"{path.strip('/')}/{below}")):
+                yield below, stored
+
     def folder_time(self, repo: str, path: str) -> str:
         folder = self._place(self._files, repo, path)
         return _stamp(folder.stat().st_mtime if folder.is_dir() else 0)

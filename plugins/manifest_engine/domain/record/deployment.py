@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manifest_engine.domain.core import names
+from manifest_engine.domain.core import names, printable
 from manifest_engine.domain.record import audit
 
 DEPLOY = "deploy_service"
@@ -60,6 +60,7 @@ _ARTIFACT = (
     ("validate_restart", "artifact"),
 )
 _CHANGES = (("validate", "dry_run"), ("validate_rollback", "dry_run"))
+_CHOICES = ("validate_rollback", "choices")
 _APPROVED = (("approve", "return_value"),)
 _PUBLISHED = (("publish_route", "return_value"),)
 _BUILT = (("build_image", "return_value"),)
@@ -71,6 +72,7 @@ PLACES = frozenset(
         *_PUSHED,
         *_ARTIFACT,
         *_CHANGES,
+        _CHOICES,
         *_APPROVED,
         *_PUBLISHED,
         *_BUILT,
@@ -131,8 +133,8 @@ def summary(facts: Facts) -> dict[str, Any]:
         "id": run.run_id,
         "action": "rebuild" if asked.get("rebuild") else audit.ACTIONS.get(run.dag_id, run.dag_id),
         "state": state(facts),
-        **{key: asked.get(key) for key in ("component", "serviceName", "version")},
-        "environment": asked.get("environment"),
+        **{key: _text(asked.get(key)) for key in ("component", "serviceName", "version")},
+        "environment": _text(asked.get("environment")),
         "requestedBy": run.user,
         "requestedFrom": run.triggered_by,
         "requestedAt": _time(run.requested_at),
@@ -146,6 +148,7 @@ def summary(facts: Facts) -> dict[str, Any]:
         "failedStep": failed.name if failed and run.state == "failed" else None,
         "error": _sentence(facts, failed),
         "changes": next((xcoms[place] for place in _CHANGES if place in xcoms), None),
+        "choices": xcoms.get(_CHOICES),
         "steps": [step(task) for task in tasks],
     }
     return made
@@ -246,7 +249,12 @@ def _artifact(release: Mapping[str, Any], asked: Mapping[str, Any]) -> str | Non
         )
     except (KeyError, TypeError):
         return None
-    return str(found)
+    return _text(found)
+
+
+def _text(value: Any) -> str | None:
+    """A value of a run's conf, in which anybody can write anything."""
+    return printable.excerpt(value) if isinstance(value, str) else None
 
 
 def _object(xcoms: Mapping[tuple[str, str], Any], *places: tuple[str, str]) -> dict[str, Any]:

@@ -1,14 +1,23 @@
-"""Finds the artifact of a release in Artifactory and checks its SHA-256."""
+"""Finds the artifact of a release in Artifactory and checks its SHA-256; lists the versions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+from manifest_engine.domain.artifact import versions
 from manifest_engine.domain.core.errors import ArtifactError
 
 if TYPE_CHECKING:
     from manifest_engine.domain.release.release import Release
     from manifest_engine.hooks.artifactory.hook import ArtifactInfo, ArtifactoryHook
+
+LIST_SECONDS = 5.0
+"""How long an answer waits for Artifactory's list."""
+_FRESH_SECONDS = 10.0
+_AT_ONCE = 4
 
 
 def find_artifact(hook: ArtifactoryHook, release: Release) -> ArtifactInfo:
@@ -31,3 +40,38 @@ def find_artifact(hook: ArtifactoryHook, release: Release) -> ArtifactInfo:
             "another version; correct one of them."
         )
     return info
+
+
+def list_versions(
+    connection: str, repository: str, component: str, service_name: str
+) -> dict[str, Any]:
+    """The versions of a service, as :func:`domain.artifact.versions.versions`.
+
+    The list is read in a thread, and counts as the present state for 10 seconds.
+
+    :raises ArtifactError: when Artifactory refuses or does not answer.
+    :raises TimeoutError: when the list did not come within 5 seconds.
+    """
+    period = int(time.monotonic() / _FRESH_SECONDS)
+    return (
+        _pool()
+        .submit(_versions, period, connection, repository, component, service_name)
+        .result(LIST_SECONDS)
+    )
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, "artifactory")
+
+
+@lru_cache(maxsize=256)
+def _versions(
+    _period: int, connection: str, repository: str, component: str, service_name: str
+) -> dict[str, Any]:
+    from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
+    from manifest_engine.hooks.artifactory.listing import files_below
+
+    folder = versions.folder(repository, component, service_name)
+    files = files_below(ArtifactoryHook(connection, attempts=1), folder)
+    return versions.versions(files, repository, component, service_name)

@@ -1,0 +1,95 @@
+"""Completes the OpenAPI document: problems of each route, and the manifest as a body.
+
+``python -m manifest_engine.api.openapi`` writes ``docs/api-reference.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from manifest_engine.api import problem
+from manifest_engine.api.schemas import Problem
+from manifest_engine.domain.manifest import schema
+
+_EVERY = {
+    "401": "No token, or an expired one.",
+    "403": "The caller may not do this.",
+    "429": "Too many requests of this client; `Retry-After` tells the seconds to wait.",
+    "500": "An unexpected error; the log of the API server names its cause.",
+}
+_WITH_BODY = {"413": "The body is too large."}
+_WITH_INPUT = {"422": "A parameter or the body is not valid; `detail` says which."}
+_COMPONENTS = "#/components/schemas"
+_MANIFEST = {"$ref": f"{_COMPONENTS}/Manifest"}
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer with the complete document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+            )
+            app.openapi_schema = complete(made)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the problems of each operation, and the schemas that they and bodies refer to."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    template = f"{_COMPONENTS}/{{model}}"
+    own = Problem.model_json_schema(by_alias=True, ref_template=template)
+    schemas |= own.pop("$defs", {})
+    schemas["Problem"] = own
+    manifest = schema.schema()
+    manifest.pop("$schema")
+    schemas["Manifest"] = _moved(manifest, manifest.pop("$defs", {}), schemas)
+    content = {problem.MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}/Problem"}}}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            # FastAPI adds its own 422, which is not how this API answers.
+            if responses.get("422", {}).get("description") == "Validation Error":
+                del responses["422"]
+            for content_of_body in operation.get("requestBody", {}).get("content", {}).values():
+                if content_of_body["schema"].get("title") == "Manifest":
+                    content_of_body["schema"] = _MANIFEST
+            body, parameters = operation.get("requestBody"), operation.get("parameters")
+            added = _EVERY | (_WITH_BODY if body else {})
+            added |= _WITH_INPUT if body or parameters else {}
+            for status, description in added.items():
+                responses.setdefault(status, {"description": description})
+            for status, response in responses.items():
+                if int(status) >= 400:
+                    response["content"] = content
+            operation["responses"] = dict(sorted(responses.items()))
+    return document
+
+
+def _moved(value: Any, definitions: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """A JSON Schema whose definitions are components of the document."""
+    for name, item in definitions.items():
+        schemas[f"Manifest{name}"] = _renamed(item)
+    return _renamed(value)
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: item.replace("#/$defs/", f"{_COMPONENTS}/Manifest")
+            if key == "$ref"
+            else _renamed(item)
+            for key, item in value.items()
+        }
+    return [_renamed(item) for item in value] if isinstance(value, list) else value
