@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -92,6 +93,7 @@ def _environment() -> Environment:
         "markdown": markdown,
         "inline_markdown": inline_markdown,
         "digest": short_digest,
+        "json": lambda value, **more: json.dumps(value, ensure_ascii=False, **more),
     }
     made.globals["ended"] = deployment.ENDED
     return made

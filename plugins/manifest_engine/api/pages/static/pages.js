@@ -59,6 +59,82 @@
   document.addEventListener("htmx:sendError", () => ($("#lost").hidden = false));
   document.addEventListener("htmx:afterOnLoad", () => ($("#lost").hidden = true));
 
+  const post = async (button) => {
+    const answer = await fetch(button.dataset.post, {
+      method: button.dataset.method || "POST",
+      headers: { "Content-Type": "application/json" },
+      body: button.dataset.body,
+    });
+    if (answer.status === 401) return location.reload();
+    const made = await answer.json().catch(() => ({}));
+    if (!answer.ok) {
+      const more = (made.errors || []).map((item) => item.detail);
+      return tell([made.detail || `The server answered ${answer.status}.`, ...more].join("\n"));
+    }
+    const id = encodeURIComponent(made.id);
+    const root = document.body.dataset.root;
+    if (button.dataset.then === "follow") return location.assign(`${root}/deployments/${id}`);
+    return htmx.ajax("GET", `${root}/previews/${id}`, { target: "#preview", swap: "outerHTML" });
+  };
+
+  // A button that posts JSON to the API, and then follows the run or shows what it would change.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-post]");
+    if (!button) return;
+    button.disabled = true;
+    try {
+      await post(button);
+    } catch {
+      tell("No answer from the server; try again.");
+    }
+    button.disabled = false;
+  });
+
+  // The form of a manifest: rows of maps, problems beside their fields, and a dropped file.
+  document.addEventListener("click", (event) => {
+    const add = event.target.closest("[data-add-row]");
+    const remove = event.target.closest("[data-remove-row]");
+    if (add) {
+      add.before(add.parentElement.querySelector("template").content.cloneNode(true));
+      add.previousElementSibling.querySelector("input").focus();
+    }
+    if (remove) {
+      const form = remove.form;
+      remove.closest(".row").remove();
+      form.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  });
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest("#manifest")) return;
+    document.querySelectorAll("#check button").forEach((button) => (button.disabled = true));
+    $("#preview").replaceChildren();
+  });
+  const mark = () => {
+    const list = document.querySelectorAll("#check [data-pointer]");
+    const found = new Map([...list].map((item) => [item.dataset.pointer.slice(1).replaceAll("/", "."), item.textContent]));
+    document.querySelectorAll("[data-problem]").forEach((place) => {
+      const key = [...found.keys()].find((key) => key === place.dataset.problem || key.startsWith(`${place.dataset.problem}.`));
+      place.hidden = key === undefined;
+      place.textContent = key === undefined ? "" : found.get(key);
+      const input = document.getElementById(`f-${place.dataset.problem}`);
+      if (input) input.toggleAttribute("aria-invalid", key !== undefined);
+      if (key !== undefined) place.closest("details.section")?.setAttribute("open", "");
+    });
+  };
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.elt.id === "check") mark();
+    if (event.detail.elt.id === "preview") event.detail.elt.scrollIntoView({ block: "nearest" });
+  });
+  document.addEventListener("dragover", (event) => event.target.closest?.("#deploy") && event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    const form = event.target.closest?.("#deploy") && $("[data-drop]");
+    const file = event.dataTransfer.files[0];
+    if (!form || !file) return;
+    event.preventDefault();
+    form.elements.manifest.value = await file.text();
+    form.requestSubmit();
+  });
+
   // Keep a log at its end, unless the reader has scrolled up.
   const logs = { following: true };
   const tail = () => {

@@ -1,0 +1,123 @@
+"""The page that deploys: a form of the manifest, checked as one types, and the changes first."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from manifest_engine.api import airflow_internals as airflow
+from manifest_engine.api import catalog, deployments, manifests
+from manifest_engine.api.airflow_internals import GetUserDep
+from manifest_engine.api.pages import templates
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import page_form
+from manifest_engine.domain.manifest import validation
+from manifest_engine.domain.record import deployment
+
+router = APIRouter()
+
+_INPUTS_MAX = 5_000
+_PREFILLED = ("component", "serviceName", "version", "environment")
+_ONCE = ("dryRun", "restart", "takeOver", "notes", "rebuild")
+"""Keys that hold for one run: a form that begins with an earlier manifest leaves them out."""
+_MISSING = "is missing"
+Text = Annotated[str, Query(max_length=250)]
+
+
+@router.get("/deploy", dependencies=[airflow.MAY_DEPLOY])
+def page(
+    *,
+    request: Request,
+    user: GetUserDep,
+    component: Text = "",
+    service_name: Annotated[str, Query(alias="serviceName", max_length=250)] = "",
+    environment: Text = "",
+    version: Text = "",
+    source: Annotated[str, Query(alias="from", max_length=250)] = "",
+) -> Response:
+    """The form, filled in with the live release of a service, or with a deployment's manifest.
+
+    :param source: id of a deployment.
+    """
+    asked = dict(zip(_PREFILLED, (component, service_name, version, environment), strict=True))
+    found, origin = _manifest_of(source), "an earlier deployment"
+    if not found and component and service_name:
+        found, origin = _live_manifest(component, service_name, environment)
+    begin = {key: value for key, value in found.items() if key not in _ONCE}
+    begin |= {key: value for key, value in asked.items() if value}
+    facts = {"origin": origin if found else "", "problems": [], "pasted": ""}
+    return templates.render(request, "deploy.html", **_form(begin, user), **facts)
+
+
+@router.post("/deploy/fill", dependencies=[airflow.MAY_DEPLOY])
+async def fill(request: Request, user: GetUserDep) -> Response:
+    """The form, filled in with a manifest that was pasted or dropped."""
+    text = dict(parse_qsl((await request.body()).decode(errors="replace"))).get("manifest", "")
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        given, problem = None, printable.excerpt(f"This is not JSON: {error}")
+    else:
+        problem = "" if isinstance(given, dict) else "A manifest is an object: { … }."
+    if problem:
+        facts = {"origin": "", "problems": [{"pointer": "", "detail": problem}], "pasted": text}
+        return templates.render(request, "deploy_form.html", **_form({}, user), **facts)
+    _, problems = validation.check(given, environments.load())
+    facts = {"origin": "the manifest", "problems": [item.dump() for item in problems]}
+    return templates.render(request, "deploy_form.html", **_form(given, user), **facts, pasted="")
+
+
+@router.post("/deploy/check", dependencies=[airflow.MAY_SEE])
+async def check(request: Request) -> Response:
+    """The problems of the form as it is now, or the buttons that deploy it."""
+    text = (await request.body()).decode(errors="replace")
+    inputs = parse_qsl(text, keep_blank_values=True, max_num_fields=_INPUTS_MAX)
+    asked = page_form.manifest(inputs)
+    _, problems = validation.check(asked, environments.load())
+    missing = [item for item in problems if item.detail.endswith(_MISSING)]
+    facts = {
+        "manifest": asked,
+        "problems": [item.dump() for item in problems if item not in missing],
+        "missing": [item.pointer.removeprefix("/") for item in missing],
+    }
+    return templates.render(request, "deploy_check.html", **facts)
+
+
+@router.get("/previews/{run_id}", dependencies=[airflow.MAY_READ])
+def preview(run_id: Annotated[str, Path(max_length=250)], request: Request) -> Response:
+    """What a dry run has found; the part asks for itself until the dry run has ended."""
+    made = deployments.read(run_id)
+    asked = airflow.facts([run_id])[run_id].run.conf
+    body = {key: value for key, value in asked.items() if key != "dryRun"}
+    return templates.render(request, "preview.html", made=made, body=body)
+
+
+def _form(begin: dict[str, Any], user: Any) -> dict[str, Any]:
+    allowed = manifests.list_environments(user)["environments"]
+    return {
+        "tab": "Deploy",
+        "sections": page_form.sections(),
+        "values": page_form.values(begin),
+        "allowed": allowed,
+    }
+
+
+def _manifest_of(run_id: str) -> dict[str, Any]:
+    facts = airflow.facts([run_id]).get(run_id) if run_id else None
+    return deployment.manifest(facts) if facts else {}
+
+
+def _live_manifest(component: str, service: str, environment: str) -> tuple[dict[str, Any], str]:
+    """The manifest of the live release, else that of the service in another environment."""
+    found = catalog.read_service(component, service) or {"environments": []}
+    known = {item["environment"]: item["manifest"] for item in found["environments"]}
+    known = {name: dict(manifest) for name, manifest in known.items() if manifest}
+    if not known:
+        return {}, ""
+    name = environment if environment in known else next(iter(known))
+    return known[name] | {"environment": environment or name}, f"the live release in {name}"
