@@ -38,7 +38,7 @@ def list_packages() -> None:
 
 
 def look_up_a_base() -> None:
-    base_lookup._elsewhere("registry.example.com/a:1")
+    base_lookup._elsewhere("registry.example.com/a:1", {})
 
 
 def build() -> None:
