@@ -185,14 +185,6 @@ def test_the_error_for_an_unknown_requirement_names_the_package(service):
     assert "flask-that-nobody-has-published" in outcome.error
 
 
-def test_a_dockerfile_error_names_its_line(service):
-    plain = service("plain-service")
-    outcome = plain.deploy({"scripts/Dockerfile": b"FROM python:3.11\nRUN exit 7\n"})
-    assert (outcome.state, outcome.failed_step) == ("failed", "build_image")
-    assert "RUN exit 7" in outcome.error
-    assert outcome.steps["build_image"]["tries"] == 1
-
-
 def test_a_build_that_prints_nul_fails_once_with_a_printable_error(service):
     plain = service("plain-service")
     printing = b"FROM python:3.11\nRUN printf 'bad \\000 \\033[31m byte\\n'; exit 3\n"
@@ -231,9 +223,8 @@ def run_only(api, manifest):
     return follow(api, run_id)
 
 
-@pytest.mark.parametrize("archive", [b"this is no archive", b"PK\x03\x04 and then nothing"])
-def test_a_file_that_is_no_zip_is_refused_by_the_download(service, archive):
-    outcome = service("plain-service").deploy(archive=archive)
+def test_a_file_that_is_no_zip_is_refused_by_the_download(service):
+    outcome = service("plain-service").deploy(archive=b"this is no archive")
     assert (outcome.state, outcome.failed_step) == ("failed", "download_artifact")
     assert "ZIP" in outcome.error
 
