@@ -30,10 +30,6 @@ class Approved(Model):
     approved_by: str
     approved_at: datetime
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data, for XCom."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def is_needed(planned: Planned) -> bool:
     """Whether the run needs an approval."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -16,3 +18,7 @@ class Model(BaseModel):
         strict=True,
         hide_input_in_errors=True,
     )
+
+    def dump(self) -> dict[str, Any]:
+        """The model as JSON-compatible data, for XCom."""
+        return self.model_dump(mode="json", by_alias=True)

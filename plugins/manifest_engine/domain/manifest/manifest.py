@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
-from manifest_engine.domain.core import names, problems
-from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.core import names
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.amounts import Resources
 from manifest_engine.domain.environment.builds import Platform
@@ -397,16 +396,5 @@ class Manifest(Model):
 
 
 def parse(conf: Mapping[str, Any], *, max_bytes: int = run_conf.MAX_BYTES) -> Manifest:
-    """Read a run conf. A key with the value null counts as not given, since the UI's form sends it.
-
-    :param max_bytes: limit of the conf as compact JSON in UTF-8.
-    :raises ManifestError: naming the problems, with the nearest known key or a valid name.
-    """
-    run_conf.require_small(conf, max_bytes)
-    run_conf.require_printable(conf)
-    given = {key: value for key, value in conf.items() if value is not None}
-    try:
-        return Manifest.model_validate(given)
-    except ValidationError as error:
-        found = problems.sentences(error, Manifest)
-        raise ManifestError(f"The manifest is not valid: {found}.") from None
+    """Read the run conf of a deployment; errors as :func:`run_conf.parse`."""
+    return run_conf.parse(Manifest, conf, "manifest", max_bytes=max_bytes)

@@ -1,13 +1,16 @@
-"""Limits of a run's conf: size and characters. These checks come before all others."""
+"""Reads a run's conf. The limits of size and characters are checked first."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from manifest_engine.domain.core import printable
+from pydantic import ValidationError
+
+from manifest_engine.domain.core import printable, problems
 from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.core.model import Model
 
 MAX_BYTES = 64 * 1024
 """Size of the conf as compact JSON in UTF-8. Airflow passes the conf to each task of the run."""
@@ -19,6 +22,32 @@ VARIABLE_MAX_BYTES = 131_071
 of 4 KiB, minus one byte for the terminating NUL."""
 _KEY_MAX = 80
 """Characters of a key in a sentence."""
+Conf = TypeVar("Conf", bound=Model)
+
+
+def parse(
+    model: type[Conf],
+    conf: Mapping[str, Any],
+    what: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+    missing: tuple[str | None, ...] = (None,),
+) -> Conf:
+    """Read a run conf.
+
+    :param what: the conf in an error, such as ``manifest``.
+    :param max_bytes: limit of the conf as compact JSON in UTF-8.
+    :param missing: values that count as not given. The UI's form sends null.
+    :raises ManifestError: naming the problems, with the nearest known key or a valid name.
+    """
+    require_small(conf, max_bytes)
+    require_printable(conf)
+    given = {key: value for key, value in conf.items() if value not in missing}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = problems.sentences(error, model)
+        raise ManifestError(f"The {what} is not valid: {found}.") from None
 
 
 def require_small(conf: Mapping[str, Any], max_bytes: int = MAX_BYTES) -> None:

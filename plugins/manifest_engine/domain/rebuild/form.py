@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from manifest_engine.domain.core import names, problems
+from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import Environment
@@ -50,14 +50,7 @@ def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Sel
 
     :raises ManifestError: naming every problem.
     """
-    run_conf.require_small(conf)
-    run_conf.require_printable(conf)
-    given = {key: value for key, value in conf.items() if value not in (None, "")}
-    try:
-        asked = Request.model_validate(given)
-    except ValidationError as error:
-        found = problems.sentences(error, Request)
-        raise ManifestError(f"The request is not valid: {found}.") from None
+    asked = run_conf.parse(Request, conf, "request", missing=(None, ""))
     if asked.environment is not None and asked.environment not in configured:
         raise ManifestError(
             f"The environment {asked.environment!r} is not configured; configured: "

@@ -28,10 +28,6 @@ class Provenance(Model):
     """Base images: digest by normalized reference. An image that no registry has is recorded by the
     engine's image ID."""
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data, for XCom."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def of(
     dockerfile: bytes, *, standard: bool, args: Mapping[str, str], bases: Mapping[str, str]

@@ -106,10 +106,6 @@ class Release(Model):
         asked = self.manifest.resources or Resources()
         return asked.over(self.environment.pods.resources).over(DEFAULTS)
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data, for XCom."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def plan(
     manifest: Manifest,

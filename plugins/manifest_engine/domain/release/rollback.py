@@ -9,8 +9,9 @@ from pydantic import Field
 
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError
+from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.release import annotations as annotation
-from manifest_engine.domain.release import history, request
+from manifest_engine.domain.release import history
 from manifest_engine.domain.release import past as releases
 from manifest_engine.domain.release.past import PastRelease
 from manifest_engine.domain.release.request import ServiceRequest
@@ -51,7 +52,7 @@ def parse(conf: Mapping[str, Any]) -> RollbackRequest:
     """
     if not str(conf.get("version", "x")).strip():
         conf = {**conf, "version": None}
-    return request.parse(RollbackRequest, conf, "rollback")
+    return run_conf.parse(RollbackRequest, conf, "rollback")
 
 
 def choose(asked: RollbackRequest, live: Mapping[str, Any], past: list[PastRelease]) -> PastRelease:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from manifest_engine.domain.core import names, problems
+from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment import environments
@@ -18,6 +18,7 @@ from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import labels as label
+from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.domain.route import routes, switch
 
 _DNS_LABEL = re.compile(names.DNS_LABEL)
@@ -30,12 +31,9 @@ _KINDS = (
 """API version and kind of a release's objects, in the order in which they are applied."""
 
 
-class Request(Model):
+class Request(ServiceRequest):
     """The run conf of ``remove_service``."""
 
-    component: str = Field(max_length=names.LABEL_MAX)
-    service_name: str = Field(max_length=names.LABEL_MAX)
-    environment: str = Field(max_length=names.LABEL_MAX)
     confirm: str = Field(
         max_length=2 * names.LABEL_MAX + 1,
         title="Confirm",
@@ -64,29 +62,19 @@ class Removal(Model):
         path = names.route_path(self.component, self.service_name)
         return self.environment.routing.url + path
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data, for XCom."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def parse(conf: Mapping[str, Any]) -> Request:
     """Read the run conf and check the confirmation.
 
     :raises ManifestError: naming the wrong field, or the text to type.
     """
-    run_conf.require_small(conf)
-    run_conf.require_printable(conf)
-    try:
-        asked = Request.model_validate(dict(conf))
-    except ValidationError as error:
-        found = problems.sentences(error, Request)
-        raise ManifestError(f"The request is not valid: {found}.") from None
+    asked = run_conf.parse(Request, conf, "request")
     for field, text in (("component", asked.component), ("serviceName", asked.service_name)):
         if not _DNS_LABEL.fullmatch(text):
             nearest = names.suggest_dns_label(text)
             hint = f"; did you mean {nearest!r}?" if nearest else "."
             raise ManifestError(f"{field} {text!r} cannot be the name of a service{hint}")
-    name = names.object_name(asked.component, asked.service_name)
+    name = asked.object_name
     if asked.confirm != name:
         raise ManifestError(
             f"Nothing was removed: to remove {name} from {asked.environment}, type {name!r} into "
@@ -108,7 +96,7 @@ def plan(
     :raises ManifestError: when the environment is not configured.
     """
     return Removal(
-        name=names.object_name(asked.component, asked.service_name),
+        name=asked.object_name,
         service_name=asked.service_name,
         component=asked.component,
         environment_name=asked.environment,

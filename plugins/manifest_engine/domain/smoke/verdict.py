@@ -34,10 +34,6 @@ class Verdict(Model):
         """What was done, to begin a sentence."""
         return f"GET {self.asked}" if self.asked.startswith("/") else f"the {self.asked}"
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data, for XCom."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def check(data: Any, *, digest: str, run_id: str) -> Verdict:
     """Demand a good verdict on this image by this run.

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import past as releases
 from manifest_engine.domain.release import provenance, release
-from manifest_engine.domain.release.request import ServiceRequest, parse
+from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.hooks.registry.acr import AcrHook
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.step import StepOperator
@@ -42,7 +43,7 @@ class ValidateRestart(StepOperator):
         from manifest_engine.services.workload import namespace_policy
 
         dag_run = context["dag_run"]
-        request = parse(ServiceRequest, dag_run.conf or {}, "restart")
+        request = run_conf.parse(ServiceRequest, dag_run.conf or {}, "restart")
         environment = environments.find(request.environment, environments.load())
         admission.require_user(context, "deploy", request.environment, environment)
         _, live = deployed(request, environment, "restart")

@@ -46,7 +46,7 @@ def test_a_wrong_confirmation_removes_nothing_and_says_what_to_type(typed):
         ({"component": "Pricing"}, "did you mean 'pricing'"),
         ({"serviceName": "../pods"}, "cannot be the name of a service"),
         ({"enviroment": "dev"}, "did you mean 'environment'"),
-        ({"confirm": None}, "confirm must be text"),
+        ({"confirm": None}, "confirm is missing"),
     ],
 )
 def test_an_invalid_request_is_explained(change, message):
