@@ -109,13 +109,9 @@ class ClusterHook(KubernetesHook):
         :raises Conflict: without ``force``, when another manager owns applied fields.
         :raises ClusterError: for every other refusal.
         """
-        metadata = an_object["metadata"]
-        return self.api.request(
+        return self._send(
             "patch",
-            an_object["apiVersion"],
-            an_object["kind"],
-            namespace=metadata["namespace"],
-            name=metadata["name"],
+            an_object,
             body=json.dumps(an_object, ensure_ascii=False).encode(),
             content_type=_APPLY,
             field_manager=MANAGER,
@@ -130,20 +126,13 @@ class ClusterHook(KubernetesHook):
         :param managed: the new ``metadata.managedFields``.
         :raises Exists: when another client changed the object after its ``resourceVersion``.
         """
-        metadata = live["metadata"]
-        return self.api.request(
+        version = live["metadata"]["resourceVersion"]
+        return self._send(
             "patch",
-            live["apiVersion"],
-            live["kind"],
-            namespace=metadata["namespace"],
-            name=metadata["name"],
+            live,
             body=[
                 {"op": "replace", "path": "/metadata/managedFields", "value": managed},
-                {
-                    "op": "replace",
-                    "path": "/metadata/resourceVersion",
-                    "value": metadata["resourceVersion"],
-                },
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
             ],
             content_type="application/json-patch+json",
             field_manager=MANAGER,
@@ -232,19 +221,22 @@ class ClusterHook(KubernetesHook):
 
         :raises Exists: when another client changed the object after its ``resourceVersion``.
         """
-        metadata = an_object["metadata"]
-        return self.api.request(
-            "put",
-            an_object["apiVersion"],
-            an_object["kind"],
-            verb="update",
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            body=an_object,
-        )
+        return self._send("put", an_object, verb="update", body=an_object)
 
     def watch(
         self, api_version: str, kind: str, name: str, namespace: str, *, seconds: float
     ) -> Iterator[tuple[str, Json]]:
         """As :meth:`ApiServer.watch`."""
         return self.api.watch(api_version, kind, name, namespace, seconds=seconds)
+
+    def _send(self, method: str, an_object: Json, **how: Any) -> Json:
+        """Send a request about one object; parameters and errors as :meth:`ApiServer.request`."""
+        metadata = an_object["metadata"]
+        return self.api.request(
+            method,
+            an_object["apiVersion"],
+            an_object["kind"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            **how,
+        )
