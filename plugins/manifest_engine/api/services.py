@@ -13,9 +13,9 @@ from manifest_engine.api.deployments import Caller, Key
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import names
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.record import overview
 from manifest_engine.domain.record.overview import Filter
-from manifest_engine.domain.release import request as requests
 from manifest_engine.domain.release import rollback as rollbacks
 from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.domain.removal import removal
@@ -184,7 +184,7 @@ def restart(
 ) -> dict[str, Any]:
     """Replace the pods by new pods of the same release. Follow it like a deployment."""
     conf = _conf(component, service_name, asked.environment, user)
-    requests.parse(ServiceRequest, conf, "restart")
+    run_conf.parse(ServiceRequest, conf, "restart")
     caller = Caller(user, session, request, response)
     return deployments.begin("restart_service", conf, key, caller)
 
