@@ -40,7 +40,7 @@ names another path. The build uses `scripts/Dockerfile` in the ZIP, or else the 
 | `approve` | waits for a person, if the environment asks for an approval (see *Required Actions*) |
 | `smoke_test` | starts the image in a pod and calls the service |
 | `apply_deployment` | rolls the release out, until all new pods are ready |
-| `publish_route` | makes the service public and calls its URL |
+| `publish_route` | makes the service public and calls its URL; calls a new pod if it is internal |
 | `watch_release` | watches the new pods for seconds before the old pods go; a crash rolls back |
 | `record_release` | records the release |
 | `describe_image` | attaches a bill of materials to the image in the registry |

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 import urllib.error
 import urllib.request
@@ -137,7 +136,8 @@ def cluster(kube: Callable[..., str], namespace: str) -> Namespace:
 
 def remove(release: Any) -> float:
     """Run the two removing steps of ``remove_service``; returns the seconds."""
-    from manifest_engine.operators.removal.remove_service import RemoveWorkload, remove_routes
+    from manifest_engine.operators.removal.remove_service import RemoveWorkload
+    from manifest_engine.services.route.withdrawal import remove_routes
 
     planned = removal.Removal(
         name=release.name,
@@ -152,7 +152,7 @@ def remove(release: Any) -> float:
     begin = time.monotonic()
     step = RemoveWorkload(task_id="remove_workload", removal=planned.dump())
     workload, _ = step.service(planned)
-    remove_routes(planned, workload, logging.getLogger(__name__))
+    remove_routes(workload, removal.route(planned))
     step.remove_objects(planned, workload)
     return time.monotonic() - begin
 

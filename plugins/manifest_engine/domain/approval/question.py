@@ -52,7 +52,7 @@ def deploy_body(
     :param problem: why the dry run failed, as a sentence.
     """
     annotations = annotation.read_annotations(live)
-    old = _manifest(annotations)
+    old = annotation.recorded_manifest(annotations)
     new = annotation.manifest(release)
     lines = [f"{_asked_by(release)} Nothing of the image has run in the environment yet."]
     if release.manifest.notes:
@@ -66,11 +66,11 @@ def deploy_body(
     if more := changed[_ROWS_MAX:]:
         lines += [f"{len(more)} more fields of the manifest change.", ""]
     if live is None:
-        lines.append(f"It would be the first release at {release.url}")
+        lines.append(f"It would be the first release, {release.reach}")
     elif changed:
-        lines.append(f"Public at {release.url}")
+        lines.append(_first_upper(release.reach))
     else:
-        lines.append(f"No other field of the manifest changes. Public at {release.url}")
+        lines.append(f"No other field of the manifest changes. {_first_upper(release.reach)}")
     lines += ["", "**In the cluster**, by a dry run that its API server has judged:", ""]
     lines += _in_cluster(changes)
     if problem:
@@ -98,14 +98,15 @@ def removal_body(
     if live is None:
         lines += ["", f"{removal.name} is not deployed there."]
     else:
-        version, digest = _manifest(annotations).get("version"), annotations.get(annotation.DIGEST)
+        recorded = annotation.recorded_manifest(annotations)
+        version, digest = recorded.get("version"), annotations.get(annotation.DIGEST)
         by = annotations.get(annotation.REQUESTED_BY)
         since = annotations.get(annotation.REQUESTED_AT)
         rows = [
             ("live release", f"{_value(version)}, {_value(digest)}"),
             ("asked for by", f"{_value(by)} at {_value(since)}"),
             ("pods", _pods(pods)),
-            ("public at", removal.url),
+            ("public at", "no URL: it is internal" if recorded.get("internal") else removal.url),
         ]
         lines += ["", *table(("", ""), rows)]
     names = list(objects)
@@ -162,14 +163,6 @@ def _pods(pods: Sequence[Json]) -> str:
     return f"{ready} of {len(pods)} ready" + (f": {', '.join(names)}" if names else "")
 
 
-def _manifest(annotations: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        found = json.loads(annotations.get(annotation.MANIFEST, "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _changes(old: Json, new: Json) -> Iterator[tuple[str, str, str]]:
     before, after = dict(_flat(old)), dict(_flat(new))
     hidden_before, hidden_after = (dict(_flat(redaction.redacted(item))) for item in (old, new))
@@ -189,6 +182,10 @@ def _flat(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(item, f"{path}{key}.")
         else:
             yield path + key, item if isinstance(item, str) else json.dumps(item)
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _value(text: Any) -> str:

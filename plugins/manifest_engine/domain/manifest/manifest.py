@@ -278,6 +278,14 @@ class Manifest(Model):
         "`timeoutSeconds`: how long a request may take; 0 for streams.",
         json_schema_extra=_CHECKS,
     )
+    internal: bool = Field(
+        False,
+        title="Internal",
+        description="No public route: only pods in the cluster reach the service, at "
+        "`http://{component}-{serviceName}.{namespace}.svc`. The last check is then a request to a "
+        "new pod. A change rolls out like any other.",
+        json_schema_extra=_CHECKS,
+    )
     dry_run: bool = Field(
         False,
         title="Dry run",

@@ -119,6 +119,20 @@ def unpack(text: str | None) -> list[dict[str, Any]] | None:
     return found if isinstance(found, list) else None
 
 
+def recorded_manifest(annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest in the annotations of a Deployment; empty without a readable record."""
+    try:
+        found = json.loads(annotations.get(MANIFEST, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_internal(live: Mapping[str, Any] | None) -> bool:
+    """Whether the release of a live Deployment has no public route."""
+    return bool(recorded_manifest(read_annotations(live)).get("internal"))
+
+
 def read_annotations(an_object: Mapping[str, Any] | None) -> dict[str, str]:
     """The annotations of an API object; empty for None and for an object without annotations."""
     metadata = (an_object or {}).get("metadata") or {}

@@ -44,6 +44,11 @@ class PastRelease(Model):
     def version(self) -> str:
         return str(self.manifest.get("version", "?"))
 
+    @property
+    def internal(self) -> bool:
+        """Whether the release has no public route."""
+        return bool(self.manifest.get("internal"))
+
     def __str__(self) -> str:
         return (
             f"{self.version} ({self.digest[:DIGEST_SHOWN]}, {self.requested_at:%Y-%m-%d %H:%M} by "
@@ -60,12 +65,13 @@ class PastRelease(Model):
         return Manifest.model_validate(self.manifest | {"environment": environment})
 
     def is_step_from(self, live: PastRelease) -> bool:
-        """Whether a rollback to this release runs other code, or other settings in the pods.
+        """Whether a rollback to this release runs other code, runs other settings in the pods, or
+        makes the service public or internal.
 
         A rebuild has the code of the release that it renews. A template can also differ because of
         the environment or of this package; a rollback does not bring such a difference back.
         """
-        if self._has_other_code(live):
+        if self._has_other_code(live) or self.internal != live.internal:
             return True
         return bool(self._other_settings(live)) and self._other_template(live)
 

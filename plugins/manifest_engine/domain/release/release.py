@@ -92,13 +92,22 @@ class Release(Model):
 
     @property
     def url(self) -> str:
-        """The public URL of the service."""
+        """The URL of the service: public or, for an internal service, inside the cluster."""
+        if self.manifest.internal:
+            return f"http://{self.name}.{self.environment.cluster.namespace}.svc"
         return self.environment.routing.url + self.route_path
 
     @property
     def platform(self) -> str | None:
         """Platform of the image and of its nodes; None for the builder's own platform."""
         return self.manifest.platform or next(iter(self.environment.build.platforms), None)
+
+    @property
+    def reach(self) -> str:
+        """Who reaches the service, and where."""
+        if self.manifest.internal:
+            return f"internal, inside the cluster at {self.url}"
+        return f"public at {self.url}"
 
     @property
     def resources(self) -> Resources:

@@ -19,7 +19,7 @@ from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.request import ServiceRequest
-from manifest_engine.domain.route import routes, switch
+from manifest_engine.domain.route import routes
 
 _DNS_LABEL = re.compile(names.DNS_LABEL)
 _KINDS = (
@@ -120,11 +120,6 @@ def load(data: Any) -> Removal:
 def route(removal: Removal) -> dict[str, Any]:
     """Identity of the object that makes the service public."""
     return _identity(removal, *routes.KINDS[removal.environment.routing.api])
-
-
-def other_route(removal: Removal) -> dict[str, Any]:
-    """Identity of the other kind of route, from before the environment changed ``routing.api``."""
-    return _identity(removal, *switch.OTHER[route(removal)["kind"]])
 
 
 def workload(removal: Removal) -> list[dict[str, Any]]:

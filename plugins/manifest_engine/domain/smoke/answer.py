@@ -108,6 +108,14 @@ def proxy_error(body: str) -> str:
     return printable.excerpt(message.removeprefix(PROXY_ERROR))
 
 
+def asking(asked: str) -> str:
+    """What was done, to begin a sentence.
+
+    :param asked: a requested path, or ``tcp check`` and the like.
+    """
+    return f"GET {asked}" if asked.startswith("/") else f"the {asked}"
+
+
 def advice(answer: Answer, path: str, status: int | None) -> str:
     """What to do about a wrong answer; empty when only the service's authors can know.
 

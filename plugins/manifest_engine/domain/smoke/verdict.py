@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 
 from manifest_engine.domain.core.errors import NothingHandedOver, SmokeTestFailed, StateError
 from manifest_engine.domain.core.model import Model
+from manifest_engine.domain.smoke import answer as answers
 
 
 class Verdict(Model):
@@ -32,7 +33,7 @@ class Verdict(Model):
     @property
     def request(self) -> str:
         """What was done, to begin a sentence."""
-        return f"GET {self.asked}" if self.asked.startswith("/") else f"the {self.asked}"
+        return answers.asking(self.asked)
 
 
 def check(data: Any, *, digest: str, run_id: str) -> Verdict:

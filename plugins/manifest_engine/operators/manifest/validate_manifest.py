@@ -83,14 +83,14 @@ class ValidateManifest(StepOperator):
         if warning := names.tag_warning(asked.version):
             self.log.warning("%s", warning)
         self.log.info(
-            "Release %s %s for %s, asked for by %s: %s becomes %s, public at %s",
+            "Release %s %s for %s, asked for by %s: %s becomes %s, %s",
             planned.name,
             asked.version,
             asked.environment,
             planned.requested_by,
             planned.artifact,
             planned.image,
-            planned.url,
+            planned.reach,
         )
         if asked.dry_run:
             from manifest_engine.services.dry_run import dry_run

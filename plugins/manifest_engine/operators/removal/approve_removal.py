@@ -11,7 +11,6 @@ from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.removal import removal
 from manifest_engine.domain.workload import name_collisions
 from manifest_engine.operators.approval.ask_approval import AskApproval
-from manifest_engine.operators.removal.remove_service import remove_routes
 
 if TYPE_CHECKING:
     from manifest_engine.domain.removal.removal import Removal
@@ -40,6 +39,7 @@ class ApproveRemoval(AskApproval):
         :raises StateError: when the service was deployed after the request for this removal.
         """
         from manifest_engine.services.dry_run.cluster import DryRunHook
+        from manifest_engine.services.route.withdrawal import remove_routes
         from manifest_engine.services.workload.workload import Workload
 
         planned, _ = self.planned()
@@ -48,7 +48,7 @@ class ApproveRemoval(AskApproval):
         live = workload.live()
         name_collisions.refuse(planned.component, planned.service_name, live)
         superseded.refuse(planned, live)
-        remove_routes(planned, workload, self.log)
+        remove_routes(workload, removal.route(planned))
         workload.remove([*workload.files(), *removal.workload(planned)])
         labels = label.label_selector(removal.pod_labels(planned))
         found = hook.find("v1", "Pod", workload.namespace, labels=labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -120,23 +119,12 @@ class RemoveRoute(_Removing):
     """Remove the service's HTTPRoute or Ingress. The lease is kept for the next step."""
 
     def remove_objects(self, planned: Removal, workload: Workload) -> list[str]:
-        removed = remove_routes(planned, workload, self.log)
+        from manifest_engine.services.route.withdrawal import remove_routes
+
+        removed = remove_routes(workload, removal.route(planned))
         state = "is public no longer" if removed else "had no route of ours"
         self.log.info("%s %s", planned.url, state)
         return removed
-
-
-def remove_routes(planned: Removal, workload: Workload, log: logging.Logger) -> list[str]:
-    """Remove the service's route of either kind; returns the removed objects."""
-    removed = workload.remove([removal.route(planned)])
-    try:
-        removed += workload.remove([removal.other_route(planned)])
-    except ClusterError as error:
-        if error.retryable:
-            raise
-        # The cluster lacks the kind, or the role does not permit it: no release made a route of it.
-        log.debug("No route of the other kind: %s", error)
-    return removed
 
 
 class RemoveWorkload(_Removing):

@@ -1,4 +1,4 @@
-"""Step ``publish_route``: makes the service public and calls its URL."""
+"""Step ``publish_route``: makes the service public and calls its URL, or checks it internally."""
 
 from __future__ import annotations
 
@@ -40,12 +40,15 @@ Json = dict[str, Any]
 class PublishRoute(LeaseStep):
     """Refuse a path that another object owns, apply the route, wait for acceptance, call the URL.
 
+    An internal service gets no route: a new pod is called instead. ``watch_release`` removes the
+    route of a former release, because only then no rollback can need the route.
+
     A final failure restores the route and the workload of the time before the run. A wrong answer
     of the public URL also restores them without retries if an earlier release exists, because its
     users get wrong answers meanwhile.
 
-    XCom: ``url``, ``status``, ``seconds``, and ``warnings``, sentences on links of the service that
-    leave the route.
+    XCom: ``url``, ``status`` (null if only the kubelet checks the service), ``seconds``, and
+    ``warnings``, sentences on links of the service that leave the route.
 
     :param release: XCom of ``validate``.
     """
@@ -91,12 +94,13 @@ class _Publication:
         self._change: RouteChange | None = None
 
     def run(self, *, last_try: bool) -> dict[str, Any]:
-        """Publish and verify. Raises as :meth:`PublishRoute.run`."""
+        """Publish and verify, or verify an internal service. Raises as :meth:`PublishRoute.run`."""
         from manifest_engine.services.route.check import find_warnings
 
         begin = time.monotonic()
+        internal = self._release.manifest.internal
         try:
-            status = self._publish()
+            status = self._check_inside() if internal else self._publish()
         except StateError:
             raise  # the live objects may belong to another run
         except Cancelled as error:
@@ -116,8 +120,13 @@ class _Publication:
             "url": self._release.url,
             "status": status,
             "seconds": round(time.monotonic() - begin, 3),
-            "warnings": find_warnings(self._release, self._log),
+            "warnings": [] if internal else find_warnings(self._release, self._log),
         }
+
+    def _check_inside(self) -> int | None:
+        from manifest_engine.services.route.inside_check import await_answer
+
+        return await_answer(self._workload, self._release, self._log, self._lease.renew)
 
     def _publish(self) -> int:
         from manifest_engine.services.route.change import RouteChange
@@ -128,7 +137,7 @@ class _Publication:
         live = refuse_taken(hook, self._desired, release.route_path, log)
         policy = Policy.of(release)
         change = self._change = RouteChange(hook, self._desired, live, policy=policy, log=log)
-        if live is not None and change.is_needed:
+        if change.is_needed and (live is not None or self._has_earlier_release()):
             self._await_rollout()
         applied = change.begin()
         if self._desired["kind"] == "HTTPRoute":
@@ -142,7 +151,8 @@ class _Publication:
         return status
 
     def _await_rollout(self) -> None:
-        """Wait until the old pods are gone: the new route may not fit them."""
+        """Wait until the old pods are gone: the new route may not fit them, or they may be those of
+        an internal release, which must not be public."""
         from manifest_engine.services.workload import failed_rollout
 
         live = self._workload.live()
@@ -158,8 +168,10 @@ class _Publication:
 
     def _breaks_live_service(self, error: ManifestEngineError) -> bool:
         """Whether users of an earlier release get wrong answers."""
-        earlier = annotation.FIRST not in annotation.read_annotations(self._workload.live())
-        return earlier and isinstance(error, UnexpectedAnswer)
+        return isinstance(error, UnexpectedAnswer) and self._has_earlier_release()
+
+    def _has_earlier_release(self) -> bool:
+        return annotation.FIRST not in annotation.read_annotations(self._workload.live())
 
     def _put_back(self, **how: float) -> str:
         """Restore the route, then the workload; returns a sentence for the user.

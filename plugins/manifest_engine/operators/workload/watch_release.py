@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.core.errors import Cancelled, RolloutFailed
+from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import release as releases
 from manifest_engine.domain.route import routes
-from manifest_engine.domain.workload import resources
 from manifest_engine.operators.core.lease_step import LeaseStep
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ class WatchRelease(LeaseStep):
     """Watch the new pods until they have been ready for ``minReadySeconds`` and the old are gone.
 
     Users reach the new pods already. The old pods serve as well until the end of the watch, so no
-    request fails when a crash rolls the release back.
+    request fails when a crash rolls the release back. In the end, the route of a service that has
+    become internal is removed.
 
     XCom: ``replicas``.
 
@@ -46,6 +47,7 @@ class WatchRelease(LeaseStep):
         :raises StateError: when another run holds the lease, or another release is live; nothing is
             rolled back then.
         """
+        from manifest_engine.services.route.withdrawal import remove_routes
         from manifest_engine.services.workload import failed_rollout
 
         release, begun = releases.load(self.release), self.deployment
@@ -53,7 +55,7 @@ class WatchRelease(LeaseStep):
         lease.hold()
         try:
             with (
-                _route_removed_with_first_release(workload, release),
+                _route_as_before(workload, release),
                 failed_rollout.roll_back_when_cancelled(workload, release.run_id),
             ):
                 done = failed_rollout.require_complete(
@@ -66,19 +68,24 @@ class WatchRelease(LeaseStep):
                 self.log.info(
                     "%s: %s pods stay up; no old pod is left", release.name, done.replicas
                 )
+                if release.manifest.internal:
+                    remove_routes(workload, routes.route(release))
                 return {"replicas": done.replicas}
         finally:
             lease.release()
 
 
 @contextmanager
-def _route_removed_with_first_release(workload: Workload, release: Release) -> Iterator[None]:
-    """Remove the route if a failed first release was removed: the route would lead nowhere."""
+def _route_as_before(workload: Workload, release: Release) -> Iterator[None]:
+    """Remove the route of a failed release if no release or an internal one is left.
+
+    A failed first release is removed, so its route would lead nowhere.
+    """
     try:
         yield
     except (Cancelled, RolloutFailed):
-        if workload.live() is None:
-            route = routes.route(release)
-            workload.hook.delete(*resources.key(route), route["metadata"]["namespace"])
-            workload.log.info("%s %s is removed", route["kind"], release.name)
+        live = workload.live()
+        published = not release.manifest.internal
+        if live is None or (published and annotation.is_internal(live)):
+            workload.remove([routes.route(release)])
         raise

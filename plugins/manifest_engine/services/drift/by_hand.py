@@ -32,7 +32,9 @@ def admit(
     :raises ClusterError: naming the field managers, the fields and the values.
     """
     digest = digest or annotation.read_annotations(live).get(annotation.DIGEST, "")
-    objects = [*resources.workload(release, digest, {}), routes.route(release)]
+    objects = resources.workload(release, digest, {})
+    if not release.manifest.internal:
+        objects.append(routes.route(release))
     recorded = drift.recorded(live)
     ownership = Ownership(hook, Policy.of(release), recorded, log)
     found = _find(ownership, hook, objects, live, log)

@@ -21,6 +21,7 @@ from manifest_engine.services.dry_run.cluster import DryRunHook
 from manifest_engine.services.image.released_tag import find_released
 from manifest_engine.services.route.change import RouteChange
 from manifest_engine.services.route.claims import refuse_taken
+from manifest_engine.services.route.withdrawal import remove_routes
 from manifest_engine.services.workload import pod_inputs
 from manifest_engine.services.workload.workload import Workload
 
@@ -66,6 +67,9 @@ def in_cluster(
     desired = resources.workload(release, digest, artifact, pod_annotations=annotations)
     workload.apply(history.carry_over(desired, live), live)
     route = routes.route(release)
+    if release.manifest.internal:
+        remove_routes(workload, route)
+        return
     live_route = refuse_taken(hook, route, release.route_path, log)
     RouteChange(hook, route, live_route, policy=policy, log=log).at_once()
 

@@ -143,3 +143,13 @@ def test_a_removal_names_a_few_of_many_pods(removal):
     text = approval_question.removal_body(removal, live(), pods, [])
     assert "0 of 500 ready" in text
     assert "490 more" in text
+
+
+def test_the_questions_say_that_a_service_is_or_becomes_internal(removal):
+    inside = "internal, inside the cluster at http://pricing-quotes.apps.svc"
+    assert f"first release, {inside}" in body(guarded(internal=True))
+    text = body(guarded(internal=True), live())
+    assert "| `internal` | `false` | `true` |" in rows(text)
+    assert inside[1:] in text
+    text = approval_question.removal_body(removal, live(internal=True), [], [])
+    assert "| public at | no URL: it is internal |" in text

@@ -9,6 +9,8 @@ from manifest_engine.domain.environment import environments
 from manifest_engine.domain.manifest import manifest
 from manifest_engine.domain.release import release
 
+from tests.unit.domain.release.releases import make_release
+
 ENVIRONMENT = environments.load(environments.INCLUDE / "environments.yaml")["dev"]
 
 
@@ -51,3 +53,10 @@ def test_an_image_reference_longer_than_clients_accept_is_refused():
 def test_a_missing_release_is_an_error_that_names_the_task_to_clear():
     with pytest.raises(StateError, match="clear validate"):
         release.load(None)
+
+
+def test_an_internal_release_has_the_url_of_its_kubernetes_service():
+    release = make_release(internal=True)
+    assert release.url == "http://pricing-quotes.apps.svc"
+    assert release.reach == "internal, inside the cluster at http://pricing-quotes.apps.svc"
+    assert make_release().reach == f"public at {make_release().url}"

@@ -61,6 +61,13 @@ def test_a_release_can_be_chosen_by_version_or_digest(three, named):
     assert chosen(*three, named) == "1.0"
 
 
+def test_a_release_that_was_internal_is_a_step_back_from_the_same_public_one():
+    first = deployment("1.0", internal=True)
+    second = deployment("1.1", first, internal=False)
+    assert chosen(second, [replica_set(first)]) == "1.0"
+    assert "other internal" in rollback.choices(second, past.past_releases(second, []))[0]
+
+
 def test_an_unknown_version_is_refused_with_a_list_of_releases_newest_first(three):
     with pytest.raises(ManifestError) as caught:
         chosen(*three, "0.9")

@@ -1,0 +1,31 @@
+"""Removes the route of a service: of an internal or removed service, or of a failed release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.route import switch as route_switch
+from manifest_engine.domain.workload import resources
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.kubernetes.api_server import Json
+    from manifest_engine.services.workload.workload import Workload
+
+
+def remove_routes(workload: Workload, route: Json) -> list[str]:
+    """Remove the service's route of either kind; returns the removed objects.
+
+    :param route: the route of the kind that the environment chooses; its identity suffices.
+    """
+    removed = workload.remove([route])
+    api_version, kind = route_switch.OTHER[resources.key(route)[1]]
+    other = route | {"apiVersion": api_version, "kind": kind}
+    try:
+        removed += workload.remove([other])
+    except ClusterError as error:
+        if error.retryable:
+            raise
+        # The cluster lacks the kind, or the role does not permit it: no release made a route of it.
+        workload.log.debug("No route of the other kind: %s", error)
+    return removed
