@@ -19,6 +19,8 @@ CONF = {"component": "pricing", "serviceName": "quotes", "version": "1", "enviro
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty database of Airflow in memory, which Airflow and our code use."""
+    from airflow import settings
     from airflow.models import import_all_models
     from airflow.models.base import Base
     from sqlalchemy import create_engine
@@ -30,7 +32,8 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     engine = create_engine("sqlite://", connect_args=shared, poolclass=StaticPool)
     Base.metadata.create_all(engine)
     make = sessionmaker(engine)
-    monkeypatch.setattr(airflow_internals.rows, "NonScopedSession", make)
+    for module in (settings, airflow_internals.rows):
+        monkeypatch.setattr(module, "NonScopedSession", make)
     with make() as opened:
         yield opened
 

@@ -19,23 +19,6 @@ Failed = Callable[..., None]
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Any:
-    from airflow import settings
-    from airflow.models import import_all_models
-    from airflow.models.base import Base
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
-
-    import_all_models()
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    make = sessionmaker(engine)
-    monkeypatch.setattr(settings, "NonScopedSession", make)
-    with make() as opened:
-        yield opened
-
-
-@pytest.fixture
 def failed(session: Any) -> Failed:
     """Adds a failed task and its sentence."""
     from airflow.models.taskinstance import TaskInstance
