@@ -64,13 +64,7 @@ def connections(
     for name in ("DOCKER_HOST", "DOCKER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     connect("docker_default", conn_type="docker", host=docker_host)
-    connect(
-        "acr_default",
-        conn_type="acr",
-        host=sandbox["REGISTRY"],
-        login=sandbox["REGISTRY_USER"],
-        password=sandbox["REGISTRY_PASSWORD"],
-    )
+    connect("acr_default", **_registry(sandbox, sandbox["REGISTRY"]))
     connect(
         "package_index_default",
         conn_type="http",
@@ -79,6 +73,11 @@ def connections(
         password=sandbox["INDEX_PASSWORD"],
     )
     return connect
+
+
+def _registry(sandbox: dict[str, str], host: str) -> dict[str, str]:
+    user, password = sandbox["REGISTRY_USER"], sandbox["REGISTRY_PASSWORD"]
+    return {"conn_type": "acr", "host": host, "login": user, "password": password}
 
 
 class Service:
@@ -271,13 +270,7 @@ def lead_to(
     """Points the registry's Connection and the service's image names to another host."""
 
     def lead(host: str) -> None:
-        connections(
-            "acr_default",
-            conn_type="acr",
-            host=host,
-            login=sandbox["REGISTRY_USER"],
-            password=sandbox["REGISTRY_PASSWORD"],
-        )
+        connections("acr_default", **_registry(sandbox, host))
         service.login_server = host
 
     return lead

@@ -85,23 +85,28 @@ def test_the_error_for_a_wrong_password_says_what_to_correct(
     assert not caught.value.retryable
 
 
-@pytest.mark.parametrize("proof", ["secret", "certificate"])
-def test_a_service_principal_pushes(
-    service: Service, connections: Callable[..., None], sandbox: dict[str, str], proof: str
-) -> None:
-    client = entra.identity()["clients"][0]
+def by_entra(sandbox: dict[str, str], client_id: str) -> dict[str, Any]:
+    """Fields of a Connection to the registry for a service principal, without its secret."""
     extra = {
         "auth": "service_principal",
         "tenant_id": sandbox["ENTRA_TENANT_ID"],
         "authority": sandbox["ENTRA_AUTHORITY"],
         "disable_instance_discovery": True,
     }
-    fields: dict[str, Any] = {"login": client["client_id"], "extra": extra}
+    return {"conn_type": "acr", "host": sandbox["REGISTRY"], "login": client_id, "extra": extra}
+
+
+@pytest.mark.parametrize("proof", ["secret", "certificate"])
+def test_a_service_principal_pushes(
+    service: Service, connections: Callable[..., None], sandbox: dict[str, str], proof: str
+) -> None:
+    client = entra.identity()["clients"][0]
+    fields = by_entra(sandbox, client["client_id"])
     if proof == "secret":
         fields["password"] = client["secret"]
     else:
-        extra["certificate"] = client["certificate_key"] + client["certificate"]
-    connections("acr_default", conn_type="acr", host=sandbox["REGISTRY"], **fields)
+        fields["extra"]["certificate"] = client["certificate_key"] + client["certificate"]
+    connections("acr_default", **fields)
     assert AcrHook().test_connection()[0]
     _, pushed = service.ship(service.zip(**SMALL))
     assert pushed["pushed"]
@@ -111,19 +116,8 @@ def test_the_error_for_a_read_only_identity_names_the_missing_role(
     service: Service, connections: Callable[..., None], sandbox: dict[str, str]
 ) -> None:
     client = entra.identity()["clients"][1]
-    connections(
-        "acr_default",
-        conn_type="acr",
-        host=sandbox["REGISTRY"],
-        login=client["client_id"],
-        password=client["secret"],
-        extra={
-            "auth": "service_principal",
-            "tenant_id": sandbox["ENTRA_TENANT_ID"],
-            "authority": sandbox["ENTRA_AUTHORITY"],
-            "disable_instance_discovery": True,
-        },
-    )
+    fields = by_entra(sandbox, client["client_id"])
+    connections("acr_default", **fields, password=client["secret"])
     made = service.build(service.zip(**SMALL))
     with pytest.raises(RegistryError, match="give its identity the role AcrPush") as caught:
         service.push(made)
