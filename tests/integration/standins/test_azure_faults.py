@@ -65,7 +65,7 @@ def test_limits_of_both_are_waited_for(both, who, arm):
     assert time.monotonic() - begin >= 2
 
 
-def test_a_limit_of_entra_id_that_lasts_is_told_and_retried_by_airflow(both, who):
+def test_a_lasting_limit_of_entra_id_is_a_retryable_error(both, who):
     both.switch(both.authority, throttled=100)
     with pytest.raises(ClusterError, match=r"AADSTS90055.*too many incoming requests") as caught:
         who.token(SCOPE)
@@ -73,7 +73,7 @@ def test_a_limit_of_entra_id_that_lasts_is_told_and_retried_by_airflow(both, who
     assert "correlation id" in str(caught.value)
 
 
-def test_a_limit_of_arm_that_lasts_is_told_and_retried_by_airflow(both, who, arm):
+def test_a_lasting_limit_of_arm_is_a_retryable_error(both, who, arm):
     both.switch(both.arm, throttled=100)
     with pytest.raises(ClusterError, match="ResourceRequestsThrottled") as caught:
         arm.user_kubeconfig(CLUSTER, who)

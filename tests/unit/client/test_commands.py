@@ -45,7 +45,7 @@ def test_json_is_every_event_and_one_result(api, run, manifest):
     ]
 
 
-def test_a_failure_is_told_with_its_step_and_its_sentence(api, run, manifest):
+def test_a_failure_is_printed_with_its_step_and_its_sentence(api, run, manifest):
     api.moments = api_server.failing
     done = run("deploy", manifest)
     assert (done.status, done.out) == (1, "")
@@ -126,7 +126,7 @@ def test_on_a_terminal_the_line_of_a_running_step_is_replaced(api, run, manifest
     assert "validate           running\r\x1b[Kvalidate           succeeded in 1.5 s\n" in err
 
 
-def test_it_needs_no_airflow_and_starts_fast(api, manifest):
+def test_the_client_needs_no_airflow_and_starts_fast(api, manifest):
     blocked = ("airflow", "pydantic", "fastapi", "kubernetes", "azure", "docker", "re2", "yaml")
     code = (
         f"import runpy, sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"

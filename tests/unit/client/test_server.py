@@ -40,20 +40,20 @@ def test_the_time_of_retry_after_is_waited(api, run, manifest):
     assert time.monotonic() - begin >= 1
 
 
-def test_a_limit_that_lasts_too_long_is_told(api, run, manifest):
+def test_a_long_limit_is_reported(api, run, manifest):
     api.answers = [(429, {"Retry-After": "60"})]
     done = run("deploy", manifest)
     assert (done.status, done.err) == (4, "Made by the test.\n")
 
 
-def test_a_server_that_is_not_there_is_told(run, api, manifest, monkeypatch):
+def test_an_unreachable_server_is_reported(run, api, manifest, monkeypatch):
     monkeypatch.setattr("manifest_engine.client.server.PATIENCE_SECONDS", 0.1)
     done = run("deploy", manifest, "--url", "http://127.0.0.1:9")
     assert done.status == 4
     assert done.err == "http://127.0.0.1:9 does not answer: [Errno 111] Connection refused.\n"
 
 
-def test_another_server_is_told(run, api, manifest):
+def test_a_server_without_the_api_is_reported(run, api, manifest):
     done = run("deploy", manifest, "--url", f"{api.url}/elsewhere")
     assert done.status == 3  # it gives no token
     assert "gave no token to the user 'ada'" in done.err
@@ -72,7 +72,7 @@ def test_a_token_is_renewed_before_it_expires(api, run, manifest, monkeypatch):
     assert api.logins == 1
 
 
-def test_a_token_that_lasts_is_not_renewed(api, run, manifest, monkeypatch):
+def test_a_valid_token_is_not_renewed(api, run, manifest, monkeypatch):
     monkeypatch.setenv("AIRFLOW_TOKEN", api.token(lifetime=3600))
     assert run("deploy", manifest).status == 0
     assert api.logins == 0
@@ -85,7 +85,7 @@ def test_a_clock_that_is_ahead_causes_one_login(api, run, manifest, monkeypatch)
     assert api.logins == 1
 
 
-def test_without_a_password_an_expired_token_is_told(api, run, manifest, monkeypatch):
+def test_an_expired_token_without_a_password_is_reported(api, run, manifest, monkeypatch):
     monkeypatch.setenv("AIRFLOW_TOKEN", "expired")
     monkeypatch.delenv("AIRFLOW_PASSWORD")
     done = run("deploy", manifest)
@@ -93,7 +93,7 @@ def test_without_a_password_an_expired_token_is_told(api, run, manifest, monkeyp
     assert "Set AIRFLOW_TOKEN to a new one" in done.err
 
 
-def test_a_wrong_password_and_no_login_are_told(api, run, manifest, monkeypatch):
+def test_a_wrong_password_and_a_missing_login_are_reported(api, run, manifest, monkeypatch):
     monkeypatch.setenv("AIRFLOW_PASSWORD", "wrong")
     done = run("deploy", manifest)
     assert (done.status, len(api.seen)) == (3, 1)
@@ -137,7 +137,7 @@ def test_an_address_must_be_http_and_without_a_login(url):
         Server(url, Credentials("x", "", ""))
 
 
-def test_a_redirect_to_a_page_for_people_is_told(api, run, manifest):
+def test_a_redirect_to_a_login_page_is_reported(api, run, manifest):
     api.answers = [(302, {"Location": "https://login.example.com/"})]
     done = run("deploy", manifest)
     assert done.status == 4

@@ -143,7 +143,7 @@ def test_a_route_is_removed_when_watch_release_returns_to_an_internal_release(de
     assert names() == {"Deployment", "Service"}
 
 
-def test_a_wrong_answer_inside_the_cluster_takes_the_internal_release_back(deploy, names, get):
+def test_a_wrong_answer_inside_the_cluster_rolls_the_internal_release_back(deploy, names, get):
     first, _ = deploy(env={"TEXT": "first"})
     before = get(f"deployment/{NAME}")["spec"]["template"]
 
@@ -161,7 +161,7 @@ def test_a_wrong_answer_inside_the_cluster_takes_the_internal_release_back(deplo
     assert public(first) == "first"
 
 
-def test_a_first_internal_release_with_a_wrong_answer_is_gone(deploy, get):
+def test_a_first_internal_release_with_a_wrong_answer_is_removed(deploy, get):
     with pytest.raises(RouteConflict, match="It was the first release; removed again"):
         deploy(internal=True, smokeTest={"path": "/nowhere", "timeoutSeconds": 3})
 
