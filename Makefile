@@ -1,7 +1,7 @@
 # `make demo` deploys the sample service, `make test` runs all tests. Each target sets up what it needs.
 # `make down` removes everything again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema lock
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-clients test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema lock
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -60,6 +60,9 @@ test-wheel: up ## the wheel in an empty environment: Airflow finds it, and a dep
 
 test-compose: compose-up ## full deployments through the compose stack, on both workers
 	@.venv/bin/pytest -q tests/compose
+
+test-clients: up ## az, oras and crane against the stand-ins; installs them into the cache first (not in CI)
+	@.venv/bin/pytest -q tests/clients
 
 test-real: venv ## one deployment to your own Artifactory, registry and cluster (docs/install.md)
 	@PYTHONPATH=plugins:. $(PY) -m tests.real

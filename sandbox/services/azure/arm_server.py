@@ -27,7 +27,7 @@ from sandbox.services.azure.arm_resources import CREDENTIALS, RefusedError, Reso
 from sandbox.services.azure.arm_tokens import Caller, TokenRefusedError, Tokens
 from sandbox.services.core.web import parser, serve
 
-API_VERSIONS = ("2024-09-01", "2025-05-01", "2026-08-01")
+API_VERSIONS = ("2024-09-01", "2025-05-01", "2026-06-01", "2026-08-01")
 """Of managed clusters."""
 _NO_VERSION = "The api-version query parameter (?api-version=) is required for all requests."
 _SUBSCRIPTION = "/subscriptions/{subscription}"

@@ -10,9 +10,10 @@ URL with 400 ``InvalidAuthenticationInfo`` (github.com/Azure/acr/issues/217).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from fastapi import FastAPI, Request
@@ -20,6 +21,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from sandbox.services.core.web import parser, serve
+from sandbox.services.registry.referrers import INDEX, Referrers
 
 _FIREWALL = "client with IP '{ip}' is not allowed access. Refer https://aka.ms/acr/firewall to "
 _UNAUTHORIZED = (
@@ -30,6 +32,7 @@ _LOCKED = (
     "at https://aka.ms/acr/faq/#why-does-my-pull-or-push-request-fail-with-disallowed-operation"
 )
 _HOP = {"connection", "transfer-encoding", "content-encoding", "host", "content-length"}
+_REALM = re.compile(r'realm="[^"]*"')
 _SECONDS = 30
 
 
@@ -57,6 +60,7 @@ class Front:
         self.faults = Faults()
         self._registry, self._tokens, self._ca = registry, tokens, ca
         self._blobs: dict[str, bytes] = {}
+        self._referrers = Referrers()
 
     def fault(self, request: Request) -> Response | None:
         """The answer of a fault before the request reaches the registry."""
@@ -80,6 +84,14 @@ class Front:
 
     def registry(self, request: Request, body: bytes) -> Response:
         answer = self._pass(self._registry, request, body)
+        if (
+            request.method == "PUT"
+            and "/manifests/" in request.url.path
+            and answer.status_code == 201
+        ):
+            repository = request.url.path.removeprefix("/v2/").partition("/manifests/")[0]
+            if subject := self._referrers.note(repository, body):
+                answer.headers["OCI-Subject"] = subject
         blob = "/blobs/" in request.url.path and request.method == "GET"
         if not (self.faults.redirect and blob and answer.status_code == 200):
             return answer
@@ -89,6 +101,19 @@ class Front:
         there = f"http://localhost:{request.url.port}/_storage/{digest}?sig=signed"
         return Response(status_code=307, headers={"Location": there})
 
+    def referrers(self, request: Request, repository: str, digest: str) -> Response:
+        """The referrers API (distribution specification 1.1, "Listing Referrers"). The index of the
+        fallback tag is listed as well, since older clients write only that."""
+        tag = digest.replace(":", "-")
+        answer = self._ask(request, f"/v2/{repository}/manifests/{tag}", {"Accept": INDEX})
+        if answer.status_code == 401:
+            return self._changed(request, answer)
+        tagged = answer.json()["manifests"] if answer.ok else []
+        kind = request.query_params.get("artifactType")
+        headers = {"OCI-Filters-Applied": "artifactType"} if kind else None
+        index = self._referrers.index(repository, digest, tagged, kind)
+        return JSONResponse(index, headers=headers, media_type=INDEX)
+
     def storage(self, request: Request, digest: str) -> Response:
         if "Authorization" in request.headers or request.query_params.get("sig") != "signed":
             return Response("InvalidAuthenticationInfo", 400)
@@ -96,6 +121,11 @@ class Front:
 
     def _pass(self, upstream: str, request: Request, body: bytes) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
+        # The front is the login server, as at ACR; the parts behind it know the registry's name.
+        here, there = (quote(name, safe="") for name in (request.url.netloc, self._service))
+        if upstream == self._tokens:
+            query = query.replace(f"service={here}", f"service={there}")
+            body = body.replace(f"service={here}".encode(), f"service={there}".encode())
         answer = requests.request(
             request.method,
             f"{upstream}{request.url.path}{query}",
@@ -105,13 +135,32 @@ class Front:
             timeout=_SECONDS,
             allow_redirects=False,
         )
+        return self._changed(request, answer)
+
+    def _ask(self, request: Request, path: str, headers: dict[str, str]) -> requests.Response:
+        """A question of the front itself, with the client's login."""
+        if login := request.headers.get("Authorization"):
+            headers["Authorization"] = login
+        url = f"{self._registry}{path}"
+        return requests.get(url, headers=headers, verify=str(self._ca), timeout=_SECONDS)
+
+    def _changed(self, request: Request, answer: requests.Response) -> Response:
+        """The answer of a part behind the front, with the front's addresses."""
         here = f"{request.url.scheme}://{request.url.netloc}"
         headers = {
-            key: value.replace(self._registry, here).replace(self._tokens, here)
+            key: value.replace(self._registry, here)
             for key, value in answer.headers.items()
             if key.lower() not in _HOP
         }
+        if challenge := headers.get("Www-Authenticate"):
+            challenge = _REALM.sub(f'realm="{here}/oauth2/token"', challenge)
+            service = f'service="{request.url.netloc}"'
+            headers["Www-Authenticate"] = challenge.replace(f'service="{self._service}"', service)
         return Response(answer.content, answer.status_code, headers)
+
+    @property
+    def _service(self) -> str:
+        return urlsplit(self._registry).netloc
 
 
 def make_app(front: Front) -> FastAPI:
@@ -131,6 +180,10 @@ def make_app(front: Front) -> FastAPI:
     async def tokens(request: Request, path: str) -> Response:
         body = await request.body()
         return front.fault(request) or front.token(request, body)
+
+    @app.get("/v2/{repository:path}/referrers/{digest}")
+    def referrers(request: Request, repository: str, digest: str) -> Response:
+        return front.fault(request) or front.referrers(request, repository, digest)
 
     @app.api_route("/v2/{path:path}", methods=every)
     async def registry(request: Request, path: str) -> Response:

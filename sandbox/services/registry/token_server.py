@@ -232,11 +232,14 @@ def _granted(scope: str, caller: Caller) -> dict[str, Any]:
     """The ``access`` entry for a scope ``repository:NAME:pull,push``; NAME may contain a colon."""
     kind, _, rest = scope.partition(":")
     name, _, actions = rest.rpartition(":")
-    requested = actions.split(",")
+    # The role "Data Importer and Data Reader" lists repositories by the action registries/pull/read
+    # alone (learn.microsoft.com, built-in-roles/containers, read 2026-11).
+    lists = (kind, name) == ("registry", "catalog") and "pull" in caller.actions
+    granted = {*caller.actions, "*"} if lists else caller.actions
     return {
         "type": kind,
         "name": name,
-        "actions": [action for action in requested if action in caller.actions],
+        "actions": [action for action in actions.split(",") if action in granted],
     }
 
 

@@ -58,10 +58,23 @@ def by_password(front: str, monkeypatch: pytest.MonkeyPatch) -> AcrHook:
     return _hook(monkeypatch, front, {"login": login()["user"], "password": login()["password"]})
 
 
-def _hook(monkeypatch: pytest.MonkeyPatch, host: str, fields: dict[str, Any]) -> AcrHook:
+@pytest.fixture
+def by_registry(monkeypatch: pytest.MonkeyPatch) -> AcrHook:
+    """The registry itself, which has no referrers API."""
+    fields = {
+        "login": login()["user"],
+        "password": login()["password"],
+        "extra": {"verify": str(SETTINGS.ca)},
+    }
+    return _hook(monkeypatch, f"https://{SETTINGS.registry}", fields, "acr_behind")
+
+
+def _hook(
+    monkeypatch: pytest.MonkeyPatch, host: str, fields: dict[str, Any], conn_id: str = "acr_front"
+) -> AcrHook:
     given = {"conn_type": "acr", "host": host, **fields}
-    monkeypatch.setenv("AIRFLOW_CONN_ACR_FRONT", json.dumps(given))
-    return AcrHook("acr_front", deadline_seconds=20)
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(given))
+    return AcrHook(conn_id, deadline_seconds=20)
 
 
 def refused(hook: AcrHook) -> str:
@@ -114,3 +127,17 @@ def test_a_locked_tag_accepts_no_referrer(digest, by_entra, switch):
 def test_a_blob_on_another_host_is_read_without_the_token(digest, by_entra, switch):
     switch(redirect=True)
     assert by_entra.api.find(REPOSITORY, "1") is not None
+
+
+def test_the_referrers_api_lists_what_was_attached_without_a_tag(digest, by_entra, by_registry):
+    kind = "application/vnd.front+json"
+    attached = by_entra.api.referrers(REPOSITORY, digest)
+    assert not attached.has(kind)
+    attached.attach(kind, b"{}")
+    assert attached.has(kind)
+    assert not by_registry.api.referrers(REPOSITORY, digest).has(kind)  # no fallback tag has it
+
+
+def test_what_an_older_client_attached_is_listed_by_the_api(digest, by_entra, by_registry):
+    by_registry.api.referrers(REPOSITORY, digest).attach("application/vnd.older+json", b"{}")
+    assert by_entra.api.referrers(REPOSITORY, digest).has("application/vnd.older+json")
