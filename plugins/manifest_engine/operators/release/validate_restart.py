@@ -11,12 +11,12 @@ from manifest_engine.domain.environment import environments
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.release import annotations as annotation
 from manifest_engine.domain.release import past as releases
-from manifest_engine.domain.release import provenance, release
+from manifest_engine.domain.release import release
 from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.hooks.registry.acr import AcrHook
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.step import StepOperator
-from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH, deployed
+from manifest_engine.operators.release.validate_rollback import deployed, hand_over
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -85,13 +85,4 @@ class ValidateRestart(StepOperator):
             current,
             planned.requested_by,
         )
-        replaced = provenance.read(annotations.get(annotation.ROLLED_BACK_FROM))
-        pushed = {
-            "digest": current.digest,
-            "image": image,
-            "builtFrom": current.provenance,
-            "rolledBackFrom": replaced.dump() if replaced else None,
-        }
-        context["ti"].xcom_push(key=PUSH, value=pushed)
-        context["ti"].xcom_push(key=ARTIFACT, value={"sha256": current.artifact_sha256})
-        return planned.dump()
+        return hand_over(context, planned, current, annotations.get(annotation.ROLLED_BACK_FROM))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -109,10 +108,8 @@ class ValidateRollback(StepOperator):
         if request.dry_run:
             self._preview(context, planned, target, rollback.choices(live, past))
             return planned.dump()
-        reference = planned.image_at(target.digest)
-        context["ti"].xcom_push(key=PUSH, value=_pushed(target, reference, live))
-        context["ti"].xcom_push(key=ARTIFACT, value={"sha256": target.artifact_sha256})
-        return planned.dump()
+        replaced = annotation.read_annotations(live).get(annotation.BUILT_FROM)
+        return hand_over(context, planned, target, replaced)
 
     def _preview(
         self, context: Context, planned: Release, target: PastRelease, choices: list[str]
@@ -131,14 +128,23 @@ class ValidateRollback(StepOperator):
         context["ti"].xcom_push(key="dry_run", value=listed)
 
 
-def _pushed(target: PastRelease, image: str, live: Mapping[str, Any]) -> dict[str, Any]:
-    replaced = provenance.read(annotation.read_annotations(live).get(annotation.BUILT_FROM))
-    return {
-        "digest": target.digest,
-        "image": image,
-        "builtFrom": target.provenance,
-        "rolledBackFrom": replaced.dump() if replaced else None,
+def hand_over(
+    context: Context, planned: Release, source: PastRelease, replaced: str | None
+) -> dict[str, Any]:
+    """Push the XComs of a recorded release in place of those of a build; returns the step's XCom.
+
+    :param replaced: provenance of the image that a rollback replaces, as an annotation value.
+    """
+    found = provenance.read(replaced)
+    pushed = {
+        "digest": source.digest,
+        "image": planned.image_at(source.digest),
+        "builtFrom": source.provenance,
+        "rolledBackFrom": found.dump() if found else None,
     }
+    context["ti"].xcom_push(key=PUSH, value=pushed)
+    context["ti"].xcom_push(key=ARTIFACT, value={"sha256": source.artifact_sha256})
+    return planned.dump()
 
 
 def _find(
