@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
@@ -94,9 +93,9 @@ def _install_errors(app: FastAPI) -> None:
 
 
 def _page(request: Request, status: int, sentence: str) -> Response:
-    facts: dict[str, Any] = {"sentence": sentence, "phrase": HTTPStatus(status).phrase}
+    facts = {"sentence": sentence, "phrase": HTTPStatus(status).phrase}
     name = "error_part.html" if templates.is_part(request) else "error.html"
-    return templates.render(request, name, status, **facts)
+    return templates.render(request, name, facts, status)
 
 
 def _log_in(request: Request) -> Response:

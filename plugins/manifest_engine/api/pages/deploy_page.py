@@ -51,7 +51,7 @@ def page(
     begin = {key: value for key, value in found.items() if key not in _ONCE}
     begin |= {key: value for key, value in asked.items() if value}
     facts = {"origin": origin if found else "", "problems": [], "pasted": ""}
-    return templates.render(request, "deploy.html", **_form(begin, user), **facts)
+    return templates.render(request, "deploy.html", {**_form(begin, user), **facts})
 
 
 @router.post("/deploy/fill", dependencies=[airflow.MAY_DEPLOY])
@@ -66,10 +66,10 @@ async def fill(request: Request, user: GetUserDep) -> Response:
         problem = "" if isinstance(given, dict) else "A manifest is an object: { … }."
     if problem:
         facts = {"origin": "", "problems": [{"pointer": "", "detail": problem}], "pasted": text}
-        return templates.render(request, "deploy_form.html", **_form({}, user), **facts)
+        return templates.render(request, "deploy_form.html", {**_form({}, user), **facts})
     _, problems = validation.check(given, environments.load())
-    facts = {"origin": "the manifest", "problems": [item.dump() for item in problems]}
-    return templates.render(request, "deploy_form.html", **_form(given, user), **facts, pasted="")
+    facts = {"origin": "the manifest", "problems": [item.dump() for item in problems], "pasted": ""}
+    return templates.render(request, "deploy_form.html", {**_form(given, user), **facts})
 
 
 @router.post("/deploy/check", dependencies=[airflow.MAY_SEE])
@@ -85,7 +85,7 @@ async def check(request: Request) -> Response:
         "problems": [item.dump() for item in problems if item not in missing],
         "missing": [item.pointer.removeprefix("/") for item in missing],
     }
-    return templates.render(request, "deploy_check.html", **facts)
+    return templates.render(request, "deploy_check.html", facts)
 
 
 @router.get("/previews/{run_id}", dependencies=[airflow.MAY_READ])
@@ -94,7 +94,7 @@ def preview(run_id: Annotated[str, Path(max_length=250)], request: Request) -> R
     made = deployments.read(run_id)
     asked = airflow.facts([run_id])[run_id].run.conf
     body = {key: value for key, value in asked.items() if key != "dryRun"}
-    return templates.render(request, "preview.html", made=made, body=body)
+    return templates.render(request, "preview.html", {"made": made, "body": body})
 
 
 def _form(begin: dict[str, Any], user: Any) -> dict[str, Any]:

@@ -27,13 +27,13 @@ Step = Annotated[str, Query(max_length=250)]
 @router.get("/{run_id}", dependencies=[airflow.MAY_READ])
 def page(run_id: Id, request: Request) -> Response:
     """The page."""
-    return templates.render(request, "deployment.html", **_facts(run_id))
+    return templates.render(request, "deployment.html", _facts(run_id))
 
 
 @router.get("/{run_id}/state", dependencies=[airflow.MAY_READ])
 def state(run_id: Id, request: Request) -> Response:
     """The part of the page that changes; it asks for itself until the deployment has ended."""
-    return templates.render(request, "deployment_state.html", **_facts(run_id))
+    return templates.render(request, "deployment_state.html", _facts(run_id))
 
 
 @router.get("/{run_id}/log", dependencies=[airflow.MAY_READ_LOGS])
@@ -48,7 +48,7 @@ def log(run_id: Id, request: Request, step: Step = "") -> Response:
     lines = deque(deployments.log_text(found), LINES_MAX) if found else ()
     facts: dict[str, Any] = {"made": made, "followed": step, "step": name}
     facts["lines"] = [_short(line) for line in lines]
-    return templates.render(request, "log.html", **facts, **_links(made, name))
+    return templates.render(request, "log.html", facts | _links(made, name))
 
 
 def _facts(run_id: str) -> dict[str, Any]:

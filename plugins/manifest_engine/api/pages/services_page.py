@@ -65,13 +65,13 @@ AskedDep = Annotated[Asked, Depends()]
 @router.get("/", dependencies=[airflow.MAY_READ_RUNS])
 def page(request: Request, asked: AskedDep) -> Response:
     """The page."""
-    return templates.render(request, "services.html", **_facts(asked))
+    return templates.render(request, "services.html", _facts(asked))
 
 
 @router.get("/table", dependencies=[airflow.MAY_READ_RUNS])
 def table(request: Request, asked: AskedDep) -> Response:
     """The part of the page that is refreshed."""
-    answer = templates.render(request, "services_table.html", **_facts(asked))
+    answer = templates.render(request, "services_table.html", _facts(asked))
     if request.headers.get("hx-trigger") == "filter":
         answer.headers["HX-Replace-Url"] = f"{request.scope['root_path']}/?{asked.query()}"
     return answer

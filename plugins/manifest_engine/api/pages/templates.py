@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,9 @@ TONES = {
 _SIGNS = {"good": "✓", "bad": "✕", "busy": "●", "asks": "?", "idle": "○"}
 
 
-def render(request: Request, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
+def render(
+    request: Request, name: str, facts: Mapping[str, Any], status: int = 200
+) -> HTMLResponse:
     """A template as an answer.
 
     :param facts: values of the template.
@@ -59,7 +62,7 @@ def render(request: Request, name: str, status: int = 200, **facts: Any) -> HTML
         "version": __version__,
         "now": datetime.now(UTC),
     }
-    return HTMLResponse(_environment().get_template(name).render(places | facts), status)
+    return HTMLResponse(_environment().get_template(name).render({**places, **facts}), status)
 
 
 def airflow_root(request: Request) -> str:
