@@ -15,7 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from manifest_engine.api.pages import deploy_page, deployment_page, services_page, templates
+from manifest_engine.api.pages import (
+    deploy_page,
+    deployment_page,
+    service_page,
+    services_page,
+    templates,
+)
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ManifestEngineError, NotAllowed
@@ -40,6 +46,7 @@ def create() -> FastAPI:
     app.add_middleware(_Headers)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(services_page.router)
+    app.include_router(service_page.router)
     app.include_router(deploy_page.router)
     app.include_router(deployment_page.router)
     _install_errors(app)

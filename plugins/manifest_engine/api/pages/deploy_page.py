@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,9 @@ from manifest_engine.api import airflow_internals as airflow
 from manifest_engine.api import catalog, deployments, manifests
 from manifest_engine.api.airflow_internals import GetUserDep
 from manifest_engine.api.pages import templates
+from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ManifestEngineError
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.form import page_form
 from manifest_engine.domain.manifest import validation
@@ -88,12 +91,31 @@ async def check(request: Request) -> Response:
     return templates.render(request, "deploy_check.html", facts)
 
 
+@router.get("/deploy/versions", dependencies=[airflow.MAY_DEPLOY])
+def versions(
+    *,
+    request: Request,
+    user: GetUserDep,
+    component: Text = "",
+    service_name: Annotated[str, Query(alias="serviceName", max_length=250)] = "",
+    environment: Text = "",
+) -> Response:
+    """The versions in Artifactory, as proposals. Without an answer, a person writes the version."""
+    found: list[dict[str, Any]] = []
+    if component and service_name and environment:
+        with suppress(Refused, ManifestEngineError):
+            found = manifests.list_artifacts(component, service_name, environment, user)["items"]
+    return templates.render(request, "versions.html", {"found": found})
+
+
 @router.get("/previews/{run_id}", dependencies=[airflow.MAY_READ])
 def preview(run_id: Annotated[str, Path(max_length=250)], request: Request) -> Response:
     """What a dry run has found; the part asks for itself until the dry run has ended."""
     made = deployments.read(run_id)
     asked = airflow.facts([run_id])[run_id].run.conf
-    body = {key: value for key, value in asked.items() if key != "dryRun"}
+    # The path of a rollback names the service.
+    left_out = ("dryRun", *(("component", "serviceName") if made["action"] == "rollback" else ()))
+    body = {key: value for key, value in asked.items() if key not in left_out}
     return templates.render(request, "preview.html", {"made": made, "body": body})
 
 

@@ -27,14 +27,18 @@
   });
 
   // The frame allows no confirm() either.
-  document.addEventListener("htmx:confirm", (event) => {
+  const ask = (question) =>
+    new Promise((resolve) => {
+      const dialog = $("#ask");
+      $("#ask-text").textContent = question;
+      dialog.returnValue = "no";
+      dialog.showModal();
+      dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    });
+  document.addEventListener("htmx:confirm", async (event) => {
     if (!event.detail.question) return;
     event.preventDefault();
-    const dialog = $("#ask");
-    $("#ask-text").textContent = event.detail.question;
-    dialog.returnValue = "no";
-    dialog.showModal();
-    dialog.onclose = () => dialog.returnValue === "yes" && event.detail.issueRequest(true);
+    if (await ask(event.detail.question)) event.detail.issueRequest(true);
   });
 
   const tell = (text) => {
@@ -81,6 +85,7 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-post]");
     if (!button) return;
+    if (button.dataset.ask && !(await ask(button.dataset.ask))) return;
     button.disabled = true;
     try {
       await post(button);

@@ -1,0 +1,108 @@
+"""The page of one service: its release in each environment, its history, and what one can do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from manifest_engine.api import airflow_internals as airflow
+from manifest_engine.api import catalog
+from manifest_engine.api.airflow_internals import GetUserDep
+from manifest_engine.api.pages import charts, templates
+from manifest_engine.api.problem import Refused
+
+router = APIRouter(prefix="/services/{component}/{service}")
+
+ROWS_MAX = 20
+CHART_MAX = 50
+"""Deployments of the chart."""
+PHASES = {
+    "Build": ("validate", "download_artifact", "build_image", "push_image"),
+    "Smoke test": ("smoke_test",),
+    "Roll out": ("apply_deployment",),
+    "Publish and watch": ("publish_route", "watch_release"),
+}
+"""Series of the chart: the steps until the service is live, without the wait for an approval."""
+
+Name = Annotated[str, Path(max_length=63)]
+Id = Annotated[str, Query(max_length=250)]
+
+
+@router.get("", dependencies=[airflow.MAY_READ_RUNS])
+def page(component: Name, service: Name, request: Request, user: GetUserDep) -> Response:
+    """The page."""
+    facts = _facts(component, service, user)
+    facts |= _history(component, service, "", "")
+    facts |= {"found_chart": _chart(component, service), "phases": list(PHASES)}
+    return templates.render(request, "service.html", facts)
+
+
+@router.get("/live", dependencies=[airflow.MAY_READ_RUNS])
+def live(component: Name, service: Name, request: Request, user: GetUserDep) -> Response:
+    """The part with the releases, which is refreshed."""
+    return templates.render(request, "service_live.html", _facts(component, service, user))
+
+
+@router.get("/history", dependencies=[airflow.MAY_READ_RUNS])
+def history(
+    component: Name, service: Name, request: Request, environment: Id = "", before: Id = ""
+) -> Response:
+    """A part of the history.
+
+    :param before: id of the last deployment that is shown already.
+    """
+    facts = {"component": component, "service": service}
+    facts |= _history(component, service, environment, before)
+    return templates.render(request, "service_history.html", facts)
+
+
+@router.get("/difference", dependencies=[airflow.MAY_READ_RUNS])
+def difference(
+    component: Name,
+    service: Name,
+    request: Request,
+    before: Annotated[str, Query(alias="from", max_length=250)] = "",
+    after: Annotated[str, Query(alias="to", max_length=250)] = "",
+) -> Response:
+    """What differs between two deployments."""
+    found = catalog.read_difference(component, service, before, after) if before and after else None
+    if found is None:
+        raise Refused(422, "Choose two deployments of this service, one in each column.")
+    return templates.render(request, "difference.html", {"found": found})
+
+
+def _facts(component: str, service: str, user: Any) -> dict[str, Any]:
+    found = catalog.read_service(component, service)
+    if found is None:
+        raise Refused(404, f"No environment has or had the service {component}/{service}.")
+    for item in found["environments"]:
+        item["allowed"] = catalog.allowed(item["environment"], user)
+    return {"component": component, "service": service, "found": found}
+
+
+def _history(component: str, service: str, environment: str, before: str) -> dict[str, Any]:
+    try:
+        found = catalog.list_history(
+            component, service, environment or None, ROWS_MAX, before or None
+        )
+    except ValueError as error:
+        raise Refused(422, str(error)) from error
+    return {"history": found, "environment": environment, "continued": bool(before)}
+
+
+def _chart(component: str, service: str) -> dict[str, Any]:
+    """Seconds of each phase of the last deployments that went live, the oldest first."""
+    found = catalog.list_history(component, service, None, CHART_MAX)["items"]
+    rows = []
+    for made in reversed(found):
+        if made["state"] == "live" and made["action"] in ("deploy", "rebuild"):
+            seconds = {step["name"]: step["seconds"] or 0 for step in made["steps"]}
+            parts = [sum(seconds.get(name, 0) for name in names) for names in PHASES.values()]
+            rows.append({"made": made, "parts": parts, "total": sum(parts)})
+    bars = [
+        charts.Bar(f"{row['made']['version']}: {templates.seconds(row['total'])}", row["parts"])
+        for row in rows
+    ]
+    return charts.stacked(bars) | {"rows": rows}

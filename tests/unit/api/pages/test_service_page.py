@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+from manifest_engine.api import catalog
+from manifest_engine.api.pages import charts
+
+from tests.unit.api.conftest import CONF
+from tests.unit.api.pages.test_services_page import deploy, live
+
+PATH = "/services/pricing/quotes"
+LIVE = ("validate", "build_image", "smoke_test", "apply_deployment", "publish_route")
+
+
+@pytest.fixture(autouse=True)
+def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "allowed", lambda *_: ["deploy", "rollback", "restart", "remove"])
+
+
+def test_the_release_of_each_environment_has_its_buttons(see, cluster):
+    deploy(cluster, live("dev", "1.4.0"))
+    text = html.unescape(see(PATH))
+    assert 'data-post="/api/v1/services/pricing/quotes/rollback"' in text
+    assert 'data-body="{"environment": "dev", "dryRun": true}"' in text
+    assert 'data-post="/api/v1/services/pricing/quotes/restart"' in text
+    assert 'data-post="/api/v1/services/pricing/quotes?environment=dev"' in text
+    assert "Its images stay" in text
+
+
+def test_a_viewer_sees_no_button(see, cluster, monkeypatch):
+    monkeypatch.setattr(catalog, "allowed", lambda *_: [])
+    deploy(cluster, live("dev", "1.4.0"))
+    assert "data-post" not in see(PATH)
+
+
+def test_a_service_that_no_environment_had_is_a_page(browser):
+    answer = browser.get(f"/ui{PATH}")
+    assert answer.status_code == 404
+    assert "No environment has or had the service pricing/quotes." in answer.text
+
+
+def test_the_history_shows_each_deployment_with_its_sentence(see, run):
+    run("api__1", "success", **dict.fromkeys(LIVE, "success"))
+    run("api__2", "failed", {("validate", "error"): "No <b>."}, validate="failed")
+    text = see(PATH)
+    assert text.index("/deployments/api__2") < text.index("/deployments/api__1")
+    assert "No &lt;b&gt;." in text
+    assert re.search(r'name="to" value="api__2" checked', text)
+    assert re.search(r'name="from" value="api__1" checked', text)
+
+
+def test_the_rest_of_a_long_history_is_one_click_away(see, run):
+    for at in range(22):
+        run(f"api__{at}", "failed", validate="failed")
+    text = html.unescape(see(f"{PATH}/history"))
+    path = f"/ui{PATH}/history?environment=&before=api__2"
+    assert f'hx-get="{path}"' in text
+    rest = see(path.removeprefix("/ui"))
+    assert "/deployments/api__0" in rest
+    assert "<table" not in rest
+
+
+def test_two_deployments_are_compared_field_by_field(see, browser, run):
+    for at, level in enumerate(("info", "debug")):
+        manifest = CONF | {"env": {"LEVEL": level}}
+        run(f"api__{at}", "success", {("validate", "return_value"): {"manifest": manifest}})
+    text = see(f"{PATH}/difference?from=api__0&to=api__1")
+    assert (
+        '<th scope="row">env.LEVEL</th><td class="before">info</td><td class="after">debug' in text
+    )
+    assert browser.get(f"/ui{PATH}/difference?from=api__0").status_code == 422
+
+
+def test_the_chart_has_a_table_behind_it(see, run):
+    run("api__1", "success", **dict.fromkeys(LIVE, "success"))
+    text = see(PATH)
+    assert "<svg" in text
+    assert '<th scope="col">Smoke test</th>' in text
+
+
+def test_bars_are_stacked_in_proportion_to_the_highest():
+    made = charts.stacked([charts.Bar("a", (1, 1)), charts.Bar("b", (4, 0))])
+    shown = [(item["title"], item["y"], item["height"]) for item in made["rectangles"]]
+    assert shown == [("a", 135, 45), ("a", 90, 45), ("b", 0, 180)]
+    assert charts.stacked([])["rectangles"] == []
+
+
+def test_the_preview_of_a_rollback_says_what_it_returns_to(see, run):
+    found = {
+        ("validate_rollback", "return_value"): {"manifest": CONF | {"version": "0.9"}},
+        ("validate_rollback", "dry_run"): [],
+        ("validate_rollback", "choices"): ["0.9, kept"],
+    }
+    more = {"dag_id": "rollback_service", "conf": {"dryRun": True}}
+    run("api__1", "success", found, **more, validate_rollback="success")
+    text = see("/previews/api__1")
+    assert "Roll quotes in dev back to 0.9" in text
+    assert "0.9, kept" in text
+    (body,) = re.findall(r'data-body="([^"]*)"', text)
+    assert json.loads(html.unescape(body)) == {"version": "1", "environment": "dev"}
