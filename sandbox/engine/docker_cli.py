@@ -32,7 +32,7 @@ def find() -> Path:
     folders = [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"]
     for folder in dict.fromkeys(folders):
         client = shutil.which("docker", path=folder)
-        if client and client != str(BIN / "docker") and _answers([client, "buildx", "version"]):
+        if client and client != str(BIN / "docker") and _answers([client, "buildx", "version"], 30):
             return Path(client)
     raise SandboxError(
         "no docker client on this machine has buildx: install docker-cli and docker-buildx (on "
