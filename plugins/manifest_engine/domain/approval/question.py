@@ -71,7 +71,7 @@ def deploy_body(
         lines.append(_first_upper(release.reach))
     else:
         lines.append(f"No other field of the manifest changes. {_first_upper(release.reach)}")
-    lines += ["", "**In the cluster**, by a dry run that its API server has judged:", ""]
+    lines += ["", "**In the cluster**, by a server-side dry run:", ""]
     lines += _in_cluster(changes)
     if problem:
         lines += ["", "The dry run failed, and the deployment is likely to fail as well:", ""]

@@ -1,4 +1,4 @@
-"""Whether an environment permits what a manifest names, judged without the cluster."""
+"""Whether an environment permits what a manifest names, checked without the cluster."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ FRONTEND = (
     ),
     Cause(
         r"failed to resolve source metadata for (\S+):",
-        "{0}, which the line `# syntax=` names, cannot be had. " + WITHOUT_FRONTEND,
+        "{0}, which the line `# syntax=` names, cannot be pulled. " + WITHOUT_FRONTEND,
         "failed to solve: failed to resolve source metadata for r.example.com/dockerfile:1: "
         "r.example.com/dockerfile:1: not found",
     ),
@@ -214,7 +214,7 @@ STEPS = (
     ),
     Cause(
         r"failed to resolve source metadata for (\S+):",
-        "the base image {0} cannot be had: correct FROM, or let the registry's login read it",
+        "the base image {0} cannot be pulled: correct FROM, or let the registry's login read it",
         "failed to solve: failed to resolve source metadata for r/base:1: r/base:1: not found",
     ),
     Cause(

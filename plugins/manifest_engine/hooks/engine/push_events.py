@@ -42,7 +42,7 @@ def digest(events: Iterable[dict[str, Any]], image: str, *, deadline_seconds: fl
             if retry and int(retry[1]) > _LONGEST_RETRY_SECONDS:
                 raise RegistryError(
                     f"The registry does not take {image}: uploads fail again and again (the "
-                    "engine's log says why); the push was ended so that others are not held up.",
+                    "engine's log says why); the push was ended so that it does not delay others.",
                     retryable=True,
                 )
             if time.monotonic() > end:

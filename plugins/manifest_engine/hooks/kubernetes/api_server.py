@@ -191,8 +191,8 @@ class ApiServer:
             if self._is_ready():
                 raise
             raise ClusterError(
-                f"The API server {self.url} does not say at /readyz that it is ready, so what it "
-                f"refuses may pass later: {error}",
+                f"The API server {self.url} does not report at /readyz that it is ready, so a "
+                f"retry may succeed: {error}",
                 retryable=True,
             ) from error
 

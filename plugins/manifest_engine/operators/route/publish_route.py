@@ -70,7 +70,7 @@ class PublishRoute(LeaseStep):
         workload, lease = self.service(release)
         if holder := lease.acquire():
             raise StateError(
-                f"The route is left alone: another deployment of {release.name} goes on ({holder})."
+                f"The route is not changed, because another run deploys {release.name} ({holder})."
             )
         last_try = context["ti"].try_number > context["ti"].max_tries
         with released_on_failure(lease):  # watch_release goes on under the lease

@@ -94,10 +94,10 @@ class Ownership:
 
         :raises ClusterError: naming the changes by hand that the policy does not overwrite.
         """
-        judged = [(change, self._policy.action(change)) for change in found]
-        if refused := [change for change, action in judged if action == "refuse"]:
+        decided = [(change, self._policy.action(change)) for change in found]
+        if refused := [change for change, action in decided if action == "refuse"]:
             raise ClusterError(drift.refusal(refused))
-        for change, action in judged:
+        for change, action in decided:
             if action == "leave":
                 self._log.warning("%s; this is left as it is (cluster.drift: report)", change)
-        return [change for change, action in judged if action == "take"]
+        return [change for change, action in decided if action == "take"]

@@ -57,7 +57,7 @@ def test_a_frontend_comes_from_the_mirror(service: Service, private: Private) ->
     with pytest.raises(BuildError) as caught:
         service.build(own, environment=mirror)
     mirrored = f"{private.host}/hub/docker/dockerfile:1"
-    assert f"{mirrored}, which the line `# syntax=` names, cannot be had" in str(caught.value)
+    assert f"{mirrored}, which the line `# syntax=` names, cannot be pulled" in str(caught.value)
     assert not caught.value.retryable
 
 

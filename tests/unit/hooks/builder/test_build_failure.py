@@ -247,7 +247,7 @@ def test_a_frontend_of_the_mirror_is_named_without_a_line() -> None:
         "not found"
     )
     error = failure(output, builder="b", dockerfile=STANDARD, frontend=mirrored)
-    assert f"{mirrored}, which the line `# syntax=` names, cannot be had" in str(error)
+    assert f"{mirrored}, which the line `# syntax=` names, cannot be pulled" in str(error)
 
 
 def test_a_silent_registry_of_a_frontend_is_not_that_of_a_base_image() -> None:
@@ -347,7 +347,7 @@ def test_an_untrusted_registry_of_a_base_image_is_not_retryable() -> None:
         "ERROR: failed to solve: r/base:1: failed to resolve source metadata for r/base:1: failed "
         'to do request: Head "https://r/v2/base/manifests/1": tls: failed to verify certificate',
     )
-    assert "the base image r/base:1 cannot be had" in str(error)
+    assert "the base image r/base:1 cannot be pulled" in str(error)
     assert not error.retryable
 
 

@@ -138,7 +138,7 @@ def test_the_push_ends_after_two_retries_to_free_the_upload_slot() -> None:
         finally:
             closed.append(True)
 
-    with pytest.raises(RegistryError, match="ended so that others are not held up") as caught:
+    with pytest.raises(RegistryError, match="ended so that it does not delay others") as caught:
         digest(events(), IMAGE, deadline_seconds=60)
     assert caught.value.retryable
     assert closed, "the engine ends a push whose stream is closed"

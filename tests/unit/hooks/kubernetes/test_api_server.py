@@ -126,7 +126,7 @@ def test_a_refusal_is_retryable_while_the_api_server_is_not_ready(
     serve: Serve,
 ) -> None:
     with pytest.raises(
-        ClusterError, match=r"not say at /readyz that it is ready.*may not get"
+        ClusterError, match=r"not report at /readyz that it is ready.*may not get"
     ) as caught:
         get(serve(REFUSED))
     assert caught.value.retryable
