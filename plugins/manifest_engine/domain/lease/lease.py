@@ -65,7 +65,7 @@ def not_ours(lease: Mapping[str, Any], service: str) -> str:
     return (
         f"The Lease {metadata['name']!r} in namespace {metadata.get('namespace')!r}, held by "
         f"{holder(lease).run_id or 'nobody'!r}, was not made by a deployment: it has no label "
-        f"{label.MANAGED_BY}={label.MANAGER}. It was left alone, and nothing was changed. Delete "
+        f"{label.MANAGED_BY}={label.MANAGER}. Nothing was changed. Delete "
         f"or rename it: deployments of {service} need this name."
     )
 

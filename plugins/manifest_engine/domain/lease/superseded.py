@@ -73,14 +73,14 @@ def refuse_replaced(release_hash: str | None, live: Mapping[str, Any] | None) ->
     if live_hash == release_hash and digest and digest not in (image or digest):
         raise StateError(
             "The image of this run's release was replaced by hand meanwhile: live is "
-            f"{image}. It is left as it is; start a new run to deploy the release anyway."
+            f"{image}. This run changes nothing more; start a new run to deploy the release anyway."
         )
     if live_hash != release_hash:
         raise StateError(
             "The release of this run was replaced meanwhile, by a deployment or by hand: live is "
             f"that of run {annotations.get(annotation.RUN_ID, '?')}, asked for by "
-            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}. It is left as it is; start a "
-            "new run to deploy this release anyway."
+            f"{annotations.get(annotation.REQUESTED_BY, 'somebody')}. This run changes "
+            "nothing more; start a new run to deploy this release anyway."
         )
 
 

@@ -61,7 +61,7 @@ class LeaseStep(StepOperator):
         holder = lease.acquire()
         if holder is None:
             return
-        self.log.info("Waiting for a deployment of %s that goes on: %s", planned.name, holder)
+        self.log.info("Waiting for another deployment of %s: %s", planned.name, holder)
         cluster = planned.environment.cluster
         self.defer(
             trigger=LeaseTrigger(

@@ -90,7 +90,7 @@ class Ownership:
                 self.taken.append(str(change))
 
     def require(self, found: list[ByHand]) -> list[ByHand]:
-        """The changes to take over. A change that is left as it is, is logged.
+        """The changes to take over. A change that is not taken over is logged.
 
         :raises ClusterError: naming the changes by hand that the policy does not overwrite.
         """
@@ -99,5 +99,5 @@ class Ownership:
             raise ClusterError(drift.refusal(refused))
         for change, action in decided:
             if action == "leave":
-                self._log.warning("%s; this is left as it is (cluster.drift: report)", change)
+                self._log.warning("%s; this is not changed (cluster.drift: report)", change)
         return [change for change, action in decided if action == "take"]

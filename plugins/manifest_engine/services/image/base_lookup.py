@@ -80,8 +80,8 @@ class BaseLookup:
             _log.exception("Looking up %s failed", reference)
             problem = f"{type(error).__name__}: {error}"
         return Current(
-            problem=f"Its base image {reference} could not be looked up, so it was left alone: "
-            f"{problem.rstrip('.')}."
+            problem=f"Its base image {reference} could not be looked up, so the service was not "
+            f"rebuilt: {problem.rstrip('.')}."
         )
 
     def _ask(self, reference: str) -> tuple[str | None, str]:

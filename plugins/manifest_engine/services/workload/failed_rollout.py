@@ -108,7 +108,8 @@ def failure(
     what = f"{release.name} {release.manifest.version}"
     if stood:
         return RolloutFailed(
-            f"{what} was live already and is left as it is, but not all of it is available: {why}",
+            f"{what} was live before this run and is not rolled back, but not all of its pods are "
+            f"available: {why}",
             retryable=retryable,
         )
     done, complete = roll_back(workload, objects, release_hash)

@@ -121,7 +121,7 @@ class Workload:
             if live is None:
                 continue
             if not label.is_ours(live):
-                self.log.info("%s %s was not made by a release and is left alone", kind, name)
+                self.log.info("%s %s was not made by a release and is not removed", kind, name)
                 continue
             if self.hook.delete(api_version, kind, name, self.namespace):
                 self.log.info("%s %s is removed", kind, name)
@@ -192,9 +192,7 @@ class Workload:
         if annotation.FIRST in annotations:
             removed = self.remove(failed)
             return f"It was the first release; removed again: {', '.join(removed) or 'nothing'}."
-        return (
-            "There is no record of an earlier release, so the pods that run are left as they are."
-        )
+        return "There is no record of an earlier release, so the running pods are not changed."
 
     def _exchange(
         self, before: list[Json], objects: list[Json], live: Json | None, policy: Policy

@@ -184,7 +184,7 @@ def test_a_release_that_was_live_before_stays_although_pods_are_unavailable(monk
     live = deployment(available=1)
     live["metadata"]["annotations"][annotation.FIRST] = "true"
     run, cluster = complete(monkeypatch, live, changed=False, stood=True)
-    with pytest.raises(RolloutFailed, match="live already and is left as it is"):
+    with pytest.raises(RolloutFailed, match="live before this run and is not rolled back"):
         run()
     assert cluster.written == []
 
