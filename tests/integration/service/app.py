@@ -28,8 +28,6 @@ class Handler(BaseHTTPRequestHandler):
             status = 500
         if MODE == "slow-health" and path == "/health":
             time.sleep(AFTER)
-        if MODE == "no-content":
-            status = 204
         if MODE == "redirect":
             self.send_response(301)
             self.send_header("Location", f"https://{self.headers['Host']}{self.path}")
