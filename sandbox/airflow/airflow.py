@@ -102,9 +102,9 @@ class Airflow(Part):
         process.stop(self.name)
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def token(self) -> str:
+    def token(self, user: str = "admin") -> str:
         """A bearer token of the REST API. Raises SandboxError."""
-        return fetch_token(self.url, self._password())
+        return fetch_token(self.url, self._password(user), user)
 
     def _alive(self) -> str | None:
         problem = process.require_alive(self.name)
@@ -144,9 +144,9 @@ class Airflow(Part):
                 return f"Airflow has not parsed the DAG {dag} yet"
         return None
 
-    def _password(self) -> str:
+    def _password(self, user: str = "admin") -> str:
         try:
-            return str(json.loads(airflow_configuration.passwords(self.home).read_text())["admin"])
+            return str(json.loads(airflow_configuration.passwords(self.home).read_text())[user])
         except FileNotFoundError:
             return ""
 

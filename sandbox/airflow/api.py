@@ -13,9 +13,9 @@ _ANSWER_SECONDS = 30
 _RESTART_SECONDS = 90  # a restart of the API server takes 30 s
 
 
-def fetch_token(url: str, password: str) -> str:
-    """A bearer token for the user ``admin``. Raises SandboxError."""
-    login = {"username": "admin", "password": password}
+def fetch_token(url: str, password: str, user: str = "admin") -> str:
+    """A bearer token. Raises SandboxError."""
+    login = {"username": user, "password": password}
     answer = requests.post(f"{url}/auth/token", json=login, timeout=_ANSWER_SECONDS)
     if not answer.ok:
         raise SandboxError(f"Airflow at {url} gave no token: HTTP {answer.status_code}")

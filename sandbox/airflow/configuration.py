@@ -31,11 +31,15 @@ if "scheduler" in sys.argv:
     import manifest_engine.preload
 """
 
+USERS = {"admin": "admin", "deployer": "user", "viewer": "viewer"}
+"""Role of each user in Airflow's simple auth manager: a ``user`` may start runs."""
+
 
 def write(home: Path, url: str) -> None:
     """Write Airflow's configuration below ``home``. Only the owner can read secrets."""
     home.mkdir(parents=True, exist_ok=True)
-    credentials.write_private(passwords(home), json.dumps({"admin": secrets.token_urlsafe(12)}))
+    own = {user: secrets.token_urlsafe(12) for user in USERS}
+    credentials.write_private(passwords(home), json.dumps(own))
     credentials.write_private(connections(home), json.dumps(desired_connections()))
     environments(home).write_text(yaml.safe_dump(desired_environments()))
     settings = configparser.RawConfigParser()
@@ -48,7 +52,7 @@ def write(home: Path, url: str) -> None:
 
 
 def passwords(home: Path) -> Path:
-    """The file with the password of the user ``admin``."""
+    """The file with the users' passwords."""
     return home / "passwords.json"
 
 
@@ -72,7 +76,7 @@ def _settings(home: Path, url: str) -> dict[str, dict[str, str]]:
             "executor": "LocalExecutor",
             "parallelism": "8",  # Airflow forks all workers at start, 60 MiB each
             "dags_are_paused_at_creation": "False",
-            "simple_auth_manager_users": "admin:admin",
+            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in USERS.items()),
             "simple_auth_manager_passwords_file": str(passwords(home)),
             "execution_api_server_url": f"{url}/execution/",
             "test_connection": "Enabled",  # the Test button of Connection forms

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from manifest_engine.api import airflow_internals, app, deployments, followers
+from manifest_engine.api import airflow_internals, followers
 
 from tests.unit.api.conftest import CONF
 
@@ -107,16 +107,3 @@ def test_an_unexpected_error_shows_no_internal_text(client, monkeypatch):
     answer = client.get(f"{PATH}/api__1")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
-
-
-def test_every_route_asks_for_a_permission_and_a_user():
-    for route in app.create().routes:
-        if route.path.startswith("/api/v1"):
-            needed = [item.dependency for item in route.dependencies]
-            assert needed, route.path
-            assert set(needed) <= {
-                item.dependency
-                for name, item in vars(airflow_internals).items()
-                if name.startswith("MAY_")
-            }
-    assert deployments.followers.full is False

@@ -1,0 +1,53 @@
+"""Every route of the API and the pages, with the least role that may use it.
+
+The roles are those of Airflow's simple auth manager: a ``viewer`` reads, a ``user`` starts runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+NOBODY, VIEWER, USER = "nobody", "viewer", "user"
+_SERVICE = "/api/v1/services/{component}/{serviceName}"
+_RUN = "/api/v1/deployments/{run_id}"
+NEEDED = {
+    "GET /api/openapi.json": NOBODY,
+    "POST /api/v1/deployments": USER,
+    f"GET {_RUN}": VIEWER,
+    f"GET {_RUN}/events": VIEWER,
+    f"GET {_RUN}/logs/{{step}}": VIEWER,
+    f"POST {_RUN}/cancel": USER,
+    f"POST {_RUN}/approve": USER,
+    f"POST {_RUN}/reject": USER,
+    "GET /api/v1/services": VIEWER,
+    f"GET {_SERVICE}": VIEWER,
+    f"GET {_SERVICE}/deployments": VIEWER,
+    f"GET {_SERVICE}/differences": VIEWER,
+    f"POST {_SERVICE}/rollback": USER,
+    f"POST {_SERVICE}/restart": USER,
+    f"DELETE {_SERVICE}": USER,
+    "GET /api/v1/manifest/schema": VIEWER,
+    "POST /api/v1/manifest/validate": VIEWER,
+    "GET /api/v1/environments": VIEWER,
+    "GET /api/v1/artifacts": USER,
+    "GET /ui/": VIEWER,
+    "GET /ui/table": VIEWER,
+    "GET /ui/deployments/{run_id}": VIEWER,
+    "GET /ui/deployments/{run_id}/state": VIEWER,
+    "GET /ui/deployments/{run_id}/log": VIEWER,
+}
+
+
+def walk(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Method, path and route of all routes, also of mounted apps, but not of static files."""
+    for route in routes:
+        if isinstance(route, Mount):
+            if not isinstance(route.app, StaticFiles):
+                yield from walk(route.routes, prefix + route.path)
+        else:
+            for method in sorted(route.methods - {"HEAD"}):
+                yield method, prefix + route.path, route
