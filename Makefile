@@ -89,9 +89,10 @@ bench-guests: up ## delay of another DAG beside 200 runs with the largest conf; 
 faults: compose-up ## inject faults under load and write docs/faults.md (25 to 35 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
-schema: venv ## generate include/manifest.schema.json and docs/manifest.md from the model
+schema: venv ## generate include/manifest.schema.json, docs/manifest.md and docs/api-reference.md from the models
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.schema > include/manifest.schema.json
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.reference > docs/manifest.md
+	@PYTHONPATH=plugins $(PY) -m manifest_engine.api.openapi.reference > docs/api-reference.md
 
 lock: venv ## write compose/requirements.lock: all packages of the image, with hashes
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \

@@ -17,9 +17,9 @@ from fastapi import APIRouter, Body, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from manifest_engine.api import airflow_internals as airflow
-from manifest_engine.api import schemas
 from manifest_engine.api.airflow_internals import GetUserDep, SessionDep
 from manifest_engine.api.followers import Followers
+from manifest_engine.api.openapi import document, schemas
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.environment import access, environments
 from manifest_engine.domain.environment.access import Requester, Verb
@@ -73,7 +73,7 @@ KEY_USED: dict[int | str, dict[str, Any]] = {
 )
 def start(
     *,
-    manifest: Annotated[dict[str, Any], Body(description="The manifest.")],
+    manifest: Annotated[dict[str, Any], Body(title=document.MANIFEST, description="The manifest.")],
     request: Request,
     response: Response,
     user: GetUserDep,

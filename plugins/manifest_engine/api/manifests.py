@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 
 from manifest_engine.api import airflow_internals as airflow
-from manifest_engine.api import deployments, schemas
+from manifest_engine.api import deployments
 from manifest_engine.api.airflow_internals import GetUserDep
+from manifest_engine.api.openapi import schemas
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ArtifactError, ConfigurationError
@@ -33,7 +34,11 @@ def manifest_schema() -> dict[str, Any]:
     summary="Check a manifest",
     response_model=schemas.Validity,
 )
-def validate(manifest: Annotated[dict[str, Any], Body(description="The manifest.")]) -> Any:
+def validate(
+    manifest: Annotated[
+        dict[str, Any], Body(title="Candidate", description="What shall be a manifest.")
+    ],
+) -> Any:
     """Check a manifest by its model and by the environment's rules; nothing is started."""
     _, problems = validation.check(manifest, environments.load())
     return {"valid": not problems, "errors": [item.dump() for item in problems]}

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ManifestEngineError, NotAllowed
@@ -49,9 +50,11 @@ def install(app: FastAPI) -> None:
         return made
 
     @app.exception_handler(HTTPException)
-    def of_airflow(_: Request, error: HTTPException) -> JSONResponse:
+    def of_airflow(request: Request, error: HTTPException) -> JSONResponse:
         made = answer(error.status_code, printable.excerpt(str(error.detail), 500))
         made.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            made.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return made
 
     @app.exception_handler(RequestValidationError)
@@ -68,3 +71,13 @@ def install(app: FastAPI) -> None:
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return answer(500, "An unexpected error; the log of the API server names its cause.")
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes with this path; Starlette knows those of the first route alone."""
+    routes = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return {method for route in routes for method in route.methods or ()}

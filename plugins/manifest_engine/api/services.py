@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from manifest_engine.api import airflow_internals as airflow
-from manifest_engine.api import catalog, deployments, schemas
+from manifest_engine.api import catalog, deployments
 from manifest_engine.api.airflow_internals import GetUserDep, SessionDep
 from manifest_engine.api.deployments import Caller, Key
+from manifest_engine.api.openapi import schemas
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import names
+from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.record import overview
@@ -33,7 +35,10 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {
 _STARTED: dict[str, Any] = {
     "status_code": 202,
     "response_model": schemas.Started,
-    "responses": deployments.KEY_USED,
+    "responses": {
+        **deployments.KEY_USED,
+        404: {"description": "There is no such environment."},
+    },
 }
 
 
@@ -42,6 +47,7 @@ _STARTED: dict[str, Any] = {
     dependencies=[airflow.MAY_READ_RUNS],
     summary="List services",
     response_model=schemas.ServicePage,
+    responses={404: {"description": "There is no page with this cursor in this order."}},
 )
 def list_services(
     *,
@@ -74,7 +80,7 @@ def list_services(
     try:
         return catalog.list_services(asked, sort, limit, cursor)
     except ValueError as error:
-        raise Refused(422, str(error)) from None
+        raise Refused(404, str(error)) from None
 
 
 @router.get(
@@ -101,6 +107,7 @@ def read_service(
     dependencies=[airflow.MAY_READ_RUNS],
     summary="List the deployments of a service",
     response_model=schemas.DeploymentPage,
+    responses={404: {"description": "The cursor is no deployment of the service."}},
 )
 def list_deployments(
     component: Component,
@@ -114,7 +121,7 @@ def list_deployments(
     try:
         return catalog.list_history(component, service_name, environment, limit, cursor)
     except ValueError as error:
-        raise Refused(422, str(error)) from None
+        raise Refused(404, str(error)) from None
 
 
 @router.get(
@@ -215,10 +222,13 @@ def _conf(
 ) -> dict[str, Any]:
     """The conf that all runs have.
 
-    :raises ManifestError: when the environment is not configured.
+    :raises Refused: when the environment is not configured.
     :raises NotAllowed: when the environment's ``access`` does not allow the user.
     """
-    environments.find(environment, environments.load())
+    try:
+        environments.find(environment, environments.load())
+    except ManifestError as error:
+        raise Refused(404, str(error)) from None
     deployments.require_access(user, verb, environment)
     return {"component": component, "serviceName": service_name, "environment": environment}
 

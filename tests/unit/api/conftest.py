@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from manifest_engine.api import airflow_internals, app, catalog
 from manifest_engine.services.record.observation import Observer
@@ -17,10 +18,8 @@ BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 CONF = {"component": "pricing", "serviceName": "quotes", "version": "1", "environment": "dev"}
 
 
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty database of Airflow in memory, which Airflow and our code use."""
-    from airflow import settings
+def database() -> Any:
+    """Makes a database with Airflow's tables in memory; returns what makes its sessions."""
     from airflow.models import import_all_models
     from airflow.models.base import Base
     from sqlalchemy import create_engine
@@ -31,7 +30,28 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     shared = {"check_same_thread": False}
     engine = create_engine("sqlite://", connect_args=shared, poolclass=StaticPool)
     Base.metadata.create_all(engine)
-    make = sessionmaker(engine)
+    return sessionmaker(engine)
+
+
+def logged_in(session: Any) -> FastAPI:
+    """The app for the user ada, without Airflow's permissions."""
+    made = app.create()
+    user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
+    for route in made.routes:
+        for dependency in getattr(route, "dependencies", ()):
+            made.dependency_overrides[dependency.dependency] = lambda: None
+    made.dependency_overrides[airflow_internals.get_user] = lambda: user
+    of_session = get_args(airflow_internals.SessionDep)[1].dependency
+    made.dependency_overrides[of_session] = lambda: session
+    return made
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty database of Airflow in memory, which Airflow and our code use."""
+    from airflow import settings
+
+    make = database()
     for module in (settings, airflow_internals.rows):
         monkeypatch.setattr(module, "NonScopedSession", make)
     with make() as opened:
@@ -59,17 +79,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.fixture
 def client(session: Any, cluster: Any) -> TestClient:
-    made = app.create()
-    user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
-    for route in made.routes:
-        for dependency in getattr(route, "dependencies", ()):
-            made.dependency_overrides[dependency.dependency] = lambda: None
-    made.dependency_overrides[airflow_internals.get_user] = lambda: user
-    made.dependency_overrides[get_args(airflow_internals.SessionDep)[1].dependency] = lambda: (
-        session
-    )
     headers = {"Authorization": "Bearer x"}
-    return TestClient(made, headers=headers, raise_server_exceptions=False)
+    return TestClient(logged_in(session), headers=headers, raise_server_exceptions=False)
 
 
 @pytest.fixture

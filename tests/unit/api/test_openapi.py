@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from manifest_engine.api import app
+from manifest_engine.api.openapi import reference
+from manifest_engine.domain.environment import environments
 
 DOCUMENT: dict[str, Any] = app.create().openapi()
 OPERATIONS = [
@@ -47,3 +49,8 @@ def test_a_deployment_is_a_manifest():
     body = DOCUMENT["paths"]["/api/v1/deployments"]["post"]["requestBody"]["content"]
     assert body["application/json"]["schema"] == {"$ref": "#/components/schemas/Manifest"}
     assert "port" in DOCUMENT["components"]["schemas"]["Manifest"]["properties"]
+
+
+def test_the_reference_page_is_current():
+    page = environments.INCLUDE.parent / "docs/api-reference.md"
+    assert page.read_text() == reference.text(DOCUMENT), "run make schema"

@@ -51,12 +51,12 @@ def test_a_service_is_listed_and_read(client, cluster, run, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "status", "part"),
     [
-        (f"{PATH}?cursor=x", 422, "cursor"),
+        (f"{PATH}?cursor=x", 404, "cursor"),
         (f"{PATH}?state=broken", 422, "state"),
         (f"{PATH}?limit=0", 422, "limit"),
         (QUOTES, 404, "quotes"),
         (f"{PATH}/Pricing/quotes", 422, "component"),
-        (f"{QUOTES}/deployments?cursor=x", 422, "no deployment"),
+        (f"{QUOTES}/deployments?cursor=x", 404, "no deployment"),
         (f"{QUOTES}/differences?from=a&to=b", 404, "no deployment"),
         (f"{QUOTES}/differences?from=a", 422, "to"),
     ],
@@ -99,18 +99,19 @@ def test_the_same_key_is_one_restart_and_another_request_is_refused(client, star
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "status"),
     [
-        ("POST", f"{QUOTES}/rollback", {"environment": "dve"}),
-        ("POST", f"{QUOTES}/rollback", {"environment": "dev", "versoin": "1"}),
-        ("POST", f"{QUOTES}/rollback", {"environment": "dev", "version": "\0"}),
-        ("POST", f"{QUOTES}/restart", {}),
-        ("DELETE", QUOTES, None),
-        ("DELETE", f"{QUOTES}?environment=dve", None),
+        ("POST", f"{QUOTES}/rollback", {"environment": "dve"}, 404),
+        ("POST", f"{QUOTES}/rollback", {"environment": "dev", "versoin": "1"}, 422),
+        ("POST", f"{QUOTES}/rollback", {"environment": "dev", "version": "\0"}, 422),
+        ("POST", f"{QUOTES}/rollback", {"environment": "dev", "dryRun": 0}, 422),
+        ("POST", f"{QUOTES}/restart", {}, 422),
+        ("DELETE", QUOTES, None, 422),
+        ("DELETE", f"{QUOTES}?environment=dve", None, 404),
     ],
 )
-def test_a_bad_request_starts_nothing(client, started, method, path, body):
-    assert client.request(method, path, json=body).status_code == 422
+def test_a_bad_request_starts_nothing(*, client, started, method, path, body, status):
+    assert client.request(method, path, json=body).status_code == status
     assert not started
 
 

@@ -1,7 +1,4 @@
-"""Completes the OpenAPI document: problems of each route, and the manifest as a body.
-
-``python -m manifest_engine.api.openapi`` writes ``docs/api-reference.md``.
-"""
+"""Completes the OpenAPI document: problems of each route, and the manifest as a body."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from manifest_engine.api import problem
-from manifest_engine.api.schemas import Problem
+from manifest_engine.api.openapi.schemas import Problem
 from manifest_engine.domain.manifest import schema
 
 _EVERY = {
@@ -20,10 +17,12 @@ _EVERY = {
     "429": "Too many requests of this client; `Retry-After` tells the seconds to wait.",
     "500": "An unexpected error; the log of the API server names its cause.",
 }
-_WITH_BODY = {"413": "The body is too large."}
+_WITH_BODY = {"400": "The body is no text in UTF-8.", "413": "The body is too large."}
 _WITH_INPUT = {"422": "A parameter or the body is not valid; `detail` says which."}
 _COMPONENTS = "#/components/schemas"
-_MANIFEST = {"$ref": f"{_COMPONENTS}/Manifest"}
+MANIFEST = "Manifest"
+"""Title of a body that the manifest's schema describes."""
+_REFERENCE = {"$ref": f"{_COMPONENTS}/Manifest"}
 
 
 def install(app: FastAPI) -> None:
@@ -54,7 +53,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = own
     manifest = schema.schema()
     manifest.pop("$schema")
-    schemas["Manifest"] = _moved(manifest, manifest.pop("$defs", {}), schemas)
+    schemas["Manifest"] = _nullable(_moved(manifest, manifest.pop("$defs", {}), schemas))
     content = {problem.MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}/Problem"}}}
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -63,8 +62,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             if responses.get("422", {}).get("description") == "Validation Error":
                 del responses["422"]
             for content_of_body in operation.get("requestBody", {}).get("content", {}).values():
-                if content_of_body["schema"].get("title") == "Manifest":
-                    content_of_body["schema"] = _MANIFEST
+                if content_of_body["schema"].get("title") == MANIFEST:
+                    content_of_body["schema"] = _REFERENCE
             body, parameters = operation.get("requestBody"), operation.get("parameters")
             added = _EVERY | (_WITH_BODY if body else {})
             added |= _WITH_INPUT if body or parameters else {}
@@ -75,6 +74,18 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                     response["content"] = content
             operation["responses"] = dict(sorted(responses.items()))
     return document
+
+
+def _nullable(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The schema with null for each optional field: a null field counts as missing."""
+    null = {"type": "null"}
+    properties = {
+        name: rules
+        if name in manifest["required"] or null in rules.get("anyOf", ())
+        else {"anyOf": [rules, null]}
+        for name, rules in manifest["properties"].items()
+    }
+    return manifest | {"properties": properties}
 
 
 def _moved(value: Any, definitions: dict[str, Any], schemas: dict[str, Any]) -> Any:

@@ -235,7 +235,7 @@ class Difference(Answer):
 class RollbackRequest(Answer):
     """Where to roll back, and to what."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     environment: str = Field(min_length=1, max_length=63, examples=["dev"])
     version: str | None = Field(
@@ -254,7 +254,7 @@ class RollbackRequest(Answer):
 class RestartRequest(Answer):
     """Where to restart."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     environment: str = Field(min_length=1, max_length=63, examples=["dev"])
 
