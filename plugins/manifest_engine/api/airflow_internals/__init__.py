@@ -10,6 +10,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 
 from manifest_engine.api.airflow_internals.actions import answer, cancel, conf_of, start
+from manifest_engine.api.airflow_internals.reports import last_night, question, step_ends
 from manifest_engine.api.airflow_internals.rights import (
     MAY_ANSWER,
     MAY_CANCEL,
@@ -52,9 +53,12 @@ __all__ = [
     "dag_of",
     "facts",
     "get_user",
+    "last_night",
     "log_lines",
     "may_start",
+    "question",
     "recorded",
     "start",
     "states",
+    "step_ends",
 ]

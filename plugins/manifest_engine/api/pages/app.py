@@ -16,8 +16,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manifest_engine.api.pages import (
+    audit_page,
     deploy_page,
     deployment_page,
+    overview_page,
     service_page,
     services_page,
     templates,
@@ -48,6 +50,8 @@ def create() -> FastAPI:
     app.include_router(services_page.router)
     app.include_router(service_page.router)
     app.include_router(deploy_page.router)
+    app.include_router(overview_page.router)
+    app.include_router(audit_page.router)
     app.include_router(deployment_page.router)
     _install_errors(app)
     return app

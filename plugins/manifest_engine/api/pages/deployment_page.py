@@ -53,7 +53,9 @@ def log(run_id: Id, request: Request, step: Step = "") -> Response:
 
 def _facts(run_id: str) -> dict[str, Any]:
     made = deployments.read(run_id)
-    return {"made": made, "title": _title(made), **_links(made)}
+    asks = made["state"] == "waiting for approval"
+    question = airflow.question(run_id) if asks else None
+    return {"made": made, "title": _title(made), "question": question, **_links(made)}
 
 
 def _links(made: dict[str, Any], step: str = "") -> dict[str, Any]:

@@ -38,7 +38,7 @@ STEP_TITLES = {
 }
 """What each step does, in a few words."""
 TONES = {
-    **dict.fromkeys(("live", "succeeded"), "good"),
+    **dict.fromkeys(("live", "succeeded", "rebuilt"), "good"),
     **dict.fromkeys(("failed", "rolled back", "degraded"), "bad"),
     **dict.fromkeys(("running", "retrying", "rolling out", "removing"), "busy"),
     "waiting for approval": "asks",
@@ -129,12 +129,14 @@ def since(text: str | None, now: datetime) -> float | None:
 
 
 def seconds(value: float | None) -> str:
-    """A duration: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    """A duration: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
     if value is None:
         return ""
     if value < 10:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

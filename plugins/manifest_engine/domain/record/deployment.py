@@ -34,7 +34,7 @@ STEPS = (
 )
 """The tasks of ``deploy_service``, in order."""
 _VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
-_ALL_STEPS = (*_VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "record_removal")
+ALL_STEPS = (*_VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "record_removal")
 """The tasks of all ``DAGS``, in order."""
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
@@ -66,8 +66,8 @@ _PUBLISHED = (("publish_route", "return_value"),)
 _BUILT = (("build_image", "return_value"),)
 PLACES = frozenset(
     {
-        *((step, "error") for step in _ALL_STEPS),
-        *((step, OUTCOME_KEY) for step in _ALL_STEPS),
+        *((step, "error") for step in ALL_STEPS),
+        *((step, OUTCOME_KEY) for step in ALL_STEPS),
         *_RELEASE,
         *_PUSHED,
         *_ARTIFACT,
@@ -208,7 +208,7 @@ def step(task: Task) -> dict[str, Any]:
 
 def in_order(tasks: Iterable[Task]) -> list[Task]:
     """The tasks in the order of their DAG; tasks of a newer DAG come last, by name."""
-    places = {name: at for at, name in enumerate(_ALL_STEPS)}
+    places = {name: at for at, name in enumerate(ALL_STEPS)}
     return sorted(tasks, key=lambda task: (places.get(task.name, len(places)), task.name))
 
 

@@ -21,8 +21,10 @@ def pages_of(whole: FastAPI) -> FastAPI:
 
 
 @pytest.fixture
-def whole(session: Any, cluster: Any) -> FastAPI:
+def whole(session: Any, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """The app with a logged-in user who may do everything."""
+    make = airflow_internals.rows.NonScopedSession
+    monkeypatch.setattr(airflow_internals.reports, "NonScopedSession", make)
     made = app.create()
     user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
     for part in (made, pages_of(made)):

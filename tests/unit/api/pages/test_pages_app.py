@@ -86,7 +86,8 @@ def test_static_files_are_served(browser):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.42, "0.4 s"), (12.4, "12 s"), (185, "3 min 5 s"), (None, "")]
+    ("value", "text"),
+    [(0.42, "0.4 s"), (12.4, "12 s"), (185, "3 min 5 s"), (7815, "2 h 10 min"), (None, "")],
 )
 def test_a_duration_is_short(value, text):
     assert templates.seconds(value) == text
