@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 NOBODY, VIEWER, USER = "nobody", "viewer", "user"
 _SERVICE = "/api/v1/services/{component}/{serviceName}"
+_PAGE = "/ui/services/{component}/{service}"
 _RUN = "/api/v1/deployments/{run_id}"
 NEEDED = {
     "GET /api/openapi.json": NOBODY,
@@ -36,7 +37,12 @@ NEEDED = {
     "GET /api/v1/artifacts": USER,
     "GET /ui/": VIEWER,
     "GET /ui/table": VIEWER,
+    f"GET {_PAGE}": VIEWER,
+    f"GET {_PAGE}/live": VIEWER,
+    f"GET {_PAGE}/history": VIEWER,
+    f"GET {_PAGE}/difference": VIEWER,
     "GET /ui/deploy": USER,
+    "GET /ui/deploy/versions": USER,
     "POST /ui/deploy/fill": USER,
     "POST /ui/deploy/check": VIEWER,
     "GET /ui/previews/{run_id}": VIEWER,

@@ -12,7 +12,13 @@ from tests.e2e.deploy.test_api import Hub
 
 CALLERS = {NOBODY: None, VIEWER: "viewer", USER: "deployer"}
 RANKS = list(CALLERS)
-NAMES = {"run_id": "nothing", "step": "validate", "component": "nobody", "serviceName": "nothing"}
+NAMES = {
+    "run_id": "nothing",
+    "step": "validate",
+    "component": "nobody",
+    "serviceName": "nothing",
+    "service": "nothing",
+}
 
 
 @pytest.fixture(scope="module")
