@@ -18,6 +18,7 @@ NAMES = {
     "component": "nobody",
     "serviceName": "nothing",
     "service": "nothing",
+    "kind": "csv",
 }
 
 
