@@ -4,7 +4,8 @@
 ``include-folder`` the folder of ``environments.yaml``;
 ``register`` makes a copied ``plugins/`` folder known to Airflow as a provider;
 ``doctor`` checks what a deployment to an environment needs, and changes nothing;
-``deploy``, ``status`` and ``follow`` are for pipelines, and need no Airflow beside them.
+``deploy``, ``status``, ``follow``, ``rollback``, ``restart`` and ``remove`` are for pipelines, and
+need no Airflow beside them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands ``deploy``, ``status`` and ``follow`` of ``python -m manifest_engine``."""
+"""The commands of ``python -m manifest_engine`` that use an Airflow server's API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manifest_engine.client.errors import REFUSED, Stopped
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as a shell sets it."""
 _EXIT = (
-    "Exit status: 0 live (or planned, or started with --no-wait), 1 failed, 2 refused, "
+    "Exit status: 0 live, planned, removed, or started with --no-wait, 1 failed, 2 refused, "
     "3 no login or no right, 4 no answer of Airflow, 5 --timeout is over. "
     "The environment has the login: AIRFLOW_TOKEN, or AIRFLOW_USER and AIRFLOW_PASSWORD."
 )
@@ -23,20 +23,52 @@ _EXIT = (
 def add_to(commands: Any) -> None:
     """Add the commands to the parser of ``python -m manifest_engine``."""
     deploy = _command(commands, "deploy", "deploy a service and follow it to its URL")
-    _manifest(deploy)
-    deploy.add_argument(
-        "--idempotency-key",
-        metavar="KEY",
-        help="the same user, key and manifest are one deployment; without a key, every call is a "
-        "new one",
-    )
-    deploy.add_argument("--no-wait", action="store_true", help="print the id and do not follow")
-    _timeout(deploy)
     status = _command(commands, "status", "show a deployment as it is now")
     follow = _command(commands, "follow", "follow a deployment to its end")
+    rollback = _command(commands, "rollback", "return a service to an earlier release")
+    restart = _command(commands, "restart", "replace the pods of a service")
+    remove = _command(commands, "remove", "remove a service from one environment")
     for command in (status, follow):
-        command.add_argument("id", help="id of the deployment")
-    _timeout(follow)
+        command.add_argument(
+            "target",
+            metavar="ID|MANIFEST",
+            help="id of a deployment, or a manifest (*.json) whose service's newest one is meant",
+        )
+    for command in (deploy, rollback, restart, remove):
+        command.add_argument("manifest", help="JSON file with the manifest; - is standard input")
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=TEXT",
+            help="set a text of the manifest, e.g. version=1.4.0 (repeatable)",
+        )
+        command.add_argument(
+            "--idempotency-key",
+            metavar="KEY",
+            help="the same user, key and request are one deployment; without a key, every call is "
+            "a new one",
+        )
+        command.add_argument("--no-wait", action="store_true", help="print the id, do not follow")
+    for command in (deploy, follow, rollback, restart, remove):
+        command.add_argument(
+            "--timeout",
+            type=float,
+            metavar="SECONDS",
+            help="stop following; the deployment goes on",
+        )
+    rollback.add_argument(
+        "--to",
+        metavar="VERSION",
+        help="version, or the beginning of a digest, that the cluster has kept; default: the last "
+        "release with other code or settings",
+    )
+    rollback.add_argument(
+        "--dry-run", action="store_true", help="show the kept releases and the changes only"
+    )
+    remove.add_argument(
+        "--confirm", metavar="NAME", required=True, help="{component}-{serviceName}, as a safeguard"
+    )
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -62,18 +94,39 @@ def _run(asked: argparse.Namespace, screen: Any) -> int:
     from manifest_engine.client.credentials import Credentials
     from manifest_engine.client.server import Server
 
-    manifest = _read_manifest(asked.manifest, asked.set) if "manifest" in asked else {}
+    of_file = asked.manifest if "manifest" in asked else asked.target
+    named = "manifest" in asked or of_file == "-" or of_file.endswith(".json")
+    manifest = _read_manifest(of_file, asked.set if "set" in asked else []) if named else {}
     server = Server(asked.url, Credentials.of(os.environ), say=screen.say)
-    if asked.command == "status":
-        return deployments.show(server, screen, asked.id)
-    if asked.command == "follow":
-        return deployments.follow(server, screen, asked.id, asked.timeout)
-    made = deployments.start(server, manifest, asked.idempotency_key)
+    if asked.command in ("status", "follow"):
+        found = deployments.newest(server, manifest) if named else asked.target
+        if asked.command == "status":
+            return deployments.show(server, screen, found)
+        return deployments.follow(server, screen, found, asked.timeout)
+    made = deployments.start(server, asked.idempotency_key, **_request(asked, manifest))
     if asked.no_wait:
         screen.result({"id": made, "exitStatus": 0}, made)
         return 0
     screen.say(f"deployment {made}")
     return deployments.follow(server, screen, made, asked.timeout)
+
+
+def _request(asked: argparse.Namespace, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Method, path and content of the request that starts what is asked."""
+    from manifest_engine.client import deployments
+
+    if asked.command == "deploy":
+        return {"json": manifest}
+    path, environment = deployments.service(manifest)
+    if asked.command == "remove":
+        name = f"{manifest['component']}-{manifest['serviceName']}"
+        if asked.confirm != name:
+            raise Stopped(REFUSED, f"--confirm must be {name}, the service that is removed.")
+        return {"method": "DELETE", "path": path, "params": {"environment": environment}}
+    body: dict[str, Any] = {"environment": environment}
+    if asked.command == "rollback":
+        body |= {"version": asked.to, "dryRun": asked.dry_run}
+    return {"path": f"{path}/{asked.command}", "json": body}
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -87,23 +140,6 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--json", action="store_true", help="print one JSON object a line")
     return made
-
-
-def _manifest(command: argparse.ArgumentParser) -> None:
-    command.add_argument("manifest", help="JSON file with the manifest; - is standard input")
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=TEXT",
-        help="set a text of the manifest, e.g. version=1.4.0 (repeatable)",
-    )
-
-
-def _timeout(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="stop following; the deployment goes on"
-    )
 
 
 def _read_manifest(file: str, changes: list[str]) -> dict[str, Any]:

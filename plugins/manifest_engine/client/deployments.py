@@ -1,29 +1,53 @@
-"""The commands about deployments: start one, read it, follow it to its end."""
+"""What the commands do: start a deployment, rollback, restart or removal, and follow it."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from typing import Any
+from urllib.parse import quote
 
 from manifest_engine.client import events
-from manifest_engine.client.errors import FAILED, LIVE
+from manifest_engine.client.errors import FAILED, LIVE, REFUSED, Stopped
 from manifest_engine.client.screen import Screen
 from manifest_engine.client.server import Server
 from manifest_engine.domain.core import printable
 
-_GOOD = frozenset({"live", "planned"})
 
-
-def start(server: Server, manifest: dict[str, Any], key: str | None) -> str:
-    """Start a deployment; its id.
+def start(
+    server: Server, key: str | None, method: str = "POST", path: str = "deployments", **more: Any
+) -> str:
+    """Start a deployment, rollback, restart or removal; its id.
 
     :param key: the ``Idempotency-Key``. Without one, a new key makes this call repeatable, and
         every call is a deployment of its own.
+    :param more: for ``requests``.
     """
     headers = {"Idempotency-Key": key or f"call-{secrets.token_hex(16)}"}
-    answer = server.ask("POST", "deployments", json=manifest, headers=headers)
-    return str(answer.json()["id"])
+    return str(server.ask(method, path, headers=headers, **more).json()["id"])
+
+
+def service(manifest: dict[str, Any]) -> tuple[str, str]:
+    """Path of the manifest's service in the API, and the environment.
+
+    :raises Stopped: when the manifest does not name them.
+    """
+    component, name, environment = (
+        str(manifest.get(key) or "") for key in ("component", "serviceName", "environment")
+    )
+    if not (component and name and environment):
+        raise Stopped(REFUSED, "The manifest must have component, serviceName and environment.")
+    return f"services/{quote(component, safe='')}/{quote(name, safe='')}", environment
+
+
+def newest(server: Server, manifest: dict[str, Any]) -> str:
+    """Id of the newest deployment of the manifest's service in its environment."""
+    path, environment = service(manifest)
+    asked = {"environment": environment, "limit": 1}
+    found = server.get(f"{path}/deployments", params=asked).json()["items"]
+    if not found:
+        raise Stopped(REFUSED, f"The service was never deployed to {environment}.")
+    return str(found[0]["id"])
 
 
 def read(server: Server, deployment: str) -> dict[str, Any]:
@@ -56,18 +80,21 @@ def report(screen: Screen, made: dict[str, Any]) -> int:
         screen.say(f"live, image {made['digest']}")
     elif state == "planned":
         screen.say("planned; a dry run changes nothing")
-        text = "\n".join(_changes(made["changes"]))
-    elif state in events.ENDED:
+        text = "\n".join(map(_change, made["changes"] or []))
+    elif state in events.ENDED - events.GOOD:
         at = f" at {made['failedStep']}" if made["failedStep"] else ""
         screen.say(f"{state}{at}: {made['error']}")
     else:
         screen.say(state)
-    status = FAILED if state in events.ENDED - _GOOD else LIVE
+    status = FAILED if state in events.ENDED - events.GOOD else LIVE
     screen.result({**made, "exitStatus": status}, text)
     return status
 
 
-def _changes(changes: Any) -> list[str]:
-    if not isinstance(changes, list):
-        return [printable.sentence(str(changes or "nothing would change"))]
-    return [printable.sentence(str(item)) for item in changes]
+def _change(found: dict[str, Any]) -> str:
+    """One object of a dry run: what would happen to it, and the fields that would change."""
+    lines = [f"{found['kind']} {found['name']}: {found['action']}"]
+    lines += [
+        f"    {item['field']}: {item['before']} → {item['after']}" for item in found["fields"]
+    ]
+    return printable.sentence("\n".join(lines))

@@ -12,7 +12,8 @@ import requests
 from manifest_engine.client.errors import TIMED_OUT, UNREACHABLE, Stopped
 from manifest_engine.client.server import Server
 
-ENDED = frozenset({"live", "planned", "failed", "rolled back", "superseded", "cancelled"})
+GOOD = frozenset({"live", "planned", "removed"})
+ENDED = GOOD | {"failed", "rolled back", "superseded", "cancelled"}
 """States in which a deployment has ended, as in ``docs/api.md``."""
 _PAUSE_SECONDS = 1.0
 _LINE_MAX = 1 << 20

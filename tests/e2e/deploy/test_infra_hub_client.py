@@ -1,4 +1,4 @@
-"""The portal's client, run by its command line with an order id."""
+"""The portal's script, run as a portal runs it: by its command line, with the order's id."""
 
 from __future__ import annotations
 
@@ -10,51 +10,89 @@ import sys
 import requests
 
 from sandbox.airflow.deploy import upload
+from sandbox.core.settings import REPOSITORY
 from tests.e2e.conftest import EXAMPLES, SESSION
 
-
-def order(environment, tmp_path, manifest, order_id):
-    """Runs the client; returns exit status and lines of output."""
-    file = tmp_path / "manifest.json"
-    file.write_text(json.dumps(manifest))
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "infra_hub_client.py", file, order_id],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert not done.stderr
-    return done.returncode, done.stdout.splitlines()
+PORTAL = EXAMPLES / "infra_hub_client.py"
 
 
-def test_an_order_is_deployed_once_and_followed_to_the_url_or_the_error(
-    service, environment, tmp_path
-):
-    plain = service("plain-service")
-    manifest, name = plain.manifest, plain.manifest["serviceName"]
-    upload(plain.zip(), f"datafactory/e2e/{name}/1.0.0/{name}-1.0.0.zip")
-    status, lines = order(environment, tmp_path, manifest, f"order-1-{SESSION}")
+class Portal:
+    """The script, for one Airflow.
+
+    :param login: AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD.
+    """
+
+    def __init__(self, login, folder):
+        self._login, self._file = login, folder / "manifest.json"
+
+    def __call__(self, verb, manifest, order):
+        """Exit status and lines of one call."""
+        self._file.write_text(json.dumps(manifest))
+        done = subprocess.run(
+            [sys.executable, PORTAL, verb, self._file, f"{order}-{SESSION}"],
+            env={**os.environ, **self._login, "PYTHONPATH": str(REPOSITORY / "plugins")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not done.stderr
+        return done.returncode, done.stdout.splitlines()
+
+
+def a_service_from_its_first_failure_to_its_removal(portal, quote):
+    """Deploy, fail, read the sentence, mend, deploy, deploy another version, go back, remove."""
+    manifest, name = quote.manifest, quote.manifest["serviceName"]
+
+    def put(version, changes=None):
+        path = f"datafactory/e2e/{name}/{version}/{name}-{version}.zip"
+        upload(quote.zip(changes), path)
+        return manifest | {"version": version}
+
+    crash = {"src/aiservice.py": b"import os\n\nDATABASE = os.environ['DATABASE_URL']\n"}
+    status, lines = portal("deploy", put("0.9.0", crash), "broken")
+    assert (status, lines[-1].split(":")[0]) == (1, "failed at smoke_test")
+    assert "KeyError: 'DATABASE_URL'" in lines[-1]
+
+    status, lines = portal("deploy", put("1.0.0"), "mended")
     assert status == 0, lines
     assert f"{'publish_route':<18} succeeded" in lines
-    assert requests.get(lines[-1], timeout=10).json()["status"] == "ok"
+    url = lines[-1]
+    first = requests.get(f"{url}/echo", timeout=10).json()["quote"]
+    second = put("1.1.0", quote.source("A ship in harbor", "A changed ship"))
+    assert portal("deploy", second, "second")[0] == 0
+    assert requests.get(f"{url}/echo", timeout=10).json()["quote"] != first
 
-    # The same order again follows the same deployment.
-    status, again = order(environment, tmp_path, manifest, f"order-1-{SESSION}")
-    assert (status, again[-1]) == (0, lines[-1])
+    status, lines = portal("rollback", second, "back")
+    assert (status, lines[-1]) == (0, url), lines
+    assert requests.get(f"{url}/echo", timeout=10).json()["quote"] == first
+    status, lines = portal("remove", second, "gone")
+    assert (status, lines[-1]) == (0, "removed"), lines
+    assert requests.get(url, timeout=10).status_code == 404
 
-    status, lines = order(environment, tmp_path, manifest | {"replicas": 1}, f"order-1-{SESSION}")
-    refused = "refused: The Idempotency-Key was used before, for another manifest."
+
+def test_a_portal_leads_a_service_from_its_first_failure_to_its_removal(
+    service, environment, tmp_path
+):
+    assert len(PORTAL.read_text().splitlines()) < 40
+    a_service_from_its_first_failure_to_its_removal(Portal(environment, tmp_path), service())
+
+
+def test_a_repeated_order_is_one_deployment_and_a_wrong_one_is_refused(
+    service, environment, tmp_path
+):
+    portal, manifest = Portal(environment, tmp_path), service("plain-service").manifest
+    missing = manifest | {"artifact": "datafactory/no/such.zip"}
+    status, lines = portal("deploy", missing, "order-1")
+    assert status == 1
+    assert lines[-1].startswith("failed at download_artifact: ")
+    assert portal("deploy", missing, "order-1")[1][-1] == lines[-1]
+
+    status, lines = portal("deploy", missing | {"replicas": 1}, "order-1")
+    refused = "refused: The Idempotency-Key was used before, for another request."
     assert (status, lines) == (2, [refused])
-
     wrong = {"component": "e2e", "serviceName": "quoteService"}
-    status, lines = order(environment, tmp_path, wrong, f"order-2-{SESSION}")
+    status, lines = portal("deploy", wrong, "order-2")
     assert status == 2
     assert "did you mean 'quote-service'?" in lines[-1]
     assert "version is missing" in lines[-1]
-
-    missing = manifest | {"artifact": "datafactory/no/such.zip"}
-    status, lines = order(environment, tmp_path, missing, f"order-3-{SESSION}")
-    assert status == 1
-    assert lines[-1].startswith("failed at download_artifact: ")

@@ -58,6 +58,14 @@ def going_live(conf: dict[str, Any]) -> list[Facts]:
     ]
 
 
+def planning(conf: dict[str, Any]) -> list[Facts]:
+    """The moments of a dry run."""
+    fields = [{"field": "spec.replicas", "before": "2", "after": "3"}]
+    change = {"kind": "Deployment", "name": "a-b", "action": "change", "fields": fields}
+    xcoms = {("validate", "dry_run"): [change]}
+    return [facts("success", conf, xcoms, validate="success")]
+
+
 def failing(conf: dict[str, Any]) -> list[Facts]:
     """The moments of a deployment whose build fails."""
     xcoms = {("build_image", "error"): "pip found no version of \x1b[31mflask."}
@@ -119,11 +127,20 @@ class Api:
                 if self.path == "/auth/token":
                     self._log_in(body)
                 elif self._usable():
-                    self._start(body)
+                    self._begin(body)
+
+            def do_DELETE(self) -> None:
+                api.seen.append(("DELETE", self.path))
+                if self._usable():
+                    self._begin({})
 
             def do_GET(self) -> None:
                 api.seen.append(("GET", self.path))
                 if not self._usable():
+                    return
+                if self.path.startswith(f"{_API}/services/"):
+                    items = [{"id": name} for name in reversed(api.started)]
+                    self._json(200, {"items": items[:1], "total": len(items), "next": None})
                     return
                 name = self.path.removeprefix(f"{_API}/deployments/").removesuffix("/events")
                 if name not in api.started:
@@ -150,6 +167,15 @@ class Api:
                     return True
                 self._problem(401, "Token Expired")
                 return False
+
+            def _begin(self, body: dict[str, Any]) -> None:
+                if self.path == f"{_API}/deployments":
+                    self._start(body)
+                    return
+                key = self.headers["Idempotency-Key"]
+                api.keys.append(key)
+                api.started[f"api__{key}"] = body
+                self._json(202, {"id": f"api__{key}", "state": "queued"})
 
             def _start(self, conf: dict[str, Any]) -> None:
                 _, problems = validation.check(conf, environments.load())

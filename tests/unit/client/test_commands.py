@@ -96,6 +96,59 @@ def test_an_id_can_be_followed_later(api, run, manifest):
     assert (missing.status, missing.err) == (2, "There is no deployment with this id.\n")
 
 
+def test_a_dry_run_shows_each_change(api, run, manifest):
+    api.moments = api_server.planning
+    done = run("deploy", manifest)
+    assert (done.status, done.out) == (0, "Deployment a-b: change\n    spec.replicas: 2 → 3\n")
+
+
+def test_the_newest_deployment_of_a_manifest_is_meant(api, run, manifest):
+    run("deploy", manifest)
+    assert run("follow", manifest).out == f"{URL}\n"
+    assert run("status", manifest).out == f"{URL}\n"
+    path = "/manifest-engine/api/v1/services/a/b/deployments?environment=dev&limit=1"
+    assert api.seen.count(("GET", path)) == 2
+    api.started.clear()
+    done = run("status", manifest)
+    assert (done.status, done.err) == (2, "The service was never deployed to dev.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "path", "body"),
+    [
+        (("rollback",), "POST", "/rollback", {"version": None, "dryRun": False}),
+        (
+            ("rollback", "--to", "1.0.0", "--dry-run"),
+            *("POST", "/rollback", {"version": "1.0.0", "dryRun": True}),
+        ),
+        (("restart",), "POST", "/restart", {}),
+        (("remove", "--confirm", "a-b"), "DELETE", "?environment=dev", None),
+    ],
+)
+def test_a_service_is_rolled_back_restarted_and_removed(
+    *, api, run, manifest, words, method, path, body
+):
+    done = run(*words, manifest)
+    assert (done.status, done.out) == (0, f"{URL}\n")
+    assert (method, f"/manifest-engine/api/v1/services/a/b{path}") in api.seen
+    (sent,) = api.started.values()
+    assert sent == ({} if body is None else {"environment": "dev", **body})
+
+
+def test_nothing_is_removed_without_its_name(api, run, manifest):
+    done = run("remove", manifest, "--confirm", "a-c")
+    assert (done.status, done.err) == (2, "--confirm must be a-b, the service that is removed.\n")
+    assert not api.seen
+    assert "the following arguments are required: --confirm" in run("remove", manifest).err
+
+
+def test_a_service_needs_its_three_names(api, run, manifest):
+    manifest.write_text('{"component": "a", "serviceName": "b"}')
+    done = run("restart", manifest)
+    assert (done.status, len(api.seen)) == (2, 0)
+    assert done.err == "The manifest must have component, serviceName and environment.\n"
+
+
 def test_a_timeout_stops_the_client_alone(api, run, manifest):
     api.moments = lambda conf: [api_server.facts("running", conf, validate="running")]
     begin = time.monotonic()

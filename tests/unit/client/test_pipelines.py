@@ -49,11 +49,13 @@ def test_every_example_is_tested_and_documented():
     assert all(f"pipelines/{name}" in page for name in DEPLOY)
 
 
-@pytest.mark.parametrize("command", ["deploy", "status", "follow"])
+@pytest.mark.parametrize("command", ["deploy", "status", "follow", "rollback", "remove"])
 def test_the_page_names_every_option(command, capsys):
     with pytest.raises(SystemExit):
         __main__.main([command, "--help"])
     page = (ROOT / "docs/pipelines.md").read_text()
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert options
-    assert {option for option in options if f"`{option}" not in page} == set()
+    assert {
+        option for option in options if f"{option}`" not in page and f"{option} " not in page
+    } == set()

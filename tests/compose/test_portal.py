@@ -1,0 +1,27 @@
+"""The portal's script through the stack, as through the sandbox's own Airflow."""
+
+from __future__ import annotations
+
+from sandbox.compose import configuration
+from tests.compose.conftest import ManyService
+from tests.e2e.conftest import SESSION, remove
+from tests.e2e.deploy.test_infra_hub_client import (
+    Portal,
+    a_service_from_its_first_failure_to_its_removal,
+)
+
+
+def test_a_portal_leads_a_service_from_its_first_failure_to_its_removal(
+    compose, cluster, environment, tmp_path
+):
+    login = {
+        **environment,
+        "AIRFLOW_URL": compose.url,
+        "AIRFLOW_USER": "admin",
+        "AIRFLOW_PASSWORD": configuration.password(),
+    }
+    quote = ManyService("quote-service", f"portal-{SESSION}")
+    try:
+        a_service_from_its_first_failure_to_its_removal(Portal(login, tmp_path), quote)
+    finally:
+        remove(cluster, environment["NAMESPACE"], quote.object_name)
