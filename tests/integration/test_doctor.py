@@ -47,6 +47,8 @@ def test_an_aks_cluster_lacks_nothing(connections):
     assert [str(item) for item in found.values() if item.state == MISSING] == []
     for check in ("Connection", "API server", "role manifest-engine", "admission"):
         assert found["cluster", check].state == OK
+    assert "apache-airflow-providers-microsoft-azure 1" in found["packages", "version"].text
+    assert found["cluster", "version"].text.startswith("Kubernetes v1.")
     assert found["registry", "push"].text == "A token for datafactory/* grants pull and push."
     assert found["route", "Gateway"].text == f"{GATEWAY} of class contour is programmed."
 

@@ -132,6 +132,24 @@ class ApiServer:
         answer = self.request("post", version, kind, namespace=None, verb="create", body=body)
         return str(answer["status"]["userInfo"]["username"])
 
+    def version(self) -> str:
+        """Version of the API server, such as ``v1.36.1``.
+
+        :raises ClusterError: when a hardened cluster refuses the path ``/version``.
+        """
+        from kubernetes.client import ApiException
+
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        try:
+            answer = self._client.request(
+                "get", "/version", serialize=False, _request_timeout=timeout
+            )
+        except ApiException as error:
+            raise ClusterError(
+                f"{self.url} does not tell its version (HTTP {error.status})."
+            ) from None
+        return str(json.loads(answer.data)["gitVersion"])
+
     def allows(self, review: Json) -> bool:
         """Whether our account has the right that a SelfSubjectAccessReview names."""
         version, kind = review["apiVersion"], review["kind"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING
 
+from manifest_engine import __version__
 from manifest_engine.domain.core.errors import ConfigurationError, RegistryError
 from manifest_engine.domain.doctor.finding import NotNeeded
 from manifest_engine.domain.image import registry_advice
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 SAMPLE = ("installation", "check")
 """Component and service of a release that is never made."""
 _REPOSITORY = "/".join(("datafactory", *SAMPLE))
+_DISTRIBUTIONS = (
+    "apache-airflow",
+    *(
+        f"apache-airflow-providers-{name}"
+        for name in ("cncf-kubernetes", "docker", "microsoft-azure", "standard")
+    ),
+)
 _REQUEST_SECONDS = 8.0
 """Limit for one request to the registry with its retries, below the limit of a check."""
 
@@ -30,6 +39,7 @@ def of(name: str, environment: Environment) -> dict[str, Sequence[Check]]:
     :param name: name of the environment.
     """
     parts: dict[str, Sequence[Check]] = {
+        "packages": [Check("version", _packages)],
         f"artifactory {environment.artifactory.connection}": _artifactory(environment),
         "artifact store": [Check("read", _store)],
         "buildx": [Check("version", _buildx)],
@@ -71,6 +81,17 @@ def _artifactory(environment: Environment) -> list[Check]:
         Check("ping", ping, gate=True),
         *(Check(f"repository {item}", partial(readable, item)) for item in repositories),
     ]
+
+
+def _packages() -> str:
+    """Versions of the package, of Airflow and of the providers that the package uses."""
+    found = []
+    for name in _DISTRIBUTIONS:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError as error:
+            raise ConfigurationError(f"{name} is not installed; see docs/install.md.") from error
+    return ", ".join([f"manifest-engine {__version__}", *found]) + "."
 
 
 def _store() -> str:

@@ -46,6 +46,7 @@ def of(name: str, environment: Environment, sample: tuple[str, str]) -> dict[str
             "Connection", lambda: f"Has type {kind_of(conn_id, 'kubernetes', 'aks')}.", gate=True
         ),
         Check("API server", cluster.answers, gate=True),
+        Check("version", cluster.version),
         *(Check(f"role {role}", partial(cluster.role, role)) for role in cluster.rights),
         Check("admission", cluster.admits_sample),
     ]
@@ -69,6 +70,13 @@ class _Cluster:
     def answers(self) -> str:
         api = self._hook.api
         return f"{api.url} accepts this identity as {api.user_name()}."
+
+    def version(self) -> str:
+        """:raises NotNeeded: when the cluster does not tell."""
+        try:
+            return f"Kubernetes {self._hook.api.version()}"
+        except ClusterError as error:
+            raise NotNeeded(str(error)) from error
 
     def role(self, role: str) -> str:
         """Ask for each right of a role.
