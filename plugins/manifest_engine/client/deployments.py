@@ -77,7 +77,7 @@ def report(screen: Screen, made: dict[str, Any]) -> int:
     state, text = made["state"], ""
     if state == "live":
         text = printable.line(str(made["url"]))
-        screen.say(f"live, image {made['digest']}")
+        screen.say(f"live, image {made['digest']}" if made["digest"] else "live")
     elif state == "planned":
         screen.say("planned; a dry run changes nothing")
         text = "\n".join(map(_change, made["changes"] or []))

@@ -96,6 +96,13 @@ def test_an_id_can_be_followed_later(api, run, manifest):
     assert (missing.status, missing.err) == (2, "There is no deployment with this id.\n")
 
 
+def test_a_run_without_an_image_of_its_own_names_none(api, run, manifest):
+    found = {place: item for place, item in api_server.LIVE_XCOMS.items() if "url" in item}
+    ended = {"validate": "success", "publish_route": "success"}
+    api.moments = lambda conf: [api_server.facts("success", conf, found, **ended)]
+    assert run("restart", manifest).err.splitlines()[-1] == "live"
+
+
 def test_a_dry_run_shows_each_change(api, run, manifest):
     api.moments = api_server.planning
     done = run("deploy", manifest)
