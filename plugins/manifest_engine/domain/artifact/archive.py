@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import BinaryIO
 
@@ -122,6 +123,18 @@ class Archive:
         alike = [p for p in self._context if p.rpartition("/")[2].casefold() == name]
         alike += [p for p in self._folders if p.rpartition("/")[2].casefold() == name]
         return min(alike, key=lambda p: (p.casefold() != path.casefold(), len(p), p), default=None)
+
+    def has_match(self, pattern: str) -> bool:
+        """Whether ``COPY`` finds a file or folder of the build context.
+
+        :param pattern: a path in which ``*`` and ``?`` match all characters but ``/``.
+        """
+        asked = [part for part in pattern.split("/") if part not in ("", ".")]
+        for path in (*self._context, *self._folders):
+            parts = path.split("/")
+            if len(parts) == len(asked) and all(map(fnmatchcase, parts, asked)):
+                return True
+        return False
 
     def file_named(self, path: str) -> str | None:
         """The only file of the build context with the name of a file in the image."""

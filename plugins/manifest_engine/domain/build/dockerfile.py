@@ -21,6 +21,8 @@ _VARIABLE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 _REFERENCE_MAX = 1024
 """Characters of an image reference, and of the value of one argument; registries allow 255 for a
 repository. Longer texts are cut, since nested arguments could fill the memory."""
+_NOT_PLAIN = frozenset("[]\\\"'$<:")
+"""In a source of COPY: the JSON form, classes, escapes, quotes, arguments, heredocs and URLs."""
 _STATEMENT_MAX = 64 << 10
 """Characters of one instruction on several lines; the rest is ignored."""
 
@@ -152,6 +154,59 @@ def frontend(content: bytes) -> str | None:
         if directive[1].lower() == "syntax":
             return directive[2][:_REFERENCE_MAX]
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A COPY or ADD of which every source has a wildcard."""
+
+    line: int
+    instruction: str
+    sources: tuple[str, ...]
+    """Paths in the build context."""
+
+
+def wildcard_copies(content: bytes, *, target: str | None = None) -> list[Copy]:
+    """The copies that BuildKit executes although their wildcards may match nothing.
+
+    Stages that the built stage does not need are left out, since BuildKit does not build them.
+    """
+    stages: list[_Parts] = []
+    for step in _instructions(content):
+        if step.name == "FROM" and (stage := _stage(step, {})):
+            stages.append(_Parts(stage.name, {stage.image.lower()}, []))
+        elif stages and step.name in ("COPY", "ADD", "RUN"):
+            stages[-1].needs.update(item.lower() for item in _FROM_FLAG.findall(step.rest))
+            if step.name != "RUN" and (copy := _wildcard_copy(step)):
+                stages[-1].copies.append(copy)
+    wanted = {target.casefold()} if target else {str(len(stages) - 1)}
+    found: list[Copy] = []
+    for number, parts in reversed(list(enumerate(stages))):
+        if wanted & {parts.name, str(number)} - {""}:
+            wanted |= parts.needs
+            found = [*parts.copies, *found]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A stage: its name, the images and stages that it needs, and its copies."""
+
+    name: str
+    needs: set[str]
+    copies: list[Copy]
+
+
+def _wildcard_copy(step: _Instruction) -> Copy | None:
+    words = step.rest.split()
+    flags = [word for word in words if word.startswith("--")]
+    *sources, _ = [word for word in words if not word.startswith("--")] or [""]
+    plain = not any(set(word) & _NOT_PLAIN for word in sources)
+    if any(flag.startswith(("--from", "--parents")) for flag in flags) or not (sources and plain):
+        return None
+    if not all("*" in word or "?" in word for word in sources):
+        return None
+    return Copy(step.line, f"{step.name} {step.rest}", tuple(sources))
 
 
 def _commands(content: bytes, target: str | None) -> list[_Instruction]:

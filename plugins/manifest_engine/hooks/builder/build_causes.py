@@ -76,6 +76,19 @@ the final error of buildx, and only when the error names no place in the Dockerf
 
 DOCKERFILE = (
     Cause(
+        r"parse error on line \d+: unknown flag: (?:--)?([\w-]+) "
+        r"\(did you mean (?:--)?([\w-]+)\?\)",
+        "the flag --{0} does not exist: did you mean --{1}?",
+        "failed to solve: dockerfile parse error on line 3: unknown flag: fro (did you mean from?)",
+    ),
+    Cause(
+        r"parse error on line \d+: unknown flag: (?:--)?([\w-]+)",
+        "unknown flag --{0}: the frontend of this builder does not know it. Correct its spelling; "
+        "a flag that is newer than the builder needs a newer Docker Engine, or a newer frontend "
+        "in `# syntax=`",
+        "failed to solve: dockerfile parse error on line 3: unknown flag: exclude",
+    ),
+    Cause(
         r"the dockerfile(?: \(\S*\))? cannot be empty|file with no instructions",
         "the Dockerfile has no instruction: write one, beginning with FROM",
         "failed to solve: the Dockerfile cannot be empty",

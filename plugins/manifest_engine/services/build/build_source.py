@@ -10,6 +10,8 @@ from manifest_engine.domain.artifact import archive
 from manifest_engine.domain.artifact.member_paths import DOCKERFILE
 from manifest_engine.domain.build import dockerfile
 from manifest_engine.domain.build.build_hints import BuildHints
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.domain.environment import environments
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class BuildSource:
                 self.which,
                 f"stage {asked.target}" if asked.target else "last stage",
             )
+        if asked.rebuild is None:  # a rebuild keeps an artifact that was accepted before
+            self._refuse_empty_copies(asked.target)
         if unused := dockerfile.undeclared(self.dockerfile, asked.build_args):
             log.warning(
                 "%s has no ARG %s, so this build argument of the manifest has no effect",
@@ -65,6 +69,19 @@ class BuildSource:
         if self._archive.ignore_path:
             log.info(
                 "The build context omits the files that %s excludes", self._archive.ignore_path
+            )
+
+    def _refuse_empty_copies(self, target: str | None) -> None:
+        """Refuse a COPY that copies nothing: BuildKit ignores wildcards that match no file."""
+        for copy in dockerfile.wildcard_copies(self.dockerfile, target=target):
+            if any(map(self._archive.has_match, copy.sources)):
+                continue
+            raise BuildError(
+                f"The image could not be built: {self.which}, line {copy.line} "
+                f"({printable.excerpt(copy.instruction, 80)}): no file of the ZIP matches "
+                f"{' or '.join(copy.sources)[:200]} (paths count from the ZIP's root, and files "
+                "that .dockerignore excludes do not count): add the file, or correct or remove the "
+                "line."
             )
 
     @contextmanager

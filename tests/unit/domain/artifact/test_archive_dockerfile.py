@@ -236,3 +236,21 @@ def test_names_that_differ_by_case_may_be_ignored():
     files = {".dockerignore": b"old\n", "old/A.py": b"1", "old/a.py": b"2", "app.py": b"3"}
 
     assert "old/A.py" in archive(*parts(files)).members
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.py", True),
+        ("./src/*", True),
+        ("s*", True),
+        ("src/b?.py", True),
+        ("*.whl", False),
+        ("*/c.py", False),
+        ("b1.py", False),
+        ("*.log", False),
+    ],
+)
+def test_a_wildcard_of_copy_stays_in_its_folder_and_sees_no_ignored_file(pattern, found):
+    files = {".dockerignore": b"*.log\n", "a.py": b"", "src/b1.py": b"", "x.log": b""}
+    assert archive(*parts(files)).has_match(pattern) is found

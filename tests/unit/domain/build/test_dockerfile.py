@@ -9,6 +9,7 @@ from manifest_engine.domain.build.dockerfile import (
     refuse_invalid,
     runs_programs,
     undeclared,
+    wildcard_copies,
 )
 from manifest_engine.domain.core.errors import BuildError
 
@@ -138,3 +139,30 @@ def test_only_a_run_for_the_target_platform_executes_its_programs(text: str, run
 def test_a_build_argument_needs_an_arg() -> None:
     content = b"ARG A=1 B\nFROM a\narg C\nRUN echo ARG D\n"
     assert undeclared(content, ["A", "B", "C", "D"]) == ["D"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FROM a\nCOPY *.whl ./\n", [(2, ("*.whl",))]),
+        ("FROM a\nADD --chown=1 a?b c/* /x\n", [(2, ("a?b", "c/*"))]),
+        ("FROM a\nCOPY package.json lock* ./\n", []),
+        ("FROM a\nCOPY --from=b *.whl ./\nCOPY --parents *.x ./\n", []),
+        ('FROM a\nCOPY ["*.whl", "./"]\nCOPY $X* ./\nCOPY [a-b]* .\n', []),
+        (
+            "FROM a AS unused\nCOPY *.x .\nFROM a AS b\nCOPY *.y .\nFROM c\nCOPY --from=b / /\n",
+            [(4, ("*.y",))],
+        ),
+        ("FROM a\nCOPY *.x .\nFROM c\nCOPY --from=0 / /\n", [(2, ("*.x",))]),
+    ],
+)
+def test_copies_with_wildcards_alone_are_found_in_the_stages_that_are_built(
+    text: str, found: list[tuple[int, tuple[str, ...]]]
+) -> None:
+    assert [(item.line, item.sources) for item in wildcard_copies(text.encode())] == found
+
+
+def test_a_target_leaves_out_the_copies_of_later_stages() -> None:
+    content = b"FROM a AS one\nCOPY *.x .\nFROM one AS two\nCOPY *.y .\n"
+    assert [item.line for item in wildcard_copies(content, target="one")] == [2]
+    assert [item.line for item in wildcard_copies(content, target="TWO")] == [2, 4]
