@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 _COMMAND = re.compile(r"^(RUN|/bin/sh -c (?!#\(nop\)))")
 """A command in an image's history, as BuildKit or as the classic builder writes it."""
+_SHORT_SECONDS = 2.0
+"""A context that is sent in this time costs little."""
+_FACTOR = 2.0
+"""The cost is certain; the benefit needs a later build on an empty engine."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,18 @@ class Layers:
 
     history: tuple[Step, ...]
     diff_ids: tuple[str, ...]
+
+
+def is_worthwhile(*, context_seconds: float, command_seconds: float) -> bool:
+    """Whether writing a cache is likely to save more time than it takes.
+
+    The cache is written by a second build, which sends the whole context again.
+
+    :param context_seconds: time in which the first build received the context.
+    :param command_seconds: time of the first build's commands, which a cache saves on an empty
+        engine.
+    """
+    return context_seconds <= _SHORT_SECONDS or command_seconds >= _FACTOR * context_seconds
 
 
 def covers(cached: Layers, built: Layers) -> bool:

@@ -27,6 +27,9 @@ _BASE = re.compile(
 )
 _BASE_DIGEST = re.compile(r"^(?:(?:\[[^\]]*\] )?FROM |docker-image://)(\S+)@(sha256:[0-9a-f]{64})$")
 _PINNED = re.compile(r"^\[context (\S+)\] load metadata for \S+@(sha256:[0-9a-f]{64})$")
+_CONTEXT = ("[internal] load remote build context", "copy /context /")
+"""Steps that receive and unpack a context from standard input."""
+_DONE = re.compile(r"^DONE (\d+\.\d)s$")
 _OUTPUT = re.compile(r"^\d+\.\d+ (.*)$")
 _PLACE = re.compile(r"^(\S+):(\d+)$")
 _IN_MOUNT = (
@@ -53,6 +56,8 @@ class BuildOutput:
     _cached: set[str] = field(default_factory=set)
     _tails: dict[str, deque[str]] = field(default_factory=dict)
     _failed: str = ""
+    _context: set[str] = field(default_factory=set)
+    _seconds: dict[str, float] = field(default_factory=dict)
     resolving: dict[str, str] = field(default_factory=dict)
     """References of images that BuildKit is asking a registry about, by step."""
 
@@ -61,7 +66,9 @@ class BuildOutput:
         if found := _LINE.match(line):
             self._read_step(found[1], found[2])
         elif line.startswith("ERROR: "):
-            self.error = _without_mount(_without_command(line.removeprefix("ERROR: ")))
+            # buildx 0.2x begins with "failed to build: ".
+            error = line.removeprefix("ERROR: ").removeprefix("failed to build: ")
+            self.error = _without_mount(_without_command(error))
         elif line.startswith("unknown flag: "):  # the one error without the prefix "ERROR: "
             self.error = line
         elif found := _PLACE.match(line):
@@ -86,6 +93,17 @@ class BuildOutput:
         return len(self._cached)
 
     @property
+    def context_seconds(self) -> float:
+        """Time in which BuildKit received and unpacked the build context."""
+        return sum(self._seconds.get(number, 0.0) for number in self._context)
+
+    @property
+    def command_seconds(self) -> float:
+        """Time of the commands (``RUN``) that did not come from the cache."""
+        commands = [number for number, text in self._steps.items() if text.startswith("RUN ")]
+        return sum(self._seconds.get(number, 0.0) for number in commands)
+
+    @property
     def tail(self) -> list[str]:
         """The last output lines of the failing step."""
         return self.recent[-TAIL_LINES:]
@@ -107,6 +125,10 @@ class BuildOutput:
             self.resolving[number] = found[1]
         elif text.startswith(("DONE ", "ERROR: ")) or text in ("CACHED", "CANCELED"):
             self.resolving.pop(number, None)
+        if text in _CONTEXT:
+            self._context.add(number)
+        elif done := _DONE.match(text):
+            self._seconds[number] = float(done[1])
         if found := _STEP.match(text):
             self._steps[number] = found[1]
         elif text == "CACHED" and number in self._steps:

@@ -47,6 +47,10 @@ class Built:
     steps: int
     cached_steps: int
     seconds: float
+    context_seconds: float
+    """Time to receive and unpack the build context."""
+    command_seconds: float
+    """Time of the commands (``RUN``) that did not come from the cache."""
     bases: dict[str, str]
     """Digest of each base image by normalized reference; for an image that exists only on the
     engine, the engine's image id."""
@@ -184,7 +188,15 @@ class BuilderHook(BaseHook):
             self._run.cancel()
         image_id = self._run.image_id(build, given)
         output, seconds = self._run.output, time.monotonic() - begin
-        return Built(image_id, output.steps, output.cached_steps, seconds, self._bases(output))
+        return Built(
+            image_id=image_id,
+            steps=output.steps,
+            cached_steps=output.cached_steps,
+            seconds=seconds,
+            context_seconds=output.context_seconds,
+            command_seconds=output.command_seconds,
+            bases=self._bases(output),
+        )
 
     def cancel(self) -> None:
         """Cancel a running build, also on the engine; safe to call from a signal handler."""

@@ -164,7 +164,8 @@ class ImageBuild:
     def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
         """Build again from the cache and write the cache into the image; the image's id.
 
-        :return: None when the cache in the registry is still valid, or when this build fails.
+        :return: None when the cache in the registry is still valid or costs more than it saves, or
+            when this build fails.
         """
         from manifest_engine.hooks.builder.buildx_run import BuildCancelled
 
@@ -172,6 +173,16 @@ class ImageBuild:
             if self._cached and build_cache.covers(
                 self._cached.layers, builder.layers(built.image_id)
             ):
+                return None
+            if not build_cache.is_worthwhile(
+                context_seconds=built.context_seconds, command_seconds=built.command_seconds
+            ):
+                self._log.info(
+                    "The build cache is not written: sending the build context again would take "
+                    "about %.0f s, and the commands took %.0f s",
+                    built.context_seconds,
+                    built.command_seconds,
+                )
                 return None
             command = self._command(self._release.cache_image, inline_cache=True)
             return self._run(builder, command, quiet=True).image_id

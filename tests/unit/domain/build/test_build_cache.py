@@ -1,7 +1,7 @@
 """The cache covers a build when the cached image ran the same commands on the same files."""
 
 import pytest
-from manifest_engine.domain.build.build_cache import Layers, Step, covers
+from manifest_engine.domain.build.build_cache import Layers, Step, covers, is_worthwhile
 
 PIP = "RUN |1 UTILS_VERSION=1.4.2 /bin/sh -c pip install # buildkit"
 
@@ -50,3 +50,13 @@ def test_a_command_or_file_that_is_not_in_the_cache_is_not_covered(built: Layers
 def test_the_history_of_an_engine_without_makes_layer_is_enough() -> None:
     from_engine = Layers(tuple(Step(step.created_by) for step in CACHED.history), CACHED.diff_ids)
     assert covers(CACHED, from_engine)
+
+
+@pytest.mark.parametrize(
+    ("context", "commands", "worthwhile"),
+    [(0.1, 0.0, True), (2.0, 0.0, True), (10.5, 6.5, False), (10.0, 20.0, True)],
+)
+def test_a_long_context_is_sent_again_only_to_save_longer_commands(
+    context: float, commands: float, worthwhile: bool
+) -> None:
+    assert is_worthwhile(context_seconds=context, command_seconds=commands) is worthwhile

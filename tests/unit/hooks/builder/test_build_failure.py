@@ -391,3 +391,71 @@ def test_output_of_any_length_takes_little_memory() -> None:
         output.read_line(f"#5 0.1 line {number}")
     output.read_line("#5 ERROR: it failed")
     assert len(output.tail) == TAIL_LINES
+
+
+FAILED = sorted(
+    file.stem for file in OUTPUTS.glob("*.txt") if "ERROR: failed to solve" in file.read_text()
+)
+
+
+def as_newer_engines_print(text: str) -> list[str]:
+    """The output of buildx 0.2x with Docker Engine 27 to 29.
+
+    buildx adds "failed to build" to the final error and the warnings of BuildKit's linter before
+    the place, and a link after the error; BuildKit 0.17 writes flags with "--". Public logs:
+    moby/buildkit issues 5368 and 5369, docker/buildx issue 1619, and
+    https://docs.docker.com/reference/build-checks/ for the warnings.
+    """
+    text = text.replace("ERROR: failed to solve: ", "ERROR: failed to build: failed to solve: ")
+    warnings = (
+        "\n 1 warning found (use docker --debug to expand):\n"
+        " - FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)\n"
+    )
+    place = "scripts/Dockerfile:"
+    before, found, after = text.rpartition(f"\n{place}")
+    text = f"{before}{warnings}{place}{after}" if found else text
+    text += (
+        "\n\nView build details: docker-desktop://dashboard/build/default/default/0123456789abc\n"
+    )
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_newer_engines_give_the_same_sentence(name: str) -> None:
+    output = BuildOutput()
+    for line in as_newer_engines_print((OUTPUTS / f"{name}.txt").read_text()):
+        output.read_line(line)
+    error = failure(output, builder="docker_default", dockerfile=STANDARD)
+    expected = build_error(name)
+    assert str(error) == str(expected)
+    assert error.retryable == expected.retryable
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("unknown flag: exclude", "unknown flag --exclude: the frontend of this builder does not"),
+        ("unknown flag: --exclude", "unknown flag --exclude: the frontend of this builder does"),
+        (
+            "unknown flag: --form (did you mean --from?)",
+            "--form does not exist: did you mean --from?",
+        ),
+        ("missing a value on flag: --exclude", "missing a value on flag: --exclude."),
+        ("unknown instruction: FORM (did you mean FROM?)", "FORM (did you mean FROM?)."),
+    ],
+)
+def test_a_mistyped_flag_or_instruction_is_not_the_builder_s_fault(
+    said: str, sentence: str
+) -> None:
+    error = error_from(
+        "scripts/Dockerfile:2",
+        "   2 | >>> COPY --x . .",
+        f"ERROR: failed to build: failed to solve: dockerfile parse error on line 2: {said}",
+    )
+    assert sentence in str(error)
+    assert not error.retryable
+
+
+def test_a_flag_that_buildx_itself_does_not_know_is_the_builder_s() -> None:
+    error = error_from("unknown flag: --metadata-file")
+    assert "its buildx is too old to know --metadata-file" in str(error)

@@ -73,3 +73,50 @@ def test_the_image_of_the_syntax_line_is_recorded_like_a_base_image() -> None:
     output.read_line("#2 resolve image config for docker-image://docker.io/docker/dockerfile:1")
     output.read_line(f"#3 docker-image://docker.io/docker/dockerfile:1@{digest}")
     assert output.bases == {"docker.io/docker/dockerfile:1": digest}
+
+
+def test_the_time_of_the_context_and_of_the_commands_is_read() -> None:
+    """Lines of a real build with a context of 1 GiB."""
+    output = BuildOutput()
+    for line in (
+        "#1 [internal] load remote build context",
+        "#1 DONE 7.1s",
+        "#1 [internal] load remote build context",
+        "#1 DONE 7.1s",
+        "#2 copy /context /",
+        "#2 DONE 3.4s",
+        "#5 [stage-0 2/5] RUN pip install -r lib/requirements.txt",
+        "#5 2.101 Collecting flask",
+        "#5 DONE 6.5s",
+        "#6 [stage-0 3/5] COPY . .",
+        "#6 DONE 1.9s",
+        "#7 [stage-0 4/5] RUN true",
+        "#7 CACHED",
+    ):
+        output.read_line(line)
+    assert output.context_seconds == 10.5
+    assert output.command_seconds == 6.5
+
+
+def test_attestations_and_the_store_of_containerd_are_no_steps_of_the_dockerfile() -> None:
+    """Steps that Docker Engine 29 prints with its default image store; names as in the public log
+    of github.com/docker/build-push-action issue 1287 and of docs.docker.com/build/metadata."""
+    output = BuildOutput()
+    for line in (
+        "#4 [1/2] FROM docker.io/library/python:3.11@sha256:" + "1" * 64,
+        "#4 DONE 0.0s",
+        "#5 [2/2] COPY . .",
+        "#5 DONE 0.1s",
+        "#6 exporting to image",
+        "#6 exporting manifest sha256:" + "2" * 64 + " 0.0s done",
+        "#6 exporting attestation manifest sha256:" + "3" * 64 + " 0.0s done",
+        "#6 exporting manifest list sha256:" + "4" * 64 + " 0.0s done",
+        "#6 unpacking to registry.example.com/a/b:1 0.1s done",
+        "#6 DONE 0.4s",
+        "#7 resolving provenance for metadata file",
+        "#7 DONE 0.0s",
+    ):
+        output.read_line(line)
+    assert (output.steps, output.cached_steps) == (2, 0)
+    assert not output.error
+    assert not output.tail
