@@ -8,6 +8,7 @@ from manifest_engine.domain.form import form
 from manifest_engine.operators.approval.approve import Approve
 from manifest_engine.operators.artifact.download_artifact import DownloadArtifact
 from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.events import runs
 from manifest_engine.operators.image.build_image import BuildImage
 from manifest_engine.operators.image.describe_image import DescribeImage
 from manifest_engine.operators.image.push_image import PushImage
@@ -76,6 +77,7 @@ with DAG(
         release=release,
         build=build.output,
         approval="approve",
+        outlets=runs.outlets(ENVIRONMENTS),
         **dag_settings.HEAVY,
     )
     approve = Approve(task_id="approve", release=release, push=push.output)

@@ -6,6 +6,7 @@ from airflow.sdk import DAG, chain
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.removal import removal
 from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.events import runs
 from manifest_engine.operators.removal.approve_removal import ApproveRemoval
 from manifest_engine.operators.removal.remove_service import (
     RecordRemoval,
@@ -41,7 +42,9 @@ with DAG(
     params=dag_settings.params(removal.form_fields(ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
 ):
-    validate = ValidateRemoval(task_id="validate_removal", approval="approve")
+    validate = ValidateRemoval(
+        task_id="validate_removal", approval="approve", outlets=runs.outlets(ENVIRONMENTS)
+    )
     planned = validate.output
     approve = ApproveRemoval(task_id="approve", removal=planned)
     # none_failed, because approve may be skipped

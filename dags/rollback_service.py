@@ -7,6 +7,7 @@ from manifest_engine.domain.environment import environments
 from manifest_engine.domain.form import form
 from manifest_engine.operators.approval.approve import Approve
 from manifest_engine.operators.core import dag_settings
+from manifest_engine.operators.events import runs
 from manifest_engine.operators.record.record_release import RecordRelease
 from manifest_engine.operators.release.validate_rollback import ARTIFACT, PUSH, ValidateRollback
 from manifest_engine.operators.route.publish_route import PublishRoute
@@ -45,7 +46,9 @@ with DAG(
     params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
 ):
-    validate = ValidateRollback(task_id="validate_rollback", approval="approve")
+    validate = ValidateRollback(
+        task_id="validate_rollback", approval="approve", outlets=runs.outlets(ENVIRONMENTS)
+    )
     release, artifact, push = validate.output, validate.output[ARTIFACT], validate.output[PUSH]
     approve = Approve(task_id="approve", release=release, push=push)
     smoke = SmokeTest(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
-from manifest_engine.api import audit_listener
+from manifest_engine.api.listeners import audit_listener, run_listener
 
 
 class _Api:
@@ -34,9 +34,9 @@ _PAGES = {
 
 
 class ManifestEnginePlugin(AirflowPlugin):
-    """Registers the audit listener, the API and the pages."""
+    """Registers the listeners, the API and the pages."""
 
     name = "manifest_engine"
-    listeners = [audit_listener]  # noqa: RUF012  (Airflow's own declaration)
+    listeners = [audit_listener, run_listener]  # noqa: RUF012  (Airflow's own declaration)
     fastapi_apps = _Api()
     external_views = [_PAGES]  # noqa: RUF012

@@ -11,7 +11,8 @@ from typing import Any
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-NOBODY, VIEWER, USER = "nobody", "viewer", "user"
+NOBODY, VIEWER, USER, SIGNED = "nobody", "viewer", "user", "signature"
+"""``SIGNED`` is no role: the request itself must be signed, whoever sends it."""
 _SERVICE = "/api/v1/services/{component}/{serviceName}"
 _PAGE = "/ui/services/{component}/{service}"
 _RUN = "/api/v1/deployments/{run_id}"
@@ -35,6 +36,7 @@ NEEDED = {
     "POST /api/v1/manifest/validate": VIEWER,
     "GET /api/v1/environments": VIEWER,
     "GET /api/v1/artifacts": USER,
+    "POST /api/v1/webhooks/artifactory": SIGNED,
     "GET /ui/": VIEWER,
     "GET /ui/table": VIEWER,
     f"GET {_PAGE}": VIEWER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from manifest_engine import __version__
-from manifest_engine.api import deployments, guard, manifests, problem, services
+from manifest_engine.api import deployments, guard, manifests, problem, services, webhooks
 from manifest_engine.api.openapi import document
 from manifest_engine.api.pages import app as pages
 from manifest_engine.api.pages.templates import MOUNT
@@ -32,6 +32,7 @@ def create() -> FastAPI:
     app.include_router(deployments.router)
     app.include_router(services.router)
     app.include_router(manifests.router)
+    app.include_router(webhooks.router)
     document.install(app)
     app.mount(MOUNT, pages.create())
     return app

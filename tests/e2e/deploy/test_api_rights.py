@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.api_rights import NEEDED, NOBODY, USER, VIEWER
+from tests.api_rights import NEEDED, NOBODY, SIGNED, USER, VIEWER
 from tests.e2e.deploy.test_api import Hub
 
 CALLERS = {NOBODY: None, VIEWER: "viewer", USER: "deployer"}
-RANKS = list(CALLERS)
+RANKS = [*CALLERS, SIGNED]
 NAMES = {
     "run_id": "nothing",
     "step": "validate",

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from manifest_engine.api import audit_listener
+from manifest_engine.api.listeners import audit_listener
 from manifest_engine.domain.record import audit
 
 RUN = SimpleNamespace(dag_id="rebuild_services", run_id="night")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from manifest_engine.api import audit_listener
+from manifest_engine.api.listeners import audit_listener
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

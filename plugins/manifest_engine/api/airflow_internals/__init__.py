@@ -9,7 +9,14 @@ from __future__ import annotations
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 
-from manifest_engine.api.airflow_internals.actions import answer, cancel, conf_of, start
+from manifest_engine.api.airflow_internals.actions import (
+    announce,
+    answer,
+    cancel,
+    conf_of,
+    password,
+    start,
+)
 from manifest_engine.api.airflow_internals.reports import last_night, question, step_ends
 from manifest_engine.api.airflow_internals.rights import (
     MAY_ANSWER,
@@ -46,6 +53,7 @@ __all__ = [
     "MAY_SEE",
     "GetUserDep",
     "SessionDep",
+    "announce",
     "answer",
     "base_digests",
     "cancel",
@@ -56,6 +64,7 @@ __all__ = [
     "last_night",
     "log_lines",
     "may_start",
+    "password",
     "question",
     "recorded",
     "start",

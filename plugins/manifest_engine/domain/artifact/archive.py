@@ -146,6 +146,14 @@ class Archive:
         """Whether the ZIP marks the file as executable."""
         return self._files[path].executable
 
+    def content(self, path: str) -> bytes | None:
+        """A file of at most 1 MiB; None if the ZIP has no such file.
+
+        :raises ArtifactError: for a larger or damaged file.
+        """
+        member = self._files.get(path)
+        return None if member is None else self._read(member, path)
+
     def beginning(self, path: str) -> bytes:
         """The first bytes of a file, at most 1 MiB; empty for a damaged file."""
         try:

@@ -83,6 +83,12 @@ class Cancelled(ManifestEngineError):
     outcome = "cancelled"
 
 
+class EventError(ManifestEngineError):
+    """An event or a chat message did not reach its receiver."""
+
+    default_retryable = True
+
+
 class StateError(ManifestEngineError):
     """An earlier task's result is missing or belongs to another run."""
 

@@ -11,8 +11,10 @@ from manifest_engine.domain.core import names
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.access import Access
 from manifest_engine.domain.environment.builds import Build, UrlWithoutLogin
+from manifest_engine.domain.environment.inbound import Webhook
 from manifest_engine.domain.environment.patterns import LabelPattern, Pattern
 from manifest_engine.domain.environment.pods import Pods
+from manifest_engine.domain.environment.tell import Notify, Sink
 
 DnsLabel = Annotated[str, StringConstraints(pattern=names.DNS_LABEL)]
 
@@ -134,6 +136,10 @@ class Environment(Model):
     approval: Approval | None = None
     access: Access = Access()
     rebuilds: NightlyRebuilds = NightlyRebuilds()
+    events: tuple[Sink, ...] = ()
+    notify: tuple[Notify, ...] = ()
+    metrics: bool = False
+    webhook: Webhook | None = None
 
     @field_validator("approval", mode="before")
     @classmethod
@@ -153,6 +159,11 @@ class Environment(Model):
                 "access.approve and approval.approvers mean the same and differ here; keep one"
             )
         return self
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told about the deployments of this environment."""
+        return bool(self.events or self.notify or self.metrics)
 
     @property
     def approvers(self) -> tuple[str, ...]:

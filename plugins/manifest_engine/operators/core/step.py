@@ -22,6 +22,8 @@ ERROR_KEY = "error"
 """XCom key of a failed step's error sentence, for Infra Hub and for people."""
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
+CAUSE_KEY = "cause"
+"""XCom key of the class of a failed step's error, for metrics."""
 
 WAITING_KEY = "waiting"
 """XCom key: why pods wait for the cluster; an empty text when they no longer wait."""
@@ -38,6 +40,7 @@ def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
         log.error("%s", error)
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
         context["ti"].xcom_push(key=OUTCOME_KEY, value=error.outcome)
+        context["ti"].xcom_push(key=CAUSE_KEY, value=type(error).__name__)
         raise
     except Exception as error:
         sentence = printable.sentence(f"{type(error).__name__}: {error}")

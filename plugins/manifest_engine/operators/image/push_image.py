@@ -10,6 +10,7 @@ from manifest_engine.domain.core.errors import BuildError, NothingHandedOver, Re
 from manifest_engine.domain.pod import pod_security
 from manifest_engine.domain.release import release as releases
 from manifest_engine.operators.core.step import StepOperator, end_skipping
+from manifest_engine.operators.events import runs
 from manifest_engine.services.image import live_mark
 from manifest_engine.services.image.released_tag import find_released
 
@@ -66,6 +67,8 @@ class PushImage(StepOperator):
         result = super().execute(context)
         if self.approval and not approval.is_needed(releases.load(self.release)):
             end_skipping(context, result, [self.approval])
+        if self.approval:
+            runs.record_wait(self, context, releases.load(self.release).manifest.environment)
         return result
 
     def run(self, context: Context) -> dict[str, Any]:

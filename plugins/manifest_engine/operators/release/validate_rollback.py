@@ -17,6 +17,7 @@ from manifest_engine.domain.workload import name_collisions
 from manifest_engine.hooks.registry.acr import AcrHook
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.step import StepOperator, end_skipping
+from manifest_engine.operators.events import runs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,6 +58,8 @@ class ValidateRollback(StepOperator):
             end_skipping(context, planned, self.get_flat_relative_ids(upstream=False))
         if self.approval and not approval.is_needed(release.load(planned)):
             end_skipping(context, planned, [self.approval])
+        if self.approval:
+            runs.record_wait(self, context, planned["manifest"]["environment"])
         return planned
 
     def run(self, context: Context) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from manifest_engine.domain.workload import name_collisions
 from manifest_engine.operators.core import admission
 from manifest_engine.operators.core.lease_step import LeaseStep, released_on_failure
 from manifest_engine.operators.core.step import BookkeepingStep, StepOperator, end_skipping
+from manifest_engine.operators.events import runs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,6 +49,8 @@ class ValidateRemoval(StepOperator):
         planned = super().execute(context)
         if self.approval and not approval.is_needed(removal.load(planned)):
             end_skipping(context, planned, [self.approval])
+        if self.approval:
+            runs.record_wait(self, context, removal.load(planned).environment_name)
         return planned
 
     def run(self, context: Context) -> dict[str, Any]:

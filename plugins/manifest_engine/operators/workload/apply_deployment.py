@@ -41,9 +41,10 @@ class ApplyDeployment(LeaseStep):
 
     The step ends when all new pods are ready; ``watch_release`` waits until the old pods are gone.
 
-    XCom: ``deployment``, ``generation``, ``changed``, ``releaseHash``, ``stood``, ``replicas``,
-    ``seconds``, and ``overwritten``, the changes by hand that were overwritten. XCom ``waiting``:
-    why the pods wait for the cluster, while they do.
+    XCom: ``deployment``, ``generation``, ``changed``, ``first`` (whether the service was not
+    deployed before), ``releaseHash``, ``stood``, ``replicas``, ``seconds``, and ``overwritten``,
+    the changes by hand that were overwritten. XCom ``waiting``: why the pods wait for the cluster,
+    while they do.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
@@ -122,6 +123,7 @@ class ApplyDeployment(LeaseStep):
                     "began": begin,
                     "generation": generation,
                     "changed": changed,
+                    "first": annotation.FIRST in annotation.read_annotations(objects[0]),
                     "releaseHash": annotation.read_annotations(objects[0])[annotation.RELEASE_HASH],
                     "stood": history.is_live_already(live, objects[0]),
                     "overwritten": workload.overwritten,
@@ -255,6 +257,7 @@ class ApplyDeployment(LeaseStep):
             "deployment": release.name,
             "generation": begun["generation"],
             "changed": begun["changed"],
+            "first": begun.get("first", False),
             "releaseHash": begun.get("releaseHash"),
             "stood": begun.get("stood", False),
             "replicas": status.replicas,

@@ -146,7 +146,8 @@ def test_the_checksum_is_checked_before_the_download(serve):
     assert SHA256 in str(caught.value)
     assert "0" * 64 in str(caught.value)
     assert not caught.value.retryable
-    assert context.pushed == {"error": str(caught.value), "outcome": "failed"}
+    assert context.pushed["error"] == str(caught.value)
+    assert context.pushed["cause"] == "ArtifactError"
     assert server.downloads == []
 
 

@@ -1,0 +1,1 @@
+"""Listeners: Airflow calls them when a run begins or ends."""

@@ -1,0 +1,1 @@
+"""What others are told about deployments: events, chat messages and metrics."""

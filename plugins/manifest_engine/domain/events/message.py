@@ -1,0 +1,43 @@
+"""The sentence for a chat."""
+
+from __future__ import annotations
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.environment.tell import Occasion
+from manifest_engine.domain.events.facts import RunFacts
+
+_SENTENCE_MAX = 1500
+"""Characters of an error; some chats refuse a message of more than 2,000."""
+_BACK = {"rollback_service": "is back", "restart_service": "is live again after a restart"}
+
+
+def occasion(facts: RunFacts, *, waits: bool) -> Occasion | None:
+    """What a message about the run would be for; None for a run that is not worth a message.
+
+    :param waits: whether the run has just begun to wait for an approval.
+    """
+    if waits:
+        return "waiting"
+    if facts.state in ("failed", "rolled back"):
+        return "failed"
+    changed = facts.state == "live" and facts.value("apply_deployment").get("changed")
+    return "live" if changed else None
+
+
+def text(facts: RunFacts, about: Occasion) -> str:
+    """The sentence, with the service, the environment and a link."""
+    entry = facts.entry
+    service = f"{entry['component']}-{entry['serviceName']}"
+    what = f"{service} {entry['version'] or ''}".strip()
+    where = f"in {entry['environment']}"
+    if about == "waiting":
+        made = f"{what} waits for an approval {where}, asked for by {entry['by']}."
+    elif about == "live":
+        state = _BACK.get(facts.run.dag_id, "is live")
+        made = f"{what} {state} {where}, asked for by {entry['by']}: {entry['url']}"
+    else:
+        action = {"remove": "The removal of ", "rollback": "The rollback of "}.get(entry["action"])
+        cause = printable.excerpt(str(entry["sentence"]), _SENTENCE_MAX)
+        step = entry["failedStep"] or "the run"
+        made = f"{action or ''}{what} failed {where} at {step}: {cause}"
+    return f"{made}\n{facts.link}"

@@ -1,0 +1,1 @@
+"""The step that tells others about deployments."""

@@ -1,0 +1,1 @@
+"""Tells others about deployments."""

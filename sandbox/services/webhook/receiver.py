@@ -1,0 +1,125 @@
+"""A webhook that verifies what it gets, as a portal would: the signature and the CloudEvent.
+
+``python -m sandbox.services.webhook.receiver --port 9200 --secret whsec_… --file events.jsonl``
+appends each accepted request to the file as a line. While ``events.jsonl.hold`` exists, it answers
+late. Standard Webhooks (spec/standard-webhooks.md)
+asks a receiver to verify ``webhook-signature`` over id, timestamp and body, to refuse old
+timestamps, and to answer 2xx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+_HELD_SECONDS = 30
+
+
+@dataclass
+class Receiver:
+    """What the receiver got, and how it answers."""
+
+    secret: str
+    file: Path | None = None
+    answers: list[int] = field(default_factory=list)
+    """Status of the next answers; then 204."""
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    """The CDEvents of the accepted requests, in order."""
+    refused: list[str] = field(default_factory=list)
+    """Why requests were refused."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the last request."""
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hooks/deployments"
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> int:
+        """Judge a request; the status of the answer."""
+        self.headers = dict(headers)
+        if self.answers:
+            return self.answers.pop(0)
+        try:
+            Webhook(self.secret).verify(body, dict(headers))
+            event = from_structured_event(HTTPMessage(dict(headers), body))
+        except (WebhookVerificationError, ValueError) as error:
+            self.refused.append(str(error))
+            return 401
+        data = event.get_data()
+        assert isinstance(data, dict)
+        agree = (
+            event.get_id() == data["context"]["id"] == headers["webhook-id"],
+            event.get_type() == data["context"]["type"],
+            event.get_source() == data["context"]["source"],
+            event.get_subject() == data["subject"]["id"],
+        )
+        if not all(agree):
+            self.refused.append(f"the envelope differs from its CDEvent: {agree}")
+            return 400
+        self.accepted.append(data)
+        if self.file:
+            with self.file.open("a") as lines:
+                lines.write(json.dumps(data) + "\n")
+            hold = self.file.with_name(f"{self.file.name}.hold")
+            end = time.monotonic() + _HELD_SECONDS
+            while hold.exists() and time.monotonic() < end:
+                time.sleep(0.1)
+        return 204
+
+
+def server(receiver: Receiver, port: int = 0) -> ThreadingHTTPServer:
+    """A server for the receiver."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = receiver.take({k.lower(): v for k, v in self.headers.items()}, body)
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    made = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    receiver.port = made.server_port
+    return made
+
+
+@contextmanager
+def running(receiver: Receiver) -> Iterator[Receiver]:
+    """The receiver in a thread."""
+    with server(receiver) as httpd:
+        Thread(target=httpd.serve_forever, daemon=True).start()
+        try:
+            yield receiver
+        finally:
+            httpd.shutdown()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--secret", required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    given = parser.parse_args()
+    with server(Receiver(given.secret, given.file), given.port) as httpd:
+        httpd.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
