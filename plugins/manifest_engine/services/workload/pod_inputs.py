@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.release import Release
 from manifest_engine.domain.workload import pod_inputs
 from manifest_engine.domain.workload.pod import pod_spec
-from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 from manifest_engine.hooks.kubernetes.errors import Forbidden
+
+if TYPE_CHECKING:
+    from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 
 
 def pod_annotations(
