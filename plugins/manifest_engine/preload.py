@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
+import warnings
 
 from manifest_engine import hooks, operators, services
 from manifest_engine.domain.core.errors import ConfigurationError
@@ -34,6 +35,15 @@ for _package in (hooks, services, operators):
         importlib.import_module(_module.name)
 for _name in _LATE:
     importlib.import_module(_name)
+
+# Airflow 3.3 reads plugins/.airflowignore by a class that pathspec 1.0 deprecates. Each task's log
+# would begin with that warning. Airflow's own filters, which the imports set, must come before.
+warnings.filterwarnings(
+    "ignore",
+    message="GitWildMatchPattern",
+    category=DeprecationWarning,
+    module=r"airflow\.sdk\._shared\.module_loading",
+)
 
 with contextlib.suppress(ConfigurationError):  # the DAG processor reports the error
     form.form_fields(environments.load())  # caches both; the file until it changes
