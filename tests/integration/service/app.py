@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 MODE = os.environ.get("MODE", "good")
 UNPRINTABLE = "\0 \x1b[31m \x1b]0;title\x07 \x84 \u202e"
@@ -71,6 +72,10 @@ if MODE == "crash-when-ready":
 
     def crash():
         time.sleep(float(os.environ.get("AFTER", "4")))
+        if once := os.environ.get("ONCE"):  # a file that outlives the container
+            if Path(once).exists():
+                return
+            Path(once).touch()
         print("lost the price list", file=sys.stderr, flush=True)
         os._exit(4)
 

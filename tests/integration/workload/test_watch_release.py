@@ -14,6 +14,8 @@ import pytest
 from manifest_engine.domain.core.errors import RolloutFailed
 from manifest_engine.operators.workload.watch_release import WatchRelease
 
+from sandbox.core.part import wait_until
+
 WATCHED = {"minReadySeconds": 8}
 CRASHES = {"MODE": "crash-when-ready", "AFTER": "5"}
 
@@ -81,6 +83,35 @@ def test_a_first_release_that_crashes_after_readiness_is_removed_with_its_route(
         deploy(cluster=WATCHED, env=CRASHES)
 
     assert get("deployments,services,httproutes") is None
+
+
+def test_a_crash_between_two_steps_rolls_back_although_the_pod_is_ready_again(
+    *, deploy, apply, publish, make_release, context, get
+):
+    deploy(env={"TEXT": "first"})
+    release = make_release(
+        version="2",
+        cluster={"minReadySeconds": 2},
+        env=CRASHES | {"TEXT": "second", "ONCE": "/tmp/kept/crashed"},
+        volumes={"/tmp/kept": {"emptyDir": {}}},
+    )
+    deployment = apply(release)
+    publish(release)
+
+    def problem() -> str | None:
+        containers = [
+            container
+            for pod in get("pods")["items"]
+            for container in pod["status"].get("containerStatuses") or []
+        ]
+        back = any(item["restartCount"] and item["ready"] for item in containers)
+        return None if back else "no pod is ready after a crash"
+
+    wait_until(problem, 60, "the restart")
+    watch = WatchRelease(task_id="watch_release", release=release.dump(), deployment=deployment)
+    said = r"after the pod had been ready, the service crashed with exit code 4(?s:.*)Rolled back"
+    with pytest.raises(RolloutFailed, match=said):
+        watch.execute(context(release.run_id))
 
 
 def test_a_redeploy_without_a_change_is_not_watched(deploy):

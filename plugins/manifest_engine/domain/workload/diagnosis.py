@@ -57,22 +57,36 @@ NOT_READY = "the service does not become ready: "
 
 
 def of_pods(
-    pods: Iterable[Json], events: Iterable[Json] = (), *, must_stay_up: bool = False
+    pods: Iterable[Json],
+    events: Iterable[Json] = (),
+    *,
+    must_stay_up: bool = False,
+    restarts: Mapping[str, int] | None = None,
 ) -> Finding | None:
     """The finding closest to the cause; None when the pods are well or have just started.
 
     :param must_stay_up: a crash of a pod that had been ready is final; see :func:`of_pod`.
+    :param restarts: as in :func:`of_pod`.
     """
     events = list(events)
-    found = [finding for pod in pods if (finding := of_pod(pod, events, must_stay_up=must_stay_up))]
+    rules: dict[str, Any] = {"must_stay_up": must_stay_up, "restarts": restarts}
+    found = [finding for pod in pods if (finding := of_pod(pod, events, **rules))]
     return max(found, key=lambda finding: (finding.final, finding.rank), default=None)
 
 
-def of_pod(pod: Json, events: Iterable[Json] = (), *, must_stay_up: bool = False) -> Finding | None:
+def of_pod(
+    pod: Json,
+    events: Iterable[Json] = (),
+    *,
+    must_stay_up: bool = False,
+    restarts: Mapping[str, int] | None = None,
+) -> Finding | None:
     """What is wrong with one pod.
 
     :param must_stay_up: a crash of a pod that had been ready is final. Before the first readiness a
         service may crash and come up again, for example while it waits for a database.
+    :param restarts: result of :func:`restarts_of` from when the pod was ready. A container with
+        more restarts has crashed since, even if the pod is ready again.
     """
     status = pod.get("status") or {}
     name = pod["metadata"]["name"]
@@ -88,6 +102,8 @@ def of_pod(pod: Json, events: Iterable[Json] = (), *, must_stay_up: bool = False
     ]
     if must_stay_up and (crashed := _crash_of_ready(status)):
         found.append(crashed)
+    if restarts is not None and (crashed := _crash_since(pod, restarts)):
+        found.append(crashed)
     if status.get("reason") == "Evicted":
         sentence = f"pod {name} was evicted: {flat(status.get('message'))}"
         found.append(Finding(sentence, final=True, retryable=True, rank=9))
@@ -99,6 +115,15 @@ def of_pod(pod: Json, events: Iterable[Json] = (), *, must_stay_up: bool = False
         found.append(stuck)
     worst = max(found, key=lambda finding: (finding.final, finding.rank), default=None)
     return worst and replace(worst, pod=name)
+
+
+def restarts_of(pods: Iterable[Json]) -> dict[str, int]:
+    """How often each container was restarted, by ``pod/container``."""
+    return {
+        f"{pod['metadata']['name']}/{item['name']}": int(item.get("restartCount", 0))
+        for pod in pods
+        for item in (pod.get("status") or {}).get("containerStatuses") or []
+    }
 
 
 def of_container(status: Json) -> Finding | None:
@@ -176,13 +201,31 @@ def _crash_of_ready(status: Json) -> Finding | None:
     for item in status.get("containerStatuses") or []:
         states = item.get("state") or {}, item.get("lastState") or {}
         ended = next((state["terminated"] for state in states if state.get("terminated")), None)
-        if ended and unready and (ended.get("startedAt") or "~") < unready[0]:
-            finding = of_container(item)
-            by_signal = ended.get("exitCode") in KILLED and ended.get("reason") != "OOMKilled"
-            if finding and not by_signal:
-                sentence = f"after the pod had been ready, {finding.sentence}"
-                return replace(finding, sentence=sentence, final=True, rank=9)
+        was_ready = ended and unready and (ended.get("startedAt") or "~") < unready[0]
+        if ended and was_ready and (crashed := _crash(item, ended)):
+            return crashed
     return None
+
+
+def _crash_since(pod: Json, restarts: Mapping[str, int]) -> Finding | None:
+    """A crash of a container that has been restarted more often than it had been."""
+    for key, count in restarts_of([pod]).items():
+        if count > restarts.get(key, count):
+            listed = pod["status"]["containerStatuses"]
+            item = next(item for item in listed if key.endswith(f"/{item['name']}"))
+            ended = (item.get("lastState") or {}).get("terminated")
+            if ended and (crashed := _crash(item, ended)):
+                return crashed
+    return None
+
+
+def _crash(status: Json, ended: Json) -> Finding | None:
+    """The finding for a container that had been ready; None if the kubelet stopped it."""
+    finding = of_container({**status, "ready": False})
+    if finding is None or (ended.get("exitCode") in KILLED and ended.get("reason") != "OOMKilled"):
+        return None
+    sentence = f"after the pod had been ready, {finding.sentence}"
+    return replace(finding, sentence=sentence, final=True, rank=9)
 
 
 def _unscheduled(status: Json) -> Finding | None:

@@ -42,9 +42,9 @@ class ApplyDeployment(LeaseStep):
     The step ends when all new pods are ready; ``watch_release`` waits until the old pods are gone.
 
     XCom: ``deployment``, ``generation``, ``changed``, ``first`` (whether the service was not
-    deployed before), ``releaseHash``, ``stood``, ``replicas``, ``seconds``, and ``overwritten``,
-    the changes by hand that were overwritten. XCom ``waiting``: why the pods wait for the cluster,
-    while they do.
+    deployed before), ``releaseHash``, ``stood``, ``restarts``, ``replicas``, ``seconds``, and
+    ``overwritten``, the changes by hand that were overwritten. XCom ``waiting``: why the pods wait
+    for the cluster, while they do.
 
     :param release: XCom of ``validate``.
     :param artifact: XCom of ``download_artifact``.
@@ -260,6 +260,7 @@ class ApplyDeployment(LeaseStep):
             "first": begun.get("first", False),
             "releaseHash": begun.get("releaseHash"),
             "stood": begun.get("stood", False),
+            "restarts": {} if begun.get("stood") else workload.rollout.count_restarts(),
             "replicas": status.replicas,
             "seconds": seconds,
             "overwritten": begun.get("overwritten", []),

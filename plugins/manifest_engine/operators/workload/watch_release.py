@@ -53,6 +53,8 @@ class WatchRelease(LeaseStep):
         release, begun = releases.load(self.release), self.deployment
         workload, lease = self.service(release)
         lease.hold()
+        if not begun.get("stood"):  # pods that ran before may have crashed for other reasons
+            workload.rollout.restarts = begun.get("restarts")
         try:
             with (
                 _route_as_before(workload, release),

@@ -139,10 +139,20 @@ def require_complete(
     seconds = cluster.min_ready_seconds + cluster.pending_seconds
     status = workload.rollout.follow(generation, seconds, release_hash)
     if isinstance(status, rollout.Done):
-        return status
+        crashed = _crash_while_ready(workload)
+        if crashed is None:
+            return status
+        status = rollout.Failed(crashed.sentence)
     live = annotation.read_annotations(workload.live())
     objects = annotation.unpack(live.get(annotation.OBJECTS)) or []
     raise failure(release, workload, objects, status, release_hash, stood=stood)
+
+
+def _crash_while_ready(workload: Workload) -> Finding | None:
+    """A crash of a new pod that is ready again, if ``rollout.restarts`` says what was before."""
+    live = workload.live() if workload.rollout.restarts is not None else None
+    finding = workload.rollout.finding(live) if live else None
+    return finding if finding and finding.final else None
 
 
 def _last_lines(workload: Workload, finding: Finding) -> str:

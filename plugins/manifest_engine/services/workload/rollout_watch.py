@@ -37,6 +37,8 @@ class RolloutWatch:
         """Called with the reason why pods wait for the cluster, each time the reason changes."""
         self.explain: Callable[[Finding], Finding] = _unchanged
         """Adds details from another system, such as the registry, to a finding."""
+        self.restarts: dict[str, int] | None = None
+        """Restarts of the new pods' containers when all new pods were ready; more are crashes."""
         self._last_text = ""
         self._states: dict[str, str] = {}
         self._pending = ""
@@ -149,8 +151,15 @@ class RolloutWatch:
         self._report(pod_states.pod_states(pods, happened), next(filter(None, reasons), ""))
         # A pod that crashes after the rollout was completed does not make the rollout fail.
         rolling = not history.is_complete(deployment)
-        found = refused or diagnosis.of_pods(pods, happened, must_stay_up=rolling)
+        found = refused or diagnosis.of_pods(
+            pods, happened, must_stay_up=rolling, restarts=self.restarts
+        )
         return found and self.explain(found)
+
+    def count_restarts(self) -> dict[str, int]:
+        """The present value for :attr:`restarts`."""
+        live = self.live()
+        return diagnosis.restarts_of(self.newest_pods(live)) if live else {}
 
     def newest_pods(self, deployment: Json) -> list[Json]:
         """The pods of the newest ReplicaSet."""

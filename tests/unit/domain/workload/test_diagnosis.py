@@ -246,3 +246,16 @@ def test_a_probe_that_meets_the_next_start_after_a_crash_is_not_final():
     found = diagnosis.of_pod(given, [event("Unhealthy", "connection refused")])
     assert "exit code 3" in found.sentence
     assert not found.final
+
+
+def test_a_restart_since_the_pod_was_ready_is_a_crash_although_the_pod_is_ready_again():
+    pod = crashed_pod(unready_at="2026-01-01T00:00:09Z")
+    (container,) = pod["status"]["containerStatuses"]
+    container |= {"ready": True, "restartCount": 2}
+    name = f"{pod['metadata']['name']}/{container['name']}"
+    assert diagnosis.of_pods([pod], restarts={name: 2}) is None
+    assert diagnosis.of_pods([pod], restarts={}) is None
+    found = diagnosis.of_pods([pod], restarts={name: 1})
+    assert found
+    assert found.final
+    assert found.sentence.startswith("after the pod had been ready, the service crashed")
