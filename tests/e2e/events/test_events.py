@@ -138,7 +138,7 @@ def run(api: AirflowApi, dag: str, service: Any, **more: Any) -> Any:
     run_id = f"e2e-{time.time_ns()}"
     asked = {key: service.manifest[key] for key in ("component", "serviceName", "environment")}
     api.trigger(dag, asked | more, run_id)
-    return follow(api, run_id, dag_id=dag, quiet=True)
+    return follow(api, run_id, dag_id=dag)
 
 
 def test_a_portal_sees_the_whole_life_of_a_service(service, api, portal):
