@@ -26,7 +26,7 @@ def test_the_page_lists_every_metric_with_its_tags():
 
 
 def test_the_dashboard_shows_every_metric_and_no_other():
-    text = (ROOT / "include/examples/grafana-dashboard.json").read_text()
+    text = (ROOT / "include/examples/metrics/grafana-dashboard.json").read_text()
     panels = json.loads(text)["panels"]
     expressions = " ".join(target["expr"] for panel in panels for target in panel["targets"])
     found = set(re.findall(r"airflow_manifest_engine_(\w+?)_(?:total|sum|count)\b", expressions))
