@@ -38,7 +38,7 @@ _ADVICE = (
         "listen on a port above 1023, and set port in the manifest to that",
     ),
     (
-        r"(?:chown|setuid|setgid|setgroups|su-exec|gosu|initgroups|chroot)\b.{0,200}"
+        r"(?:chown|set(?:re|res|e)?[ug]id|setgroups|setpriv|su-exec|gosu|initgroups|chroot)\b.{0,200}"
         r"(?:not permitted|permission denied)",
         "the container has no Linux capabilities, so it cannot change users or owners; set a "
         "numeric USER in the Dockerfile, and the owners of files at build time",

@@ -90,6 +90,8 @@ def test_a_log_tells_that_a_service_listens_on_another_port(line, port):
     ("text", "expected"),
     [
         ("exec /start.sh: no such file or directory", "CRLF"),
+        ("setpriv: setresuid failed: Operation not permitted", "numeric USER in the Dockerfile"),
+        ("seteuid: Operation not permitted", "numeric USER in the Dockerfile"),
         ('exec: "/start.sh": stat /start.sh: no such file or directory', "CRLF"),
         ("self.socket.bind(address)\nPermissionError: [Errno 13] Permission denied", "above 1023"),
         ("bind() to 0.0.0.0:80 failed (13: Permission denied)", "above 1023"),
