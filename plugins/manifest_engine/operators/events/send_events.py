@@ -106,12 +106,13 @@ class SendEvents(StepOperator):
         since = progress.since
         while True:
             inlets: Any = context["inlet_events"]
-            page = inlets[RUNS].after(since.isoformat()).ascending().limit(_PAGE)
-            found = [item for event in page if (item := _occurrence(event))]
-            yield from progress.pending(found)
-            if len(page) < _PAGE or found[-1].timestamp <= since:
+            page = list(inlets[RUNS].after(since.isoformat()).ascending().limit(_PAGE))
+            yield from progress.pending(
+                item for event in page if (item := _occurrence(event)) is not None
+            )
+            if len(page) < _PAGE or page[-1].timestamp <= since:
                 return
-            since = found[-1].timestamp
+            since = page[-1].timestamp
 
     def _read(self, item: _Occurrence) -> RunFacts | None:
         """The facts of a run, read once for all receivers."""
@@ -125,11 +126,12 @@ class SendEvents(StepOperator):
 
 def _occurrence(event: Any) -> _Occurrence | None:
     """A recorded event; None for one that is not ours, such as one made by hand."""
-    dag_id, run_id = event.extra.get("dag"), event.extra.get("run")
+    extra = event.extra or {}
+    dag_id, run_id = extra.get("dag"), extra.get("run")
     if dag_id not in run_facts.DAGS or not isinstance(run_id, str):
         return None
-    waits = event.extra.get("waits") is True
-    message = str(event.extra.get("message") or "")
+    waits = extra.get("waits") is True
+    message = str(extra.get("message") or "")
     return _Occurrence(event.id, event.timestamp, dag_id, run_id, waits, message)
 
 

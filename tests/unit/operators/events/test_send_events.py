@@ -231,10 +231,12 @@ def test_many_runs_are_read_page_by_page(airflow, told, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"dag": "other", "run": "x"}, {"dag": "deploy_service", "run": 7}]
+    "extra", [None, {}, {"dag": "other", "run": "x"}, {"dag": "deploy_service", "run": 7}]
 )
-def test_an_event_of_somebody_else_is_ignored(airflow, told, extra):
+def test_an_event_of_somebody_else_is_ignored(airflow, told, extra, monkeypatch):
     portal = Channel("portal")
     told(portal)
-    airflow.events.append(SimpleNamespace(id=1, timestamp=NOW, extra=extra))
+    monkeypatch.setattr(send_events, "_PAGE", 1)
+    before, event = NOW - timedelta(seconds=1), SimpleNamespace(id=1, timestamp=NOW, extra=extra)
+    airflow.events += [SimpleNamespace(id=2, timestamp=before, extra=extra), event]
     assert send(airflow) == 0
