@@ -31,14 +31,22 @@ def test_only_the_scheduled_dag_is_paused_at_first(dag_id, paused):
     assert stored.is_paused_upon_creation is paused
 
 
-def test_the_sender_exists_only_with_receivers_and_is_not_held_back(tmp_path, monkeypatch):
-    assert not DagBag(DAGS / "send_events.py").dags
+@pytest.mark.parametrize(
+    ("dag_id", "block"),
+    [
+        ("send_events", {"metrics": True}),
+        ("deploy_announced", {"webhook": {"connection": "jfrog", "paths": ["datafactory/*.zip"]}}),
+    ],
+)
+def test_a_dag_that_exists_only_when_an_environment_wants_it_is_not_paused(
+    tmp_path, monkeypatch, dag_id, block
+):
+    assert not DagBag(DAGS / f"{dag_id}.py").dags
     content = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
-    content["environments"]["dev"]["metrics"] = True
+    content["environments"]["dev"] |= block
     (tmp_path / "environments.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv(environments.PATH_VARIABLE, str(tmp_path / "environments.yaml"))
-    bag = DagBag(DAGS / "send_events.py")
+    bag = DagBag(DAGS / f"{dag_id}.py")
     assert not bag.import_errors
-    stored = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["send_events"]))
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
     assert stored.is_paused_upon_creation is False
-    assert stored.max_active_runs == 1
