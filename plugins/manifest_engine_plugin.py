@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+from manifest_engine.api import task_links
 from manifest_engine.api.listeners import audit_listener, run_listener
 
 
@@ -34,9 +35,10 @@ _PAGES = {
 
 
 class ManifestEnginePlugin(AirflowPlugin):
-    """Registers the listeners, the API and the pages."""
+    """Registers the listeners, the API, the pages, and links to them."""
 
     name = "manifest_engine"
     listeners = [audit_listener, run_listener]  # noqa: RUF012  (Airflow's own declaration)
     fastapi_apps = _Api()
     external_views = [_PAGES]  # noqa: RUF012
+    operator_extra_links = [task_links.DeploymentLink(), task_links.ServiceLink()]  # noqa: RUF012

@@ -89,3 +89,15 @@ def test_the_default_path_is_in_airflows_log_folder(monkeypatch):
     monkeypatch.delenv("MANIFEST_ENGINE_AUDIT_LOG", raising=False)
     monkeypatch.setenv("AIRFLOW_HOME", "/opt/airflow")
     assert str(audit_listener.path()) == "/opt/airflow/logs/manifest-engine-audit.jsonl"
+
+
+def test_a_run_gets_a_note_unless_it_has_one(log):
+    run = a_run()
+    run.note = None
+    audit_listener.on_dag_run_running(run, "started")
+    assert run.note == "deploy pricing-quotes"
+    audit_listener.on_dag_run_running(other := a_run("someones_dag"), "started")
+    assert not hasattr(other, "note")
+    run.note = "by hand"
+    audit_listener.on_dag_run_running(run, "started")
+    assert run.note == "by hand"

@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
-    """Record the begin of a run."""
+    """Record the begin of a run, and note on it which service it is of."""
     _record(dag_run, msg)
+    _describe(dag_run)
 
 
 @hookimpl
@@ -74,6 +75,20 @@ def _record(dag_run: DagRun, message: str) -> None:
         append(audit.entry(run, xcoms, failed=failed, message=message))
     except Exception:
         _log.exception("The audit misses an entry of %s", getattr(dag_run, "run_id", "?"))
+
+
+def _describe(dag_run: DagRun) -> None:
+    """Set the run's note, which Airflow shows in its list of runs, unless the run has one.
+
+    The scheduler has the run's row locked, so the note goes through the scheduler's own session.
+    """
+    try:
+        from manifest_engine.domain.record import deployment
+
+        if dag_run.dag_id in deployment.DAGS and not dag_run.note:
+            dag_run.note = deployment.note(dag_run.dag_id, dag_run.conf or {})
+    except Exception:
+        _log.exception("The run %s gets no note", getattr(dag_run, "run_id", "?"))
 
 
 def _run(dag_run: DagRun) -> Any:

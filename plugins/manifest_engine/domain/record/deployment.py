@@ -44,6 +44,8 @@ ENDED = frozenset(
     {"live", "planned", "removed", "failed", "rolled back", "superseded", "cancelled"}
 )
 """States in which nothing changes any more."""
+_NOTE_MAX = 130
+"""Characters of each part of a run's note. Airflow allows 1,000 for a note."""
 CANCELLED_NOTE = "Cancelled by "
 """Beginning of the note of a run that was cancelled over the API."""
 STATE_EVENT = "99-"
@@ -158,6 +160,20 @@ def manifest(facts: Facts) -> dict[str, Any]:
     """The validated manifest with its defaults; the run conf if validation did not pass."""
     found = _object(facts.xcoms, *_RELEASE).get("manifest")
     return found if isinstance(found, dict) else dict(facts.run.conf)
+
+
+def note(dag_id: str, conf: Mapping[str, Any]) -> str:
+    """What a run does, in one line: ``deploy pricing-quotes 1.4.0 to dev``."""
+
+    def of(key: str) -> str:
+        return printable.excerpt(str(conf.get(key) or "")[:_NOTE_MAX], _NOTE_MAX)
+
+    action = audit.REBUILD if conf.get("rebuild") else audit.ACTIONS.get(dag_id, dag_id)
+    service = "-".join(filter(None, (of("component"), of("serviceName"))))
+    words = ["dry run of" if conf.get("dryRun") else "", action, service, of("version")]
+    if where := of("environment"):
+        words += [{"deploy": "to", "remove": "from"}.get(action, "in"), where]
+    return " ".join(filter(None, words))
 
 
 def bases(facts: Facts) -> dict[str, str]:

@@ -148,3 +148,26 @@ def test_other_changes_of_a_service_are_read_like_deployments(
     assert made["digest"] == (None if action == "remove" else "sha256:2")
     if action != "remove":
         assert deployment.bases(Facts(run, "", tasks, xcoms)) == {"a:1": "d"}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "more", "text"),
+    [
+        ("deploy_service", {}, "deploy pricing-quotes 1.4.0 to dev"),
+        ("deploy_service", {"dryRun": True}, "dry run of deploy pricing-quotes 1.4.0 to dev"),
+        ("deploy_service", {"rebuild": {"a": 1}}, "rebuild pricing-quotes 1.4.0 in dev"),
+        ("rollback_service", {"version": None}, "rollback pricing-quotes in dev"),
+        ("remove_service", {"version": None}, "remove pricing-quotes from dev"),
+    ],
+)
+def test_the_note_of_a_run_says_what_it_does(dag_id, more, text):
+    conf = {"component": "pricing", "serviceName": "quotes", "version": "1.4.0"}
+    assert deployment.note(dag_id, conf | {"environment": "dev"} | more) == text
+
+
+def test_the_note_of_any_conf_is_short_and_printable():
+    assert deployment.note("deploy_service", {}) == "deploy"
+    keys = ("component", "serviceName", "version", "environment")
+    made = deployment.note("deploy_service", dict.fromkeys(keys, "x\0" * 9999))
+    assert len(made) < 1_000
+    assert made.isprintable()
