@@ -122,7 +122,7 @@
       place.hidden = key === undefined;
       place.textContent = key === undefined ? "" : found.get(key);
       const input = document.getElementById(`f-${place.dataset.problem}`);
-      if (input) input.toggleAttribute("aria-invalid", key !== undefined);
+      if (input) input.setAttribute("aria-invalid", String(key !== undefined));
       if (key !== undefined) place.closest("details.section")?.setAttribute("open", "");
     });
   };
