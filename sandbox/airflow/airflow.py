@@ -94,7 +94,7 @@ class Airflow(Part):
     def _run(self) -> None:
         _put_on_path()
         process.start(self.name, [_PROGRAM, "standalone"], env=self._environment(), inherit=False)
-        wait_until(lambda: self._alive() or self._health(), 120, "Airflow")
+        wait_until(lambda: self._alive() or self._health(), 300, "Airflow")
         wait_until(self._execution_api, 120, "Airflow's execution API")
         wait_until(self._dags_known, 60, "the DAGs in Airflow", pause=0.5)
 
