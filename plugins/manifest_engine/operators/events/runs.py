@@ -94,7 +94,7 @@ _TRIGGERED_BY = {"operator_triggered": "operator", "scheduled": "timetable"}
 
 
 def _xcoms(dag_id: str, run_id: str, states: Mapping[str, str]) -> dict[tuple[str, str], Any]:
-    from airflow.sdk import XCom
+    from airflow.sdk.execution_time.xcom import XCom
 
     failed = {
         (task, key)
