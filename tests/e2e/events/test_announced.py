@@ -84,7 +84,7 @@ def test_an_announced_zip_is_deployed_once_and_an_older_one_is_not(service, api,
     (started,) = announce(secret, path, archive)
     assert started["environment"] == "dev"
     wait_for(lambda: api.get(f"dags/deploy_service/dagRuns/{started['run']}"), "the deployment")
-    outcome = follow(api, started["run"], quiet=True)
+    outcome = follow(api, started["run"])
     assert outcome.ok, outcome.error
     assert requests.get(outcome.url, timeout=10).status_code == 200
     run = api.get(f"dags/deploy_service/dagRuns/{started['run']}")

@@ -157,7 +157,11 @@ class _Maker:
             "customData": {
                 "state": "waiting for approval" if kind == "deployment.waiting" else facts.state,
                 "link": facts.link,
-                **{key: facts.entry[key] for key in _TOLD if facts.entry.get(key) is not None},
+                **{
+                    key: value
+                    for key in _TOLD
+                    if (value := facts.entry.get(key)) not in (None, "unknown")
+                },
             },
             "customDataContentType": "application/json",
         }
