@@ -97,3 +97,7 @@ def test_markdown_shows_html_as_text():
     made = templates.markdown("`<b>` <script>x</script> [x](javascript:alert(1))")
     assert "<script" not in made
     assert "href" not in made
+
+
+def test_no_element_inherits_the_target_of_another(see):
+    assert '"disableInheritance": true' in see("/deploy")

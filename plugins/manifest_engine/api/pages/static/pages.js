@@ -113,6 +113,15 @@
     if (!event.target.closest("#manifest")) return;
     document.querySelectorAll("#check button").forEach((button) => (button.disabled = true));
     $("#preview").replaceChildren();
+    checks.outdated = true;
+  });
+  // An answer about the form as it was before the last change would offer the wrong manifest.
+  const checks = { outdated: false };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id === "manifest") checks.outdated = false;
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "check" && checks.outdated) event.detail.shouldSwap = false;
   });
   const mark = () => {
     const list = document.querySelectorAll("#check [data-pointer]");
