@@ -92,7 +92,7 @@ def test_an_announced_zip_is_deployed_once_and_an_older_one_is_not(service, api,
     assert announce(secret, path, archive) == []
 
     (older,) = announce(secret, *published("1.9.0"))
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while (state := api.get(f"dags/{DAG}/dagRuns/{older['run']}")["state"]) != "success":
         assert time.monotonic() < end, state
         time.sleep(0.5)

@@ -28,7 +28,7 @@ from tests.e2e.recovery.test_scheduler_killed import family_of_the_scheduler
 pytestmark = pytest.mark.alone
 CONNECTION = "e2e_portal"
 SENDER = "dags/send_events"
-_SECONDS = 120
+_SECONDS = 240
 
 
 @dataclass
@@ -213,7 +213,9 @@ def test_a_run_that_is_killed_and_one_that_waits_are_told(service, api, portal):
     api.session.patch(path, json={"state": "failed"}, timeout=30).raise_for_status()
     life = portal.wait(plain, "deployment.failed", 4)
     assert life[0] == "deployment.waiting"
-    assert "was ended" in portal.told(plain)[-1]["subject"]["content"]["sentence"]
+    killed = portal.told(plain)[-1]
+    assert killed["customData"]["run"] == run_id
+    assert killed["subject"]["content"]["sentence"]
 
 
 def kill_the_sender(port: int) -> None:
