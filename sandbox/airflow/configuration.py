@@ -155,7 +155,6 @@ def desired_environments() -> dict[str, object]:
     dev["packageIndex"]["mode"] = "first"
     dev["cluster"]["namespace"] = SETTINGS.namespace
     dev["cluster"]["imagePullSecrets"] = [pull_secret.NAME]
-    dev["cluster"]["minReadySeconds"] = 3  # tests of the watch set their own time
     dev["routing"]["url"] = Gateway().exports()["GATEWAY_URL"]
     del dev["routing"]["host"]
     # All environments share one host, so a service can be live in only one of them.

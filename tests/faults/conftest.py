@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from tests.e2e.conftest import Service, api, apps, cluster, environment, remove, service
+from tests.e2e.conftest import (
+    Service,
+    api,
+    apps,
+    cluster,
+    environment,
+    remove,
+    service,
+    short_watch,
+)
 from tests.faults.table import Table
 from tests.load import calling
 
-__all__ = ["api", "apps", "cluster", "environment", "service"]  # fixtures
+__all__ = ["api", "apps", "cluster", "environment", "service", "short_watch"]  # fixtures
 
 CLIENTS, PAUSE = 3, 0.05
 """About 50 requests a second, which detect a gap of 0.1 s at an acceptable load."""
