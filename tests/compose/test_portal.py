@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sandbox.compose import configuration
 from tests.compose.conftest import ManyService
-from tests.e2e.conftest import SESSION, remove
-from tests.e2e.deploy.test_infra_hub_client import (
+from tests.e2e.api.test_infra_hub_client import (
     Portal,
     a_service_from_its_first_failure_to_its_removal,
 )
+from tests.e2e.conftest import SESSION, remove
 
 
 def test_a_portal_leads_a_service_from_its_first_failure_to_its_removal(

@@ -1,7 +1,7 @@
 """Requests by the OpenAPI document, right and wrong ones: every answer is one that it describes.
 
 Starting a run and Artifactory are replaced: they are outside of this process. Tests with real users
-(``tests/e2e/deploy/test_api_rights.py``) replace the check ``ignored_auth``.
+(``tests/e2e/api/test_api_rights.py``) replace the check ``ignored_auth``.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.api_rights import NEEDED, NOBODY, SIGNED, USER, VIEWER
-from tests.e2e.deploy.test_api import Hub
+from tests.e2e.api.test_api import Hub
 
 CALLERS = {NOBODY: None, VIEWER: "viewer", USER: "deployer"}
 RANKS = [*CALLERS, SIGNED]

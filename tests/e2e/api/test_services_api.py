@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from sandbox.airflow.deploy import upload
-from tests.e2e.deploy.test_api import Hub
+from tests.e2e.api.test_api import Hub
 
 
 def test_a_portal_lists_compares_rolls_back_restarts_and_removes(service: Callable[..., Any]):
