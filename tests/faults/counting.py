@@ -16,8 +16,9 @@ _HOP = {"transfer-encoding", "content-length", "connection", "content-encoding"}
 class Counting:
     """The counts, by method and path."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, port: int) -> None:
+        self.port = port
+        """Of this machine, without TLS."""
         self.asked: Counter[str] = Counter()
 
     def taken(self) -> Counter[str]:
@@ -70,7 +71,7 @@ def counting(cluster: Any) -> Iterator[Counting]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    counts = Counting(f"http://127.0.0.1:{server.server_port}")
+    counts = Counting(server.server_port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield counts

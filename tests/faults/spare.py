@@ -50,8 +50,25 @@ class Spare:
 
 
 @contextmanager
-def spare_environment(cluster: Any, api: AirflowApi) -> Iterator[Spare]:
-    """Tell Airflow of it while it is running, and make it forget at the end."""
+def connection(api: AirflowApi, name: str, conn_type: str, **fields: Any) -> Iterator[str]:
+    """An Airflow Connection for a while; its id."""
+    made = {"connection_id": name, "conn_type": conn_type, **fields}
+    api.session.post(f"{api.base}/connections", json=made, timeout=30).raise_for_status()
+    try:
+        yield name
+    finally:
+        api.session.delete(f"{api.base}/connections/{name}", timeout=30)
+
+
+@contextmanager
+def spare_environment(
+    cluster: Any, api: AirflowApi, *, host: str = "127.0.0.1", **keys: Any
+) -> Iterator[Spare]:
+    """Tell Airflow of it while it is running, and make it forget at the end.
+
+    :param host: name or address under which the cluster's Connection knows the API server.
+    :param keys: keys of the environment that differ from those of ``dev``.
+    """
     file = airflow_configuration.environments(SETTINGS.state / "airflow")
     with counting(cluster) as counts:
         config = {
@@ -59,33 +76,29 @@ def spare_environment(cluster: Any, api: AirflowApi) -> Iterator[Spare]:
             "kind": "Config",
             "current-context": "it",
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-            "clusters": [{"name": "it", "cluster": {"server": counts.url}}],
+            "clusters": [{"name": "it", "cluster": {"server": f"http://{host}:{counts.port}"}}],
             "users": [{"name": "it", "user": {}}],
         }
-        connection = {
-            "connection_id": NAME,
-            "conn_type": "kubernetes",
-            "extra": json.dumps({"kube_config": json.dumps(config)}),
-        }
+        extra = json.dumps({"kube_config": json.dumps(config)})
         spare = Spare(cluster, counts)
-        api.session.post(f"{api.base}/connections", json=connection, timeout=30).raise_for_status()
-        try:
-            spare.make_namespace()
-            content = yaml.safe_load(file.read_text())
-            one = json.loads(json.dumps(content["environments"]["dev"]))
-            one["cluster"] |= {"connection": NAME, "namespace": NAME}
-            content["environments"][NAME] = one
-            file.write_text(yaml.safe_dump(content))
-            _learn(api)
-            yield spare
-        finally:
-            content = yaml.safe_load(file.read_text())
-            content["environments"].pop(NAME, None)
-            file.write_text(yaml.safe_dump(content))
-            api.session.delete(f"{api.base}/connections/{NAME}", timeout=30)
-            core = client.CoreV1Api(cluster)
-            if NAME in [item.metadata.name for item in core.list_namespace().items]:
-                spare.delete_namespace()
+        with connection(api, NAME, "kubernetes", extra=extra):
+            try:
+                spare.make_namespace()
+                content = yaml.safe_load(file.read_text())
+                one = json.loads(json.dumps(content["environments"]["dev"]))
+                one["cluster"] |= {"connection": NAME, "namespace": NAME}
+                one |= keys
+                content["environments"][NAME] = one
+                file.write_text(yaml.safe_dump(content))
+                _learn(api)
+                yield spare
+            finally:
+                content = yaml.safe_load(file.read_text())
+                content["environments"].pop(NAME, None)
+                file.write_text(yaml.safe_dump(content))
+                core = client.CoreV1Api(cluster)
+                if NAME in [item.metadata.name for item in core.list_namespace().items]:
+                    spare.delete_namespace()
 
 
 def _learn(api: AirflowApi) -> None:
