@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -72,25 +70,3 @@ def test_problems_and_missing_rights_have_their_exit_status(client, monkeypatch)
     monkeypatch.setenv("AIRFLOW_TOKEN", "not.a.token")
     done = client("status", "api__none")  # the user and the password give another token
     assert (done.returncode, done.stderr) == (2, "There is no deployment with this id.\n")
-
-
-@pytest.mark.alone
-def test_a_restart_of_the_api_server_is_waited_for(client, service, api):
-    plain = service("plain-service")
-    name = plain.manifest["serviceName"]
-    slow = b"FROM python:3.11\nRUN sleep 25\nCOPY . /code\n"
-    upload(
-        plain.zip({"scripts/Dockerfile": slow}), f"datafactory/e2e/{name}/1.0.0/{name}-1.0.0.zip"
-    )
-    with ThreadPoolExecutor() as pool:
-        running = pool.submit(client, "deploy", "-", manifest=plain.manifest)
-        until = time.monotonic() + 60
-        while "build_image        running" not in (
-            client("status", "-", manifest=plain.manifest).stderr
-        ):
-            assert time.monotonic() < until
-        api.airflow.restart()
-        done = running.result()
-    assert done.returncode == 0, done.stderr
-    assert "gives no answer" in done.stderr
-    assert done.stderr.count("validate           succeeded") == 1

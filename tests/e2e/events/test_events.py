@@ -18,12 +18,9 @@ import pytest
 import yaml
 
 from sandbox.airflow import configuration as airflow_configuration
-from sandbox.airflow.airflow import Airflow
 from sandbox.airflow.api import AirflowApi
-from sandbox.airflow.deploy import follow, upload
-from sandbox.core import process
+from sandbox.airflow.deploy import follow
 from sandbox.core.settings import REPOSITORY, SETTINGS
-from tests.e2e.recovery.test_scheduler_killed import family_of_the_scheduler
 
 pytestmark = pytest.mark.alone
 CONNECTION = "e2e_portal"
@@ -173,58 +170,3 @@ def test_a_portal_sees_the_whole_life_of_a_service(service, api, portal):
     assert failure["customData"]["run"] == failed.run_id
     assert told[2]["subject"]["content"]["environment"] == {"id": "dev"}
     assert told[2]["subject"]["content"]["artifactId"].startswith("pkg:oci/")
-
-
-def test_what_is_killed_in_between_hides_nothing(service, api, portal):
-    plain = service("plain-service")
-    portal.hold.touch()
-    assert plain.deploy(plain.source("plain-service", "one"), version="1.0", to_end=True).ok
-    wait_for(lambda: portal.told(plain), "the first event")
-    kill_the_sender(portal.port)  # after the event arrived, and before that is recorded
-    portal.hold.unlink()
-    life = ["artifact.packaged", "artifact.published", "service.deployed"]
-    assert portal.wait(plain, "service.deployed", 3) == life
-    ids = [event["context"]["id"] for event in portal.told(plain)]
-    assert ids.count(ids[0]) == 2  # at least once, with the same id
-
-    failed = plain.deploy(plain.source("def ", "raise SystemExit(3)\ndef "), version="1.1")
-    assert not failed.ok
-    airflow = process.find("airflow")
-    assert airflow is not None
-    for member in family_of_the_scheduler(airflow):
-        member.kill()
-    Airflow().restart()
-    portal.wait(plain, "deployment.failed", 6)
-
-
-def test_a_run_that_is_killed_and_one_that_waits_are_told(service, api, portal):
-    plain = service("plain-service")
-    plain.manifest["environment"] = "prod"
-    run_id = f"e2e-{time.time_ns()}"
-    name = plain.manifest["serviceName"]
-    version = plain.manifest["version"]
-    upload(plain.zip(), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
-    api.trigger("deploy_service", plain.manifest, run_id)
-    portal.wait(plain, "deployment.waiting", 1)
-    (waiting,) = portal.told(plain)
-    assert waiting["customData"]["state"] == "waiting for approval"
-    assert waiting["subject"]["content"]["environment"] == {"id": "prod"}
-    path = f"{api.base}/dags/deploy_service/dagRuns/{run_id}"
-    api.session.patch(path, json={"state": "failed"}, timeout=30).raise_for_status()
-    life = portal.wait(plain, "deployment.failed", 4)
-    assert life[0] == "deployment.waiting"
-    killed = portal.told(plain)[-1]
-    assert killed["customData"]["run"] == run_id
-    assert killed["subject"]["content"]["sentence"]
-
-
-def kill_the_sender(port: int) -> None:
-    """Kill the process of the task ``send_events``, which is connected to the portal."""
-    airflow = process.find("airflow")
-    assert airflow is not None
-    for child in airflow.children(recursive=True):
-        peers = [peer.raddr.port for peer in child.net_connections(kind="tcp") if peer.raddr]
-        if port in peers:
-            child.kill()
-            return
-    raise AssertionError("No process talks to the portal")
