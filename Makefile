@@ -1,7 +1,7 @@
 # `make demo` deploys the sample service, `make test` runs all tests. Each target sets up what it needs.
 # `make down` removes everything again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-clients test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests faults schema lock
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-clients test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests bench-api faults schema lock
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -85,6 +85,9 @@ bench-nightly: up ## cost of a nightly run, and the delay of deployments beside 
 
 bench-guests: up ## delay of another DAG beside 200 runs with the largest conf; writes .bench/guests.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.guests
+
+bench-api: venv ## the HTTP API on PostgreSQL with 1,000 services and 20,000 runs; writes .bench/api.json
+	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.api
 
 faults: compose-up ## inject faults under load and write docs/faults.md (25 to 35 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md

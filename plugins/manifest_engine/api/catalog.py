@@ -35,6 +35,8 @@ _nights: tuple[float, list[dict[str, Any]]] = (float("-inf"), [])
 _RECENT = timedelta(days=7)
 """How long the table shows a service that was removed, or whose first deployment failed."""
 _DNS_LABEL = re.compile(names.DNS_LABEL)
+_made: tuple[list[Any], list[Row]] = ([], [])
+"""The rows of the last answer, and what they were made of."""
 HISTORY_MAX = 50
 """Deployments in one answer: each has the rows of its steps."""
 
@@ -160,32 +162,47 @@ def _rows(
     configured = environments.load()
     observations = observer.observe(configured)
     runs.refresh()
-    recorded = runs.all_runs()
-    live = {
-        place: item
-        for observation in observations.values()
-        for place, item in observation.services.items()
-    }
-    places = [
-        place
-        for place in live.keys() | recorded.keys()
-        if place.environment in configured
-        and component in (None, place.component)
-        and service_name in (None, place.service_name)
-        and (place in live or _is_service(place))
-    ]
-    rows = [
-        _row(place, live.get(place), observations[place.environment], recorded.get(place, []))
-        for place in sorted(places)
-    ]
+    rows = _table(list(configured), list(observations.values()), runs.all_runs())
+    if component is not None:
+        rows = [row for row in rows if row.place[:2] == (component, service_name)]
     return rows, observations
 
 
-def _row(place: Place, live: Live | None, observation: Observation, known: list[Recorded]) -> Row:
+def _table(
+    configured: list[str],
+    observations: list[Observation],
+    recorded: Mapping[Place, list[Recorded]],
+) -> list[Row]:
+    """All rows. They are made again when a reading or a run has changed: both are then others."""
+    global _made  # noqa: PLW0603
+    made_of = [configured, recorded, *observations]
+    known, rows = _made
+    same = len(known) == len(made_of) and known[:1] == made_of[:1]
+    if same and all(old is new for old, new in zip(known[1:], made_of[1:], strict=True)):
+        return rows
+    found = dict(zip(configured, observations, strict=True))
+    live = {place: item for reading in observations for place, item in reading.services.items()}
+    now = datetime.now(UTC)
+    rows = [
+        _row(place, live.get(place), found[place.environment], recorded.get(place, []), now)
+        for place in sorted(live.keys() | recorded.keys())
+        if place.environment in found and (place in live or _is_service(place))
+    ]
+    _made = (made_of, rows)
+    return rows
+
+
+def _row(
+    place: Place,
+    live: Live | None,
+    observation: Observation,
+    known: list[Recorded],
+    now: datetime,
+) -> Row:
     newest = next((run for run in known if not run.dry_run), None)
     made_by = history.live_run(known) if live is None and not observation.observed else None
     since = newest.requested_at if newest else None
-    recent = since is not None and datetime.now(UTC) - since < _RECENT
+    recent = since is not None and now - since < _RECENT
     return Row(place, live, observation, newest, made_by, recent)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -50,16 +52,22 @@ class Followers:
         # An event of the deployment does not say which steps had changed before it.
         first = after[:2] if after and not after.startswith(deployment.STATE_EVENT) else ""
         try:
+            quiet_since = time.monotonic()
             while True:
-                try:
+                made = None
+                with suppress(TimeoutError):
                     made = await asyncio.wait_for(queue.get(), PING_SECONDS)
-                except TimeoutError:
-                    yield ": still here\n\n"
-                    continue
-                for name, kind, data in deployment.events(made):
+                for name, kind, data in deployment.events(made) if made else ():
                     if name not in sent and name[:2] >= first:
                         sent.add(name)
+                        quiet_since = time.monotonic()
                         yield f"id: {name}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+                # A deployment is read each second, also while none of its steps changes.
+                if time.monotonic() - quiet_since >= PING_SECONDS:
+                    quiet_since = time.monotonic()
+                    yield ": still here\n\n"
+                if made is None:
+                    continue
                 first = ""
                 if made["state"] in deployment.ENDED:
                     return

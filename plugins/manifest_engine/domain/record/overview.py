@@ -148,12 +148,13 @@ def _first(item: tuple[list[str], Row]) -> list[str]:
 
 
 def _key(row: Row, key: str) -> list[str]:
-    value = {
-        "service": "",
-        "environment": row.place.environment,
-        "version": _natural(row.version or ""),
-        "since": row.since or "",
-    }[key]
+    value = ""
+    if key == "environment":
+        value = row.place.environment
+    elif key == "version":
+        value = _natural(row.version or "")
+    elif key == "since":
+        value = row.since or ""
     return [value, *row.place]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from threading import Lock
 
@@ -46,16 +46,14 @@ class RunIndex:
         self._settled: int | None = None
         """All runs up to this number have been read, or are older than the index."""
         self._seen: deque[tuple[float, int]] = deque()
+        self._snapshot: dict[Place, list[Recorded]] | None = None
 
-    def runs(self, place: Place) -> list[Recorded]:
-        """The runs of a service, the newest first."""
+    def all_runs(self) -> Mapping[Place, list[Recorded]]:
+        """The runs of all services, the newest first; the same object until a run changes."""
         with self._lock:
-            return list(reversed(self._runs.get(place, ())))
-
-    def all_runs(self) -> dict[Place, list[Recorded]]:
-        """The runs of all services, the newest first."""
-        with self._lock:
-            return {place: list(reversed(runs)) for place, runs in self._runs.items()}
+            if self._snapshot is None:
+                self._snapshot = {place: list(reversed(runs)) for place, runs in self._runs.items()}
+            return self._snapshot
 
     def refresh(self) -> None:
         """Read the runs that were added, and the states of unfinished runs."""
@@ -84,6 +82,7 @@ class RunIndex:
 
     def _add(self, runs: Iterable[Recorded]) -> None:
         for run in runs:
+            self._snapshot = None
             known = self._runs.setdefault(run.place, deque(maxlen=RUNS_OF_ONE_MAX))
             late = bool(known) and known[-1].number > run.number
             known.append(run)
@@ -101,8 +100,8 @@ class RunIndex:
         self._settled = settled
         self._known = {number for number in self._known if number > settled}
 
-    @staticmethod
-    def _replace(runs: deque[Recorded], by: Iterable[Recorded]) -> None:
+    def _replace(self, runs: deque[Recorded], by: Iterable[Recorded]) -> None:
+        self._snapshot = None
         kept = list(by)
         runs.clear()
         runs.extend(kept)
@@ -115,7 +114,7 @@ class RunIndex:
             state, runs = states.get(number), self._runs[place]
             if state is None:  # the run was deleted
                 self._replace(runs, [run for run in runs if run.number != number])
-            else:
+            elif any(run.number == number and run.state != state for run in runs):
                 updated = [replace(x, state=state) if x.number == number else x for x in runs]
                 self._replace(runs, updated)
             if state in (None, "success", "failed"):
