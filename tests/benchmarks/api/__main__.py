@@ -113,7 +113,7 @@ def _requests(base: str, pid: int) -> dict[str, Any]:
         "manifest/schema": "GET manifest/schema",
     }
     routes = [
-        _timed(session, title, GET_MS, method="GET", url=f"{base}/{path}")
+        _timed(session, title, GET_MS, pid, method="GET", url=f"{base}/{path}")
         for path, title in gets.items()
     ]
     manifest = {"component": "new", "serviceName": "new", "version": "1", "environment": "dev"}
@@ -124,18 +124,21 @@ def _requests(base: str, pid: int) -> dict[str, Any]:
         (f"{service}/rollback", "POST …/rollback", body),
         (f"{service}/restart", "POST …/restart", body),
     ):
-        found = _timed(session, title, POST_MS, method="POST", url=f"{base}/{path}", json=given)
+        found = _timed(
+            session, title, POST_MS, pid, method="POST", url=f"{base}/{path}", json=given
+        )
         routes.append(found)
     found = _timed(
-        session, "DELETE …", POST_MS, method="DELETE", url=f"{base}/{service}?environment=dev"
+        session, "DELETE …", POST_MS, pid, method="DELETE", url=f"{base}/{service}?environment=dev"
     )
     routes.append(found)
     _say(f"the first list, which reads all runs once, took {first:.2f} s")
     return {"firstSeconds": first, "routes": routes, "followers": _follow(base, pid)}
 
 
-def _timed(session: Any, title: str, limit: int, **request: Any) -> dict[str, Any]:
+def _timed(session: Any, title: str, limit: int, pid: int, **request: Any) -> dict[str, Any]:
     taken = []
+    before = _cpu_seconds(pid)
     for at in range(_REQUESTS):
         headers = {
             "Authorization": f"Bearer {quote(title)}-{at // 50}"
@@ -144,15 +147,19 @@ def _timed(session: Any, title: str, limit: int, **request: Any) -> dict[str, An
         answer = session.request(**request, headers=headers, timeout=60)
         taken.append((time.monotonic() - begin) * 1000)
         answer.raise_for_status()
+    own = round((_cpu_seconds(pid) - before) * 1000 / _REQUESTS, 1)
     cuts = statistics.quantiles(taken, n=100)
     row = {"route": title, "median": round(cuts[49], 1), "p95": round(cuts[94], 1), "limit": limit}
-    _say(f"{title:<45} median {row['median']:>6} ms, p95 {row['p95']:>6} ms")
+    row["cpu"] = own
+    _say(
+        f"{title:<40} median {row['median']:>6} ms, p95 {row['p95']:>6} ms, "
+        f"{own} ms of the API's CPU"
+    )
     return row
 
 
 def _follow(base: str, pid: int) -> dict[str, Any]:
     """The share of a core that the API takes while clients follow deployments."""
-    import psutil
     import requests
 
     from tests.benchmarks.api.records import FOLLOWED, RUNS
@@ -176,14 +183,19 @@ def _follow(base: str, pid: int) -> dict[str, Any]:
     until = time.monotonic() + 60
     while min(events) == 0 and time.monotonic() < until:
         time.sleep(0.2)
-    process = psutil.Process(pid)
-    before = sum(process.cpu_times()[:2])
+    before = _cpu_seconds(pid)
     time.sleep(FOLLOW_SECONDS)
-    cores = (sum(process.cpu_times()[:2]) - before) / FOLLOW_SECONDS
+    cores = (_cpu_seconds(pid) - before) / FOLLOW_SECONDS
     over.set()
     following = sum(1 for count in events if count)
     _say(f"{following} followers take {cores:.2f} of a core")
     return {"following": following, "cores": round(cores, 3)}
+
+
+def _cpu_seconds(pid: int) -> float:
+    import psutil
+
+    return float(sum(psutil.Process(pid).cpu_times()[:2]))
 
 
 def _plans(engine: Any) -> list[dict[str, Any]]:

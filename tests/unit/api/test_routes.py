@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from manifest_engine.api import airflow_internals, followers
+from manifest_engine.api.followers import Followers
+from manifest_engine.domain.record.audit import Run
+from manifest_engine.domain.record.deployment import Facts, Task
 
-from tests.unit.api.conftest import CONF
+from tests.unit.api.conftest import BEGIN, CONF
 
 PATH = "/api/v1/deployments"
+RUN = Run("deploy_service", "api__1", "running", {}, "rest_api", "ada", BEGIN, BEGIN, None)
+FACTS = Facts(RUN, "", [Task("validate", "running", 1, BEGIN, None)], {})
 
 
 def test_a_deployment_is_read_with_its_steps_and_its_error(client, run):
@@ -107,3 +113,19 @@ def test_an_unexpected_error_shows_no_internal_text(client, monkeypatch):
     answer = client.get(f"{PATH}/api__1")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
+
+
+def test_a_quiet_deployment_sends_comments_that_keep_the_connection_open(monkeypatch):
+    monkeypatch.setattr(followers, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(followers, "PING_SECONDS", 0.1)
+
+    async def first_four() -> list[str]:
+        stream = Followers(lambda _: {"api__1": FACTS}).stream("api__1", None)
+        found = [await asyncio.wait_for(anext(stream), 5) for _ in range(4)]
+        await stream.aclose()  # type: ignore[attr-defined]
+        return found
+
+    step, state, *comments = asyncio.run(first_four())
+    assert step.startswith("id: 01-validate-1-running")
+    assert state.startswith("id: 99-running")
+    assert comments == [": still here\n\n"] * 2

@@ -47,8 +47,13 @@ def dag_of(run_id: str) -> str | None:
     return min(found, key=deployment.DAGS.index, default=None)
 
 
-def facts(run_ids: Iterable[str]) -> dict[str, deployment.Facts]:
-    """The rows of several runs, by run id, in three queries on indexes."""
+def facts(
+    run_ids: Iterable[str], places: frozenset[tuple[str, str]] = deployment.PLACES
+) -> dict[str, deployment.Facts]:
+    """The rows of several runs, by run id, in three queries on indexes.
+
+    :param places: task and key of the XComs to read.
+    """
     ids = sorted(set(run_ids))
     with NonScopedSession() as session:
         found = {
@@ -62,8 +67,8 @@ def facts(run_ids: Iterable[str]) -> dict[str, deployment.Facts]:
             )
         }
         # Two DAGs can have a run of the same id: the first DAG of the list counts.
-        places = sorted(found, key=lambda place: -deployment.DAGS.index(place[0]))
-        runs = {run_id: found[dag_id, run_id] for dag_id, run_id in places}
+        order = sorted(found, key=lambda place: -deployment.DAGS.index(place[0]))
+        runs = {run_id: found[dag_id, run_id] for dag_id, run_id in order}
         tasks: dict[str, list[deployment.Task]] = {run_id: [] for run_id in runs}
         columns = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id)
         more = (TaskInstance.state, TaskInstance.try_number)
@@ -86,7 +91,7 @@ def facts(run_ids: Iterable[str]) -> dict[str, deployment.Facts]:
                         DagRun.dag_id.in_(deployment.DAGS), DagRun.run_id.in_(ids)
                     )
                 ),
-                tuple_(XComModel.task_id, XComModel.key).in_(sorted(deployment.PLACES)),
+                tuple_(XComModel.task_id, XComModel.key).in_(sorted(places)),
                 func.length(cast(XComModel.value, Text)) <= _XCOM_MAX,
             )
         ):

@@ -66,10 +66,11 @@ _CHOICES = ("validate_rollback", "choices")
 _APPROVED = (("approve", "return_value"),)
 _PUBLISHED = (("publish_route", "return_value"),)
 _BUILT = (("build_image", "return_value"),)
+ERRORS = frozenset((step, key) for step in ALL_STEPS for key in ("error", OUTCOME_KEY))
+"""Task and key of each XCom that the state and the error sentence follow from."""
 PLACES = frozenset(
     {
-        *((step, "error") for step in ALL_STEPS),
-        *((step, OUTCOME_KEY) for step in ALL_STEPS),
+        *ERRORS,
         *_RELEASE,
         *_PUSHED,
         *_ARTIFACT,
