@@ -116,7 +116,7 @@ def test_a_redeploy_needs_only_the_roles_and_few_requests_to_the_api_server(
         count for what, count in asked.items() if what.startswith("GET") and "/pods" in what
     )
     print(f"{asked.total()} requests to the API server, {polls} polls of pods: {dict(asked)}")
-    assert asked.total() - polls <= 40
+    assert asked.total() - polls <= 36
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Chats through a notifier that the environments file names, and metrics over Airflow's StatsD."""
+"""Messages to a chat by one of Airflow's notifiers, and metrics by Airflow's StatsD."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.providers.apprise.notifications import apprise
 from airflow.sdk import BaseNotifier
 from manifest_engine.domain.core.errors import ConfigurationError, EventError
 from manifest_engine.domain.environment import environments
@@ -92,7 +93,6 @@ def test_a_wrong_notifier(changes, said):
 
 
 def test_the_apprise_notifier_takes_our_text(monkeypatch):
-    apprise = pytest.importorskip("airflow.providers.apprise.notifications.apprise")
     told: list[dict[str, Any]] = []
 
     class Hook:
