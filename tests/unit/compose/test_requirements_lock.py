@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 from packaging.requirements import Requirement
@@ -40,3 +41,10 @@ def test_every_package_has_hashes_and_no_index_is_named() -> None:
     assert len(LOCKED) == LOCK.count("==")
     assert not [name for name, (_, hashes) in LOCKED.items() if not hashes]
     assert "://" not in LOCK
+
+
+def test_requirements_pin_what_the_wheel_depends_on():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    named = {text.split(">=")[0] for text in project["dependencies"]}
+    pinned = (REPOSITORY / "requirements.txt").read_text().splitlines()
+    assert named == {line.split("==")[0] for line in pinned if "==" in line}
