@@ -1,10 +1,7 @@
-"""What runs where, and how it came there: plain functions for the API's routes and for the pages.
+"""The services, their live releases and their deployments, for the API's routes and the pages.
 
-:func:`list_services` is the table, :func:`read_service` one service in all environments,
-:func:`list_history` its deployments, :func:`read_difference` compares two of them, and
-:func:`allowed` says what a user may do. Each returns JSON-compatible data as ``docs/api.md``
-describes, and ends within a few seconds when clusters do not answer. The functions check no
-permission: a route or page depends on ``MAY_READ_RUNS``.
+Each function returns JSON-compatible data as ``docs/api.md`` describes, within a few seconds even
+if clusters do not answer. The functions check no permission: routes depend on ``MAY_READ_RUNS``.
 """
 
 from __future__ import annotations
@@ -33,12 +30,12 @@ runs = RunIndex(airflow.recorded, airflow.states)
 _NIGHTS_SECONDS = 60.0
 _nights: tuple[float, list[dict[str, Any]]] = (float("-inf"), [])
 _RECENT = timedelta(days=7)
-"""How long the table shows a service that was removed, or whose first deployment failed."""
+"""How long the table shows a removed service, and a service whose first deployment failed."""
 _DNS_LABEL = re.compile(names.DNS_LABEL)
 _made: tuple[list[Any], list[Row]] = ([], [])
-"""The rows of the last answer, and what they were made of."""
+"""The rows of the last answer, preceded by the objects that they were made of."""
 HISTORY_MAX = 50
-"""Deployments in one answer: each has the rows of its steps."""
+"""Maximum number of deployments in one answer, because each is read with its steps."""
 
 
 def list_services(
@@ -47,10 +44,10 @@ def list_services(
     limit: int = 100,
     cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Services and environments, one row each.
+    """One row for each service in each environment.
 
-    :param cursor: ``next`` of the answer before.
-    :raises ValueError: when the cursor does not belong to this order.
+    :param cursor: ``next`` of the previous page.
+    :raises ValueError: when the cursor was made for another order.
     """
     rows, observations = _rows()
     covers = (asked or Filter()).covers
@@ -67,7 +64,7 @@ def list_services(
 
 
 def read_service(component: str, service_name: str) -> dict[str, Any] | None:
-    """A service in each environment that has it or had it; None if no environment has."""
+    """A service in each environment that has or had the service; None if no environment has."""
     rows, observations = _rows(component, service_name)
     if not rows:
         return None
@@ -88,8 +85,8 @@ def read_service(component: str, service_name: str) -> dict[str, Any] | None:
 
 
 def allowed(environment: str, user: Any) -> list[str]:
-    """What a user may do with the services of an environment: ``deploy``, ``rollback``, ``restart``
-    and ``remove``, by Airflow's permissions and the environment's ``access``."""
+    """Those of ``deploy``, ``rollback``, ``restart`` and ``remove`` that the user may do: Airflow
+    and the environment's ``access`` must both allow it."""
     rules = environments.load()[environment].access
     lists = {"deploy": rules.deploy, "rollback": rules.deploy, "restart": rules.deploy}
     return [
@@ -116,8 +113,8 @@ def list_history(
 ) -> dict[str, Any]:
     """The deployments of a service, newest first, as :func:`domain.record.deployment.summary`.
 
-    :param before: ``next`` of the answer before: the id of its last deployment.
-    :raises ValueError: when ``before`` is no deployment of the service.
+    :param before: ``next`` of the previous page, which is the id of its last deployment.
+    :raises ValueError: when the service has no deployment with this id.
     """
     runs.refresh()
     found = [
@@ -131,7 +128,7 @@ def list_history(
     if before is not None:
         at = next((at for at, run in enumerate(found) if run.run_id == before), None)
         if at is None:
-            raise ValueError(f"{before!r} is no deployment of this service.")
+            raise ValueError(f"This service has no deployment {before!r}.")
         found = found[at + 1 :]
     limit = min(limit, HISTORY_MAX)
     shown, more = found[:limit], len(found) > limit
@@ -143,10 +140,9 @@ def list_history(
 def read_difference(
     component: str, service_name: str, before: str, after: str
 ) -> dict[str, Any] | None:
-    """What differs between two deployments of a service; None if one of them is none of its own.
+    """What differs between two deployments of a service; None if it does not have both.
 
-    :param before: id of a deployment.
-    :param after: id of another deployment, also of another environment.
+    The deployments can belong to different environments.
     """
     facts = airflow.facts([before, after])
     for run_id in (before, after):
@@ -173,7 +169,7 @@ def _table(
     observations: list[Observation],
     recorded: Mapping[Place, list[Recorded]],
 ) -> list[Row]:
-    """All rows. They are made again when a reading or a run has changed: both are then others."""
+    """All rows, made again only if a reading or a run has changed: either is then a new object."""
     global _made  # noqa: PLW0603
     made_of = [configured, recorded, *observations]
     known, rows = _made
@@ -207,7 +203,7 @@ def _row(
 
 
 def _is_service(place: Place) -> bool:
-    """Whether the names can be those of a service; a refused run can have others."""
+    """Whether the names are valid; the conf of a refused run can contain others."""
     return all(_DNS_LABEL.fullmatch(name) for name in place[:2])
 
 
@@ -238,7 +234,7 @@ def _dumped(rows: list[Row]) -> list[dict[str, Any]]:
 def _live(
     row: Row, summaries: Mapping[str, dict[str, Any]], nights: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What runs: as read from the cluster, else as recorded in Airflow."""
+    """The live release as read from the cluster, or else as recorded in Airflow."""
     live = row.live
     if live is not None:
         bases = overview.outdated(live.bases, nights)
@@ -312,7 +308,7 @@ def _environment(name: str, observation: Observation) -> dict[str, Any]:
 
 
 def _known_bases() -> list[dict[str, Any]]:
-    """The digests that the last nights looked up; read once a minute."""
+    """The digests of base images that the last nightly runs found; read once a minute."""
     global _nights  # noqa: PLW0603
     if time.monotonic() - _nights[0] > _NIGHTS_SECONDS:
         _nights = (time.monotonic(), airflow.base_digests())

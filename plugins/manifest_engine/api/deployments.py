@@ -1,6 +1,6 @@
-"""Routes of deployments: start, read, follow, cancel, answer.
+"""Routes of deployments: start, read, follow, cancel, approve, reject.
 
-A rollback, restart or removal is read in the same way, as a deployment with another ``action``.
+Rollbacks, restarts and removals count as deployments with another ``action``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from manifest_engine.api import airflow_internals as airflow
@@ -40,7 +40,8 @@ Key = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A key of the caller's choice. The same key and request are one deployment.",
+        description="A key of the caller's choice. Repeating a request with its key starts nothing "
+        "new.",
     ),
 ]
 
@@ -53,14 +54,34 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 }
 KEY_USED: dict[int | str, dict[str, Any]] = {
     202: {
-        "description": "Started, or started before with the same key.",
+        "description": "Started now, or before by the same request with the same key.",
         "headers": {
             "Location": {"description": "Path of the deployment.", "schema": {"type": "string"}}
         },
     },
-    409: {"description": "The Idempotency-Key was used before, for another request."},
+    409: {"description": "The Idempotency-Key was used for another request."},
 }
 """Answers of the routes that start a run."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What a route needs to start a run."""
+
+    user: Any
+    session: Any
+    request: Request
+    response: Response
+    key: str | None
+
+
+def _caller(
+    request: Request, response: Response, user: GetUserDep, session: SessionDep, key: Key = None
+) -> Caller:
+    return Caller(user, session, request, response, key)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
 
 
 @router.post(
@@ -72,37 +93,21 @@ KEY_USED: dict[int | str, dict[str, Any]] = {
     responses=KEY_USED,
 )
 def start(
-    *,
     manifest: Annotated[dict[str, Any], Body(title=document.MANIFEST, description="The manifest.")],
-    request: Request,
-    response: Response,
-    user: GetUserDep,
-    session: SessionDep,
-    key: Key = None,
+    caller: CallerDep,
 ) -> dict[str, Any]:
     """Check the manifest and start its deployment. With `dryRun`, nothing is built or applied, and
     the deployment ends in the state `planned` with its `changes`."""
-    _require_valid(manifest, user)
-    return begin(deployment.DEPLOY, manifest, key, Caller(user, session, request, response))
+    _require_valid(manifest, caller.user)
+    return begin(deployment.DEPLOY, manifest, caller)
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who starts a run, and the request and the answer of this start."""
-
-    user: Any
-    session: Any
-    request: Request
-    response: Response
-
-
-def begin(dag_id: str, conf: dict[str, Any], key: str | None, caller: Caller) -> dict[str, Any]:
+def begin(dag_id: str, conf: dict[str, Any], caller: Caller) -> dict[str, Any]:
     """Start a run, or find the run that the same request has started.
 
-    :param key: ``Idempotency-Key``.
-    :raises Refused: 409 when the key was used for another request.
+    :raises Refused: 409 when the ``Idempotency-Key`` was used for another request.
     """
-    run_id = _run_id(dag_id, caller.user, key)
+    run_id = _run_id(dag_id, caller.user, caller.key)
     known = airflow.start(
         dag_id,
         run_id,
@@ -112,7 +117,7 @@ def begin(dag_id: str, conf: dict[str, Any], key: str | None, caller: Caller) ->
         request=caller.request,
     )
     if known is not None and known != conf:
-        raise Refused(409, "The Idempotency-Key was used before, for another request.")
+        raise Refused(409, "The Idempotency-Key was used for another request; use a new key.")
     caller.response.headers["Location"] = caller.request.url_for("read", run_id=run_id).path
     return {"id": run_id, "state": "queued" if known is None else _read(run_id)["state"]}
 
@@ -125,7 +130,7 @@ def begin(dag_id: str, conf: dict[str, Any], key: str | None, caller: Caller) ->
     responses=_NOT_FOUND,
 )
 def read(run_id: Id) -> dict[str, Any]:
-    """State, steps, error sentence, digest and URL, and who asked when and from where."""
+    """The state of the deployment and of its steps, and its result."""
     return _read(run_id)
 
 
@@ -181,7 +186,7 @@ def logs(run_id: Id, step: Annotated[str, Path(max_length=250)]) -> StreamingRes
     responses=_NOT_FOUND | _CONFLICT,
 )
 def cancel(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
-    """End the deployment. What ran before keeps running."""
+    """End the deployment. The release that ran before keeps running."""
     made = _read(run_id)
     if made["state"] in deployment.ENDED:
         raise Refused(409, f"The deployment has ended already: it is {made['state']}.")
@@ -198,7 +203,7 @@ def cancel(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     responses=_NOT_FOUND | _CONFLICT,
 )
 def approve(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
-    """Answer the approval: the image may run in the environment."""
+    """Allow the image to run in the environment."""
     return _answer(run_id, "Approve", user, session)
 
 
@@ -210,14 +215,14 @@ def approve(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]
     responses=_NOT_FOUND | _CONFLICT,
 )
 def reject(run_id: Id, user: GetUserDep, session: SessionDep) -> dict[str, Any]:
-    """Answer the approval: the deployment ends, and nothing is changed."""
+    """End the deployment without a change."""
     return _answer(run_id, "Reject", user, session)
 
 
 def _answer(run_id: str, option: str, user: Any, session: Any) -> dict[str, Any]:
     made = _read(run_id)
     if made["state"] != "waiting for approval":
-        raise Refused(409, f"The deployment waits for no approval: it is {made['state']}.")
+        raise Refused(409, f"The deployment does not wait for approval: it is {made['state']}.")
     airflow.answer(run_id, option, user, session)
     return {"id": run_id, "state": "running"}
 
@@ -230,7 +235,7 @@ def _read(run_id: str) -> dict[str, Any]:
 
 
 def _run_id(dag_id: str, user: Any, key: str | None) -> str:
-    """Of the same DAG, user and key, the same id."""
+    """The id of a new run; with a key, the same DAG, user and key give the same id."""
     if key is None:
         return f"api__{datetime.now(UTC):%Y%m%dT%H%M%S}__{secrets.token_hex(4)}"
     other = [] if dag_id == deployment.DEPLOY else [dag_id]
@@ -249,9 +254,8 @@ def _require_valid(conf: dict[str, Any], user: Any) -> None:
 
 
 def require_access(user: Any, verb: Verb, environment: str | None) -> None:
-    """Refuse a user whom the block ``access`` of the environment does not allow.
-
-    :raises NotAllowed: naming the rule.
+    """
+    :raises NotAllowed: when the block ``access`` of the environment does not allow the user.
     """
     found = environments.load().get(environment or "")
     if environment is not None and found is not None:

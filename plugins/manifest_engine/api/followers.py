@@ -49,7 +49,7 @@ class Followers:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         sent = {after}
-        # An event of the deployment does not say which steps had changed before it.
+        # An event about the deployment's state does not tell which steps the client knows.
         first = after[:2] if after and not after.startswith(deployment.STATE_EVENT) else ""
         try:
             quiet_since = time.monotonic()
@@ -62,7 +62,7 @@ class Followers:
                         sent.add(name)
                         quiet_since = time.monotonic()
                         yield f"id: {name}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
-                # A deployment is read each second, also while none of its steps changes.
+                # Readings without a change send no event, so the time since the last event counts.
                 if time.monotonic() - quiet_since >= PING_SECONDS:
                     quiet_since = time.monotonic()
                     yield ": still here\n\n"

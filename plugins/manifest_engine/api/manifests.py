@@ -36,10 +36,10 @@ def manifest_schema() -> dict[str, Any]:
 )
 def validate(
     manifest: Annotated[
-        dict[str, Any], Body(title="Candidate", description="What shall be a manifest.")
+        dict[str, Any], Body(title="Candidate", description="The manifest, valid or not.")
     ],
 ) -> Any:
-    """Check a manifest by its model and by the environment's rules; nothing is started."""
+    """Check a manifest against its schema and the environment's rules, without a deployment."""
     _, problems = validation.check(manifest, environments.load())
     return {"valid": not problems, "errors": [item.dump() for item in problems]}
 
@@ -77,7 +77,7 @@ Label = Annotated[str, Query(pattern=names.DNS_LABEL, max_length=names.LABEL_MAX
     response_model=schemas.Artifacts,
     responses={
         404: {"description": "There is no such environment."},
-        503: {"description": "Artifactory does not answer, or refuses."},
+        503: {"description": "Artifactory does not answer or refuses the request."},
     },
 )
 def list_artifacts(
@@ -86,8 +86,8 @@ def list_artifacts(
     environment: Label,
     user: GetUserDep,
 ) -> dict[str, Any]:
-    """The ZIPs that lie where a manifest without `artifact` expects them, newest first. The caller
-    must be allowed to deploy to the environment."""
+    """The ZIPs of the service, newest first, at the path where a manifest without `artifact`
+    expects them. The caller must be allowed to deploy to the environment."""
     found = environments.load().get(environment)
     if found is None:
         raise Refused(404, f"There is no environment {environment!r}.")
@@ -103,7 +103,7 @@ def list_artifacts(
         raise Refused(
             503,
             f"Artifactory has not listed the versions within {published.LIST_SECONDS:.0f} s; try "
-            "again, or write the version.",
+            "again, or enter the version by hand.",
         ) from None
 
 

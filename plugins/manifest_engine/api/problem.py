@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(request: Request) -> set[str]:
-    """The methods of all routes with this path; Starlette knows those of the first route alone."""
+    """The methods of all routes with this path; Starlette names only those of the first route."""
     routes = [
         route
         for route in request.app.routes

@@ -1,15 +1,15 @@
-"""Routes of services: what runs where, its history, and rollback, restart and removal."""
+"""Routes of services: list, read, compare, roll back, restart, remove."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query
 
 from manifest_engine.api import airflow_internals as airflow
 from manifest_engine.api import catalog, deployments
-from manifest_engine.api.airflow_internals import GetUserDep, SessionDep
-from manifest_engine.api.deployments import Caller, Key
+from manifest_engine.api.airflow_internals import GetUserDep
+from manifest_engine.api.deployments import CallerDep
 from manifest_engine.api.openapi import schemas
 from manifest_engine.api.problem import Refused
 from manifest_engine.domain.core import names
@@ -47,7 +47,7 @@ _STARTED: dict[str, Any] = {
     dependencies=[airflow.MAY_READ_RUNS],
     summary="List services",
     response_model=schemas.ServicePage,
-    responses={404: {"description": "There is no page with this cursor in this order."}},
+    responses={404: {"description": "The cursor belongs to another `sort`."}},
 )
 def list_services(
     *,
@@ -59,7 +59,7 @@ def list_services(
         Query(
             min_length=1,
             max_length=100,
-            description="Part of a service's name, of a version, or of who deployed.",
+            description="Part of a service's name, of its version, or of the user who deployed.",
         ),
     ] = None,
     state: schemas.ServiceState | None = None,
@@ -70,11 +70,11 @@ def list_services(
     limit: Annotated[int, Query(ge=1, le=overview.PAGE_MAX)] = 100,
     cursor: Annotated[str | None, Query(max_length=overview.CURSOR_MAX)] = None,
 ) -> dict[str, Any]:
-    """A row for each service and environment: what runs there, and how the newest deployment ended.
+    """A row for each service in each environment: the live release and the newest deployment.
 
-    A service that is not deployed is listed for a week after its removal or its failed first
-    deployment, and with `state=not deployed` always. If a cluster does not answer within 2
-    seconds, its rows show what was known last, with `observed: false`.
+    A removed service, and a service whose first deployment failed, are listed for a week. With
+    `state=not deployed` they are listed for longer. If a cluster does not answer within 2 seconds,
+    its rows show the last known state, with `observed: false`.
     """
     asked = Filter(environment, component, service_name, text, state, result)
     try:
@@ -93,7 +93,7 @@ def list_services(
 def read_service(
     component: Component, service_name: ServiceName, user: GetUserDep
 ) -> dict[str, Any]:
-    """The service in each environment: its release, its manifest, and what the caller may do."""
+    """The service in each environment: the release, the manifest, and what the caller may do."""
     found = catalog.read_service(component, service_name)
     if found is None:
         raise _unknown(component, service_name)
@@ -107,7 +107,7 @@ def read_service(
     dependencies=[airflow.MAY_READ_RUNS],
     summary="List the deployments of a service",
     response_model=schemas.DeploymentPage,
-    responses={404: {"description": "The cursor is no deployment of the service."}},
+    responses={404: {"description": "The service has no deployment with this cursor."}},
 )
 def list_deployments(
     component: Component,
@@ -116,8 +116,8 @@ def list_deployments(
     limit: Annotated[int, Query(ge=1, le=catalog.HISTORY_MAX)] = 20,
     cursor: Annotated[str | None, Query(max_length=250)] = None,
 ) -> dict[str, Any]:
-    """Deployments, rollbacks, restarts and removals, newest first. For each service and
-    environment, the newest 1,000 are listed."""
+    """Deployments, rollbacks, restarts and removals, newest first: at most 1,000 in each
+    environment."""
     try:
         return catalog.list_history(component, service_name, environment, limit, cursor)
     except ValueError as error:
@@ -129,19 +129,23 @@ def list_deployments(
     dependencies=[airflow.MAY_READ_RUNS],
     summary="Compare two deployments of a service",
     response_model=schemas.Difference,
-    responses={404: {"description": "One of both is no deployment of the service."}},
+    responses={404: {"description": "The service does not have both deployments."}},
 )
 def read_difference(
     component: Component,
     service_name: ServiceName,
-    before: Annotated[str, Query(alias="from", max_length=250, description="A deployment's id.")],
-    after: Annotated[str, Query(alias="to", max_length=250, description="Another one's id.")],
+    before: Annotated[
+        str, Query(alias="from", max_length=250, description="Id of the first deployment.")
+    ],
+    after: Annotated[
+        str, Query(alias="to", max_length=250, description="Id of the second deployment.")
+    ],
 ) -> dict[str, Any]:
-    """What differs: the fields of the manifest, the ZIP, the image and its base images. The two
-    deployments can be of different environments."""
+    """Compare the manifests, the ZIPs, the images and their base images. The deployments can belong
+    to different environments."""
     found = catalog.read_difference(component, service_name, before, after)
     if found is None:
-        raise Refused(404, f"One of both is no deployment of {component}-{service_name}.")
+        raise Refused(404, f"{component}-{service_name} does not have both deployments.")
     return found
 
 
@@ -152,24 +156,17 @@ def read_difference(
     **_STARTED,
 )
 def roll_back(
-    *,
     component: Component,
     service_name: ServiceName,
     asked: Annotated[schemas.RollbackRequest, Body()],
-    request: Request,
-    response: Response,
-    user: GetUserDep,
-    session: SessionDep,
-    key: Key = None,
+    caller: CallerDep,
 ) -> dict[str, Any]:
-    """Return to an earlier release, without a build. Follow it like a deployment. With `dryRun`, it
-    ends in the state `planned`, with its `changes` and `choices`."""
-    conf = _conf(component, service_name, asked.environment, user)
+    """Return to an earlier release without a build, as a deployment with the action `rollback`.
+    With `dryRun`, the deployment ends in the state `planned`, with `changes` and `choices`."""
+    conf = _conf(component, service_name, asked.environment, caller.user)
     conf |= asked.model_dump(by_alias=True, exclude_defaults=True)
     rollbacks.parse(conf)
-    return deployments.begin(
-        "rollback_service", conf, key, Caller(user, session, request, response)
-    )
+    return deployments.begin("rollback_service", conf, caller)
 
 
 @router.post(
@@ -179,48 +176,37 @@ def roll_back(
     **_STARTED,
 )
 def restart(
-    *,
     component: Component,
     service_name: ServiceName,
     asked: Annotated[schemas.RestartRequest, Body()],
-    request: Request,
-    response: Response,
-    user: GetUserDep,
-    session: SessionDep,
-    key: Key = None,
+    caller: CallerDep,
 ) -> dict[str, Any]:
-    """Replace the pods by new pods of the same release. Follow it like a deployment."""
-    conf = _conf(component, service_name, asked.environment, user)
+    """Replace the pods by new pods of the same release, as a deployment with the action
+    `restart`."""
+    conf = _conf(component, service_name, asked.environment, caller.user)
     run_conf.parse(ServiceRequest, conf, "restart")
-    caller = Caller(user, session, request, response)
-    return deployments.begin("restart_service", conf, key, caller)
+    return deployments.begin("restart_service", conf, caller)
 
 
 @router.delete(_SERVICE, dependencies=[airflow.MAY_REMOVE], summary="Remove a service", **_STARTED)
 def remove(
-    *,
     component: Component,
     service_name: ServiceName,
     environment: Annotated[str, Query(**_LABEL, examples=["dev"])],
-    request: Request,
-    response: Response,
-    user: GetUserDep,
-    session: SessionDep,
-    key: Key = None,
+    caller: CallerDep,
 ) -> dict[str, Any]:
-    """Remove the service from one environment: first its route, then its pods. The images stay.
-    Follow it like a deployment, to the state `removed`."""
-    conf = _conf(component, service_name, environment, user, verb="remove")
+    """Remove the service from one environment, as a deployment with the action `remove`: first the
+    route, then the pods. The images stay in the registry."""
+    conf = _conf(component, service_name, environment, caller.user, verb="remove")
     conf["confirm"] = names.object_name(component, service_name)
     removal.parse(conf)
-    caller = Caller(user, session, request, response)
-    return deployments.begin("remove_service", conf, key, caller)
+    return deployments.begin("remove_service", conf, caller)
 
 
 def _conf(
     component: str, service_name: str, environment: str, user: Any, verb: Any = "deploy"
 ) -> dict[str, Any]:
-    """The conf that all runs have.
+    """The conf of a run.
 
     :raises Refused: when the environment is not configured.
     :raises NotAllowed: when the environment's ``access`` does not allow the user.
@@ -236,6 +222,6 @@ def _conf(
 def _unknown(component: str, service_name: str) -> Refused:
     return Refused(
         404,
-        f"No environment has or had the service {service_name!r} of the component {component!r}; "
+        f"No environment has or had a service {service_name!r} of the component {component!r}; "
         "check both names.",
     )

@@ -1,6 +1,6 @@
 """Links on Airflow's page of a task: to the deployment's page, and to the service's public URL.
 
-Airflow's API server computes the links when somebody looks at the task, so no task pays for them.
+Airflow's API server computes the links when a user opens the page, so tasks do no work for them.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ STEPS = (
     "workload.apply_deployment.ApplyDeployment",
     "workload.watch_release.WatchRelease",
 )
-"""The operators of all steps, below ``manifest_engine.operators``."""
+"""Operators with the links, as paths below ``manifest_engine.operators``."""
 
 
 def _named(path: str) -> type:
-    """A class with the name and the module of an operator, which is all that Airflow compares.
+    """A stand-in for an operator: Airflow compares only the module and the name.
 
-    The operators themselves would be imported by each component of Airflow.
+    To import the operators would slow down every component of Airflow.
     """
     module, _, name = f"manifest_engine.operators.{path}".rpartition(".")
     return type(name, (), {"__module__": module})
 
 
 class DeploymentLink(BaseOperatorLink):
-    """To the page of the deployment."""
+    """Link to the page of the deployment."""
 
     operators = [_named(path) for path in STEPS]  # noqa: RUF012  (Airflow's own declaration)
 
@@ -63,7 +63,7 @@ class DeploymentLink(BaseOperatorLink):
 
 
 class ServiceLink(BaseOperatorLink):
-    """To the public URL, once it answers."""
+    """Link to the public URL, once the service answers there."""
 
     operators = [  # noqa: RUF012
         _named(path)

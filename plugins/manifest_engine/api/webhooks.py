@@ -1,6 +1,6 @@
-"""The route for Artifactory's webhook: it verifies the request and starts a run, no more.
+"""The route for Artifactory's webhook: verifies the signature and starts ``deploy_announced``.
 
-The DAG ``deploy_announced`` reads the ZIP, so the API server asks no other system.
+The DAG reads the ZIP, so the API server calls no outside system.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from manifest_engine.domain.environment import environments
 router = APIRouter(prefix="/api/v1/webhooks", tags=["Webhooks"])
 DAG_ID = "deploy_announced"
 _FRESH_SECONDS = 30.0
-"""How long a secret is remembered. A secrets backend can be slow."""
+"""How long a secret is cached, because a secrets backend can be slow."""
 _SIGNATURE = APIKeyHeader(
     name="X-JFrog-Event-Auth",
     scheme_name="ArtifactorySignature",
-    description="HMAC-SHA256 of the body in hexadecimal digits.",
+    description="HMAC-SHA256 of the body, in hexadecimal.",
     auto_error=False,
 )
 _SIGNATURE_MAX = 200
@@ -35,15 +35,15 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-@router.post("/artifactory", status_code=202, summary="Deploy a ZIP that Artifactory announces")
+@router.post("/artifactory", status_code=202, summary="Deploy a ZIP after Artifactory's webhook")
 def artifactory(
     body: Annotated[bytes, Depends(_body)],
     session: SessionDep,
     signature: Annotated[str | None, Depends(_SIGNATURE)],
 ) -> dict[str, Any]:
-    """For the webhook of Artifactory, event *Artifact was deployed*, with *Use secret for payload
-    signing*. `started` has the runs that the request started; another event, a path that no
-    environment takes, and a ZIP that was announced before start nothing."""
+    """Receive Artifactory's webhook for the event *Artifact was deployed*, with *Use secret for
+    payload signing*. `started` lists the started runs. It is empty for other events, for paths that
+    no environment accepts, and for a ZIP that has already started a run."""
     given = (signature or "")[:_SIGNATURE_MAX]
     signed = [
         (name, block)
@@ -52,7 +52,7 @@ def artifactory(
         and announced.is_signed(body, _secret(block.connection, _period()), given)
     ]
     if not signed:
-        raise Refused(401, "The signature in X-JFrog-Event-Auth fits no environment's secret.")
+        raise Refused(401, "The signature in X-JFrog-Event-Auth matches no environment's secret.")
     started = []
     for name, block in signed:
         found = announced.read(body, name)

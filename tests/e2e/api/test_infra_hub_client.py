@@ -90,7 +90,7 @@ def test_a_repeated_order_is_one_deployment_and_a_wrong_one_is_refused(
     assert portal("deploy", missing, "order-1")[1][-1] == lines[-1]
 
     status, lines = portal("deploy", missing | {"replicas": 1}, "order-1")
-    refused = "refused: The Idempotency-Key was used before, for another request."
+    refused = "refused: The Idempotency-Key was used for another request; use a new key."
     assert (status, lines) == (2, [refused])
     wrong = {"component": "e2e", "serviceName": "quoteService"}
     status, lines = portal("deploy", wrong, "order-2")

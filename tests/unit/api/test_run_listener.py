@@ -72,7 +72,7 @@ def test_sqlite_is_left_alone(session, registered, caplog):
     session.commit()
     run_listener.on_dag_run_success(RUN, "success")
     assert registered == []
-    assert "Events need PostgreSQL or MySQL: api__1 is not told" in caplog.text
+    assert "Events need PostgreSQL or MySQL: no event for api__1" in caplog.text
 
 
 def test_an_error_is_logged_alone(monkeypatch, caplog):
@@ -81,4 +81,4 @@ def test_an_error_is_logged_alone(monkeypatch, caplog):
 
     monkeypatch.setattr(run_listener, "_write", fail)
     run_listener.on_dag_run_success(RUN, "success")
-    assert "No event tells the end of api__1" in caplog.text
+    assert "The end of api__1 was not recorded for events" in caplog.text

@@ -56,8 +56,8 @@ def test_a_service_is_listed_and_read(client, cluster, run, monkeypatch):
         (f"{PATH}?limit=0", 422, "limit"),
         (QUOTES, 404, "quotes"),
         (f"{PATH}/Pricing/quotes", 422, "component"),
-        (f"{QUOTES}/deployments?cursor=x", 404, "no deployment"),
-        (f"{QUOTES}/differences?from=a&to=b", 404, "no deployment"),
+        (f"{QUOTES}/deployments?cursor=x", 404, "has no deployment"),
+        (f"{QUOTES}/differences?from=a&to=b", 404, "does not have both deployments"),
         (f"{QUOTES}/differences?from=a", 422, "to"),
     ],
 )

@@ -1,7 +1,7 @@
-"""The one package of the API that touches Airflow: users, rights, runs and logs.
+"""The only package of the API that uses Airflow: users, rights, runs and logs.
 
-Each function calls what Airflow's own API calls, so Airflow's rights, listeners and audit of runs
-apply. Runs are read as columns: for whole rows, Airflow joins the run and its conf to each row.
+Changes use the functions of Airflow's own API, so Airflow's rights, listeners and audit apply.
+Queries select columns, because Airflow joins the run and its conf to each whole row.
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ def start(
     session: Session,
     request: Request,
 ) -> dict[str, Any] | None:
-    """Start a run.
+    """Start a run, unless a run with this id exists.
 
-    :return: None, or the conf of the run that has this id already.
+    :return: the conf of the existing run; None if the run was started.
     """
     if (known := conf_of(dag_id, run_id, session)) is not None:
         return known
@@ -46,7 +46,7 @@ def start(
     try:
         trigger_dag_run(dag_id, body, _dag_bag(), user, session, request)
         session.flush()
-    except IntegrityError:  # the same request at the same time
+    except IntegrityError:  # a parallel request has started the run
         session.rollback()
         return conf_of(dag_id, run_id, session) or {}
     _log(audit.ACTIONS[dag_id], dag_id, run_id, user, session)
@@ -74,14 +74,14 @@ def announce(dag_id: str, run_id: str, conf: dict[str, Any], user: str, session:
             session=session,
         )
         session.flush()
-    except (DagRunAlreadyExists, IntegrityError):  # the same announcement at the same time
+    except (DagRunAlreadyExists, IntegrityError):  # a parallel request has started the run
         session.rollback()
         return False
     return True
 
 
 def password(conn_id: str) -> str:
-    """The password of a Connection; empty if there is none."""
+    """The password of a Connection; empty if the Connection or its password is missing."""
     from airflow.exceptions import AirflowNotFoundException
     from airflow.models.connection import Connection
 
@@ -92,7 +92,7 @@ def password(conn_id: str) -> str:
 
 
 def conf_of(dag_id: str, run_id: str, session: Session) -> dict[str, Any] | None:
-    """The conf of a run; None without such a run."""
+    """The conf of a run; None if there is no such run."""
     found = session.execute(
         select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
     ).first()
@@ -100,7 +100,7 @@ def conf_of(dag_id: str, run_id: str, session: Session) -> dict[str, Any] | None
 
 
 def cancel(run_id: str, user: Any, session: Session) -> None:
-    """End a run. Running tasks are ended, and a rollout under way is taken back by its step."""
+    """Mark a run as failed. Airflow ends its running tasks, and a running rollout rolls back."""
     dag_id = rows.dag_of(run_id) or deployment.DEPLOY
     note = f"{deployment.CANCELLED_NOTE}{sentence(user.get_name())}."
     body = DAGRunPatchBody.model_validate({"state": "failed", "note": note})
@@ -109,11 +109,11 @@ def cancel(run_id: str, user: Any, session: Session) -> None:
 
 
 def answer(run_id: str, option: str, user: Any, session: Session) -> None:
-    """Answer the approval of a run.
+    """Approve or reject a run.
 
     :param option: ``Approve`` or ``Reject``.
-    :raises HTTPException: 403 for a user who is not asked, 404 without a question, 409 when it is
-        answered already.
+    :raises HTTPException: 403 if the user is not an approver, 404 if the run asks for no approval,
+        409 if somebody has answered.
     """
     dag_id = rows.dag_of(run_id) or deployment.DEPLOY
     payload = UpdateHITLDetailPayload(chosen_options=[option])

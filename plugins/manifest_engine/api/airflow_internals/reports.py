@@ -1,4 +1,4 @@
-"""Reads what the pages show of many runs: ends of steps, questions of approvals, the last night."""
+"""Reads what the pages show: ends of steps, requests for approval, and the last nightly run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from manifest_engine.domain.record import deployment
 from manifest_engine.domain.record.statistics import StepEnd
 
 _BLOCK = 500
-"""Runs of one query."""
+"""Maximum number of runs in one query."""
 _TABLE_MAX = 1024 * 1024
-"""Limit for the table of a night as JSON, in characters."""
+"""Limit for the table of a nightly run as JSON, in characters."""
 
 
 def step_ends(run_ids: Iterable[str]) -> list[StepEnd]:
-    """Of each run: the steps that failed, and the step that published the URL."""
+    """The failed steps of the runs, and their steps ``publish_route``."""
     ids = sorted(set(run_ids))
     columns = (TaskInstance.run_id, TaskInstance.task_id, TaskInstance.state, TaskInstance.end_date)
     found: list[StepEnd] = []
@@ -38,7 +38,7 @@ def step_ends(run_ids: Iterable[str]) -> list[StepEnd]:
 
 
 def question(run_id: str) -> dict[str, Any] | None:
-    """What a deployment asks its approvers: ``subject``, ``body`` in Markdown, and ``asked``."""
+    """A request for approval: ``subject``, ``body`` (Markdown), and ``asked``, the approvers."""
     with NonScopedSession() as session:
         found = session.execute(
             select(HITLDetail.subject, HITLDetail.body, HITLDetail.assignees)

@@ -20,7 +20,7 @@ def _may(method: Any, entity: DagAccessEntity | None, dag_id: str = DEPLOY) -> A
 
 
 def _may_with_run(method: Any, entity: DagAccessEntity) -> Any:
-    """A permission on the DAG of the run in the path; on ``deploy_service`` without such a run."""
+    """A permission on the DAG of the run in the path, or on ``deploy_service`` if no DAG has it."""
 
     async def check(request: Request, user: GetUserDep) -> None:
         dag_id = await run_in_threadpool(rows.dag_of, request.path_params["run_id"])
@@ -36,7 +36,7 @@ MAY_RESTART = _may("POST", DagAccessEntity.RUN, "restart_service")
 MAY_REMOVE = _may("POST", DagAccessEntity.RUN, "remove_service")
 MAY_READ_RUNS = _may("GET", DagAccessEntity.RUN)
 MAY_SEE = _may("GET", None)
-"""Dependencies of a route: Airflow's permission for what the route does with one DAG."""
+"""Dependencies of routes: each requires an Airflow permission on one DAG."""
 MAY_READ = _may_with_run("GET", DagAccessEntity.RUN)
 MAY_READ_LOGS = _may_with_run("GET", DagAccessEntity.TASK_LOGS)
 MAY_CANCEL = _may_with_run("PUT", DagAccessEntity.RUN)

@@ -1,7 +1,7 @@
 """Reads runs, their tasks, XComs and logs from Airflow's database.
 
-Every query uses an index and has a bound, so that no query grows with the history:
-``docs/benchmarks.md`` shows the plans.
+Every query uses an index and has a limit, so the number of old runs does not slow it down.
+``docs/benchmarks.md`` shows the query plans.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from manifest_engine.domain.record.history import Recorded
 _XCOM_MAX = 256 * 1024
 """Limit for an XCom as JSON, in characters."""
 _NAME_MAX = 128
-"""Characters of a field of a run's conf that the index of runs keeps."""
+"""Limit for each of the fields below, in characters."""
 _OF_CONF = {
     "environment": "environment",
     "component": "component",
@@ -33,13 +33,13 @@ _OF_CONF = {
     "dry_run": "dryRun",
     "rebuild": "rebuild",
 }
-"""The fields of a run's conf that the index of runs keeps."""
+"""Fields of a run's conf that :func:`recorded` reads."""
 _NIGHTS = 5
-"""Nightly runs whose look-ups of base images are read; a run can cover one environment alone."""
+"""Number of nightly runs whose base images are read: one run may cover only one environment."""
 
 
 def dag_of(run_id: str) -> str | None:
-    """The DAG of a run of ours; None without such a run."""
+    """The DAG, among those that change a service, that has the run; None if no DAG has it."""
     with NonScopedSession() as session:
         found = session.scalars(
             select(DagRun.dag_id).where(DagRun.dag_id.in_(deployment.DAGS), DagRun.run_id == run_id)
@@ -50,9 +50,9 @@ def dag_of(run_id: str) -> str | None:
 def facts(
     run_ids: Iterable[str], places: frozenset[tuple[str, str]] = deployment.PLACES
 ) -> dict[str, deployment.Facts]:
-    """The rows of several runs, by run id, in three queries on indexes.
+    """What Airflow recorded of several runs, by run id, in three queries.
 
-    :param places: task and key of the XComs to read.
+    :param places: task and key of each XCom to read.
     """
     ids = sorted(set(run_ids))
     with NonScopedSession() as session:
@@ -66,7 +66,7 @@ def facts(
                 ).where(DagRun.dag_id.in_(deployment.DAGS), DagRun.run_id.in_(ids))
             )
         }
-        # Two DAGs can have a run of the same id: the first DAG of the list counts.
+        # Two DAGs can have runs with the same id. Then the DAG that DAGS names first counts.
         order = sorted(found, key=lambda place: -deployment.DAGS.index(place[0]))
         runs = {run_id: found[dag_id, run_id] for dag_id, run_id in order}
         tasks: dict[str, list[deployment.Task]] = {run_id: [] for run_id in runs}
@@ -104,10 +104,10 @@ def facts(
 
 
 def recorded(after: int | None, before: int | None, limit: int) -> list[Recorded]:
-    """Runs of ours by their row's number, without the rest of their conf.
+    """Runs that change a service, with a few fields of their conf.
 
-    :param after: the rows with higher numbers, ascending; None for the newest rows, descending.
-    :param before: of the newest rows, those with lower numbers.
+    :param after: read the rows with higher numbers, ascending; None reads descending.
+    :param before: read only the rows with lower numbers.
     """
     columns = {
         "number": DagRun.id,
@@ -133,14 +133,14 @@ def recorded(after: int | None, before: int | None, limit: int) -> list[Recorded
 
 
 def states(numbers: Iterable[int]) -> dict[int, str]:
-    """The state of runs by the number of their row; without the runs that were deleted."""
+    """The state of each run by its row number; deleted runs are missing."""
     with NonScopedSession() as session:
         query = select(DagRun.id, DagRun.state).where(DagRun.id.in_(sorted(numbers)))
         return {number: _word(state) for number, state in session.execute(query)}
 
 
 def base_digests() -> list[dict[str, Any]]:
-    """The base images that the last nightly runs looked up, newest first."""
+    """The digests of base images that the last nightly runs found, newest run first."""
     with NonScopedSession() as session:
         nights = session.scalars(
             select(DagRun.id)
@@ -161,7 +161,7 @@ def base_digests() -> list[dict[str, Any]]:
 
 
 def log_lines(run_id: str, step: str) -> Iterator[str] | None:
-    """The log of a step's last try, line by line, as JSON; None when the step has not begun."""
+    """The log of a step's last try, a JSON object a line; None if the step has not begun."""
     dag_id = dag_of(run_id)
     with NonScopedSession() as session:
         found = session.scalar(

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
-    """Record the begin of a run, and note on it which service it is of."""
+    """Record the start of a run, and set the run's note."""
     _record(dag_run, msg)
     _describe(dag_run)
 
@@ -78,9 +78,9 @@ def _record(dag_run: DagRun, message: str) -> None:
 
 
 def _describe(dag_run: DagRun) -> None:
-    """Set the run's note, which Airflow shows in its list of runs, unless the run has one.
+    """Name the service in the run's note, which Airflow shows in its list of runs.
 
-    The scheduler has the run's row locked, so the note goes through the scheduler's own session.
+    The scheduler holds a lock on the run's row, so the scheduler's own session writes the note.
     """
     try:
         from manifest_engine.domain.record import deployment
@@ -88,7 +88,7 @@ def _describe(dag_run: DagRun) -> None:
         if dag_run.dag_id in deployment.DAGS and not dag_run.note:
             dag_run.note = deployment.note(dag_run.dag_id, dag_run.conf or {})
     except Exception:
-        _log.exception("The run %s gets no note", getattr(dag_run, "run_id", "?"))
+        _log.exception("The note of the run %s was not set", getattr(dag_run, "run_id", "?"))
 
 
 def _run(dag_run: DagRun) -> Any:

@@ -1,8 +1,7 @@
-"""Records the end of each run as an asset event, from which ``send_events`` tells others.
+"""Records the end of each run as an asset event, which starts the DAG ``send_events``.
 
-The listener runs where Airflow changes a run's state: in the scheduler, and in the API server when
-somebody marks a run. It sends nothing. It writes one row in a transaction of its own, and only if
-``send_events`` exists, so it can neither delay nor break a run.
+Airflow calls the listener in the scheduler, and in the API server when a user marks a run. The
+listener only writes one row in a separate transaction, so it can neither delay nor break a run.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def _record(dag_run: DagRun, message: str) -> None:
             extra = {"dag": dag_run.dag_id, "run": dag_run.run_id}
             _write(extra | {"message": str(message or "")[:_MESSAGE_MAX]})
     except Exception:
-        _log.exception("No event tells the end of %s", getattr(dag_run, "run_id", "?"))
+        _log.exception("The end of %s was not recorded for events", getattr(dag_run, "run_id", "?"))
 
 
 def _write(extra: dict[str, Any]) -> None:
@@ -54,11 +53,11 @@ def _write(extra: dict[str, Any]) -> None:
         asset = session.scalar(
             select(AssetModel).where(AssetModel.name == facts.ASSET_NAME, AssetModel.active.has())
         )
-        if asset is None:  # nobody is to be told
+        if asset is None:  # the DAG send_events is missing, because no receiver is configured
             return
         if session.get_bind().dialect.name == "sqlite":
-            # SQLite has one writer at a time: the transaction that changes the run's state.
-            _log.warning("Events need PostgreSQL or MySQL: %s is not told", extra["run"])
+            # SQLite allows one writer, and the transaction that ends the run is writing.
+            _log.warning("Events need PostgreSQL or MySQL: no event for %s", extra["run"])
             return
         asset_manager.register_asset_change(asset=asset, extra=extra, session=session)
         session.commit()

@@ -1,4 +1,4 @@
-"""Completes the OpenAPI document: problems of each route, and the manifest as a body."""
+"""Completes FastAPI's OpenAPI document: adds the refusals of each route and the manifest."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from manifest_engine.domain.manifest import schema
 _EVERY = {
     "401": "No token, or an expired one.",
     "403": "The caller may not do this.",
-    "429": "Too many requests of this client; `Retry-After` tells the seconds to wait.",
+    "429": "Too many requests from this client; `Retry-After` is the wait in seconds.",
     "500": "An unexpected error; the log of the API server names its cause.",
 }
-_WITH_BODY = {"400": "The body is no text in UTF-8.", "413": "The body is too large."}
-_WITH_INPUT = {"422": "A parameter or the body is not valid; `detail` says which."}
+_WITH_BODY = {"400": "The body is not text in UTF-8.", "413": "The body is too large."}
+_WITH_INPUT = {"422": "A parameter or the body is not valid; `detail` names it."}
 _COMPONENTS = "#/components/schemas"
 MANIFEST = "Manifest"
-"""Title of a body that the manifest's schema describes."""
+"""A request body with this title gets the manifest's schema."""
 _REFERENCE = {"$ref": f"{_COMPONENTS}/Manifest"}
 
 
 def install(app: FastAPI) -> None:
-    """Let the app answer with the complete document."""
+    """Make the app serve the complete document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -43,7 +43,7 @@ def install(app: FastAPI) -> None:
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the problems of each operation, and the schemas that they and bodies refer to."""
+    """Add the refusals of each operation, and the schemas of `Problem` and of the manifest."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -58,7 +58,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             responses = operation["responses"]
-            # FastAPI adds its own 422, which is not how this API answers.
+            # This API answers 422 with a `Problem`, not with FastAPI's default body.
             if responses.get("422", {}).get("description") == "Validation Error":
                 del responses["422"]
             for content_of_body in operation.get("requestBody", {}).get("content", {}).values():
@@ -77,7 +77,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nullable(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The schema with null for each optional field: a null field counts as missing."""
+    """The schema with null allowed for each optional field: null counts as missing."""
     null = {"type": "null"}
     properties = {
         name: rules
@@ -89,7 +89,7 @@ def _nullable(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moved(value: Any, definitions: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """A JSON Schema whose definitions are components of the document."""
+    """The JSON Schema, after a move of its definitions to the document's components."""
     for name, item in definitions.items():
         schemas[f"Manifest{name}"] = _renamed(item)
     return _renamed(value)

@@ -11,12 +11,12 @@ _HEAD = """\
 # Reference of the HTTP API
 
 `make schema` generates this page from the routes and their models. [api.md](api.md) explains how to
-log in, deploy and follow. All paths are below `/manifest-engine`. Every refusal is a `Problem`, and
-every route can answer 401, 403, 429 and 500, which are not repeated below.
+log in, deploy and follow. All paths are below `/manifest-engine`. The body of every refusal is a
+`Problem`. Every route can also answer 401, 403, 429 and 500.
 """
 _EVERY = frozenset({"401", "403", "429", "500"})
 _NOT_SHOWN = "Manifest"
-"""Models that begin with this word are those of ``docs/manifest.md``."""
+"""Prefix of the models that ``docs/manifest.md`` describes."""
 
 
 def text(document: Mapping[str, Any]) -> str:
@@ -86,7 +86,7 @@ def _table(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _type(rules: Mapping[str, Any]) -> str:
-    """The type in words, with a link to its model."""
+    """The type in words; a model is a link to its table."""
     if "anyOf" in rules:
         return " or ".join(_type(branch) for branch in rules["anyOf"])
     if "$ref" in rules:

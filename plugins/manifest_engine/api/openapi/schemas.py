@@ -1,7 +1,4 @@
-"""The answers of the API as models, from which the OpenAPI document derives.
-
-The functions that make the answers return plain data; FastAPI checks the data against these models.
-"""
+"""Models of the API's answers. FastAPI checks each answer and makes the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ _ID = "api__20261127T083000__9f86d081"
 
 
 class Answer(BaseModel):
-    """Keys in JSON are camelCase."""
+    """Base of all models: names in JSON are camelCase."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -91,9 +88,11 @@ class Deployment(Answer):
         description="The step that failed first.", examples=["build_image"]
     )
     error: str | None = Field(description="Why the deployment failed, and what to do.")
-    changes: list[Any] | None = Field(description="Of a dry run: what would change, by object.")
+    changes: list[Any] | None = Field(
+        description="Only in a dry run: what would change, by object."
+    )
     choices: list[str] | None = Field(
-        description="Of a rollback's dry run: the releases that it can return to, newest first."
+        description="Only in the dry run of a rollback: the releases to choose from, newest first."
     )
     steps: list[Step]
 
@@ -110,9 +109,11 @@ class Base(Answer):
     """A base image of a release."""
 
     image: str = Field(examples=["docker.io/library/python:3.11"])
-    digest: str = Field(description="The base image when the image was built.", examples=[_DIGEST])
+    digest: str = Field(
+        description="Digest of the base image at the time of the build.", examples=[_DIGEST]
+    )
     outdated: bool | None = Field(
-        description="Whether the last nightly run found another image under the tag; null: unknown."
+        description="Whether the last nightly run found another digest for `image`; null: unknown."
     )
 
 
@@ -137,8 +138,8 @@ class Placed(Answer):
     environment: str = Field(examples=["dev"])
     state: ServiceState = Field(examples=["running"])
     observed: bool = Field(
-        description="Whether the row shows the cluster's present state. If not, the row shows the "
-        "last known state, and `environments` or `unobserved` says why."
+        description="true: the present state of the cluster. false: the last known state; "
+        "`environments` or `unobserved` names the reason."
     )
     url: str | None = Field(examples=[_URL])
     version: str | None = Field(examples=["1.4.0"])
@@ -167,7 +168,7 @@ class Observed(Answer):
 
 
 class ServicePage(Answer):
-    """Services and environments, a row each."""
+    """A row for each service in each environment."""
 
     items: list[Placed]
     total: int = Field(description="Number of rows on all pages.")
@@ -179,8 +180,8 @@ class PlacedService(Placed):
     """A service in one environment, with its manifest and what the caller may do."""
 
     manifest: dict[str, Any] | None = Field(
-        description="The manifest of the live release as recorded; null when the cluster does not "
-        "tell."
+        description="The manifest of the live release; null if the cluster has none or does not "
+        "answer."
     )
     allowed: list[Literal["deploy", "rollback", "restart", "remove"]] = Field(
         description="What the caller may do with the service here."
@@ -188,7 +189,7 @@ class PlacedService(Placed):
 
 
 class Service(Answer):
-    """A service in all environments that have it or had it."""
+    """A service in all environments that have or had the service."""
 
     component: str = Field(examples=["pricing"])
     service_name: str = Field(examples=["quotes"])
@@ -197,7 +198,7 @@ class Service(Answer):
 
 
 class Change(Answer):
-    """A value that differs."""
+    """A value that differs between two deployments."""
 
     field: str = Field(examples=["env.LEVEL"])
     before: Any = Field(alias="from")
@@ -233,7 +234,7 @@ class Difference(Answer):
 
 
 class RollbackRequest(Answer):
-    """Where to roll back, and to what."""
+    """The environment and the release of a rollback."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -241,18 +242,19 @@ class RollbackRequest(Answer):
     version: str | None = Field(
         None,
         max_length=128,
-        description="Version, or the beginning of a digest, of a release that the cluster has "
-        "kept. Left out: the last release with other code or other settings.",
+        description="Version or first characters of the digest of a release that the cluster "
+        "keeps. Default: the last release with other code or other settings.",
         examples=["1.3.0"],
     )
     dry_run: bool = Field(
-        False, description="List the releases and what the rollback would change; change nothing."
+        False,
+        description="Only list the releases and what the rollback would change.",
     )
     take_over: bool = Field(False, description="Overwrite changes that were made by hand.")
 
 
 class RestartRequest(Answer):
-    """Where to restart."""
+    """The environment of a restart."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -281,7 +283,8 @@ class EnvironmentInfo(Answer):
     url: str = Field(examples=["https://dev.example.com"])
     approval: bool = Field(description="Whether a person must approve each deployment.")
     components: list[str] = Field(
-        description="Components that it accepts; `*` matches any characters.", examples=[["*"]]
+        description="Components that may be deployed; `*` matches any characters.",
+        examples=[["*"]],
     )
 
 
@@ -319,5 +322,5 @@ class Problem(Answer):
         examples=["There is no deployment with this id."],
     )
     errors: list[ManifestProblem] | None = Field(
-        None, description="Of a manifest that was refused: all its problems."
+        None, description="Only for a refused manifest: all its problems."
     )
