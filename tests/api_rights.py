@@ -41,6 +41,7 @@ NEEDED = {
     "GET /ui/table": VIEWER,
     f"GET {_PAGE}": VIEWER,
     f"GET {_PAGE}/live": VIEWER,
+    f"GET {_PAGE}/pods": VIEWER,
     f"GET {_PAGE}/history": VIEWER,
     f"GET {_PAGE}/difference": VIEWER,
     "GET /ui/overview": VIEWER,

@@ -13,7 +13,7 @@ from manifest_engine.domain.core.errors import ClusterError
 from manifest_engine.domain.record.history import Place
 from manifest_engine.domain.record.live import Live
 from manifest_engine.domain.record.overview import Filter
-from manifest_engine.services.record import observation
+from manifest_engine.services.record import observation, readings
 
 QUOTES = Place("pricing", "quotes", "dev")
 PUBLISHED = {
@@ -90,7 +90,7 @@ def test_a_cluster_that_fails_is_replaced_by_airflows_record(run, cluster, sessi
 
 
 def test_the_last_reading_is_kept_when_the_cluster_fails_later(run, cluster, session, monkeypatch):
-    monkeypatch.setattr(observation, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(readings, "FRESH_SECONDS", 0.0)
     cluster["dev"] = live()
     assert only(catalog.list_services())["observed"]
     cluster["dev"] = ClusterError("Away.")
@@ -105,7 +105,7 @@ def test_a_slow_cluster_delays_one_answer_and_not_the_next(run, cluster, session
         answers.wait(60)
         return live() if name == "dev" else {}
 
-    monkeypatch.setattr(observation, "WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(readings, "WAIT_SECONDS", 1.0)
     monkeypatch.setattr(catalog, "observer", observation.Observer(slow))
     begin = time.monotonic()
     found = catalog.list_services()

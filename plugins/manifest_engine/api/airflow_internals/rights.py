@@ -36,6 +36,7 @@ MAY_RESTART = _may("POST", DagAccessEntity.RUN, "restart_service")
 MAY_REMOVE = _may("POST", DagAccessEntity.RUN, "remove_service")
 MAY_READ_RUNS = _may("GET", DagAccessEntity.RUN)
 MAY_SEE = _may("GET", None)
+MAY_READ_SERVICE_LOGS = _may("GET", DagAccessEntity.TASK_LOGS)
 """Dependencies of routes: each requires an Airflow permission on one DAG."""
 MAY_READ = _may_with_run("GET", DagAccessEntity.RUN)
 MAY_READ_LOGS = _may_with_run("GET", DagAccessEntity.TASK_LOGS)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from manifest_engine.api import airflow_internals as airflow
-from manifest_engine.api import catalog
+from manifest_engine.api import catalog, pods
 from manifest_engine.api.airflow_internals import GetUserDep
 from manifest_engine.api.pages import charts, templates
 from manifest_engine.api.problem import Refused
@@ -45,6 +48,22 @@ def live(component: Name, service: Name, request: Request, user: GetUserDep) -> 
     return templates.render(request, "service_live.html", _facts(component, service, user))
 
 
+@router.get("/pods", dependencies=[airflow.MAY_READ_RUNS, airflow.MAY_READ_SERVICE_LOGS])
+def live_pods(component: Name, service: Name, request: Request, seen: Id = "") -> Response:
+    """The part with the pods and the last log lines, which asks for itself again.
+
+    :param seen: of the part that is shown. Without a change, the answer is empty, so that a text
+        that is selected stays selected.
+    """
+    found = pods.read_pods(component, service)
+    minute = datetime.now(UTC).strftime("%H:%M")  # the shown ages are as old
+    mark = hashlib.sha256(json.dumps([minute, found]).encode()).hexdigest()[:16]
+    if mark == seen:
+        return Response(status_code=204)
+    facts = {"component": component, "service": service, "found": found, "seen": mark}
+    return templates.render(request, "service_pods.html", facts)
+
+
 @router.get("/history", dependencies=[airflow.MAY_READ_RUNS])
 def history(
     component: Name, service: Name, request: Request, environment: Id = "", before: Id = ""
@@ -79,7 +98,7 @@ def _facts(component: str, service: str, user: Any) -> dict[str, Any]:
         raise Refused(404, f"No environment has or had the service {component}/{service}.")
     for item in found["environments"]:
         item["allowed"] = catalog.allowed(item["environment"], user)
-    return {"component": component, "service": service, "found": found}
+    return {"tab": "Services", "component": component, "service": service, "found": found}
 
 
 def _history(component: str, service: str, environment: str, before: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _facts(asked: Asked) -> dict[str, Any]:
 def _matrix(items: list[dict[str, Any]], environments: list[str]) -> list[dict[str, Any]]:
     """A row for each service, with a cell for each environment.
 
-    A cell ``differs`` if its version is another one than that of the environment before it.
+    ``differs`` of a cell says which other version the environment before it has; else it is empty.
     """
     services: dict[tuple[str, str], dict[str, Any]] = {}
     for item in items:
@@ -106,12 +106,14 @@ def _matrix(items: list[dict[str, Any]], environments: list[str]) -> list[dict[s
         services.setdefault(name, {})[item["environment"]] = item
     rows = []
     for (component, service), cells in services.items():
-        before, made = None, []
+        before: tuple[str, str] | None = None  # environment and version
+        made = []
         for environment in environments:
             found = cells.get(environment)
             version = (found or {}).get("version")
-            differs = before is not None and version is not None and version != before
+            other = before is not None and version is not None and version != before[1]
+            differs = "{} has {}".format(*before) if before and other else ""
             made.append({"environment": environment, "item": found, "differs": differs})
-            before = version or before
+            before = (environment, version) if version else before
         rows.append({"component": component, "serviceName": service, "cells": made})
     return rows

@@ -96,6 +96,7 @@ def _environment() -> Environment:
         "markdown": markdown,
         "inline_markdown": inline_markdown,
         "digest": short_digest,
+        "quoted": quoted,
         "json": lambda value, **more: json.dumps(value, ensure_ascii=False, **more),
     }
     made.globals["ended"] = deployment.ENDED
@@ -143,6 +144,13 @@ def seconds(value: float | None) -> str:
 def short_digest(digest: str | None) -> str:
     """The first 12 digits of an image's digest."""
     return (digest or "").removeprefix("sha256:")[:12]
+
+
+def quoted(error: str) -> tuple[str, str]:
+    """A sentence, and the lines that it quotes: those after its colon. What follows a quoted log in
+    the same text, such as the result of a rollback, stays with the quoted lines."""
+    said, end, lines = error.partition(":\n")
+    return (said + end.rstrip(), lines) if end else (error, "")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Remove possible secrets from a manifest before it is recorded."""
+"""Remove possible secrets from a manifest before it is recorded, and from a service's log."""
 
 from __future__ import annotations
 
@@ -73,4 +73,9 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if not isinstance(value, str):
         return value
-    return _PAIR.sub(rf"\1={HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{HIDDEN}@", value))
+    return hide_secrets(value)
+
+
+def hide_secrets(text: str) -> str:
+    """A line of a log, without logins in URLs and secrets in ``key=value`` pairs."""
+    return _PAIR.sub(rf"\1={HIDDEN}", _URL_WITH_LOGIN.sub(rf"\1{HIDDEN}@", text))

@@ -34,6 +34,14 @@ def test_the_sentence_is_shown_with_its_step_and_is_escaped(see, run):
     assert "<script>alert" not in text
 
 
+def test_the_lines_that_a_sentence_quotes_stand_below_it(see, run):
+    error = "It crashed. The service's last log lines:\n  File <x>\nKeyError: 'URL'"
+    run("api__1", "failed", {("smoke_test", "error"): error}, smoke_test="failed")
+    text = see("/deployments/api__1")
+    assert '<p class="sentence">It crashed. The service&#39;s last log lines:</p>' in text
+    assert '<pre tabindex="0">  File &lt;x&gt;\nKeyError: &#39;URL&#39;</pre>' in text
+
+
 def test_an_approval_is_answered_on_the_page(see, run):
     run("api__1", "running", push_image="success", approve="awaiting_input")
     text = see("/deployments/api__1")

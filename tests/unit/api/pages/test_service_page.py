@@ -5,8 +5,10 @@ import json
 import re
 
 import pytest
-from manifest_engine.api import catalog
+from manifest_engine.api import catalog, pods
 from manifest_engine.api.pages import charts
+from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.services.record.readings import Readings
 
 from tests.unit.api.conftest import CONF
 from tests.unit.api.pages.test_services_page import deploy, live
@@ -40,6 +42,63 @@ def test_a_service_that_no_environment_had_is_a_page(browser):
     answer = browser.get(f"/ui{PATH}")
     assert answer.status_code == 404
     assert "No environment has or had the service pricing/quotes." in answer.text
+
+
+@pytest.fixture
+def in_cluster(monkeypatch):
+    """What a reading of the service's pods returns or raises."""
+    found = {"pods": [], "logOf": None, "log": ""}
+
+    def read(*_):
+        if "error" in found:
+            raise found["error"]
+        return dict(found)
+
+    monkeypatch.setattr(pods, "read", read)
+    monkeypatch.setattr(pods, "readings", Readings("The cluster", most=5))
+    return found
+
+
+def pod(name="quotes-1", **more):
+    since = "2026-01-02T03:04:05Z"
+    facts = {"ready": True, "state": "ready", "restarts": 0, "since": since, "digest": None}
+    return {"name": name, **facts, **more}
+
+
+def test_the_pods_and_the_last_log_lines_are_shown(see, cluster, in_cluster):
+    deploy(cluster, live("dev", "1.4.0"))
+    crashed = pod("quotes-2", ready=False, state="crashes: <b>", restarts=7)
+    in_cluster |= {"pods": [crashed, pod()], "logOf": "quotes-2", "log": "KeyError: '<x>'"}
+    assert 'hx-get="/ui/services/pricing/quotes/pods" hx-trigger="load"' in see(PATH)
+    text = see(f"{PATH}/pods")
+    assert "crashes: &lt;b&gt;" in text
+    assert '<td data-label="Restarts">7</td>' in text
+    assert "KeyError: &#39;&lt;x&gt;&#39;" in text
+
+
+def test_pods_that_have_not_changed_are_not_sent_again(browser, cluster, in_cluster):
+    deploy(cluster, live("dev", "1.4.0"))
+    in_cluster["pods"] = [pod()]
+    first = browser.get(f"/ui{PATH}/pods")
+    (again,) = re.findall(r'hx-get="([^"]*)" hx-trigger="every 5s"', first.text)
+    answers = {browser.get(again).status_code for _ in range(2)}
+    assert 204 in answers  # the other answer is 200 when a minute ends
+
+
+def test_pods_of_a_cluster_that_is_away_are_a_sentence(see, cluster, in_cluster):
+    deploy(cluster, live("dev", "1.4.0"))
+    in_cluster["error"] = ClusterError("The API server does not answer.")
+    assert "The API server does not answer." in see(f"{PATH}/pods")
+    assert "deployed nowhere" in see("/services/pricing/nothing/pods")
+
+
+def test_a_dry_run_is_not_chosen_for_the_comparison(see, run):
+    for at in range(2):
+        run(f"api__{at}", "failed", validate="failed")
+    run("api__dry", "success", conf={"dryRun": True}, validate="success")
+    text = see(PATH)
+    assert re.search(r'name="to" value="api__1" checked', text)
+    assert re.search(r'name="from" value="api__0" checked', text)
 
 
 def test_the_history_shows_each_deployment_with_its_sentence(see, run):

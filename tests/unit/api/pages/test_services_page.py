@@ -80,7 +80,7 @@ def test_the_matrix_marks_what_differs_from_the_environment_before():
         item | {"environment": "prod", "version": "1.3.0"},
     ]
     (row,) = services_page._matrix(items, ["dev", "test", "prod"])
-    assert [cell["differs"] for cell in row["cells"]] == [False, False, True]
+    assert [cell["differs"] for cell in row["cells"]] == ["", "", "dev has 1.4.0"]
     assert [bool(cell["item"]) for cell in row["cells"]] == [True, False, True]
 
 

@@ -40,3 +40,8 @@ def test_a_secret_is_found_in_connection_strings_and_deep_inside(value):
 
 def test_a_rebuild_block_with_unknown_keys_is_hidden():
     assert redaction.redacted({"rebuild": {"password": "x"}}) == {"rebuild": "***"}
+
+
+def test_a_line_of_a_log_is_shown_without_its_secrets():
+    line = "connects to postgres://me:hunter2@host/db?password=hunter2"
+    assert redaction.hide_secrets(line) == "connects to postgres://***@host/db?password=***"

@@ -1,0 +1,131 @@
+"""Readings of outside systems that never delay an answer for long.
+
+A reading runs in a thread of its own, counts as the present state for 5 seconds, and an answer
+waits for a reading at most 2 seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Lock, Thread
+from typing import Any, Generic, TypeVar
+
+from manifest_engine.domain.core import printable
+from manifest_engine.domain.core.errors import ManifestEngineError
+
+WAIT_SECONDS = 2.0
+"""How long an answer waits for readings."""
+FRESH_SECONDS = 5.0
+"""How long a reading, or its failure, counts as the present state."""
+_log = logging.getLogger(__name__)
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Known(Generic[Value]):
+    """What is known of one value."""
+
+    value: Value | None = None
+    """As last read; None when it was never read."""
+    present: bool = False
+    """Whether ``value`` is the present state."""
+    at: datetime | None = None
+    """When ``value`` was read."""
+    problem: str | None = None
+    """A sentence that says why the present state is not known."""
+
+
+@dataclass
+class _Reading(Generic[Value]):
+    last: Known[Value]
+    late: Known[Value] = field(default_factory=Known)
+    future: Future[None] | None = None
+    began: float = 0.0
+    ended: float = float("-inf")
+
+
+class Readings(Generic[Key, Value]):
+    """
+    :param what: the outside system, as the subject of a sentence, such as ``The cluster``.
+    :param most: keys that are remembered.
+    :param fresh_seconds: how long a value counts as the present state, if not ``FRESH_SECONDS``. A
+        failure counts for ``FRESH_SECONDS``.
+    """
+
+    def __init__(self, what: str, *, most: int, fresh_seconds: float | None = None) -> None:
+        self._what = what
+        self._most = most
+        self._fresh = fresh_seconds
+        self._lock = Lock()
+        self._readings: OrderedDict[Key, _Reading[Value]] = OrderedDict()
+
+    def get(self, reads: Mapping[Key, Callable[[], Value]]) -> dict[Key, Known[Value]]:
+        """The present value of each key, or the last known value and why it is old.
+
+        The same object is returned until another reading has ended or is late.
+
+        :param reads: reads the value of a key; called in a thread.
+        """
+        with self._lock:
+            begun = [self._begin(key, read) for key, read in reads.items()]
+        if waiting := [future for future in begun if future is not None]:
+            wait(waiting, timeout=WAIT_SECONDS)
+        with self._lock:
+            found = {key: self._known(self._readings[key]) for key in reads}
+            while len(self._readings) > self._most:
+                self._readings.popitem(last=False)
+            return found
+
+    def _begin(self, key: Key, read: Callable[[], Value]) -> Future[None] | None:
+        """Begin a reading if there is need; the reading to wait for, if there is one."""
+        nothing: Known[Value] = Known(problem=f"{self._what} has not answered yet.")
+        reading, now = self._readings.setdefault(key, _Reading(nothing)), time.monotonic()
+        self._readings.move_to_end(key)
+        if reading.future is not None:
+            # A reading that is late already must not delay one answer after the other.
+            return reading.future if now - reading.began < WAIT_SECONDS else None
+        own = self._fresh if reading.last.present else None
+        if now - reading.ended < (FRESH_SECONDS if own is None else own):
+            return None
+        reading.future, reading.began = Future(), now
+        future = reading.future
+        Thread(target=self._run, args=(read, reading, future), daemon=True).start()
+        return future
+
+    def _run(
+        self, read: Callable[[], Value], reading: _Reading[Value], future: Future[None]
+    ) -> None:
+        value: Any = None
+        try:
+            value, problem = read(), None
+        except ManifestEngineError as error:
+            problem = str(error)
+        except Exception as error:
+            _log.exception("%s cannot be read", self._what)
+            problem = f"{self._what} cannot be read ({type(error).__name__})."
+        with self._lock:
+            reading.ended, reading.future = time.monotonic(), None
+            if problem is None:
+                reading.last = Known(value, True, datetime.now(UTC))
+            else:
+                told = printable.excerpt(problem, printable.LINE_MAX)
+                reading.last = replace(reading.last, present=False, problem=told)
+        future.set_result(None)
+
+    def _known(self, reading: _Reading[Value]) -> Known[Value]:
+        late = reading.future is not None and time.monotonic() - reading.ended >= FRESH_SECONDS
+        if not late:
+            return reading.last
+        problem = f"{self._what} has not answered within {WAIT_SECONDS:.0f} s."
+        found = replace(reading.last, present=False, problem=problem)
+        if found != reading.late:
+            reading.late = found
+        return reading.late
