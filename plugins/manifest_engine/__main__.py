@@ -1,11 +1,8 @@
-"""``python -m manifest_engine``: commands for an installation of the package.
+"""``python -m manifest_engine``: commands for an installation, and for pipelines.
 
-``--version`` prints the version, ``dags-folder`` the folder of the DAG files (for a DAG bundle),
-``include-folder`` the folder of ``environments.yaml``;
-``register`` makes a copied ``plugins/`` folder known to Airflow as a provider;
-``doctor`` checks what a deployment to an environment needs, and changes nothing;
-``deploy``, ``status``, ``follow``, ``rollback``, ``restart`` and ``remove`` are for pipelines, and
-need no Airflow beside them.
+``deploy``, ``status``, ``follow``, ``rollback``, ``restart`` and ``remove`` use an Airflow server
+over its HTTP API, and do not need Airflow on the machine. The other commands are for the machine
+where Airflow runs.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ _COMMANDS = {
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; returns the exit status, with a sentence on standard error if not 0."""
+    """Run one command and return the exit status; a failed command writes to standard error."""
     parser = argparse.ArgumentParser(prog="python -m manifest_engine", description=__doc__)
     parser.add_argument("--version", action="version", version=f"manifest-engine {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -60,7 +57,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _doctor(name: str, *, as_json: bool) -> int:
-    # Airflow then reads Connections from its database, too, as "airflow connections" does.
+    # With this setting, Airflow also reads Connections from its database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from manifest_engine.domain.core.errors import ManifestEngineError
     from manifest_engine.domain.doctor import finding, request

@@ -1,4 +1,4 @@
-"""Deploys and follows services from pipelines, over the API of an Airflow server.
+"""The client for pipelines: deploys services over the API of an Airflow server.
 
-It needs Python, ``requests`` and this package, but not Airflow.
+The client needs Python, ``requests`` and this package, but not Airflow.
 """

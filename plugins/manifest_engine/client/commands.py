@@ -1,4 +1,4 @@
-"""The commands of ``python -m manifest_engine`` that use an Airflow server's API."""
+"""The client's commands of ``python -m manifest_engine``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from manifest_engine.client.errors import REFUSED, Stopped
 
 INTERRUPTED = 130
-"""Exit status after Ctrl+C, as a shell sets it."""
+"""Exit status after Ctrl+C, as in a shell."""
 _EXIT = (
-    "Exit status: 0 live, planned, removed, or started with --no-wait, 1 failed, 2 refused, "
-    "3 no login or no right, 4 no answer of Airflow, 5 --timeout is over. "
-    "The environment has the login: AIRFLOW_TOKEN, or AIRFLOW_USER and AIRFLOW_PASSWORD."
+    "Exit status: 0 live, planned, removed, or started with --no-wait; 1 failed; 2 refused; "
+    "3 login or permission missing; 4 no usable answer from Airflow; 5 --timeout reached. "
+    "Environment variables for the login: AIRFLOW_TOKEN, or AIRFLOW_USER and AIRFLOW_PASSWORD."
 )
 
 
@@ -32,47 +32,53 @@ def add_to(commands: Any) -> None:
         command.add_argument(
             "target",
             metavar="ID|MANIFEST",
-            help="id of a deployment, or a manifest (*.json) whose service's newest one is meant",
+            help="id of a deployment, or a manifest (*.json) for the newest deployment of its "
+            "service",
         )
     for command in (deploy, rollback, restart, remove):
-        command.add_argument("manifest", help="JSON file with the manifest; - is standard input")
+        command.add_argument("manifest", help="JSON file with the manifest; - for standard input")
         command.add_argument(
             "--set",
             action="append",
             default=[],
             metavar="KEY=TEXT",
-            help="set a text of the manifest, e.g. version=1.4.0 (repeatable)",
+            help="set a key of the manifest to a text, e.g. version=1.4.0 (repeatable)",
         )
         command.add_argument(
             "--idempotency-key",
             metavar="KEY",
-            help="the same user, key and request are one deployment; without a key, every call is "
-            "a new one",
+            help="a repeated command with the same key starts nothing new; without a key, every "
+            "command starts a deployment",
         )
-        command.add_argument("--no-wait", action="store_true", help="print the id, do not follow")
+        command.add_argument(
+            "--no-wait", action="store_true", help="print the id and do not follow the deployment"
+        )
     for command in (deploy, follow, rollback, restart, remove):
         command.add_argument(
             "--timeout",
             type=float,
             metavar="SECONDS",
-            help="stop following; the deployment goes on",
+            help="stop following after this time; the deployment continues",
         )
     rollback.add_argument(
         "--to",
         metavar="VERSION",
-        help="version, or the beginning of a digest, that the cluster has kept; default: the last "
-        "release with other code or settings",
+        help="version or first characters of the digest of a release that the cluster keeps; "
+        "default: the last release with other code or settings",
     )
     rollback.add_argument(
-        "--dry-run", action="store_true", help="show the kept releases and the changes only"
+        "--dry-run", action="store_true", help="only show the kept releases and the changes"
     )
     remove.add_argument(
-        "--confirm", metavar="NAME", required=True, help="{component}-{serviceName}, as a safeguard"
+        "--confirm",
+        metavar="NAME",
+        required=True,
+        help="{component}-{serviceName}, to confirm the removal",
     )
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Run one command; its exit status."""
+    """Run one command and return its exit status."""
     from manifest_engine.client.screen import Screen
 
     screen = Screen(as_json=asked.json)
@@ -85,7 +91,7 @@ def run(asked: argparse.Namespace) -> int:
         )
         return error.status
     except KeyboardInterrupt:
-        screen.say("Interrupted; a deployment that has started goes on.")
+        screen.say("Interrupted; a deployment that has started continues.")
         return INTERRUPTED
 
 
@@ -112,7 +118,7 @@ def _run(asked: argparse.Namespace, screen: Any) -> int:
 
 
 def _request(asked: argparse.Namespace, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Method, path and content of the request that starts what is asked."""
+    """Arguments of :func:`deployments.start` for the command."""
     from manifest_engine.client import deployments
 
     if asked.command == "deploy":
@@ -138,7 +144,7 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
         default=os.environ.get("AIRFLOW_URL", ""),
         help="address of Airflow, e.g. https://airflow.example.com (default: $AIRFLOW_URL)",
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object a line")
+    made.add_argument("--json", action="store_true", help="print one JSON object per line")
     return made
 
 

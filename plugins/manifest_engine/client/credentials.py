@@ -1,4 +1,4 @@
-"""The bearer token of the client: given, or fetched for a user, and renewed before it expires."""
+"""The bearer token of the client, which is given or fetched with a user's password."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import requests
 from manifest_engine.client.errors import NOT_ALLOWED, REFUSED, Stopped
 
 TOKEN, USER, PASSWORD = "AIRFLOW_TOKEN", "AIRFLOW_USER", "AIRFLOW_PASSWORD"
-"""Environment variables with the credentials. They are no options of the command line, because a
-command line shows in process lists and in a pipeline's log."""
+"""Environment variables with the credentials. There are no options for credentials, because process
+lists and pipeline logs show the command line."""
 _EARLY_SECONDS = 60
 """A token with less time left is renewed before a request."""
 
 
 @dataclass
 class Credentials(requests.auth.AuthBase):
-    """A token, a user with a password, or both: then the token is used until it expires.
+    """A token, a user with a password, or both. A given token is used until it expires.
 
-    As ``auth`` of a session they also keep ``requests`` from sending a login of ``~/.netrc``.
+    As ``auth`` of a session, an instance also stops ``requests`` from using ``~/.netrc``.
     """
 
     token: str
@@ -33,7 +33,7 @@ class Credentials(requests.auth.AuthBase):
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Credentials:
-        """Those of the environment variables.
+        """Read the credentials from environment variables.
 
         :raises Stopped: when neither a token nor a user with a password is given.
         """
@@ -42,7 +42,7 @@ class Credentials(requests.auth.AuthBase):
         if not found.token and not found.can_log_in:
             raise Stopped(
                 REFUSED,
-                f"There is no login: set {TOKEN}, or {USER} and {PASSWORD}, in the environment.",
+                f"The login is missing: set {TOKEN}, or {USER} and {PASSWORD}, in the environment.",
             )
         found._renew_at = _expiry(found.token) - _EARLY_SECONDS
         return found
@@ -52,7 +52,7 @@ class Credentials(requests.auth.AuthBase):
         return bool(self.user and self.password)
 
     def due(self) -> bool:
-        """Whether the token is missing or about to expire, and another can be fetched."""
+        """Whether the token is missing or about to expire, and a new token can be fetched."""
         return self.can_log_in and (not self.token or time.time() >= self._renew_at)
 
     def renew(self, post: Callable[..., requests.Response], url: str) -> None:
@@ -67,10 +67,10 @@ class Credentials(requests.auth.AuthBase):
         except (ValueError, KeyError, TypeError):
             raise Stopped(
                 NOT_ALLOWED,
-                f"Airflow gave no token to the user {self.user!r} (HTTP {answer.status_code} of "
-                f"{url}). Check {USER} and {PASSWORD}.",
+                f"{url} gave no token to the user {self.user!r} (HTTP {answer.status_code}). "
+                f"Check {USER} and {PASSWORD}.",
             ) from None
-        # The lifetime counts, not the expiry: this machine's clock may differ from Airflow's.
+        # Use the token's lifetime, because this machine's clock may differ from Airflow's.
         lifetime = _expiry(self.token) - _claim(self.token, "iat", time.time())
         self._renew_at = time.time() + max(lifetime - _EARLY_SECONDS, lifetime / 2)
 
@@ -84,12 +84,12 @@ class Credentials(requests.auth.AuthBase):
 
 
 def _expiry(token: str) -> float:
-    """When a JWT expires, as Unix time; an opaque token never does."""
+    """Unix time at which a JWT expires; infinite for an opaque token."""
     return _claim(token, "exp", float("inf"))
 
 
 def _claim(token: str, name: str, default: float) -> float:
-    """A claim of a JWT (RFC 7519), whose signature only Airflow can check."""
+    """A claim of a JWT (RFC 7519). The signature is not checked: only Airflow has the key."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,4 +1,4 @@
-"""What the commands do: start a deployment, rollback, restart or removal, and follow it."""
+"""Starts, follows and reports a deployment, rollback, restart or removal."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from manifest_engine.domain.core import printable
 def start(
     server: Server, key: str | None, method: str = "POST", path: str = "deployments", **more: Any
 ) -> str:
-    """Start a deployment, rollback, restart or removal; its id.
+    """Start a deployment, rollback, restart or removal, and return its id.
 
-    :param key: the ``Idempotency-Key``. Without one, a new key makes this call repeatable, and
-        every call is a deployment of its own.
-    :param more: for ``requests``.
+    :param key: the ``Idempotency-Key``; None for a new key.
+    :param more: further arguments of ``requests``.
     """
     headers = {"Idempotency-Key": key or f"call-{secrets.token_hex(16)}"}
     return str(server.ask(method, path, headers=headers, **more).json()["id"])
 
 
 def service(manifest: dict[str, Any]) -> tuple[str, str]:
-    """Path of the manifest's service in the API, and the environment.
+    """The service's path in the API, and the environment.
 
-    :raises Stopped: when the manifest does not name them.
+    :raises Stopped: when the manifest lacks the service or the environment.
     """
     component, name, environment = (
         str(manifest.get(key) or "") for key in ("component", "serviceName", "environment")
@@ -51,12 +50,12 @@ def newest(server: Server, manifest: dict[str, Any]) -> str:
 
 
 def read(server: Server, deployment: str) -> dict[str, Any]:
-    """The deployment as the API describes it."""
+    """The API's description of a deployment."""
     return dict(server.get(f"deployments/{deployment}").json())
 
 
 def follow(server: Server, screen: Screen, deployment: str, timeout: float | None) -> int:
-    """Show each step until the end; the exit status."""
+    """Show the steps until the deployment ends, and return the exit status."""
     deadline = None if timeout is None else time.monotonic() + timeout
     for kind, data in events.follow(server, deployment, deadline):
         screen.event(kind, data)
@@ -64,7 +63,7 @@ def follow(server: Server, screen: Screen, deployment: str, timeout: float | Non
 
 
 def show(server: Server, screen: Screen, deployment: str) -> int:
-    """Show the steps as they are now; the exit status."""
+    """Show the present state of the steps, and return the exit status."""
     made = read(server, deployment)
     for step in made["steps"]:
         if step["state"] not in ("waiting", "skipped"):
@@ -73,13 +72,13 @@ def show(server: Server, screen: Screen, deployment: str) -> int:
 
 
 def report(screen: Screen, made: dict[str, Any]) -> int:
-    """Show the result of a deployment; the exit status."""
+    """Show the result of a deployment, and return the exit status."""
     state, text = made["state"], ""
     if state == "live":
         text = printable.line(str(made["url"]))
         screen.say(f"live, image {made['digest']}" if made["digest"] else "live")
     elif state == "planned":
-        screen.say("planned; a dry run changes nothing")
+        screen.say("planned: the dry run has changed nothing")
         text = "\n".join(map(_change, made["changes"] or []))
     elif state in events.ENDED - events.GOOD:
         at = f" at {made['failedStep']}" if made["failedStep"] else ""
@@ -92,7 +91,7 @@ def report(screen: Screen, made: dict[str, Any]) -> int:
 
 
 def _change(found: dict[str, Any]) -> str:
-    """One object of a dry run: what would happen to it, and the fields that would change."""
+    """One object of a dry run: its action, and the fields that would change."""
     lines = [f"{found['kind']} {found['name']}: {found['action']}"]
     lines += [
         f"    {item['field']}: {item['before']} → {item['after']}" for item in found["fields"]

@@ -1,4 +1,4 @@
-"""What a command prints: live steps for people, or one JSON object a line for programs."""
+"""The output of a command: live steps for people, or one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from manifest_engine.client.errors import Stopped
 from manifest_engine.domain.core import printable
 
 _WIDTH = 18
-"""Characters of the longest name of a step."""
+"""Length of the longest step name."""
 
 
 class Screen:
-    """Standard output has the result: the URL or, with ``--json``, every event. Standard error has
-    the steps and the sentences for people.
+    """Writes the result (the URL, or JSON) to standard output, and the rest to standard error.
 
-    :param as_json: print JSON.
+    :param as_json: write the result and every event as JSON.
     """
 
     def __init__(self, *, as_json: bool) -> None:
         self._json = as_json
         self._live = not as_json and sys.stderr.isatty()
         self._open = ""
-        """The name of the step whose line is not ended, on a terminal."""
+        """The step whose line on the terminal is still open."""
 
     def say(self, sentence: str) -> None:
-        """A sentence for people."""
+        """Show a sentence."""
         self._end_line()
         self._write(f"{printable.sentence(sentence)}\n")
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
-        """An event of the stream. On a terminal, the line of a running step is replaced by its
-        result."""
+        """Show an event of the stream."""
         if self._json:
             self._print({"event": kind, **data})
         elif kind == "step":
@@ -41,10 +39,10 @@ class Screen:
             if state != "skipped":
                 self.step(name, state, data.get("seconds"))
         elif data.get("state") == "waiting for approval":
-            self.say("The deployment waits for an approval.")
+            self.say("The deployment waits for approval.")
 
     def step(self, name: str, state: str, seconds: Any) -> None:
-        """One line for a step."""
+        """Show a step in one line. On a terminal, the next state replaces the line."""
         ended = state in ("succeeded", "failed") and seconds is not None
         line = f"{name:<{_WIDTH}} {state}{f' in {seconds} s' if ended else ''}"
         if not self._live:
@@ -58,14 +56,14 @@ class Screen:
             self._end_line()
 
     def stopped(self, error: Stopped) -> None:
-        """Why the command ended."""
+        """Show why the command ended."""
         self.say(error.detail)
         width = max((len(_text(item, "pointer")) for item in error.errors), default=0)
         for item in error.errors:
             self._write(f"  {_text(item, 'pointer'):<{width}}  {_text(item, 'detail')}\n")
 
     def result(self, made: dict[str, Any], text: str = "") -> None:
-        """The last object, or the last line for a program that reads standard output."""
+        """Write the result: an object with ``--json``, else a line of text."""
         self._end_line()
         if self._json:
             self._print({"event": "result", **made})

@@ -1,4 +1,4 @@
-"""Requests to the API of an Airflow server, repeated while the server restarts or limits them."""
+"""Sends requests to the API of an Airflow server, and repeats them while the server restarts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from manifest_engine.domain.core import printable
 from manifest_engine.hooks.core import causes
 
 PATIENCE_SECONDS = 180.0
-"""How long a request is repeated. A restart of Airflow's API server takes 30 s or more."""
+"""How long a failed request is repeated. Airflow's API server restarts in 30 s or more."""
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 45
-"""Without a byte in that time the connection is dead: the event stream sends one each 15 s."""
+"""Limit between two bytes of an answer; the event stream sends a line every 15 s."""
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
 class Server:
-    """The API of one Airflow.
+    """The API of one Airflow server.
 
-    Every request can be repeated: those that start something carry an ``Idempotency-Key``.
+    Every request can be repeated, because requests that start a run have an ``Idempotency-Key``.
 
     :param url: address of Airflow, as in a browser.
-    :param say: takes a sentence about a wait, for the person who watches.
+    :param say: shows a sentence to the user.
     """
 
     def __init__(
@@ -52,25 +52,24 @@ class Server:
         self._session.auth = credentials
 
     def get(self, path: str, **more: Any) -> requests.Response:
-        """The answer to a GET; see :meth:`ask`."""
+        """Send a GET request; see :meth:`ask`."""
         return self.ask("GET", path, **more)
 
     def ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        """A successful answer of the API.
+        """Send a request and return the successful answer.
 
-        :param more: for ``requests``.
-        :raises Stopped: with the API's own sentence, or when the server gives no usable answer.
+        :param more: further arguments of ``requests``.
+        :raises Stopped: when the API refuses the request or the server gives no usable answer.
         """
         if self._credentials.due():
             self._log_in()
         answer = self._send(method, f"{self.api}/{path}", **more)
-        if _token_refused(answer):  # expired, or signed with a key that the server had before
+        if _token_refused(answer):  # expired, or signed with a former key of the server
             if not self._credentials.can_log_in:
                 raise Stopped(
                     NOT_ALLOWED,
-                    f"Airflow refused the token: it has expired, or is of another server. Set "
-                    f"{TOKEN} to a new one, or {USER} and {PASSWORD}, which get a new one by "
-                    "themselves.",
+                    "Airflow refused the token, which has expired or belongs to another server. "
+                    f"Set {TOKEN} to a new token, or set {USER} and {PASSWORD} instead.",
                 )
             self._log_in()
             answer = self._send(method, f"{self.api}/{path}", **more)
@@ -86,7 +85,7 @@ class Server:
         return f"{self.url}/auth/token"
 
     def _send(self, method: str, url: str, **more: Any) -> requests.Response:
-        """One answer, whatever its status, once the server answers."""
+        """Send a request until the server answers, whatever the status."""
         until = time.monotonic() + PATIENCE_SECONDS
         pause, told = 0.5, False
         while True:
@@ -96,7 +95,7 @@ class Server:
                     method,
                     url,
                     timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    allow_redirects=False,  # would turn a POST into a GET
+                    allow_redirects=False,  # a redirect would turn a POST into a GET
                     **more,
                 )
                 if answer.status_code not in _AGAIN:
@@ -119,7 +118,7 @@ class Server:
                 raise Stopped(UNREACHABLE, f"{self.url} does not answer: {reason}.")
             if not told:
                 left = until - time.monotonic()
-                self._say(f"{self.url} gives no answer ({reason}); repeated for {left:.0f} s.")
+                self._say(f"{self.url} does not answer ({reason}); trying again for {left:.0f} s.")
                 told = True
             time.sleep(wait)
 
@@ -128,8 +127,8 @@ class Server:
             found = printable.excerpt(answer.headers.get("Location", ""))
             return Stopped(
                 UNREACHABLE,
-                f"{self.url} sends the client to {found}. Give the address of Airflow itself as "
-                "--url; the client cannot use a login page for people.",
+                f"{self.url} redirects to {found}. Set --url to the address of Airflow itself; "
+                "the client cannot use a login page.",
             )
         problem = _problem(answer)
         if problem is not None:
@@ -139,13 +138,13 @@ class Server:
             return Stopped(status, problem[0], problem[1])
         return Stopped(
             UNREACHABLE,
-            f"{self.url} gave no answer of the Manifest Engine (HTTP {answer.status_code}). Check "
-            "the address, and that the package is installed in this Airflow.",
+            f"{self.url} answered HTTP {answer.status_code} without the Manifest Engine's API. "
+            "Check the address, and that the package is installed in this Airflow.",
         )
 
 
 def _problem(answer: requests.Response) -> tuple[str, list[dict[str, Any]]] | None:
-    """Sentence and errors of a problem document (RFC 9457); None for any other answer."""
+    """Detail and errors of a problem document (RFC 9457); None for any other answer."""
     if not answer.headers.get("Content-Type", "").startswith("application/problem+json"):
         return None
     try:
@@ -165,7 +164,7 @@ def _token_refused(answer: requests.Response) -> bool:
 
 
 def _retry_after(answer: requests.Response) -> float | None:
-    """Seconds of ``Retry-After`` (RFC 9110); a date counts as not given."""
+    """Seconds of ``Retry-After`` (RFC 9110); None without the header or if it is a date."""
     found = answer.headers.get("Retry-After", "")
     return float(found) if found.isdecimal() else None
 

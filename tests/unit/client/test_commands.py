@@ -161,7 +161,7 @@ def test_a_timeout_stops_the_client_alone(api, run, manifest):
     begin = time.monotonic()
     done = run("deploy", manifest, "--timeout", "1.5")
     assert done.status == 5
-    assert done.err.endswith("The time of --timeout is over; the deployment goes on.\n")
+    assert done.err.endswith("The time of --timeout is over; the deployment continues.\n")
     assert time.monotonic() - begin < 5
 
 
@@ -208,5 +208,5 @@ def test_the_client_needs_no_airflow_and_starts_fast(api, manifest):
 def test_the_help_documents_the_exit_status(run):
     done = run("deploy", "--help")
     assert "AIRFLOW_TOKEN" in done.out
-    assert "5 --timeout is over" in " ".join(done.out.split())
+    assert "5 --timeout reached" in " ".join(done.out.split())
     assert __main__.__doc__ is not None

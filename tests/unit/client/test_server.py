@@ -30,7 +30,7 @@ def test_answers_of_a_server_that_restarts_are_waited_for(api, run, manifest):
     done = run("deploy", manifest)
     assert done.status == 0
     assert len(api.started) == 1
-    assert done.err.count("gives no answer (HTTP 503)") == 1
+    assert done.err.count("does not answer (HTTP 503)") == 1
 
 
 def test_the_time_of_retry_after_is_waited(api, run, manifest):
@@ -90,7 +90,7 @@ def test_an_expired_token_without_a_password_is_reported(api, run, manifest, mon
     monkeypatch.delenv("AIRFLOW_PASSWORD")
     done = run("deploy", manifest)
     assert done.status == 3
-    assert "Set AIRFLOW_TOKEN to a new one" in done.err
+    assert "Set AIRFLOW_TOKEN to a new token" in done.err
 
 
 def test_a_wrong_password_and_a_missing_login_are_reported(api, run, manifest, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_wrong_password_and_a_missing_login_are_reported(api, run, manifest, m
     monkeypatch.delenv("AIRFLOW_PASSWORD")
     done = run("deploy", manifest)
     assert done.status == 2
-    assert "There is no login: set AIRFLOW_TOKEN" in done.err
+    assert "The login is missing: set AIRFLOW_TOKEN" in done.err
 
 
 def test_a_missing_right_is_no_reason_to_log_in_again(api, run, manifest):
@@ -141,4 +141,4 @@ def test_a_redirect_to_a_login_page_is_reported(api, run, manifest):
     api.answers = [(302, {"Location": "https://login.example.com/"})]
     done = run("deploy", manifest)
     assert done.status == 4
-    assert f"{api.url} sends the client to https://login.example.com/." in done.err
+    assert f"{api.url} redirects to https://login.example.com/." in done.err
