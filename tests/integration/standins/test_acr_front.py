@@ -133,8 +133,9 @@ def test_the_referrers_api_lists_what_was_attached_without_a_tag(digest, by_entr
     kind = "application/vnd.front+json"
     attached = by_entra.api.referrers(REPOSITORY, digest)
     assert not attached.has(kind)
-    attached.attach(kind, b"{}")
+    attached.attach(kind, b'{"a": 1}')
     assert attached.has(kind)
+    assert attached.read(kind) == b'{"a": 1}'
     assert not by_registry.api.referrers(REPOSITORY, digest).has(kind)  # no fallback tag has it
 
 

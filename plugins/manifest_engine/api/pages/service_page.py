@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from manifest_engine.api import airflow_internals as airflow
-from manifest_engine.api import catalog, pods
+from manifest_engine.api import catalog, packages, pods
 from manifest_engine.api.airflow_internals import GetUserDep
 from manifest_engine.api.pages import charts, templates
 from manifest_engine.api.problem import Refused
@@ -89,7 +89,9 @@ def difference(
     found = catalog.read_difference(component, service, before, after) if before and after else None
     if found is None:
         raise Refused(422, "Choose two deployments of this service, one in each column.")
-    return templates.render(request, "difference.html", {"found": found})
+    two = found["from"], found["to"]
+    images = packages.compare(component, service, *two) if found["sameImage"] is False else None
+    return templates.render(request, "difference.html", {"found": found, "images": images})
 
 
 def _facts(component: str, service: str, user: Any) -> dict[str, Any]:

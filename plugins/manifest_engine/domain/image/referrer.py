@@ -62,6 +62,23 @@ def has_entry(index: dict[str, Any], artifact_type: str) -> bool:
     return any(entry.get("artifactType") == artifact_type for entry in index.get("manifests", []))
 
 
+def entry(index: dict[str, Any], artifact_type: str) -> str | None:
+    """The digest of the last manifest of this type in an index of referrers."""
+    found = [
+        str(item["digest"])
+        for item in index.get("manifests", [])
+        if item.get("artifactType") == artifact_type
+    ]
+    return found[-1] if found else None
+
+
+def content(made: dict[str, Any]) -> Descriptor | None:
+    """The content that a manifest attaches; None if the manifest attaches nothing."""
+    for layer in made.get("layers", []):
+        return Descriptor(str(layer["mediaType"]), str(layer["digest"]), int(layer["size"]))
+    return None
+
+
 def with_entry(index: dict[str, Any] | None, made: bytes, artifact_type: str) -> bytes:
     """The index with an entry for the manifest, which replaces an entry of the same digest."""
     entry = {**describe(MANIFEST, made).dump(), "artifactType": artifact_type}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from manifest_engine.domain.core.errors import RegistryError
+from manifest_engine.domain.core.printable import ANSWER_MAX
 from manifest_engine.domain.image import referrer
 from manifest_engine.hooks.registry.remote_image import MANIFESTS
 
@@ -27,6 +28,27 @@ class Referrers:
     def has(self, media_type: str) -> bool:
         """Whether something of that type is attached."""
         return referrer.has_entry(self._index() or {}, media_type)
+
+    def read(self, media_type: str) -> bytes | None:
+        """The newest attached content of that type; None if nothing of the type is attached.
+
+        :raises RegistryError: when the content has more than ``ANSWER_MAX`` bytes, or the registry
+            refuses or does not answer.
+        """
+        entry = referrer.entry(self._index() or {}, media_type)
+        if entry is None:
+            return None
+        manifest = self._get(f"manifests/{entry}")
+        content = referrer.content(manifest.json()) if manifest.ok else None
+        if content is None:
+            return None
+        if content.size > ANSWER_MAX:
+            raise RegistryError(
+                f"What is attached to {self._repository}@{self._digest} has {content.size >> 20} "
+                f"MiB; at most {ANSWER_MAX >> 20} MiB are read."
+            )
+        found: bytes = self._get(f"blobs/{content.digest}").content
+        return found
 
     def attach(self, media_type: str, content: bytes) -> str:
         """Attach the content, and return the digest of the new manifest.

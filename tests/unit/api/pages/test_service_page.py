@@ -5,9 +5,9 @@ import json
 import re
 
 import pytest
-from manifest_engine.api import catalog, pods
+from manifest_engine.api import catalog, packages, pods
 from manifest_engine.api.pages import charts
-from manifest_engine.domain.core.errors import ClusterError
+from manifest_engine.domain.core.errors import ClusterError, RegistryError
 from manifest_engine.services.record.readings import Readings
 
 from tests.unit.api.conftest import CONF
@@ -131,6 +131,49 @@ def test_two_deployments_are_compared_field_by_field(see, browser, run):
         '<th scope="row">env.LEVEL</th><td class="before">info</td><td class="after">debug' in text
     )
     assert browser.get(f"/ui{PATH}/difference?from=api__0").status_code == 422
+
+
+@pytest.fixture
+def in_registry(monkeypatch):
+    """The packages of each image, by the last digit of its digest; an exception is raised."""
+    found = {}
+
+    def read(_, component, service_name, digest):
+        assert (component, service_name) == ("pricing", "quotes")
+        if isinstance(found[digest[-1]], Exception):
+            raise found[digest[-1]]
+        return found[digest[-1]]
+
+    monkeypatch.setattr(packages, "read", read)
+    monkeypatch.setattr(packages, "readings", Readings("The registry", most=5))
+    return found
+
+
+@pytest.fixture
+def two_images(run):
+    for at in range(2):
+        pushed = {"digest": f"sha256:{at:064}"}
+        run(f"api__{at}", "success", {("push_image", "return_value"): pushed})
+
+
+def test_the_packages_of_two_images_are_compared(see, two_images, in_registry):
+    in_registry |= {"0": {"pypi/flask": "3.0", "pypi/six": "1"}, "1": {"pypi/flask": "<3.1>"}}
+    text = see(f"{PATH}/difference?from=api__0&to=api__1")
+    row = '<th scope="row">{}</th><td class="before">{}</td><td class="after">{}</td>'
+    assert row.format("pypi/flask", "3.0", "&lt;3.1&gt;") in text
+    assert row.format("pypi/six", "1", "(none)") in text
+
+
+def test_images_without_a_difference_in_packages_say_so(see, two_images, in_registry):
+    in_registry |= {"0": {"pypi/flask": "3.0"}, "1": {"pypi/flask": "3.0"}}
+    text = see(f"{PATH}/difference?from=api__0&to=api__1")
+    assert "The two images have the same packages." in text
+
+
+def test_packages_that_cannot_be_read_are_a_sentence(see, two_images, in_registry):
+    in_registry |= {"0": {}, "1": RegistryError("It has no bill of materials.")}
+    text = see(f"{PATH}/difference?from=api__0&to=api__1")
+    assert "cannot be compared. It has no bill of materials." in text
 
 
 def test_the_chart_has_a_table_behind_it(see, run):
