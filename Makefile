@@ -61,7 +61,7 @@ test-wheel: up ## the wheel in an empty environment: Airflow finds it, and a dep
 test-compose: compose-up ## full deployments through the compose stack, on both workers
 	@.venv/bin/pytest -q tests/compose
 
-test-clients: up ## az, oras and crane against the stand-ins; installs them into the cache first (not in CI)
+test-clients: up ## az, oras, crane and BuildKit's frontend against the sandbox; installs them first (not in CI)
 	@.venv/bin/pytest -q tests/clients
 
 test-real: venv ## one deployment to your own Artifactory, registry and cluster (docs/install.md)

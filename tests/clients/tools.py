@@ -1,4 +1,4 @@
-"""Public clients of Azure and of registries, installed once into the cache folder."""
+"""Programs that people use with Azure, registries and builders, installed once into the cache."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ AZURE_CLI = "azure-cli==2.91.0"
 GO_TOOLS = {
     "oras": "oras.land/oras/cmd/oras@v1.3.6",
     "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+    "dockerfile-frontend": (
+        "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend@v0.13.2"
+    ),
 }
 """JFrog's CLI is missing: its Go module (github.com/jfrog/jfrog-cli) is not served by that name."""
 
@@ -31,7 +34,7 @@ def az() -> Path:
 
 
 def go_tool(name: str) -> Path:
-    """``oras`` or ``crane``."""
+    """A program of :data:`GO_TOOLS`."""
     program = HOME / "bin" / name
     if not program.exists():
         made = {**os.environ, "GOBIN": str(program.parent), "CGO_ENABLED": "0", "GOFLAGS": ""}
