@@ -87,7 +87,11 @@ class Guard:
 
 
 def _too_large() -> Any:
-    return problem.answer(413, f"The body has more than {BODY_MAX} bytes; nothing was done.")
+    return problem.answer(
+        413,
+        f"The body has more than {BODY_MAX} bytes, so nothing was started. Send less: in a "
+        "manifest, replace a long value in env or files by a file in the ZIP or by a Secret.",
+    )
 
 
 def _same_site(headers: Headers) -> bool:
