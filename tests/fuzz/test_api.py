@@ -11,18 +11,18 @@ from collections.abc import Iterator
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from manifest_engine.api import airflow_internals, catalog, guard
+from manifest_engine.api import airflow_internals, app, catalog, guard
 from manifest_engine.services.artifact import published
 from manifest_engine.services.record.observation import Observer
 from manifest_engine.services.record.run_index import RunIndex
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
-from tests.unit.api.conftest import database, logged_in
+from tests.unit.api.conftest import database, log_in
 
 load_all_checks()
 SESSIONS = database()
-DOCUMENT = schemathesis.openapi.from_asgi("/api/openapi.json", logged_in(SESSIONS()))
+DOCUMENT = schemathesis.openapi.from_asgi("/api/openapi.json", log_in(app.create(), SESSIONS()))
 HEADERS = {"Authorization": "Bearer x"}
 EXAMPLES = 20
 """Requests for each operation."""

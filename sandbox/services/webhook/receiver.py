@@ -104,7 +104,7 @@ def server(receiver: Receiver, port: int = 0) -> ThreadingHTTPServer:
 def running(receiver: Receiver) -> Iterator[Receiver]:
     """The receiver in a thread."""
     with server(receiver) as httpd:
-        Thread(target=httpd.serve_forever, daemon=True).start()
+        Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield receiver
         finally:

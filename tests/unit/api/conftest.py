@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -13,36 +14,73 @@ from fastapi.testclient import TestClient
 from manifest_engine.api import airflow_internals, app, catalog
 from manifest_engine.services.record.observation import Observer
 from manifest_engine.services.record.run_index import RunIndex
+from starlette.routing import Mount
 
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 CONF = {"component": "pricing", "serviceName": "quotes", "version": "1", "environment": "dev"}
 
 
-def database() -> Any:
-    """Makes a database with Airflow's tables in memory; returns what makes its sessions."""
-    from airflow.models import import_all_models
-    from airflow.models.base import Base
+def _in_memory() -> Any:
+    """An engine with one database in memory, and the connection to it."""
     from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
     from sqlalchemy.pool import StaticPool
 
-    import_all_models()
     shared = {"check_same_thread": False}
     engine = create_engine("sqlite://", connect_args=shared, poolclass=StaticPool)
+    return engine, engine.raw_connection().driver_connection
+
+
+@cache
+def _empty() -> bytes:
+    """A database with Airflow's tables, which take longer to make than most tests."""
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+
+    import_all_models()
+    engine, connection = _in_memory()
     Base.metadata.create_all(engine)
+    content: bytes = connection.serialize()
+    return content
+
+
+def database() -> Any:
+    """Makes a database with Airflow's tables in memory; returns what makes its sessions."""
+    from sqlalchemy.orm import sessionmaker
+
+    engine, connection = _in_memory()
+    connection.deserialize(_empty())
     return sessionmaker(engine)
 
 
-def logged_in(session: Any) -> FastAPI:
-    """The app for the user ada, without Airflow's permissions."""
-    made = app.create()
+def pages_of(whole: FastAPI) -> FastAPI:
+    """The mounted app of the pages."""
+    found = [item.app for item in whole.routes if isinstance(item, Mount) and item.path == "/ui"]
+    assert isinstance(found[0], FastAPI)
+    return found[0]
+
+
+_created = cache(app.create)
+
+
+def unused_app() -> FastAPI:
+    """The app without a request so far. Its routes do not change, so they are made once."""
+    made = _created()
+    for part in (made, pages_of(made)):
+        part.dependency_overrides = {}
+        part.middleware_stack = None  # is made at the first request; the guard counts from zero
+    return made
+
+
+def log_in(made: FastAPI, session: Any) -> FastAPI:
+    """Makes each request one of the user ada, without Airflow's permissions."""
     user = SimpleNamespace(get_name=lambda: "ada", get_id=lambda: "ada")
-    for route in made.routes:
-        for dependency in getattr(route, "dependencies", ()):
-            made.dependency_overrides[dependency.dependency] = lambda: None
-    made.dependency_overrides[airflow_internals.get_user] = lambda: user
     of_session = get_args(airflow_internals.SessionDep)[1].dependency
-    made.dependency_overrides[of_session] = lambda: session
+    for part in (made, pages_of(made)):
+        for route in part.routes:
+            for dependency in getattr(route, "dependencies", ()):
+                part.dependency_overrides[dependency.dependency] = lambda: None
+        part.dependency_overrides[airflow_internals.get_user] = lambda: user
+        part.dependency_overrides[of_session] = lambda: session
     return made
 
 
@@ -80,7 +118,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def client(session: Any, cluster: Any) -> TestClient:
     headers = {"Authorization": "Bearer x"}
-    return TestClient(logged_in(session), headers=headers, raise_server_exceptions=False)
+    made = log_in(unused_app(), session)
+    return TestClient(made, headers=headers, raise_server_exceptions=False)
 
 
 @pytest.fixture

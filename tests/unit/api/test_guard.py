@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
@@ -11,7 +13,7 @@ TOKEN = {"Authorization": "Bearer x"}
 
 
 @pytest.fixture
-def client() -> TestClient:
+def client() -> Iterator[TestClient]:
     app = FastAPI()
     app.add_middleware(guard.Guard)
 
@@ -19,7 +21,8 @@ def client() -> TestClient:
     async def echo(request: Request) -> int:
         return len(await request.body())
 
-    return TestClient(app, base_url="https://airflow.example.com")
+    with TestClient(app, base_url="https://airflow.example.com") as made:  # one event loop for all
+        yield made
 
 
 def test_a_body_above_the_limit_is_refused_whether_or_not_its_length_is_given(client):

@@ -9,11 +9,27 @@ from typing import Any, NamedTuple
 
 import pytest
 from manifest_engine import __main__
-from manifest_engine.client import server
+from manifest_engine.client import deployments, events, server
 
 from tests.unit.client.api_server import PASSWORD, Api
 
 MANIFEST = {"component": "a", "serviceName": "b", "version": "1.0.0", "environment": "dev"}
+
+
+class Clock:
+    """The module ``time`` of the client: a pause ends at once, and the clock is put forward.
+
+    :ivar pauses: seconds of each pause.
+    """
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return 1000 + sum(self.pauses)
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
 
 class Done(NamedTuple):
@@ -29,7 +45,15 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    for module in (server, events, deployments):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Api]:
     made = Api()
     monkeypatch.setenv("AIRFLOW_URL", made.url)
     monkeypatch.setenv("AIRFLOW_USER", "ada")

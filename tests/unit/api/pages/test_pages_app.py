@@ -10,7 +10,7 @@ from manifest_engine.api import app, pages
 from manifest_engine.api.pages import deployment_page, templates
 from starlette.exceptions import HTTPException
 
-from tests.unit.api.pages.conftest import pages_of
+from tests.unit.api.conftest import pages_of
 
 FOLDER = Path(pages.__file__).parent
 

@@ -162,8 +162,9 @@ def test_a_watch_ends_when_the_server_ends_it(
 
 
 def test_a_loop_of_watches_does_not_flood_a_server_that_ends_them_at_once(
-    serve: Serve,
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(api_server, "SHORTEST_WATCH_SECONDS", 0.3)
     server = serve(chunked() + chunk(b""))
     begin = time.monotonic()
     assert watched(server) == []

@@ -54,7 +54,7 @@ class Airflow:
 
     def end(self, run_id: str, *, ago: float = 60, waits: bool = False, **given: Any) -> None:
         extra = {"dag": "deploy_service", "run": run_id} | ({"waits": True} if waits else {})
-        at = NOW - timedelta(seconds=ago)
+        at = datetime.now(UTC) - timedelta(seconds=ago)
         number = len(self.events) + 1
         self.events.append(SimpleNamespace(id=number, timestamp=at, extra=extra))
         self.runs[run_id] = facts(run_id=run_id, **given)
