@@ -52,6 +52,18 @@ _TRANSIENT = re.compile(
 
 EOF is not in the list: runc reports it when the memory limit is too small for runc itself.
 """
+_NODE_HINTS = (
+    ("node.kubernetes.io/disk-pressure", "a node's disk is full: free some, or add a node"),
+    ("node.kubernetes.io/memory-pressure", "a node's memory is used up: add a node"),
+    (
+        "had untolerated taint",
+        "kubectl describe nodes shows the taints: Kubernetes sets one when a node's disk is full, "
+        "and pods.tolerations of the environment admits the service to reserved nodes",
+    ),
+    ("were unschedulable", "a node is cordoned, for example to drain it (kubectl get nodes)"),
+)
+"""Words of the scheduler and what they mean for an operator. From 1.36 on, the scheduler does not
+name the taint."""
 NOT_READY = "the service does not become ready: "
 """Beginning of the sentence about a failing probe."""
 
@@ -232,6 +244,8 @@ def _unscheduled(status: Json) -> Finding | None:
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             text = flat(condition.get("message"))
+            hint = next((hint for words, hint in _NODE_HINTS if words in text), "")
+            text = f"{text.rstrip('.')}; {hint}" if hint else text
             return Finding(f"no node fits the pod: {text}", retryable=True, rank=6)
     return None
 

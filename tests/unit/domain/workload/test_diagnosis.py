@@ -180,6 +180,24 @@ def test_an_unschedulable_pod_repeats_the_scheduler_message():
     assert found.retryable
 
 
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("had untolerated taint {node.kubernetes.io/disk-pressure: }", "a node's disk is full:"),
+        ("had untolerated taint {node.kubernetes.io/memory-pressure: }", "memory is used up"),
+        ("had untolerated taint(s)", "kubectl describe nodes shows the taints"),
+        ("were unschedulable", "a node is cordoned"),
+    ],
+)
+def test_an_unschedulable_pod_explains_the_state_of_the_nodes(reason, hint):
+    """:source: kubernetes 1.34.0 and 1.36.3, plugins tainttoleration and nodeunschedulable."""
+    message = f"0/1 nodes are available: 1 node(s) {reason}."
+    condition = {"type": "PodScheduled", "status": "False", "message": message}
+    found = diagnosis.of_pod(pod(phase="Pending", conditions=[condition]))
+    assert f"{reason}; " in found.sentence
+    assert hint in found.sentence
+
+
 def test_events_of_other_pods_do_not_count():
     assert diagnosis.of_pod(pod(container()), [event("Unhealthy", "x", name="q")]) is None
 
