@@ -54,6 +54,24 @@ def reached(run_id: str, task: str, *states: str) -> None:
     raise AssertionError(f"{task} of {run_id} is {seen} after {_END_SECONDS} s, not {states}")
 
 
+def told(
+    api: AirflowApi, run_id: str, task: str, key: str, text: str = "", *, seconds: float = 240
+) -> str:
+    """The XCom ``key`` of a task that has not ended, once the XCom contains ``text``.
+
+    The next try of the task deletes the XCom.
+    """
+    run = f"dags/deploy_service/dagRuns/{run_id}"
+    end = time.monotonic() + seconds
+    seen = None
+    while time.monotonic() < end:
+        seen = api.xcom(run, task, key)
+        if seen and text in str(seen):
+            return str(seen)
+        time.sleep(0.3)
+    raise AssertionError(f"XCom {key} of {task} is {seen!r} after {seconds} s, without {text!r}")
+
+
 def with_code(target: Service, code: str) -> dict[str, bytes]:
     """The service's module with ``code`` at the end."""
     text = (target.folder / "src/aiservice.py").read_text()

@@ -14,6 +14,7 @@ from kubernetes import client
 from sandbox.airflow.deploy import follow, upload
 from sandbox.core.settings import REPOSITORY
 from sandbox.kubernetes import rbac
+from tests.faults.moments import told
 
 QUOTA = "faults"
 LESS = "faults-less"
@@ -94,7 +95,7 @@ def test_a_quota_that_is_used_up_and_then_raised(
         try:
             with load(live) as found:
                 api.trigger("deploy_service", manifest, run_id)
-                said = first_error(api, run_id, "apply_deployment")
+                said = told(api, run_id, "apply_deployment", "error")
                 core.delete_namespaced_resource_quota(QUOTA, namespace)
                 outcome = follow(api, run_id)
         finally:
@@ -108,14 +109,3 @@ def test_a_quota_that_is_used_up_and_then_raised(
         assert outcome.ok, outcome.error
         assert left_over(live) == []
         case.load(found)
-
-
-def first_error(api: Any, run_id: str, step: str) -> str:
-    """The error of the step's first try."""
-    run = f"dags/deploy_service/dagRuns/{run_id}"
-    end = time.monotonic() + 240
-    while time.monotonic() < end:
-        if said := api.xcom(run, step, "error"):
-            return str(said)
-        time.sleep(0.5)
-    raise AssertionError(f"{step} of {run_id} left no error")
