@@ -272,6 +272,8 @@ def log_text(lines: Iterator[str]) -> Iterator[str]:
         text = f"{time} {item.get('level') or 'info':<7} {event}\n".lstrip()
         if event.startswith("::"):  # groups of Airflow's page
             continue
+        if event == "Task exited" and isinstance(item.get("exit_code"), str):
+            continue  # repeats the step's own sentence (operators/core/step.py)
         left -= len(text)
         if left < 0:
             yield "… the rest is in Airflow's log.\n"

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from sandbox.airflow.airflow import Airflow
+from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.deploy import upload
 from tests.e2e.conftest import SESSION
 
@@ -78,12 +79,20 @@ def test_a_portal_deploys_once_follows_and_reads_the_result(hub: Hub, service: C
     assert hub("GET", f"deployments/{run_id}/logs/nothing").status_code == 404
 
 
-def test_a_failure_has_its_step_and_its_error(hub: Hub, service: Callable[..., Any]):
+def test_a_failure_has_its_step_and_its_error_at_the_end_of_the_log(
+    hub: Hub, service: Callable[..., Any], api: AirflowApi
+):
     manifest = service("plain-service").manifest | {"artifact": "datafactory/no/such.zip"}
     run_id = hub("POST", "deployments", json=manifest).json()["id"]
     end = hub.follow(run_id)[-1][1]
     assert (end["state"], end["failedStep"]) == ("failed", "download_artifact")
     assert "datafactory/no/such.zip" in end["error"]
+    log = f"dags/deploy_service/dagRuns/{run_id}/taskInstances/download_artifact/logs/1"
+    lines = [line for line in api.get(log)["content"] if not line["event"].startswith("::")]
+    assert lines[-1].get("exit_code") == lines[-2]["event"] == end["error"]
+    assert not [line for line in lines if "error_detail" in line]  # a traceback
+    log = hub("GET", f"deployments/{run_id}/logs/download_artifact").text
+    assert log.endswith(f" {end['error']}\n")
 
 
 def test_a_dry_run_ends_planned_with_its_changes(hub: Hub, service: Callable[..., Any]):

@@ -6,7 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -31,7 +31,11 @@ WAITING_KEY = "waiting"
 
 @contextmanager
 def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
-    """Log a ManifestEngineError as one line, store any error as XCom ``error``, and raise again."""
+    """Log a ManifestEngineError as a sentence, store any error as XCom ``error``, and raise again.
+
+    The traceback of a ManifestEngineError is logged at the level DEBUG. Airflow logs the traceback
+    of all other errors.
+    """
     try:
         yield
     except (AirflowSkipException, DownstreamTasksSkipped):
@@ -41,11 +45,27 @@ def report_failure(context: Context, log: logging.Logger) -> Iterator[None]:
         context["ti"].xcom_push(key=ERROR_KEY, value=str(error))
         context["ti"].xcom_push(key=OUTCOME_KEY, value=error.outcome)
         context["ti"].xcom_push(key=CAUSE_KEY, value=type(error).__name__)
-        raise
+        log.debug("The traceback of this error:", exc_info=error)
+        raise _without_traceback(error) from error
     except Exception as error:
         sentence = printable.sentence(f"{type(error).__name__}: {error}")
         context["ti"].xcom_push(key=ERROR_KEY, value=sentence)
         raise
+
+
+def _without_traceback(error: ManifestEngineError) -> ManifestEngineError:
+    """The same error, which Airflow logs as one line.
+
+    Airflow (3.3, ``task_runner.py``) logs the traceback of each exception that ends a task, except
+    of a SystemExit, whose ``code`` it logs. The retry policy and the callbacks treat both alike.
+    """
+    kind: Any = type(error)
+    kind = type(kind.__name__, (kind, SystemExit), {"__module__": kind.__module__})
+    made: Any = kind.__new__(kind)  # without the constructor, whose parameters differ
+    made.args = error.args
+    made.__dict__ |= error.__dict__
+    made.code = str(error).partition("\n")[0]
+    return cast(ManifestEngineError, made)
 
 
 class StepOperator(BaseOperator):
@@ -85,7 +105,8 @@ class BookkeepingStep(StepOperator):
             if not is_final and context["ti"].try_number <= context["ti"].max_tries:
                 raise
             text = f"What the run has done stays as it is, but {self.task_id} failed: {error}"
-            self.log.exception("%s", printable.sentence(text))
+            known = isinstance(error, ManifestEngineError)
+            self.log.error("%s", printable.sentence(text), exc_info=not known)
             raise AirflowSkipException(printable.sentence(text)) from error
 
 
@@ -113,7 +134,7 @@ class RetryByError(RetryPolicy):
         context: Context | None = None,
     ) -> RetryDecision:
         if isinstance(exception, ManifestEngineError) and not exception.retryable:
-            return RetryDecision.fail("a retry cannot fix this error")
+            return RetryDecision.fail()  # without a reason, which would be the log's last line
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
