@@ -35,7 +35,9 @@ def outside() -> Iterator[None]:
         patch.setattr(airflow_internals.rows, "NonScopedSession", SESSIONS)
         patch.setattr(airflow_internals, "start", lambda *_, **__: None)
         patch.setattr(catalog, "observer", Observer(lambda *_: {}))
-        index = RunIndex(airflow_internals.recorded, airflow_internals.states)
+        index = RunIndex(
+            airflow_internals.recorded, airflow_internals.active, airflow_internals.states
+        )
         patch.setattr(catalog, "runs", index)
         patch.setattr(published, "_versions", lambda *_: {"items": [], "complete": True})
         patch.setattr(guard, "READS_A_MINUTE", 10**6)

@@ -25,7 +25,7 @@ from manifest_engine.services.record.observation import Observer, read_cluster
 from manifest_engine.services.record.run_index import RunIndex
 
 observer = Observer(read_cluster)
-runs = RunIndex(airflow.recorded, airflow.states)
+runs = RunIndex(airflow.recorded, airflow.active, airflow.states)
 
 _NIGHTS_SECONDS = 60.0
 _nights: tuple[float, list[dict[str, Any]]] = (float("-inf"), [])

@@ -214,6 +214,7 @@ def _plans(engine: Any) -> list[dict[str, Any]]:
             "the DAG of a deployment": lambda: airflow.dag_of(one[0]),
             "runs since the last reading": lambda: airflow.recorded(RUNS - 20, None, 5_000),
             "the newest runs, once": lambda: airflow.recorded(None, None, 5_000),
+            "queued and running runs": airflow.active,
             "states of 50 unfinished runs": lambda: airflow.states(range(RUNS - 50, RUNS)),
             "base images of the last nights": airflow.base_digests,
         },

@@ -109,7 +109,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(catalog, "observer", Observer(read))
     monkeypatch.setattr(
-        catalog, "runs", RunIndex(airflow_internals.recorded, airflow_internals.states)
+        catalog,
+        "runs",
+        RunIndex(airflow_internals.recorded, airflow_internals.active, airflow_internals.states),
     )
     monkeypatch.setattr(catalog, "_nights", (float("-inf"), []))
     return deployed

@@ -13,7 +13,7 @@ from manifest_engine.domain.core.errors import ClusterError
 from manifest_engine.domain.record.history import Place
 from manifest_engine.domain.record.live import Live
 from manifest_engine.domain.record.overview import Filter
-from manifest_engine.services.record import observation, readings
+from manifest_engine.services.record import observation, readings, run_index
 
 QUOTES = Place("pricing", "quotes", "dev")
 PUBLISHED = {
@@ -145,6 +145,57 @@ def test_runs_are_found_after_the_first_reading_and_their_states_change(run, clu
     session.commit()
     assert rows(result="running") == []
     assert [row["lastResult"]["state"] for row in rows(result="succeeded")] == ["live"]
+
+
+def test_a_run_that_is_cleared_and_runs_again_shows_its_new_state(run, cluster, session):
+    cluster["dev"] = live()
+    run("api__1", "failed", validate="failed")
+    run("api__2", "running", conf={"serviceName": "other"})
+    assert [row["lastResult"]["id"] for row in rows(result="failed")] == ["api__1"]
+    for state, result in (("queued", "running"), ("running", "running"), ("success", "succeeded")):
+        change(session, "api__1", state)
+        assert rows(result="failed") == []
+        (row,) = [row for row in rows(result=result) if row["serviceName"] == "quotes"]
+        assert row["lastResult"]["id"] == "api__1"
+
+
+def test_a_run_that_was_marked_after_its_end_is_found_later(run, cluster, session, monkeypatch):
+    cluster["dev"] = live()
+    run("api__1", "failed")
+    run("api__2", "success", conf={"dryRun": True})
+    assert len(rows(result="failed")) == 1
+    change(session, "api__1", "success")
+    monkeypatch.setattr(run_index, "_CHECK_SECONDS", 0.0)
+    assert rows(result="failed") == []
+    assert [row["lastResult"]["id"] for row in rows(result="succeeded")] == ["api__1"]
+
+
+def test_a_deleted_run_disappears(run, cluster, session, monkeypatch):
+    cluster["dev"] = live()
+    run("api__1", "success")
+    run("api__2", "running")
+    assert only(catalog.list_services())["lastResult"]["id"] == "api__2"
+    delete(session, "api__2")
+    assert only(catalog.list_services())["lastResult"]["id"] == "api__1"
+    monkeypatch.setattr(run_index, "_CHECK_SECONDS", 0.0)
+    delete(session, "api__1")
+    assert only(catalog.list_services())["lastResult"] is None
+
+
+def change(session: Any, run_id: str, state: str) -> None:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy import update
+
+    session.execute(update(DagRun).where(DagRun.run_id == run_id).values(state=state))
+    session.commit()
+
+
+def delete(session: Any, run_id: str) -> None:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy import delete
+
+    session.execute(delete(DagRun).where(DagRun.run_id == run_id))
+    session.commit()
 
 
 def rows(**asked: Any) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ from manifest_engine.api.airflow_internals.rights import (
     may_start,
 )
 from manifest_engine.api.airflow_internals.rows import (
+    active,
     base_digests,
     dag_of,
     facts,
@@ -55,6 +56,7 @@ __all__ = [
     "MAY_SEE",
     "GetUserDep",
     "SessionDep",
+    "active",
     "announce",
     "answer",
     "base_digests",

@@ -132,6 +132,15 @@ def recorded(after: int | None, before: int | None, limit: int) -> list[Recorded
         return [_recorded(dict(row)) for row in session.execute(query.limit(limit)).mappings()]
 
 
+def active() -> dict[int, str]:
+    """The states of all queued and running runs of ours, by the number of their row."""
+    with NonScopedSession() as session:
+        query = select(DagRun.id, DagRun.state).where(
+            DagRun.dag_id.in_(deployment.DAGS), DagRun.state.in_(("queued", "running"))
+        )
+        return {number: _word(state) for number, state in session.execute(query)}
+
+
 def states(numbers: Iterable[int]) -> dict[int, str]:
     """The state of each run by its row number; deleted runs are missing."""
     with NonScopedSession() as session:

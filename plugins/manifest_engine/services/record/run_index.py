@@ -2,7 +2,7 @@
 
 Airflow indexes no field of a run's conf. Which service a run is of never changes, so each API
 server reads each run once: at first the newest runs in blocks, then only runs with a higher number.
-The states of unfinished runs are read again each time.
+The states of unfinished runs are read again each time. A run that was cleared is unfinished again.
 """
 
 from __future__ import annotations
@@ -25,19 +25,24 @@ _RECENT = 200
 _LATE_SECONDS = 60.0
 """A run can become visible after a run with a higher number: its transaction ended later. So runs
 that were added in this time are read again."""
+_CHECK_SECONDS = 60.0
+"""How often the state of each service's newest run is read again, although the run has ended: it
+can have been marked by hand, or cleared and run again between two answers."""
 
 ReadRuns = Callable[[int | None, int | None, int], list[Recorded]]
+ReadActive = Callable[[], dict[int, str]]
 ReadStates = Callable[[Iterable[int]], dict[int, str]]
 
 
 class RunIndex:
     """
     :param read: reads runs, as ``airflow_internals.recorded``.
+    :param active: reads the states of all queued and running runs, by number.
     :param states: reads the states of runs by number.
     """
 
-    def __init__(self, read: ReadRuns, states: ReadStates) -> None:
-        self._read, self._states = read, states
+    def __init__(self, read: ReadRuns, active: ReadActive, states: ReadStates) -> None:
+        self._read, self._active, self._states = read, active, states
         self._lock = Lock()
         self._runs: dict[Place, deque[Recorded]] = {}
         self._unfinished: dict[int, Place] = {}
@@ -47,6 +52,7 @@ class RunIndex:
         """All runs up to this number have been read, or are older than the index."""
         self._seen: deque[tuple[float, int]] = deque()
         self._snapshot: dict[Place, list[Recorded]] | None = None
+        self._checked = 0.0
 
     def all_runs(self) -> Mapping[Place, list[Recorded]]:
         """The runs of all services, the newest first; the same object until a run changes."""
@@ -56,16 +62,16 @@ class RunIndex:
             return self._snapshot
 
     def refresh(self) -> None:
-        """Read the runs that were added, and the states of unfinished runs."""
+        """Read the runs that were added, and the states that can have changed."""
         with self._lock:
             if self._settled is None:
                 self._load()
             else:
-                self._update()
                 after = self._settled
                 while block := self._read(after, None, _BLOCK):
                     self._add(run for run in block if run.number not in self._known)
                     after = block[-1].number
+                self._update()
             self._settle()
 
     def _load(self) -> None:
@@ -79,6 +85,7 @@ class RunIndex:
         recent = found[:_RECENT]
         self._known = {run.number for run in recent}
         self._settled = recent[-1].number - 1 if recent else 0
+        self._checked = time.monotonic()
 
     def _add(self, runs: Iterable[Recorded]) -> None:
         for run in runs:
@@ -107,15 +114,36 @@ class RunIndex:
         runs.extend(kept)
 
     def _update(self) -> None:
-        if not self._unfinished:
-            return
-        states = self._states(self._unfinished)
-        for number, place in list(self._unfinished.items()):
-            state, runs = states.get(number), self._runs[place]
-            if state is None:  # the run was deleted
-                self._replace(runs, [run for run in runs if run.number != number])
-            elif any(run.number == number and run.state != state for run in runs):
-                updated = [replace(x, state=state) if x.number == number else x for x in runs]
-                self._replace(runs, updated)
+        active = self._active()
+        for number in active.keys() - self._unfinished.keys():
+            for run in self._read(number - 1, None, 1):
+                self._unfinished[run.number] = run.place
+        asked = {n: place for n, place in self._unfinished.items() if n not in active}
+        if time.monotonic() - self._checked > _CHECK_SECONDS:
+            self._checked = time.monotonic()
+            asked |= self._newest()
+        states = active | (self._states(asked) if asked else {})
+        for number, place in (asked | self._unfinished).items():
+            state, runs = states.get(number), self._runs.get(place)
+            if runs is not None:
+                self._set_state(runs, number, state)
             if state in (None, "success", "failed"):
-                del self._unfinished[number]
+                self._unfinished.pop(number, None)
+            else:
+                self._unfinished[number] = place
+
+    def _newest(self) -> dict[int, Place]:
+        """The runs that the table of services shows."""
+        return {
+            run.number: place
+            for place, runs in self._runs.items()
+            if (run := next((run for run in reversed(runs) if not run.dry_run), None))
+        }
+
+    def _set_state(self, runs: deque[Recorded], number: int, state: str | None) -> None:
+        if state is None:  # the run was deleted
+            self._replace(runs, [run for run in runs if run.number != number])
+        elif any(run.number == number and run.state != state for run in reversed(runs)):
+            self._replace(
+                runs, [replace(x, state=state) if x.number == number else x for x in runs]
+            )
