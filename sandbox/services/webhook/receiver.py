@@ -2,7 +2,8 @@
 
 ``python -m sandbox.services.webhook.receiver --port 9200 --secret whsec_… --file events.jsonl``
 appends each accepted request to the file as a line. While ``events.jsonl.hold`` exists, it answers
-late. Standard Webhooks (spec/standard-webhooks.md)
+late. While ``events.jsonl.refuse`` exists, it answers with the status in that file, and appends the
+event's id to ``events.jsonl.refused``. Standard Webhooks (spec/standard-webhooks.md)
 asks a receiver to verify ``webhook-signature`` over id, timestamp and body, to refuse old
 timestamps, and to answer 2xx.
 """
@@ -51,6 +52,8 @@ class Receiver:
         self.headers = dict(headers)
         if self.answers:
             return self.answers.pop(0)
+        if status := self._refusal(headers):
+            return status
         try:
             Webhook(self.secret).verify(body, dict(headers))
             event = from_structured_event(HTTPMessage(dict(headers), body))
@@ -77,6 +80,18 @@ class Receiver:
             while hold.exists() and time.monotonic() < end:
                 time.sleep(0.1)
         return 204
+
+    def _refusal(self, headers: Mapping[str, str]) -> int | None:
+        """Status for a request that is refused because a file says so."""
+        if self.file is None:
+            return None
+        try:
+            status = int(self.file.with_name(f"{self.file.name}.refuse").read_text())
+        except FileNotFoundError:
+            return None
+        with self.file.with_name(f"{self.file.name}.refused").open("a") as lines:
+            lines.write(f"{headers['webhook-id']}\n")
+        return status
 
 
 def server(receiver: Receiver, port: int = 0) -> ThreadingHTTPServer:

@@ -19,7 +19,7 @@ import yaml
 
 from sandbox.airflow import configuration as airflow_configuration
 from sandbox.airflow.api import AirflowApi
-from sandbox.airflow.deploy import follow
+from sandbox.airflow.deploy import follow, upload
 from sandbox.core.settings import REPOSITORY, SETTINGS
 
 pytestmark = pytest.mark.alone
@@ -42,6 +42,16 @@ class Portal:
     def hold(self) -> Path:
         """While this file exists, the portal records an event and answers late."""
         return self.folder / "events.jsonl.hold"
+
+    @property
+    def refuse(self) -> Path:
+        """While this file exists, the portal answers with the status in it."""
+        return self.folder / "events.jsonl.refuse"
+
+    def refused(self) -> list[str]:
+        """Ids of the refused requests."""
+        file = self.folder / "events.jsonl.refused"
+        return file.read_text().split() if file.exists() else []
 
     def start(self) -> None:
         module = "sandbox.services.webhook.receiver"
@@ -78,11 +88,7 @@ class Portal:
         return found
 
     def _sender(self) -> str:
-        run = self.api.get(f"{SENDER}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
-        tasks = (
-            self.api.get(f"{SENDER}/dagRuns/{run[0]['dag_run_id']}/taskInstances") if run else ""
-        )
-        return json.dumps(tasks)[:2000]
+        return json.dumps(sender_tasks(self.api))[:2000]
 
 
 def kind(event: dict[str, Any]) -> list[str]:
@@ -118,6 +124,15 @@ def portal(api: AirflowApi, tmp_path: Path) -> Iterator[Portal]:
     finally:
         path.write_text(before)
         made.kill()
+
+
+def sender_tasks(api: AirflowApi) -> list[dict[str, Any]]:
+    """The tasks of the newest run of ``send_events``."""
+    runs = api.get(f"{SENDER}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
+    if not runs:
+        return []
+    path = f"{SENDER}/dagRuns/{runs[0]['dag_run_id']}/taskInstances"
+    return list(api.get(path)["task_instances"])
 
 
 def aliases(api: AirflowApi) -> list[str]:
@@ -170,3 +185,55 @@ def test_a_portal_sees_the_whole_life_of_a_service(service, api, portal):
     assert failure["customData"]["run"] == failed.run_id
     assert told[2]["subject"]["content"]["environment"] == {"id": "dev"}
     assert told[2]["subject"]["content"]["artifactId"].startswith("pkg:oci/")
+
+
+def test_a_receiver_that_refuses_gets_each_event_once_and_in_order(service, api, portal):
+    plain = service("plain-service")
+    portal.refuse.write_text("503")
+    runs = [fail(api, plain)]
+    wait_for(portal.refused, "a refused event")
+    # The task has given up for now, and its next try goes on.
+    wait_for(
+        lambda: [item["state"] for item in sender_tasks(api)] == ["up_for_retry"],
+        "a try of send_events that has failed",
+    )
+    runs.append(fail(api, plain))
+    assert portal.told(plain) == []
+    portal.refuse.unlink()
+    portal.wait(plain, "deployment.failed", 2)
+    assert [event["customData"]["run"] for event in portal.told(plain)] == runs
+    first, second = [event["context"]["id"] for event in portal.told(plain)]
+    assert first in portal.refused()
+    assert second not in portal.refused()
+
+
+def test_a_run_that_is_killed_and_one_that_waits_are_told(service, api, portal):
+    plain = service("plain-service")
+    plain.manifest["environment"] = "prod"
+    run_id = f"e2e-{time.time_ns()}"
+    name = plain.manifest["serviceName"]
+    version = plain.manifest["version"]
+    upload(plain.zip(), f"datafactory/e2e/{name}/{version}/{name}-{version}.zip")
+    api.trigger("deploy_service", plain.manifest, run_id)
+    assert portal.wait(plain, "deployment.waiting", 1) == ["deployment.waiting"]
+    (waiting,) = portal.told(plain)
+    assert waiting["customData"]["state"] == "waiting for approval"
+    assert waiting["subject"]["content"]["environment"] == {"id": "prod"}
+    path = f"{api.base}/dags/deploy_service/dagRuns/{run_id}"
+    api.session.patch(path, json={"state": "failed"}, timeout=30).raise_for_status()
+    life = portal.wait(plain, "deployment.failed", 4)
+    assert life == [
+        *("deployment.waiting", "artifact.packaged", "artifact.published", "deployment.failed")
+    ]
+    failed = portal.told(plain)[-1]
+    assert failed["customData"]["run"] == run_id
+    assert failed["subject"]["content"]["sentence"]
+
+
+def fail(api: AirflowApi, service: Any) -> str:
+    """A deployment whose ZIP does not exist, to its end; returns the run id."""
+    run_id = f"e2e-{time.time_ns()}"
+    missing = {"artifact": "datafactory/e2e/no/such.zip"}
+    api.trigger("deploy_service", service.manifest | missing, run_id)
+    assert follow(api, run_id).failed_step == "download_artifact"
+    return run_id
