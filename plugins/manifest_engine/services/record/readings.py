@@ -1,7 +1,8 @@
 """Readings of outside systems that never delay an answer for long.
 
 A reading runs in a thread of its own, counts as the present state for 5 seconds, and an answer
-waits for a reading at most 2 seconds.
+waits for a reading at most 2 seconds. The next reading begins before these 5 seconds are over, so
+that answers in quick succession wait for none.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ WAIT_SECONDS = 2.0
 """How long an answer waits for readings."""
 FRESH_SECONDS = 5.0
 """How long a reading, or its failure, counts as the present state."""
+_AHEAD = 0.6
+"""Share of that time after which an answer begins the next reading without waiting for it."""
 _log = logging.getLogger(__name__)
 
 Key = TypeVar("Key", bound=Hashable)
@@ -89,16 +92,20 @@ class Readings(Generic[Key, Value]):
         nothing: Known[Value] = Known(problem=f"{self._what} has not answered yet.")
         reading, now = self._readings.setdefault(key, _Reading(nothing)), time.monotonic()
         self._readings.move_to_end(key)
+        age, fresh = now - reading.ended, self._fresh_seconds(reading)
         if reading.future is not None:
             # A reading that is late already must not delay one answer after the other.
-            return reading.future if now - reading.began < WAIT_SECONDS else None
-        own = self._fresh if reading.last.present else None
-        if now - reading.ended < (FRESH_SECONDS if own is None else own):
+            return reading.future if age >= fresh and now - reading.began < WAIT_SECONDS else None
+        if age < (_AHEAD * fresh if reading.last.present else fresh):
             return None
         reading.future, reading.began = Future(), now
         future = reading.future
         Thread(target=self._run, args=(read, reading, future), daemon=True).start()
-        return future
+        return future if age >= fresh else None
+
+    def _fresh_seconds(self, reading: _Reading[Value]) -> float:
+        own = self._fresh if reading.last.present else None
+        return FRESH_SECONDS if own is None else own
 
     def _run(
         self, read: Callable[[], Value], reading: _Reading[Value], future: Future[None]
@@ -121,8 +128,8 @@ class Readings(Generic[Key, Value]):
         future.set_result(None)
 
     def _known(self, reading: _Reading[Value]) -> Known[Value]:
-        late = reading.future is not None and time.monotonic() - reading.ended >= FRESH_SECONDS
-        if not late:
+        age = time.monotonic() - reading.ended
+        if reading.future is None or age < self._fresh_seconds(reading):
             return reading.last
         problem = f"{self._what} has not answered within {WAIT_SECONDS:.0f} s."
         found = replace(reading.last, present=False, problem=problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from manifest_engine.domain.core.errors import ClusterError
@@ -82,3 +83,26 @@ def test_only_the_newest_keys_are_remembered():
     assert len(calls) == 4
     found.get({3: read})
     assert len(calls) == 4
+
+
+def test_the_next_reading_begins_early_and_delays_no_answer(monkeypatch):
+    now, answers, began = [0.0], Event(), Event()
+    monkeypatch.setattr(readings, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    found: Readings[str, object] = Readings("The cluster", most=5)
+    first = found.get({"dev": lambda: 1})["dev"]
+
+    def second() -> int:
+        began.set()
+        assert answers.wait(60)
+        return 2
+
+    now[0] = 2.0
+    assert found.get({"dev": second})["dev"] is first
+    assert not began.is_set()
+    now[0] = 4.0  # still fresh
+    assert found.get({"dev": second})["dev"] is first
+    assert began.wait(60)
+    assert found.get({"dev": second})["dev"] is first
+    answers.set()
+    now[0] = 5.0  # no longer fresh: this answer waits for the reading
+    assert found.get({"dev": second})["dev"].value == 2
