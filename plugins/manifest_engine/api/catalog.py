@@ -212,8 +212,9 @@ def _dumped(rows: list[Row]) -> list[dict[str, Any]]:
     newest = [row.newest.run_id for row in rows if row.newest and row.newest.state != "success"]
     made_by = [row.made_by.run_id for row in rows if row.made_by]
     facts = airflow.facts(newest, deployment.ERRORS) if newest else {}
-    facts |= airflow.facts(made_by) if made_by else {}
-    summaries = {run_id: deployment.summary(found) for run_id, found in facts.items()}
+    summaries = {run_id: deployment.outcome(found) for run_id, found in facts.items()}
+    facts = airflow.facts(made_by) if made_by else {}
+    summaries |= {run_id: deployment.summary(found) for run_id, found in facts.items()}
     configured = environments.load()
     return [
         {

@@ -128,14 +128,12 @@ class Facts:
 
 def summary(facts: Facts) -> dict[str, Any]:
     """The deployment as JSON-compatible data; ``docs/api.md`` describes the fields."""
-    run, xcoms = facts.run, facts.xcoms
-    tasks = in_order(facts.tasks)
-    failed = next((task for task in tasks if task.state == "failed"), None)
+    run, xcoms, ended = facts.run, facts.xcoms, outcome(facts)
     release, asked = _object(xcoms, *_RELEASE), manifest(facts)
     made: dict[str, Any] = {
         "id": run.run_id,
         "action": "rebuild" if asked.get("rebuild") else audit.ACTIONS.get(run.dag_id, run.dag_id),
-        "state": state(facts),
+        "state": ended["state"],
         **{key: _text(asked.get(key)) for key in ("component", "serviceName", "version")},
         "environment": _text(asked.get("environment")),
         "requestedBy": run.user,
@@ -148,13 +146,23 @@ def summary(facts: Facts) -> dict[str, Any]:
         "digest": _object(xcoms, *_PUSHED).get("digest"),
         "url": _object(xcoms, *_PUBLISHED).get("url"),
         "approvedBy": _object(xcoms, *_APPROVED).get("approvedBy"),
-        "failedStep": failed.name if failed and run.state == "failed" else None,
-        "error": _sentence(facts, failed),
+        "failedStep": ended["failedStep"],
+        "error": ended["error"],
         "changes": next((xcoms[place] for place in _CHANGES if place in xcoms), None),
         "choices": xcoms.get(_CHOICES),
-        "steps": [step(task) for task in tasks],
+        "steps": [step(task) for task in in_order(facts.tasks)],
     }
     return made
+
+
+def outcome(facts: Facts) -> dict[str, Any]:
+    """``state``, ``failedStep`` and ``error`` of the deployment. They need only :data:`ERRORS`."""
+    failed = next((task for task in in_order(facts.tasks) if task.state == "failed"), None)
+    return {
+        "state": state(facts),
+        "failedStep": failed.name if failed and facts.run.state == "failed" else None,
+        "error": _sentence(facts, failed),
+    }
 
 
 def manifest(facts: Facts) -> dict[str, Any]:

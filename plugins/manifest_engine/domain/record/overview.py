@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from manifest_engine.domain.image import base_images
@@ -43,7 +44,7 @@ class Row:
     recent: bool = True
     """Whether a service that is not deployed is shown: it was removed or failed lately."""
 
-    @property
+    @cached_property
     def state(self) -> str:
         if self.live is not None:
             return self.live.state if self.observation.observed else live_release.UNKNOWN
@@ -51,20 +52,20 @@ class Row:
             return live_release.ABSENT
         return live_release.UNKNOWN if self.made_by or self.newest is None else live_release.ABSENT
 
-    @property
+    @cached_property
     def version(self) -> str | None:
         if self.live is not None:
             return self.live.version
         return self.made_by.version if self.made_by else None
 
-    @property
+    @cached_property
     def since(self) -> str | None:
         if self.live is not None:
             return self.live.since
         moment = self.made_by.requested_at if self.made_by else None
         return moment.isoformat() if moment else None
 
-    @property
+    @cached_property
     def result(self) -> str | None:
         """``succeeded``, ``failed`` or ``running``."""
         return _RESULTS.get(self.newest.state, "running") if self.newest else None
