@@ -18,6 +18,7 @@ from manifest_engine.hooks.builder import build_causes
 
 from tests import cpu_time
 from tests.fuzz import pattern_texts
+from tests.unit.hooks.builder.build_cause_examples import EXAMPLES
 
 _ROUNDS = ((2_000, 6), (16_000, 2), (64_000, 1), (1_000_000, 1))
 """Characters, and how many of the slowest texts go into the next round."""
@@ -115,9 +116,13 @@ def _seconds(pattern: re.Pattern[Any], before: str, unit: str, size: int) -> flo
     return seconds
 
 
-@pytest.mark.parametrize("cause", build_causes.STEPS, ids=lambda cause: cause.sentence[:40])
-def test_a_cause_of_a_failed_build_is_searched_in_linear_time(cause):
-    for unit in (cause.example, cause.example[: len(cause.example) // 2]):
+@pytest.mark.parametrize(
+    ("cause", "example"),
+    zip(build_causes.STEPS, EXAMPLES["STEPS"], strict=True),
+    ids=[cause.sentence[:40] for cause in build_causes.STEPS],
+)
+def test_a_cause_of_a_failed_build_is_searched_in_linear_time(cause, example):
+    for unit in (example, example[: len(example) // 2]):
         with cpu_time.measured() as taken:
             cause.explain(unit[:-1] * (1_000_000 // len(unit)))
         assert taken.seconds < _SECONDS_PER_MILLION

@@ -17,10 +17,14 @@ from manifest_engine.hooks.builder.build_causes import Cause
 from manifest_engine.hooks.builder.build_failure import failure, silent_registry
 from manifest_engine.hooks.builder.build_output import TAIL_LINES, BuildOutput
 
+from tests.unit.hooks.builder.build_cause_examples import EXAMPLES
+
 OUTPUTS = Path(__file__).parent / "build_outputs"
 STANDARD = "the standard Dockerfile"
-GROUPS = [group for group in vars(build_causes).values() if type(group) is tuple]
-CAUSES = [cause for group in GROUPS for cause in group]
+GROUPS = {name: group for name, group in vars(build_causes).items() if type(group) is tuple}
+CAUSES = [
+    pair for name, group in GROUPS.items() for pair in zip(group, EXAMPLES[name], strict=True)
+]
 
 
 def read(name: str) -> BuildOutput:
@@ -185,19 +189,22 @@ def test_a_text_about_a_full_disk_is_not_taken_for_a_full_disk() -> None:
     assert not error.retryable
 
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.sentence[:40])
-def test_each_cause_explains_its_example(cause: Cause) -> None:
-    sentence = cause.explain(cause.example)
+@pytest.mark.parametrize(
+    ("cause", "example"), CAUSES, ids=[cause.sentence[:40] for cause, _ in CAUSES]
+)
+def test_each_cause_explains_its_example(cause: Cause, example: str) -> None:
+    sentence = cause.explain(example)
     assert sentence is not None
     assert "None" not in sentence
     assert not sentence.endswith(".")
 
 
 def test_no_cause_hides_a_later_one_of_the_same_group() -> None:
-    for group in GROUPS:
-        for place, cause in enumerate(group):
-            first = next(item for item in group if item.explain(cause.example))
-            assert group.index(first) == place, cause.example
+    assert EXAMPLES.keys() == GROUPS.keys()
+    for name, group in GROUPS.items():
+        for place, example in enumerate(EXAMPLES[name]):
+            first = next(item for item in group if item.explain(example))
+            assert group.index(first) == place, example
 
 
 def hints(dockerfile: str = "FROM python:3.11\n", **files: str | bytes) -> BuildHints:
