@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
 from manifest_engine.domain.rebuild import form as rebuild_form
 from manifest_engine.operators.core import dag_settings
 from manifest_engine.operators.rebuild.plan_rebuilds import PlanRebuilds
@@ -41,7 +42,7 @@ with DAG(
     doc_md=GUIDE,
     schedule=CronTriggerTimetable(SETTINGS.cron, timezone=SETTINGS.timezone),
     catchup=False,
-    params=dag_settings.params(rebuild_form.form_fields(environments.load())),
+    params=dag_settings.params(form.request_fields(rebuild_form.Request, environments.load())),
     tags=["manifest-engine"],
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=20),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
 from manifest_engine.domain.removal import removal
 from manifest_engine.operators.core import dag_settings
 from manifest_engine.operators.events import runs
@@ -39,7 +40,7 @@ with DAG(
     dag_display_name="Remove a service",
     description="Removes the route and the workload of a service; its images stay",
     doc_md=GUIDE,
-    params=dag_settings.params(removal.form_fields(ENVIRONMENTS)),
+    params=dag_settings.params(form.request_fields(removal.Request, ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateRemoval(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, chain
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.form import form
+from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.operators.core import dag_settings
 from manifest_engine.operators.record.record_release import RecordRelease
 from manifest_engine.operators.release.validate_restart import ValidateRestart
@@ -34,7 +35,7 @@ with DAG(
     dag_display_name="Restart a service",
     description="Replaces the pods of the live release by new pods",
     doc_md=GUIDE,
-    params=dag_settings.params(form.service_fields(ENVIRONMENTS)),
+    params=dag_settings.params(form.request_fields(ServiceRequest, ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateRestart(task_id="validate_restart")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, chain
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.form import form
+from manifest_engine.domain.release.rollback import RollbackRequest
 from manifest_engine.operators.approval.approve import Approve
 from manifest_engine.operators.core import dag_settings
 from manifest_engine.operators.events import runs
@@ -43,7 +44,7 @@ with DAG(
     dag_display_name="Roll a service back",
     description="Returns a service to an earlier release, without a build",
     doc_md=GUIDE,
-    params=dag_settings.params(form.rollback_fields(ENVIRONMENTS)),
+    params=dag_settings.params(form.request_fields(RollbackRequest, ENVIRONMENTS)),
     **dag_settings.per_service(ENVIRONMENTS),
 ):
     validate = ValidateRollback(

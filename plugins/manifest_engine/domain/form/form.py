@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from pydantic.fields import FieldInfo
+
+from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.manifest.manifest import Manifest
-from manifest_engine.domain.release.rollback import RollbackRequest
 
 _KEPT = ("section", "format", "minimum", "maximum", "maxLength")
 _REQUIRED_TEXT = {"minLength": 1}
@@ -29,7 +31,7 @@ class FormField(NamedTuple):
     schema: dict[str, Any]
 
 
-def form_fields(environments: dict[str, Environment]) -> list[FormField]:
+def form_fields(environments: Mapping[str, Environment]) -> list[FormField]:
     """The fields in the manifest's order. ``environment`` offers the configured environments."""
     properties = _properties()
     return [
@@ -45,21 +47,18 @@ def _properties() -> dict[str, Any]:
     return dict(Manifest.model_json_schema(by_alias=True)["properties"])
 
 
-def service_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields of a restart: the manifest's fields that name the service and its environment."""
-    shared = {"component", "serviceName", "environment"}
-    return [field for field in form_fields(environments) if field.name in shared]
+def request_fields(model: type[Model], environments: Mapping[str, Environment]) -> list[FormField]:
+    """The fields of a run conf other than the manifest; a field without a title is the manifest's.
 
-
-def rollback_fields(environments: dict[str, Environment]) -> list[FormField]:
-    """The fields of a rollback: those of a restart, and the rollback's own."""
-    own = {"version": ["string", "null"], "dry_run": "boolean", "take_over": "boolean"}
-    fields = service_fields(environments)
-    for name, kind in own.items():
-        field = RollbackRequest.model_fields[name]
-        rules = {"type": kind, "title": field.title, "description_md": field.description}
-        fields.append(FormField(field.alias or name, False, field.default, rules))
-    return fields
+    :param model: the run conf.
+    """
+    shared = {field.name: field for field in form_fields(environments)}
+    return [
+        _own_field(field.alias or name, field, environments)
+        if field.title
+        else shared[field.alias or name]
+        for name, field in model.model_fields.items()
+    ]
 
 
 def environment_choice(environments: Mapping[str, Environment]) -> dict[str, Any]:
@@ -71,8 +70,24 @@ def environment_choice(environments: Mapping[str, Environment]) -> dict[str, Any
     return {"enum": sorted(environments), "values_display": shown}
 
 
+def _own_field(name: str, field: FieldInfo, environments: Mapping[str, Environment]) -> FormField:
+    kind, required = "boolean" if field.annotation is bool else "string", field.is_required()
+    rules: dict[str, Any] = {
+        "type": kind if required or kind == "boolean" else [kind, "null"],
+        "title": field.title,
+        "description_md": field.description,
+    }
+    if required:
+        rules |= _REQUIRED_TEXT
+    elif name == "environment":
+        named = environment_choice(environments)
+        rules["enum"] = [None, *named["enum"]]
+        rules["values_display"] = {"null": "all environments", **named["values_display"]}
+    return FormField(name, required, None if required else field.default, rules)
+
+
 def _field(
-    name: str, schema: dict[str, Any], environments: dict[str, Environment], *, required: bool
+    name: str, schema: dict[str, Any], environments: Mapping[str, Environment], *, required: bool
 ) -> FormField:
     field = Manifest.model_fields[name]
     alias = field.alias or name

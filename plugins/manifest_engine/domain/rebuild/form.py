@@ -1,4 +1,4 @@
-"""Run conf and form of ``rebuild_services``. Every field is optional."""
+"""Run conf of ``rebuild_services``. Every field is optional."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from manifest_engine.domain.core import names
 from manifest_engine.domain.core.errors import ManifestError
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment.environment import Environment
-from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
 from manifest_engine.domain.rebuild.deployed import Selection
 
@@ -57,21 +56,3 @@ def parse(conf: Mapping[str, Any], configured: Mapping[str, Environment]) -> Sel
             f"{', '.join(sorted(configured))}."
         )
     return Selection(asked.environment, asked.component, asked.service_name, asked.force)
-
-
-def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
-    """The fields of the run form. A scheduled run gets the defaults."""
-    found = []
-    for name, field in Request.model_fields.items():
-        schema: dict[str, Any] = {
-            "type": "boolean" if name == "force" else ["string", "null"],
-            "title": field.title,
-            "description_md": field.description,
-        }
-        if name == "environment":
-            named = environment_choice(configured)
-            schema["enum"] = [None, *named["enum"]]
-            schema["values_display"] = {"null": "all environments", **named["values_display"]}
-        default = field.default
-        found.append(FormField(field.alias or name, required=False, default=default, schema=schema))
-    return found

@@ -14,9 +14,7 @@ from manifest_engine.domain.core.errors import ManifestError, NothingHandedOver
 from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.environment.environment import Environment
-from manifest_engine.domain.form.form import FormField, environment_choice
 from manifest_engine.domain.manifest import run_conf
-from manifest_engine.domain.manifest.manifest import Manifest
 from manifest_engine.domain.release import labels as label
 from manifest_engine.domain.release.request import ServiceRequest
 from manifest_engine.domain.route import routes
@@ -142,24 +140,6 @@ def pods_still_running(removal: Removal, pods: list[dict[str, Any]], seconds: fl
         "A node that does not answer keeps its pods, and so does a finalizer: see 'kubectl get "
         "nodes' and 'kubectl describe pod', and remove the service once more afterwards."
     )
-
-
-def form_fields(configured: Mapping[str, Environment]) -> list[FormField]:
-    """The fields of the run form. Every field is required."""
-    found = []
-    for name, own in Request.model_fields.items():
-        field = Manifest.model_fields.get(name, own)
-        schema: dict[str, Any] = {
-            "type": "string",
-            "title": field.title,
-            "description_md": field.description,
-        }
-        if name == "environment":
-            schema |= environment_choice(configured)
-        else:
-            schema["minLength"] = 1
-        found.append(FormField(own.alias or name, required=True, default=None, schema=schema))
-    return found
 
 
 def _identity(removal: Removal, api_version: str, kind: str) -> dict[str, Any]:

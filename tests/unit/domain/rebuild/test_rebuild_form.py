@@ -10,6 +10,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from manifest_engine.domain.core.errors import ConfigurationError, ManifestError
 from manifest_engine.domain.environment import environment, environments
+from manifest_engine.domain.form import form
 from manifest_engine.domain.rebuild import form as rebuild_form
 from manifest_engine.domain.rebuild.deployed import Selection
 from pendulum import instance
@@ -36,7 +37,7 @@ def test_a_mistake_is_named_with_the_valid_values(conf, message):
 
 
 def test_every_field_of_the_form_has_a_default():
-    fields = rebuild_form.form_fields(CONFIGURED)
+    fields = form.request_fields(rebuild_form.Request, CONFIGURED)
     assert [field.name for field in fields] == ["environment", "component", "serviceName", "force"]
     assert not any(field.required for field in fields)
     assert fields[0].schema["enum"] == [None, *sorted(CONFIGURED)]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from manifest_engine.domain.core.errors import ManifestError, StateError
 from manifest_engine.domain.environment import environments
+from manifest_engine.domain.form import form
 from manifest_engine.domain.lease import superseded
 from manifest_engine.domain.removal import removal
 from manifest_engine.domain.route import routes
@@ -99,7 +100,7 @@ def test_a_removal_survives_xcom():
 
 def test_every_field_of_the_form_is_described_and_required():
     configured = environments.load(environments.INCLUDE / "environments.yaml")
-    fields = {field.name: field for field in removal.form_fields(configured)}
+    fields = {field.name: field for field in form.request_fields(removal.Request, configured)}
     assert list(fields) == list(ASKED)
     assert fields["environment"].schema["enum"] == ["dev"]
     for field in fields.values():
