@@ -53,17 +53,19 @@ PUSH_KEY = "push"
 UNMAPPED = -1
 """Airflow's index of a task that is not mapped. An entry reads a mapped task's XCom only for a
 failure that no other task reports."""
-_VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
-_RECORD = ("record_release", "record_removal")
-_PUSHED = (
+VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
+"""The first step of each DAG that changes a service."""
+PUSHED = (
     ("push_image", VALUE_KEY),
     ("validate_rollback", PUSH_KEY),
     ("validate_restart", PUSH_KEY),
 )
-_PUBLISHED = ("publish_route", VALUE_KEY)
-_APPROVED = ("approve", VALUE_KEY)
+RELEASE = tuple((task, VALUE_KEY) for task in VALIDATE)
+PUBLISHED = (("publish_route", VALUE_KEY),)
+APPROVED = (("approve", VALUE_KEY),)
+_RECORDED = tuple((task, VALUE_KEY) for task in ("record_release", "record_removal"))
 PLACES = frozenset(
-    {*((task, VALUE_KEY) for task in (*_VALIDATE, *_RECORD)), *_PUSHED, _PUBLISHED, _APPROVED},
+    {*RELEASE, *_RECORDED, *PUSHED, *PUBLISHED, *APPROVED},
 )
 """Task and key of each XCom that an entry reads, besides the error of the failed task."""
 
@@ -102,8 +104,8 @@ def entry(
     """
     cut = Excerpt(_ABOUT_THE_RUN_MAX, _TEXT_MAX).of
     over = run.state in ("success", "failed")
-    record = _first(xcoms, [(task, VALUE_KEY) for task in _RECORD])
-    manifest = _manifest(run.conf, _first(xcoms, [(task, VALUE_KEY) for task in _VALIDATE]))
+    record = first_object(xcoms, *_RECORDED)
+    manifest = _manifest(run.conf, first_object(xcoms, *RELEASE))
     source = (run.triggered_by or "unknown").lower()
     made: dict[str, Any] = {
         "schema": SCHEMA,
@@ -113,8 +115,8 @@ def entry(
         "from": _SOURCES.get(source, source),
         "dag": run.dag_id,
         "run": cut(run.run_id),
-        "requestedAt": _time(run.requested_at),
-        "startedAt": _time(run.started_at),
+        "requestedAt": time_text(run.requested_at),
+        "startedAt": time_text(run.started_at),
         "component": cut(manifest.get("component")),
         "serviceName": cut(manifest.get("serviceName")),
         "version": cut(record.get("version") or manifest.get("version")),
@@ -122,12 +124,12 @@ def entry(
         "manifest": manifest,
     }
     if over:
-        approved = _first(xcoms, [_APPROVED])
+        approved = first_object(xcoms, *APPROVED)
         made |= {
-            "endedAt": _time(run.ended_at),
+            "endedAt": time_text(run.ended_at),
             "result": run.state,
-            "digest": cut(record.get("digest") or _first(xcoms, _PUSHED).get("digest")),
-            "url": cut(record.get("url") or _first(xcoms, [_PUBLISHED]).get("url")),
+            "digest": cut(record.get("digest") or first_object(xcoms, *PUSHED).get("digest")),
+            "url": cut(record.get("url") or first_object(xcoms, *PUBLISHED).get("url")),
             "overwritten": cut(record.get("overwritten")),
             "approvedBy": cut(approved.get("approvedBy")),
             "approvedAt": cut(approved.get("approvedAt")),
@@ -184,12 +186,14 @@ def _sentence(xcoms: XComs, failed: str | None, message: str) -> Any:
     return f"The run was ended ({message or 'by hand'})."
 
 
-def _first(xcoms: XComs, places: Any) -> dict[str, Any]:
+def first_object(xcoms: XComs, *places: tuple[str, str]) -> dict[str, Any]:
+    """The first of several XComs that is an object; empty without one."""
     for place in places:
         if isinstance(found := xcoms.get(place), dict):
             return found
     return {}
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_text(moment: datetime | None) -> str | None:
+    """ISO 8601 with milliseconds."""
     return moment.isoformat(timespec="milliseconds") if moment else None

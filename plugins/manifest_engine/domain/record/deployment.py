@@ -33,8 +33,7 @@ STEPS = (
     "describe_image",
 )
 """The tasks of ``deploy_service``, in order."""
-_VALIDATE = ("validate", "validate_rollback", "validate_restart", "validate_removal")
-ALL_STEPS = (*_VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "record_removal")
+ALL_STEPS = (*audit.VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "record_removal")
 """The tasks of all ``DAGS``, in order."""
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
@@ -50,12 +49,6 @@ CANCELLED_NOTE = "Cancelled by "
 """Beginning of the note of a run that was cancelled over the API."""
 STATE_EVENT = "99-"
 """Beginning of the id of an event about the state of the deployment; it sorts after all steps."""
-_RELEASE = tuple((task, "return_value") for task in _VALIDATE)
-_PUSHED = (
-    ("push_image", "return_value"),
-    ("validate_rollback", "push"),
-    ("validate_restart", "push"),
-)
 _ARTIFACT = (
     ("download_artifact", "return_value"),
     ("validate_rollback", "artifact"),
@@ -63,23 +56,12 @@ _ARTIFACT = (
 )
 _CHANGES = (("validate", "dry_run"), ("validate_rollback", "dry_run"))
 _CHOICES = ("validate_rollback", "choices")
-_APPROVED = (("approve", "return_value"),)
-_PUBLISHED = (("publish_route", "return_value"),)
 _BUILT = (("build_image", "return_value"),)
 ERRORS = frozenset((step, key) for step in ALL_STEPS for key in ("error", OUTCOME_KEY))
 """Task and key of each XCom that the state and the error sentence follow from."""
 PLACES = frozenset(
-    {
-        *ERRORS,
-        *_RELEASE,
-        *_PUSHED,
-        *_ARTIFACT,
-        *_CHANGES,
-        _CHOICES,
-        *_APPROVED,
-        *_PUBLISHED,
-        *_BUILT,
-    }
+    {*ERRORS, *audit.RELEASE, *audit.PUSHED, *audit.PUBLISHED, *audit.APPROVED}
+    | {*_ARTIFACT, *_CHANGES, _CHOICES, *_BUILT}
 )
 """Task and key of each XCom that an answer reads."""
 
@@ -129,7 +111,7 @@ class Facts:
 def summary(facts: Facts) -> dict[str, Any]:
     """The deployment as JSON-compatible data; ``docs/api.md`` describes the fields."""
     run, xcoms, ended = facts.run, facts.xcoms, outcome(facts)
-    release, asked = _object(xcoms, *_RELEASE), manifest(facts)
+    release, asked = audit.first_object(xcoms, *audit.RELEASE), manifest(facts)
     made: dict[str, Any] = {
         "id": run.run_id,
         "action": "rebuild" if asked.get("rebuild") else audit.ACTIONS.get(run.dag_id, run.dag_id),
@@ -138,14 +120,14 @@ def summary(facts: Facts) -> dict[str, Any]:
         "environment": _text(asked.get("environment")),
         "requestedBy": run.user,
         "requestedFrom": run.triggered_by,
-        "requestedAt": _time(run.requested_at),
-        "startedAt": _time(run.started_at),
-        "endedAt": _time(run.ended_at),
+        "requestedAt": audit.time_text(run.requested_at),
+        "startedAt": audit.time_text(run.started_at),
+        "endedAt": audit.time_text(run.ended_at),
         "artifact": _artifact(release, asked),
-        "artifactSha256": _object(xcoms, *_ARTIFACT).get("sha256"),
-        "digest": _object(xcoms, *_PUSHED).get("digest"),
-        "url": _object(xcoms, *_PUBLISHED).get("url"),
-        "approvedBy": _object(xcoms, *_APPROVED).get("approvedBy"),
+        "artifactSha256": audit.first_object(xcoms, *_ARTIFACT).get("sha256"),
+        "digest": audit.first_object(xcoms, *audit.PUSHED).get("digest"),
+        "url": audit.first_object(xcoms, *audit.PUBLISHED).get("url"),
+        "approvedBy": audit.first_object(xcoms, *audit.APPROVED).get("approvedBy"),
         "failedStep": ended["failedStep"],
         "error": ended["error"],
         "changes": next((xcoms[place] for place in _CHANGES if place in xcoms), None),
@@ -167,7 +149,7 @@ def outcome(facts: Facts) -> dict[str, Any]:
 
 def manifest(facts: Facts) -> dict[str, Any]:
     """The validated manifest with its defaults; the run conf if validation did not pass."""
-    found = _object(facts.xcoms, *_RELEASE).get("manifest")
+    found = audit.first_object(facts.xcoms, *audit.RELEASE).get("manifest")
     return found if isinstance(found, dict) else dict(facts.run.conf)
 
 
@@ -187,8 +169,8 @@ def note(dag_id: str, conf: Mapping[str, Any]) -> str:
 
 def bases(facts: Facts) -> dict[str, str]:
     """The base images of the deployment's image, by reference; empty when none are recorded."""
-    for place in (*_BUILT, *_PUSHED):
-        built = _object(facts.xcoms, place).get("builtFrom")
+    for place in (*_BUILT, *audit.PUSHED):
+        built = audit.first_object(facts.xcoms, place).get("builtFrom")
         if isinstance(built, dict) and isinstance(found := built.get("bases"), dict):
             return found
     return {}
@@ -225,8 +207,8 @@ def step(task: Task) -> dict[str, Any]:
         "name": task.name,
         "state": word,
         "tries": task.try_number,
-        "startedAt": _time(task.started_at),
-        "endedAt": _time(task.ended_at),
+        "startedAt": audit.time_text(task.started_at),
+        "endedAt": audit.time_text(task.ended_at),
         "seconds": _seconds(task),
     }
 
@@ -280,18 +262,6 @@ def _artifact(release: Mapping[str, Any], asked: Mapping[str, Any]) -> str | Non
 def _text(value: Any) -> str | None:
     """A value of a run's conf, in which anybody can write anything."""
     return printable.excerpt(value) if isinstance(value, str) else None
-
-
-def _object(xcoms: Mapping[tuple[str, str], Any], *places: tuple[str, str]) -> dict[str, Any]:
-    """The first of several XComs that is an object; empty without one."""
-    for place in places:
-        if isinstance(found := xcoms.get(place), dict):
-            return found
-    return {}
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds") if moment else None
 
 
 def _seconds(task: Task) -> float | None:
