@@ -52,6 +52,8 @@ _TRANSIENT = re.compile(
 
 EOF is not in the list: runc reports it when the memory limit is too small for runc itself.
 """
+_PREEMPTION = re.compile(r"\.? (?:no new claims to deallocate, )?preemption: .*", re.DOTALL)
+"""The second half of the scheduler's message: that no other pod can be removed instead."""
 _NODE_HINTS = (
     ("node.kubernetes.io/disk-pressure", "a node's disk is full: free some, or add a node"),
     ("node.kubernetes.io/memory-pressure", "a node's memory is used up: add a node"),
@@ -243,7 +245,7 @@ def _crash(status: Json, ended: Json) -> Finding | None:
 def _unscheduled(status: Json) -> Finding | None:
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            text = flat(condition.get("message"))
+            text = flat(_PREEMPTION.sub("", condition.get("message") or ""))
             hint = next((hint for words, hint in _NODE_HINTS if words in text), "")
             text = f"{text.rstrip('.')}; {hint}" if hint else text
             return Finding(f"no node fits the pod: {text}", retryable=True, rank=6)

@@ -191,7 +191,10 @@ def test_an_unschedulable_pod_repeats_the_scheduler_message():
 )
 def test_an_unschedulable_pod_explains_the_state_of_the_nodes(reason, hint):
     """:source: kubernetes 1.34.0 and 1.36.3, plugins tainttoleration and nodeunschedulable."""
-    message = f"0/1 nodes are available: 1 node(s) {reason}."
+    message = (
+        f"0/1 nodes are available: 1 node(s) {reason}. no new claims to deallocate, preemption: "
+        "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+    )
     condition = {"type": "PodScheduled", "status": "False", "message": message}
     found = diagnosis.of_pod(pod(phase="Pending", conditions=[condition]))
     assert f"{reason}; " in found.sentence
