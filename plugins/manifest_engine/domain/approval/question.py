@@ -66,7 +66,7 @@ def deploy_body(
     if more := changed[_ROWS_MAX:]:
         lines += [f"{len(more)} more fields of the manifest change.", ""]
     if live is None:
-        lines.append(f"It would be the first release, {release.reach}")
+        lines.append(f"This would be the first release, {release.reach}")
     elif changed:
         lines.append(_first_upper(release.reach))
     else:
@@ -106,7 +106,7 @@ def removal_body(
             ("live release", f"{_value(version)}, {_value(digest)}"),
             ("asked for by", f"{_value(by)} at {_value(since)}"),
             ("pods", _pods(pods)),
-            ("public at", "no URL: it is internal" if recorded.get("internal") else removal.url),
+            ("public at", "nowhere (internal)" if recorded.get("internal") else removal.url),
         ]
         lines += ["", *table(("", ""), rows)]
     names = list(objects)

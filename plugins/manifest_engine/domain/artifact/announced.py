@@ -1,8 +1,8 @@
-"""A ZIP that Artifactory announces by its webhook, and the manifest of its deployment.
+"""Reads Artifactory's webhook, and makes the manifest that deploys the announced ZIP.
 
 Source: JFrog, "Event Types", domain artifact, event deployed
 (https://docs.jfrog.com/administration/docs/event-types). With "use secret for payload signing",
-``X-JFrog-Event-Auth`` is the HMAC-SHA256 of the body in hexadecimal digits.
+``X-JFrog-Event-Auth`` is the HMAC-SHA256 of the body in hexadecimal.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from manifest_engine.domain.core.model import Model
 from manifest_engine.domain.manifest.values import ArtifactPath, Sha256
 
 MANIFEST = "manifest.json"
-"""The member of the ZIP with the manifest."""
+"""Path of the manifest in the ZIP."""
 MANIFEST_MAX = 64 * 1024
-"""Bytes, as of a run's conf."""
+"""Limit in bytes, the same as for a run's conf."""
 USER = "webhook:artifactory"
-"""The user of the runs, for ``access`` and the audit."""
+"""Name of the user who starts the runs. ``access`` rules and the audit use this name."""
 _OURS = ("rebuild", "takeOver", "dryRun", "restart", "artifact", "artifactSha256")
-"""Fields that a ZIP must not set for its own deployment."""
+"""Fields that the manifest in a ZIP must not set."""
 _DIGITS = re.compile("[0-9a-fA-F]{64}")
 
 
 class Announcement(Model):
-    """A ZIP for one environment: the conf of ``deploy_announced``."""
+    """An announced ZIP and its environment: the conf of ``deploy_announced``."""
 
     environment: str
     artifact: ArtifactPath
@@ -42,7 +42,7 @@ class Announcement(Model):
 
     @property
     def run_id(self) -> str:
-        """The same for the same ZIP, so that a repeated announcement starts nothing."""
+        """Id of the run. Equal announcements have equal ids, so a repeated one starts nothing."""
         of_all = json.dumps([self.environment, self.artifact, self.artifact_sha256])
         return f"announced__{hashlib.sha256(of_all.encode()).hexdigest()[:32]}"
 
@@ -52,13 +52,13 @@ class Announcement(Model):
 
 
 def is_signed(body: bytes, secret: str, given: str) -> bool:
-    """Whether a request comes from the Artifactory that knows the secret."""
+    """Whether the signature of a request is made with the secret."""
     expected = hmac.digest(secret.encode(), body, "sha256").hex()
     return bool(secret) and hmac.compare_digest(expected.encode(), given.lower().encode())
 
 
 def read(body: bytes, environment: str) -> Announcement | None:
-    """The announced ZIP; None for another event of Artifactory.
+    """The announced ZIP; None for other events and other files.
 
     :raises ManifestError: when the body is not an event of Artifactory.
     """
@@ -75,7 +75,7 @@ def read(body: bytes, environment: str) -> Announcement | None:
             environment=environment, artifact=artifact, artifactSha256=checksum.lower()
         )
     except ValidationError:
-        return None  # a path that no manifest could name
+        return None  # a manifest cannot have this path
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError("The body is not an event of Artifactory's webhook.") from error
 
@@ -87,8 +87,8 @@ def manifest(
 
     :param in_zip: the ZIP's ``manifest.json``.
     :param defaults: ``webhook.manifest`` of the environment.
-    :raises ArtifactError: when there is no manifest, or it is not a JSON object, or sets what it
-        must not set.
+    :raises ArtifactError: when the manifest is missing, is not a JSON object or sets a field of
+        ``_OURS``.
     """
     own: Any = {}
     if in_zip is not None:
@@ -100,8 +100,8 @@ def manifest(
             raise ArtifactError(f"{MANIFEST} in {found.artifact} is not a JSON object; correct it.")
         if refused := sorted(own.keys() & set(_OURS)):
             raise ArtifactError(
-                f"{MANIFEST} in {found.artifact} sets {', '.join(refused)}, which the ZIP of a "
-                "deployment cannot set; leave it out."
+                f"{MANIFEST} in {found.artifact} sets {', '.join(refused)}, which a manifest in a "
+                "ZIP must not set; leave it out."
             )
     elif not defaults:
         raise ArtifactError(
@@ -119,7 +119,7 @@ def manifest(
 
 
 def older(version: Any, live: str | None) -> str:
-    """Why a version is not deployed; empty if it is. Only versions of PEP 440 are compared."""
+    """Why a version is too old to deploy; else empty. Only versions of PEP 440 are compared."""
     if live is None:
         return ""
     try:
@@ -132,7 +132,7 @@ def older(version: Any, live: str | None) -> str:
 
 
 def _from_path(artifact: str) -> dict[str, str]:
-    """Component, name and version, if the path follows the convention."""
+    """Component, name and version, if the path follows the naming convention."""
     parts = artifact.split("/")
     if len(parts) != 5 or parts[4] != f"{parts[2]}-{parts[3]}.zip":
         return {}

@@ -180,17 +180,17 @@ class Archive:
         return self._read(member, "a Dockerfile")
 
     def require_dockerfile(self) -> None:
-        """Refuse a ZIP whose Dockerfile is not where the build looks for it.
-
-        :raises ArtifactError: naming the Dockerfile that the build would not use, or lacks.
+        """
+        :raises ArtifactError: when the ZIP lacks the Dockerfile that the manifest names, or has a
+            Dockerfile that the build would not use.
         """
         if self.dockerfile_path:
             return
         self._refuse_missing_dockerfile()
         if found := next(filter(is_misplaced_dockerfile, sorted(self._context)), None):
             raise ArtifactError(
-                f"The artifact has {quoted(found)}, which would not be used: name it by "
-                f"`dockerfile` in the manifest, or rename it to {DOCKERFILE}, with exactly this "
+                f"The artifact has {quoted(found)}, which would not be used: name this file in "
+                f"`dockerfile` of the manifest, or rename it to {DOCKERFILE}, with exactly this "
                 "spelling (its paths are relative to the ZIP's root). To build with the standard "
                 "Dockerfile, remove this file or list it in .dockerignore."
             )
@@ -202,8 +202,8 @@ class Archive:
         other = self.nearest(path) or next(filter(is_dockerfile, sorted(self._context)), None)
         hint = f"; it has {quoted(other)}: correct the name" if other else ": add the file"
         raise ArtifactError(
-            f"The manifest names the Dockerfile {quoted(path)}, which is not in the ZIP (its path "
-            f"counts from the ZIP's root){hint}, or leave `dockerfile` out."
+            f"The manifest names the Dockerfile {quoted(path)}, which is not in the ZIP (the path "
+            f"is relative to the ZIP's root){hint}, or leave `dockerfile` out."
         )
 
     def tar_stream(self, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The versions of a service among the files of its folder in Artifactory."""
+"""Finds the versions of a service in Artifactory's list of files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Listed:
-    """A file in a folder, as Artifactory lists it."""
+    """A file in Artifactory's list."""
 
     path: str
-    """Below the folder, without a slash at the beginning."""
+    """Path below the listed folder, without a slash at the beginning."""
     size: int
     """Bytes."""
     published_at: str | None
@@ -27,7 +27,7 @@ class Listed:
 
 
 def folder(repository: str, component: str, service_name: str) -> str:
-    """The folder with all versions of a service, by the naming convention."""
+    """The folder that has all versions of a service by the naming convention."""
     path = names.artifact_path(repository, component, service_name, "*")
     return path.partition("/*/")[0]
 
@@ -35,7 +35,7 @@ def folder(repository: str, component: str, service_name: str) -> str:
 def versions(
     files: Iterable[Listed], repository: str, component: str, service_name: str
 ) -> dict[str, Any]:
-    """The versions, newest first, as JSON-compatible data; other files are left out."""
+    """The versions, newest first, as JSON-compatible data. Other files are ignored."""
     found = []
     for file in files:
         version = file.path.partition("/")[0]

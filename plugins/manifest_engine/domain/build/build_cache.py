@@ -12,9 +12,9 @@ from dataclasses import dataclass
 _COMMAND = re.compile(r"^(RUN|/bin/sh -c (?!#\(nop\)))")
 """A command in an image's history, as BuildKit or as the classic builder writes it."""
 _SHORT_SECONDS = 2.0
-"""A context that is sent in this time costs little."""
+"""A context that is sent within this time costs little."""
 _FACTOR = 2.0
-"""The cost is certain; the benefit needs a later build on an empty engine."""
+"""The cache must save more than its cost, because a later build on an empty engine may not come."""
 
 
 @dataclass(frozen=True)

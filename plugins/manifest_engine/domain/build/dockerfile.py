@@ -1,4 +1,4 @@
-"""What a Dockerfile says before BuildKit reads it: its mistakes, images, arguments and frontend."""
+"""Reads a Dockerfile before the build: finds mistakes, images, arguments and the frontend."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _HEREDOC = re.compile(r"<<-?([\"']?)(\w+)\1")
 _DIRECTIVE = re.compile(r"^#\s*([A-Za-z][\w-]*)\s*=\s*(\S+)")
 _VARIABLE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
 _REFERENCE_MAX = 1024
-"""Characters of an image reference, and of the value of one argument; registries allow 255 for a
-repository. Longer texts are cut, since nested arguments could fill the memory."""
+"""Limit for an image reference and for the value of an argument, in characters; registries allow
+255 for a repository. Longer texts are cut, because nested arguments could fill the memory."""
 _NOT_PLAIN = frozenset("[]\\\"'$<:")
-"""In a source of COPY: the JSON form, classes, escapes, quotes, arguments, heredocs and URLs."""
+"""Characters in a source of COPY that mean more than a path with wildcards."""
 _STATEMENT_MAX = 64 << 10
-"""Characters of one instruction on several lines; the rest is ignored."""
+"""Limit for one instruction on several lines, in characters; the rest is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ def refuse_invalid(content: bytes, name: str, *, target: str | None = None) -> N
 
 
 def has_command(content: bytes, *, target: str | None = None) -> bool:
-    """Whether the stage has a CMD or ENTRYPOINT of its own. A base image can have one as well."""
+    """Whether the stage itself has a CMD or ENTRYPOINT, apart from those of its base image."""
     return bool(_commands(content, target))
 
 
 def runs_programs(content: bytes) -> bool:
-    """Whether a RUN needs a builder that can execute programs of the target platform.
+    """Whether the build executes programs of the target platform.
 
-    A stage with ``FROM --platform=$BUILDPLATFORM`` runs on the platform of the builder.
+    Stages with ``FROM --platform=$BUILDPLATFORM`` execute programs of the builder's platform.
     """
     native: set[str] = set()
     stage_is_native = False
@@ -94,7 +94,7 @@ def runs_programs(content: bytes) -> bool:
 
 
 def undeclared(content: bytes, arguments: Iterable[str]) -> list[str]:
-    """The build arguments that no ARG of the Dockerfile declares, so that they have no effect."""
+    """The build arguments without effect, because no ARG of the Dockerfile declares them."""
     declared: set[str] = set()
     for step in _instructions(content):
         if step.name == "ARG":
@@ -123,9 +123,9 @@ def base_image(
 
 
 def images(content: bytes, build_args: Mapping[str, str]) -> set[str]:
-    """The images that a Dockerfile names, as it names them, including its frontend.
+    """The image references in a Dockerfile, including the frontend, without the names of stages.
 
-    Stages of the Dockerfile do not count, and neither do images that BuildKit alone can find out.
+    References with arguments that only BuildKit knows are missing.
     """
     known = _global_arguments(content, build_args)
     stages: set[str] = set()
@@ -142,9 +142,9 @@ def images(content: bytes, build_args: Mapping[str, str]) -> set[str]:
 
 
 def frontend(content: bytes) -> str | None:
-    """The image of the line ``# syntax=``, as the Dockerfile names it; None without such a line.
+    """The image of the line ``# syntax=``; None without such a line.
 
-    The line must stand before all other lines but directives
+    Only other directives may stand before the line
     (https://docs.docker.com/reference/dockerfile/#parser-directives).
     """
     for line in content.removeprefix(_BOM).split(b"\n", 20)[:20]:
@@ -158,7 +158,7 @@ def frontend(content: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A COPY or ADD of which every source has a wildcard."""
+    """A COPY or ADD whose sources all have wildcards."""
 
     line: int
     instruction: str
@@ -167,10 +167,8 @@ class Copy:
 
 
 def wildcard_copies(content: bytes, *, target: str | None = None) -> list[Copy]:
-    """The copies that BuildKit executes although their wildcards may match nothing.
-
-    Stages that the built stage does not need are left out, since BuildKit does not build them.
-    """
+    """The copies in all stages that the built stage needs. BuildKit accepts wildcards without a
+    match."""
     stages: list[_Parts] = []
     for step in _instructions(content):
         if step.name == "FROM" and (stage := _stage(step, {})):
@@ -210,7 +208,7 @@ def _wildcard_copy(step: _Instruction) -> Copy | None:
 
 
 def _commands(content: bytes, target: str | None) -> list[_Instruction]:
-    """Each CMD and ENTRYPOINT of the stage."""
+    """The CMD and ENTRYPOINT instructions of the stage."""
     found: list[_Instruction] = []
     wanted = False
     for step in _instructions(content):
@@ -246,7 +244,7 @@ def _global_arguments(content: bytes, build_args: Mapping[str, str]) -> dict[str
 
 
 def _instructions(content: bytes) -> Iterator[_Instruction]:
-    """The instructions outside heredocs, each as one line."""
+    """The instructions outside heredocs, each joined to one line."""
     text = content.removeprefix(_BOM).decode(errors="replace")
     begun, words = 0, ""
     for number, line in _outside_heredocs(text.split("\n")):
@@ -266,7 +264,7 @@ def _instructions(content: bytes) -> Iterator[_Instruction]:
 
 
 def _outside_heredocs(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """The lines that are not inside a heredoc, numbered. A heredoc without an end is ignored."""
+    """Number and text of each line outside heredocs. A heredoc without an end counts as lines."""
     last = {line.strip(): number for number, line in enumerate(lines)}
     ends: list[str] = []
     for number, line in enumerate(lines):

@@ -1,8 +1,7 @@
-"""The frontend of a build: the image of the line ``# syntax=``, which reads the Dockerfile.
+"""The frontend of a build: the image in the line ``# syntax=``, which interprets the Dockerfile.
 
-The line is a part of the Dockerfile, so the input key covers the line by the checksum of the ZIP.
-The frontend's digest is recorded like that of a base image, and the nightly rebuild renews the
-image when the frontend's tag moves.
+The frontend's digest is recorded like the digest of a base image, so the nightly rebuild renews
+the image when the frontend's tag moves.
 """
 
 from __future__ import annotations
@@ -13,16 +12,15 @@ from manifest_engine.domain.build import dockerfile
 from manifest_engine.domain.image import base_images
 
 ARGUMENT = "BUILDKIT_SYNTAX"
-"""Build argument that replaces the line. It appears neither in layers nor in the history
+"""Build argument that replaces the line. The image does not record this argument
 (https://docs.docker.com/build/buildkit/frontend)."""
 
 
 def reference(content: bytes, mirror: str | None) -> str | None:
-    """The normalized image of the frontend; None for the frontend that BuildKit contains.
+    """The normalized image of the frontend; None for BuildKit's own frontend.
 
-    :param content: of the Dockerfile.
-    :param mirror: registry and path with copies of Docker Hub's repositories. Images of other
-        registries stay as they are.
+    :param content: content of the Dockerfile.
+    :param mirror: registry and path that replace Docker Hub.
     """
     asked = dockerfile.frontend(content)
     if asked is None:
@@ -33,7 +31,7 @@ def reference(content: bytes, mirror: str | None) -> str | None:
 
 
 def build_args(content: bytes, mirror: str | None, pins: Mapping[str, str]) -> dict[str, str]:
-    """The build argument that names the frontend; empty if the line of the Dockerfile holds.
+    """The build argument for a pinned or mirrored frontend; else empty.
 
     :param pins: digest by normalized image.
     """

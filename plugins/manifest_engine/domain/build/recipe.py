@@ -93,8 +93,8 @@ def input_key(artifact_sha256: str, manifest: Manifest) -> str:
     """SHA-256 (hex) of the artifact's checksum, the build arguments, and the manifest's Dockerfile,
     target and platform.
 
-    The standard Dockerfile, base images and frontends do not count: a change of these leaves the
-    image of a released version in use, in any environment, until a rebuild replaces the image.
+    The standard Dockerfile, base images and frontends do not count: after a change of these, a
+    released version keeps its image in all environments until a rebuild.
     """
     choices = {
         "dockerfile": None if manifest.dockerfile == DOCKERFILE else manifest.dockerfile,

@@ -84,7 +84,7 @@ class Cancelled(ManifestEngineError):
 
 
 class EventError(ManifestEngineError):
-    """An event or a chat message did not reach its receiver."""
+    """A receiver did not get an event or a chat message."""
 
     default_retryable = True
 

@@ -1,1 +1,1 @@
-"""Requirements of an installation, and the table of the results."""
+"""Request and report of the check of an installation."""

@@ -53,8 +53,8 @@ class ByHand:
     planned: Any
     """The value in the release; :data:`MISSING` if the release does not set the field."""
     agreed: bool
-    """Whether an overwrite loses nothing: nobody changed the value of the last release, or an
-    autoscaler or an annotation of Manifest Engine set the value."""
+    """Whether an overwrite loses no change by hand: the value is still that of the last release, or
+    an autoscaler or the Manifest Engine set it."""
 
     @property
     def extra(self) -> bool:

@@ -20,8 +20,8 @@ ImagePattern = Annotated[
         pattern=r"^(localhost|[a-z0-9-]+([.][a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)/[\w.:/*-]+$"
     ),
 ]
-"""A normalized image reference in which ``*`` matches any characters. The registry's name must not
-contain ``*``, which would match registries of other organisations."""
+"""A normalized image reference in which ``*`` matches any characters. The host must not contain
+``*``, which would match registries of other organisations."""
 
 _SHARED = (
     "azurecr.io",
@@ -36,15 +36,15 @@ _SHARED = (
     "quay.io",
     "gitlab.com",
 )
-"""Domains in which everybody can have a registry."""
+"""Domains in which every customer of the provider gets a registry."""
 
 
 def _registry_host(host: str) -> str:
     domain = host.removeprefix("*.")
     if domain != host and any(f".{domain}".endswith(f".{shared}") for shared in _SHARED):
         raise ValueError(
-            f"{host!r} would give the login to registries of other organisations, because "
-            f"everybody can have a registry in {domain}; write the host in full"
+            f"{host!r} would send the login to registries of other organisations, because "
+            f"anybody can have a registry in {domain}; write the full host"
         )
     return host
 
@@ -57,24 +57,24 @@ RegistryHost = Annotated[
     ),
     AfterValidator(_registry_host),
 ]
-"""The host of a registry, or ``*.`` and a domain for all hosts directly below the domain."""
+"""The host of a registry; ``*.example.com`` means all hosts directly below the domain."""
 Repository = Annotated[
     str,
     StringConstraints(
         pattern=r"^[a-z0-9-]+([.][a-z0-9-]+)*(:[0-9]{1,5})?(/[a-z0-9._-]+)*$", max_length=400
     ),
 ]
-"""A registry's host and the beginning of a repository's name."""
+"""A registry's host, optionally with the first parts of a repository's name."""
 
 
 class BaseRegistry(Model):
-    """Another registry with private base images, and the Connection with its login."""
+    """A registry with private base images, and the Connection with its login."""
 
     host: RegistryHost
     connection: str
 
     def covers(self, host: str) -> bool:
-        """Whether this is the registry with the host, port included."""
+        """Whether the entry is for this host (with its port)."""
         if self.host.startswith("*."):
             return host.partition(".")[2] == self.host[2:]
         return host == self.host
@@ -95,7 +95,7 @@ class Build(Model):
     def _hosts_differ(self) -> Build:
         hosts = [item.host for item in self.registries]
         if twice := next((host for host in hosts if hosts.count(host) > 1), None):
-            raise ValueError(f"registries names the host {twice!r} twice; keep one login")
+            raise ValueError(f"registries has two entries for the host {twice!r}; keep one")
         return self
 
     @property
@@ -104,6 +104,6 @@ class Build(Model):
         return self.allowed_bases is not None or self.network == "restricted"
 
     def registry_of(self, host: str) -> BaseRegistry | None:
-        """The registry with the host; an entry without ``*`` comes first."""
+        """The entry for a host; an entry without ``*`` takes precedence."""
         found = [item for item in self.registries if item.covers(host)]
         return min(found, key=lambda item: item.host.startswith("*"), default=None)

@@ -162,7 +162,7 @@ class Environment(Model):
 
     @property
     def tells(self) -> bool:
-        """Whether anybody is told about the deployments of this environment."""
+        """Whether events, chat messages or metrics are configured."""
         return bool(self.events or self.notify or self.metrics)
 
     @property

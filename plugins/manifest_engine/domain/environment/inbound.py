@@ -1,4 +1,4 @@
-"""Deployments that a ZIP in Artifactory starts: the block ``webhook`` of an environment."""
+"""The block ``webhook`` of an environment: ZIPs that are deployed when Artifactory gets them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PathPattern = Annotated[str, StringConstraints(pattern=r"^[\w./*@+-]+[.]zip$", m
 
 
 class Webhook(Model):
-    """Which ZIPs are deployed when Artifactory announces them."""
+    """ZIPs that Artifactory's webhook may deploy, and defaults for their manifests."""
 
     connection: str
     paths: Annotated[tuple[PathPattern, ...], Field(min_length=1, max_length=50)]
     manifest: dict[str, Any] = Field(default_factory=dict)
 
     def takes(self, path: str) -> bool:
-        """Whether a ZIP at this path is deployed."""
+        """Whether the webhook may deploy a ZIP at this path."""
         return any(fnmatchcase(path, pattern) for pattern in self.paths)

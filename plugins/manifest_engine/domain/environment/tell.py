@@ -1,4 +1,4 @@
-"""Who is told about deployments: the blocks ``events`` and ``notify``, and the key ``metrics``."""
+"""Receivers of messages about deployments: the blocks ``events`` and ``notify``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Kind = Literal[
     "deployment.superseded",
     "deployment.cancelled",
 ]
-"""The short names of the events."""
+"""The events by their names in ``environments.yaml``."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Occasion = Literal["failed", "waiting", "live"]
-"""What a chat message is sent for."""
+"""Reasons for a chat message."""
 _URL = r"^https?://[^@\s/?#]+(/[^@\s#]*)?$"
 
 
@@ -48,7 +48,7 @@ class Sink(Model):
 
 
 class Notify(Model):
-    """An Airflow notifier that sends our sentence to a chat."""
+    """A chat that receives messages through an Airflow notifier."""
 
     notifier: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
     arguments: dict[str, Any] = Field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""What others are told about deployments: events, chat messages and metrics."""
+"""Events, chat messages and metrics about deployments."""

@@ -1,8 +1,8 @@
-"""The events of a run, as CDEvents.
+"""The events of a run, in the format of CDEvents.
 
 Sources: CDEvents 0.5.1 (https://github.com/cdevents/spec, tag v0.5.1: spec.md, schemas/,
-custom/schema.json, cloudevents-binding.md) and CloudEvents 1.0.2. Events that CDEvents does not
-know have the namespace ``dev.cdeventsx``, which CDEvents reserves for them.
+custom/schema.json, cloudevents-binding.md) and CloudEvents 1.0.2. CDEvents reserves the namespace
+``dev.cdeventsx`` for custom events.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TOLD = (
     *("component", "serviceName", "version", "environment", "digest", "url"),
     *("approvedBy", "approvedAt", "failedStep", "sentence"),
 )
-"""Keys of the audit entry that ``customData`` has."""
+"""Keys of the audit entry that are copied to ``customData``."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,24 @@ class Event:
 
     kind: Kind
     id: str
-    """The same for the same occurrence, however often it is sent."""
+    """Derived from the run, the time and the type, so a repeated event has the same id."""
     type: str
     source: str
     subject: str
     time: datetime
     data: dict[str, Any]
-    """The whole CDEvent."""
+    """The complete CDEvent."""
 
 
 def type_of(kind: Kind) -> str:
-    """The type of CloudEvents and CDEvents."""
+    """The type of an event in CloudEvents and CDEvents."""
     if kind.startswith(_OURS):
         return f"dev.cdeventsx.manifestengine-{kind}.0.1.0"
     return f"dev.cdevents.{kind}.0.3.0"
 
 
 def of_end(facts: RunFacts) -> list[Event]:
-    """The events of a run that has ended, in the order in which they happened."""
+    """The events of an ended run, in order."""
     if not facts.has_ended or facts.run.ended_at is None:
         return []
     make = _Maker(facts, facts.run.ended_at)
@@ -72,9 +72,9 @@ def of_end(facts: RunFacts) -> list[Event]:
 
 
 def of_wait(facts: RunFacts, at: datetime) -> Event:
-    """The event of a run that has begun to wait for an approval.
+    """The event of a run that waits for approval.
 
-    :param at: when the wait began.
+    :param at: start of the wait.
     """
     content: dict[str, Any] = {"environment": _environment(facts)}
     if artifact := purl(facts):
@@ -83,7 +83,7 @@ def of_wait(facts: RunFacts, at: datetime) -> Event:
 
 
 def purl(facts: RunFacts) -> str | None:
-    """The image as package URL; None before there is one.
+    """The image as a package URL; None if the run has no image yet.
 
     Source: https://github.com/package-url/purl-spec, type oci.
     """
@@ -169,6 +169,6 @@ class _Maker:
 
 
 def _uuid(parts: list[str]) -> str:
-    """An id in the form of a UUID of version 4, the same for the same parts."""
+    """A UUID that depends only on the parts, with the version bits of a version 4 UUID."""
     hashed = hashlib.sha256(json.dumps(parts).encode()).digest()
     return str(uuid.UUID(bytes=hashed[:16], version=4))

@@ -1,4 +1,4 @@
-"""What Airflow has recorded of a run, as far as events, chat messages and metrics need it."""
+"""Airflow's record of a run, as input for events, chat messages and metrics."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from manifest_engine.domain.core import printable
 from manifest_engine.domain.record import audit, deployment
 
 ASSET_NAME, ASSET_URI = "datafactory-runs", "manifest-engine://runs"
-"""The asset whose events record the runs."""
+"""Name and URI of the asset. An event of the asset stands for the end or the wait of a run."""
 DAGS = frozenset({"deploy_service", "rollback_service", "restart_service", "remove_service"})
-"""The DAGs whose runs are told."""
+"""The DAGs whose runs are reported."""
 VALUE = "return_value"
 PLACES = frozenset(
     {
@@ -23,9 +23,9 @@ PLACES = frozenset(
         ("apply_deployment", VALUE),
     }
 )
-"""Task and key of each XCom that is read, besides those of failed tasks."""
+"""Task and key of each XCom to read, besides ``FAILURE_KEYS`` of failed tasks."""
 FAILURE_KEYS = ("error", deployment.OUTCOME_KEY, "cause")
-"""XComs of a failed task."""
+"""XComs to read of a failed task."""
 ENDED = frozenset({"success", "failed"})
 
 
@@ -43,7 +43,7 @@ class RunFacts:
     message: str
     """Airflow's message about the end of the run."""
     base_url: str
-    """Airflow's own URL, without a slash at its end."""
+    """URL of Airflow, without a slash at the end."""
 
     @property
     def has_ended(self) -> bool:
@@ -52,7 +52,7 @@ class RunFacts:
 
     @cached_property
     def state(self) -> str:
-        """The state of the deployment, as the API names it; ``removed`` for a removal."""
+        """The state of the deployment, as in the API."""
         if self.run.dag_id == "remove_service" and self.run.state == "success":
             return "removed" if self.value("record_removal").get("removed") else "planned"
         return deployment.state(deployment.Facts(self.run, self.note, self._tasks, self.xcoms))
@@ -69,7 +69,7 @@ class RunFacts:
 
     @cached_property
     def entry(self) -> dict[str, Any]:
-        """The audit entry of the run, which is bounded and holds no secret."""
+        """The audit entry of the run: its length is limited, and secrets are hidden."""
         made = audit.entry(self.run, self.xcoms, failed=self.failed_task, message=self.message)
         if self.state == "cancelled":
             made["sentence"] = printable.excerpt(self.note)
@@ -77,17 +77,17 @@ class RunFacts:
 
     @property
     def link(self) -> str:
-        """The page of the run."""
+        """URL of the run's page in Airflow."""
         return f"{self.base_url}/dags/{self.run.dag_id}/runs/{self.run.run_id}"
 
     def value(self, task: str, key: str = VALUE) -> dict[str, Any]:
-        """An XCom that is an object; empty if there is none."""
+        """The XCom of a task, if the XCom is an object; else empty."""
         found = self.xcoms.get((task, key))
         return found if isinstance(found, dict) else {}
 
     @property
     def pushed(self) -> dict[str, Any]:
-        """What ``push_image`` pushed, or what a rollback or restart uses in its place."""
+        """XCom of ``push_image``, or the XCom that replaces it in a rollback or restart."""
         return (
             self.value("push_image")
             or self.value("validate_rollback", "push")
@@ -96,5 +96,5 @@ class RunFacts:
 
 
 def moment(time: datetime) -> str:
-    """RFC 3339 in UTC, as CDEvents want it."""
+    """A time in the format of RFC 3339, in UTC, as CDEvents requires."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,12 +10,12 @@ from manifest_engine.domain.events.facts import RunFacts
 
 PREFIX = "manifest_engine"
 _PUBLIC = ("apply_deployment", "publish_route", "watch_release")
-"""The steps during which users can reach a release that is taken back later."""
+"""The steps during which users can reach a release that is rolled back later."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A count of one, or a duration."""
+    """One metric: a counter to increase by one, or a duration."""
 
     name: str
     tags: Mapping[str, str]
@@ -23,7 +23,7 @@ class Measure:
 
 
 def of_run(facts: RunFacts) -> Iterator[Measure]:
-    """The metrics of a run; nothing for a run that has changed nothing, such as a dry run."""
+    """The metrics of a run; none for a run that is not over, and for a dry run."""
     entry, state, run = facts.entry, facts.state, facts.run
     if state == "planned" or run.ended_at is None:
         return
@@ -41,7 +41,7 @@ def of_run(facts: RunFacts) -> Iterator[Measure]:
 
 
 def _dora(facts: RunFacts, where: dict[str, str], ended: datetime) -> Iterator[Measure]:
-    """The metrics of DORA that the deployments do not already count."""
+    """Metrics of DORA, besides the number of deployments."""
     asked = facts.run.requested_at
     if facts.state == "rolled back":
         yield Measure(f"{PREFIX}.change_failures", where)

@@ -1,4 +1,4 @@
-"""The sentence for a chat."""
+"""The text of a chat message."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from manifest_engine.domain.environment.tell import Occasion
 from manifest_engine.domain.events.facts import RunFacts
 
 _SENTENCE_MAX = 1500
-"""Characters of an error; some chats refuse a message of more than 2,000."""
+"""Limit for an error, in characters; some chats refuse messages of more than 2,000."""
 _BACK = {"rollback_service": "is back", "restart_service": "is live again after a restart"}
 
 
 def occasion(facts: RunFacts, *, waits: bool) -> Occasion | None:
-    """What a message about the run would be for; None for a run that is not worth a message.
+    """The reason for a message about the run; None if the run needs no message.
 
-    :param waits: whether the run has just begun to wait for an approval.
+    :param waits: whether the run has just begun to wait for approval.
     """
     if waits:
         return "waiting"
@@ -25,13 +25,13 @@ def occasion(facts: RunFacts, *, waits: bool) -> Occasion | None:
 
 
 def text(facts: RunFacts, about: Occasion) -> str:
-    """The sentence, with the service, the environment and a link."""
+    """A sentence about the run, and a link."""
     entry = facts.entry
     service = f"{entry['component']}-{entry['serviceName']}"
     what = f"{service} {entry['version'] or ''}".strip()
     where = f"in {entry['environment']}"
     if about == "waiting":
-        made = f"{what} waits for an approval {where}, asked for by {entry['by']}."
+        made = f"{what} waits for approval {where}, asked for by {entry['by']}."
     elif about == "live":
         state = _BACK.get(facts.run.dag_id, "is live")
         made = f"{what} {state} {where}, asked for by {entry['by']}: {entry['url']}"

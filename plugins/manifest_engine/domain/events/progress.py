@@ -1,8 +1,8 @@
-"""How far a receiver has been told: kept by Airflow, so that a killed sender goes on.
+"""The events that a receiver has got. Airflow stores this, so a killed sender can continue.
 
-Airflow gives a recorded end of a run its time before the transaction that stores it ends, so an
-earlier one can appear after a later one was read. So the last minutes are read again, and what was
-told is known by its number.
+An asset event gets its time before its transaction ends, so an older event can become visible after
+a newer event. The sender therefore reads the last minutes again, and skips the events whose numbers
+are stored.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 OVERLAP = timedelta(minutes=5)
-"""Longer than any transaction of Airflow."""
+"""How far back events are read again: longer than any transaction of Airflow."""
 
 
 class Recorded(Protocol):
-    """A recorded occurrence."""
+    """An asset event."""
 
     @property
     def id(self) -> int:
-        """Its number."""
+        """Number of the event."""
 
     @property
     def timestamp(self) -> datetime:
-        """When it was recorded."""
+        """When the event was recorded."""
 
 
 R = TypeVar("R", bound=Recorded)
@@ -33,37 +33,37 @@ R = TypeVar("R", bound=Recorded)
 
 @dataclass
 class Progress:
-    """What a receiver has been told."""
+    """The asset events that were sent to a receiver."""
 
     newest: datetime
-    """The time of the last occurrence that was told."""
+    """Time of the newest event that was sent."""
     told: dict[int, float] = field(default_factory=dict)
-    """The numbers of what was told in the last minutes before ``newest``, with their times."""
+    """Number and time of each sent event within ``OVERLAP`` before ``newest``."""
 
     @property
     def since(self) -> datetime:
-        """From where on to read."""
+        """Time from which events must be read."""
         return self.newest - OVERLAP
 
     def pending(self, recorded: Iterable[R]) -> list[R]:
-        """What is to be told, the oldest first."""
+        """The events that were not sent, the oldest first."""
         fresh = (item for item in recorded if item.id not in self.told)
         return sorted(fresh, key=lambda item: (item.timestamp, item.id))
 
     def add(self, item: Recorded) -> None:
-        """Note that an occurrence was told."""
+        """Record that an event was sent."""
         self.newest = max(self.newest, item.timestamp)
         self.told[item.id] = item.timestamp.timestamp()
         begin = self.since.timestamp()
         self.told = {number: at for number, at in self.told.items() if at >= begin}
 
     def dump(self) -> dict[str, Any]:
-        """As JSON-compatible data."""
+        """The progress as JSON-compatible data."""
         told = {str(number): at for number, at in self.told.items()}
         return {"newest": self.newest.isoformat(), "told": told}
 
 
 def load(data: Mapping[str, Any]) -> Progress:
-    """The opposite of :meth:`Progress.dump`."""
+    """Read the data of :meth:`Progress.dump`."""
     told = {int(number): float(at) for number, at in data["told"].items()}
     return Progress(datetime.fromisoformat(data["newest"]), told)

@@ -1,8 +1,8 @@
-"""The fields of the page that deploys: the manifest's schema as inputs, and inputs as a manifest.
+"""The form of the page that deploys: makes inputs of the manifest's schema, and reads them back.
 
 An input's name is the dotted key of the manifest, such as ``smokeTest.path``. A map has one pair of
-inputs for each row, named ``env#key`` and ``env#value``. An empty input means the default, so the
-manifest contains only what a person has set.
+inputs for each row, named ``env#key`` and ``env#value``. An empty input means the default and is
+not written to the manifest.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 from manifest_engine.domain.manifest.manifest import Manifest
 
 _NOT_SHOWN = ("rebuild", "dryRun")
-"""``rebuild`` is of nightly runs alone, and the page has a button for a dry run."""
+"""Only nightly runs set ``rebuild``, and the page has a button for a dry run."""
 _NUMBER = re.compile(r"-?\d{1,9}")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 FIRST = "Service"
-"""Title of the first section, whose fields have no section in the schema."""
+"""Title of the section for fields without a section in the schema."""
 
 Json = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Section:
-    """Fields that belong together."""
+    """Fields under one title."""
 
     title: str
     fields: tuple[Field, ...]
@@ -66,7 +66,7 @@ def sections() -> tuple[Section, ...]:
 
 
 def values(manifest: Json) -> dict[str, Any]:
-    """What the inputs show for a manifest, by path; a map as a list of pairs."""
+    """The values of the inputs for a manifest, by path; a map is a list of pairs."""
     made: dict[str, Any] = {}
     for field in _leaves():
         found = _get(manifest, field.path)
@@ -84,9 +84,9 @@ def values(manifest: Json) -> dict[str, Any]:
 
 
 def manifest(inputs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The manifest that the inputs mean. It is not validated.
+    """The manifest for the values of the inputs, without validation.
 
-    :param inputs: names and texts, as a browser sends them.
+    :param inputs: name and text of each input, as a browser sends them.
     """
     given: dict[str, list[str]] = {}
     for name, text in inputs:
@@ -95,7 +95,7 @@ def manifest(inputs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for field in _leaves():
         if field.kind == "rows":
             keys, texts = (given.get(f"{field.path}#{part}", ()) for part in ("key", "value"))
-            rows = zip(keys, texts, strict=False)  # a browser sends as many of both
+            rows = zip(keys, texts, strict=False)
             value: Any = {key.strip(): text for key, text in rows if key.strip() or text}
         elif field.kind == "flag":
             flag = field.path in given
@@ -184,7 +184,7 @@ def _kind(rules: Json) -> str:
 
 
 def _words(path: str) -> str:
-    """A title for an inner key: ``resources.requests.cpu`` is *Requests cpu*."""
+    """A title for a nested key, such as *Requests cpu* for ``resources.requests.cpu``."""
     text = " ".join(_CAPITAL.sub(" ", step).lower() for step in path.split(".")[1:])
     return text[:1].upper() + text[1:]
 

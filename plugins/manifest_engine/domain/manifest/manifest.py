@@ -98,34 +98,34 @@ class Manifest(Model):
     dockerfile: DockerfilePath | None = Field(
         None,
         title="Dockerfile",
-        description="Path of the Dockerfile in the ZIP, e.g. `docker/Dockerfile.prod`. Empty: "
-        "`scripts/Dockerfile`, and the standard Dockerfile for a ZIP without that file. All paths "
-        "in the Dockerfile count from the ZIP's root.",
+        description="Path of the Dockerfile in the ZIP, e.g. `docker/Dockerfile.prod`. Default: "
+        "`scripts/Dockerfile`, or the standard Dockerfile if the ZIP does not have that file. All "
+        "paths in the Dockerfile are relative to the ZIP's root.",
         examples=["docker/Dockerfile"],
         json_schema_extra=_BUILD,
     )
     target: StageName | None = Field(
         None,
         title="Target",
-        description="The stage of the Dockerfile to build, as in `FROM … AS name`; empty: the last "
-        "stage.",
+        description="The stage of the Dockerfile to build, as in `FROM … AS name`. Default: the "
+        "last stage.",
         examples=["production"],
         json_schema_extra=_BUILD,
     )
     build_args: BuildArguments = Field(
         default_factory=dict,
         title="Build arguments",
-        description='Values of the Dockerfile\'s `ARG`s, e.g. `{"EXTRAS": "gpu"}`. No secrets: '
-        "everybody who can pull the image can read them in its history, so names such as "
+        description='Values for `ARG` in the Dockerfile, e.g. `{"EXTRAS": "gpu"}`. Do not use '
+        "secrets: everybody who can pull the image can read the values, so names such as "
         "`API_TOKEN` are refused.",
         json_schema_extra=_BUILD,
     )
     platform: Platform | None = Field(
         None,
         title="Platform",
-        description="Platform of the image, which the pods' nodes then have as well: `linux/amd64` "
-        "or `linux/arm64`. A builder must be able to build for it. Empty: the environment's, else "
-        "the builder's own.",
+        description="Platform of the image and of the pods' nodes: `linux/amd64` or `linux/arm64`. "
+        "A builder must be able to build for this platform. Default: the environment's platform, "
+        "else the builder's platform.",
         examples=["linux/arm64"],
         json_schema_extra=_BUILD,
     )
@@ -282,8 +282,8 @@ class Manifest(Model):
         False,
         title="Internal",
         description="No public route: only pods in the cluster reach the service, at "
-        "`http://{component}-{serviceName}.{namespace}.svc`. The last check is then a request to a "
-        "new pod. A change rolls out like any other.",
+        "`http://{component}-{serviceName}.{namespace}.svc`. The last check of a deployment is "
+        "then a request to a new pod.",
         json_schema_extra=_CHECKS,
     )
     dry_run: bool = Field(

@@ -132,14 +132,14 @@ def _require_platform(manifest: Manifest, environment: Environment) -> None:
     asked, allowed = manifest.platform, environment.build.platforms
     if asked and allowed and asked not in allowed:
         raise NotAllowed(
-            f"platform is {asked}, and the nodes of {manifest.environment!r} run "
-            f"{' and '.join(allowed)} (build.platforms in environments.yaml): choose one of them, "
-            "or have the platform added."
+            f"platform is {asked}, but {manifest.environment!r} allows only "
+            f"{' and '.join(allowed)} (build.platforms in environments.yaml): choose an allowed "
+            "platform, or have the platform added."
         )
     node = environment.cluster.node_selector.get(ARCHITECTURE)
     if asked and node and asked != f"linux/{node}":
         raise NotAllowed(
-            f"platform is {asked}, and the pods of {manifest.environment!r} run on nodes with "
+            f"platform is {asked}, but the pods of {manifest.environment!r} run only on nodes with "
             f"{ARCHITECTURE}: {node} (cluster.nodeSelector in environments.yaml): choose "
             f"linux/{node}."
         )

@@ -35,9 +35,9 @@ def parse(
 ) -> Conf:
     """Read a run conf.
 
-    :param what: the conf in an error, such as ``manifest``.
+    :param what: name of the conf in errors, such as ``manifest``.
     :param max_bytes: limit of the conf as compact JSON in UTF-8.
-    :param missing: values that count as not given. The UI's form sends null.
+    :param missing: values that count as missing; Airflow's form sends null.
     :raises ManifestError: naming the problems, with the nearest known key or a valid name.
     """
     require_small(conf, max_bytes)

@@ -7,7 +7,7 @@ from manifest_engine.domain.environment.environment import Environment
 from manifest_engine.domain.manifest.manifest import Manifest
 
 DEFAULT_SECONDS = 60
-"""Default limit of a request, and of the shutdown of a service whose requests have no limit."""
+"""Default time limit of a request. It also limits the shutdown if requests have no limit."""
 
 
 def request_seconds(manifest: Manifest, environment: Environment) -> int:

@@ -102,8 +102,8 @@ def _build_arguments(given: dict[str, str]) -> dict[str, str]:
     for name, value in given.items():
         if not _ARGUMENT.fullmatch(name):
             raise ValueError(
-                f"{name[:80]!r} is not the name of a build argument: letters, digits and '_', at "
-                "most 63 characters"
+                f"{name[:80]!r} is not the name of a build argument; use letters, digits and '_', "
+                "at most 63 characters"
             )
         if remedy := _reserved(name):
             raise ValueError(f"{name} cannot be set here: {remedy}")
@@ -112,19 +112,19 @@ def _build_arguments(given: dict[str, str]) -> dict[str, str]:
         if _LOGIN_IN_URL.search(value):
             raise ValueError(f"{name} has a URL with a login, {_NO_SECRETS}")
     if sum(len(name) + len(value) for name, value in given.items()) > _ARGUMENTS_MAX:
-        raise ValueError(f"at most {_ARGUMENTS_MAX} characters are taken; put files into the ZIP")
+        raise ValueError(f"at most {_ARGUMENTS_MAX} characters are allowed; put files into the ZIP")
     return given
 
 
 def _reserved(name: str) -> str:
-    """What sets a build argument instead of ``buildArgs``; empty for an argument of the service."""
+    """Why ``buildArgs`` cannot set an argument; empty if it can."""
     upper = name.upper()
     if upper in _PROXIES:
         return "the environment's build.proxy sets it"
     if upper.startswith(("TARGET", "BUILD")) and upper.endswith(_PLATFORM_ARGUMENTS):
         return "the builder sets it from platform"
     if upper.startswith(("BUILDKIT_", "BUILDX_")):
-        return "it changes how BuildKit works; write `# syntax=` into the Dockerfile for a frontend"
+        return "it configures BuildKit; to choose a frontend, write `# syntax=` into the Dockerfile"
     return _OWN_ARGUMENTS.get(upper, "")
 
 
@@ -162,13 +162,13 @@ _PLATFORM = (
 _WORDS_MAX = 32 * 1024
 _NO_SECRETS = (
     "and everybody who can pull the image can read its build arguments in the image's history: "
-    "give the service its secrets by secretEnv, and the build its packages by packageIndex in "
-    "environments.yaml; rename the argument if it holds no secret"
+    "use secretEnv for secrets of the service, and packageIndex in environments.yaml for a private "
+    "package index; rename the argument if its value is not secret"
 )
 _ARGUMENTS_MAX = 8 * 1024
-"""The Deployment records them in an annotation."""
+"""Limit in characters, because an annotation of the Deployment records the arguments."""
 _STAGE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$")
-"""The names that BuildKit takes (moby/buildkit, frontend/dockerfile/instructions)."""
+"""Names that BuildKit accepts (moby/buildkit, frontend/dockerfile/instructions)."""
 _ARGUMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 _LOGIN_IN_URL = re.compile(r"://[^/@\s]{1,200}@")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")

@@ -1,1 +1,1 @@
-"""The parts of a pod besides its container: placement, volumes and privileges."""
+"""Placement, volumes and privileges of pods."""

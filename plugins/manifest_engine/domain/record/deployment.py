@@ -1,8 +1,7 @@
-"""What Infra Hub is told about a deployment: its state, its steps and its result.
+"""The description of a deployment in the API: its state, its steps and its result.
 
-Rollbacks, restarts and removals are read in the same way, as deployments with another ``action``.
-The facts are Airflow's rows of the run. Everything here is pure, so the API, the event stream and
-the client derive the same answer from the same rows.
+Rollbacks, restarts and removals are deployments with another ``action``. The input is Airflow's
+record of the run.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ ALL_STEPS = (*audit.VALIDATE, *STEPS[1:], "remove_route", "remove_workload", "re
 OUTCOME_KEY = "outcome"
 """XCom key of the ``outcome`` of a failed step's error."""
 BASES_KEY = "bases"
-"""XCom key of ``rebuild_services``: the digests of the base images that a night looked up."""
+"""XCom key of ``rebuild_services``: the digests of base images that the nightly run found."""
 ENDED = frozenset(
     {"live", "planned", "removed", "failed", "rolled back", "superseded", "cancelled"}
 )
 """States in which nothing changes any more."""
 _NOTE_MAX = 130
-"""Characters of each part of a run's note. Airflow allows 1,000 for a note."""
+"""Limit for each part of a run's note, in characters. Airflow allows 1,000 for a note."""
 CANCELLED_NOTE = "Cancelled by "
 """Beginning of the note of a run that was cancelled over the API."""
 STATE_EVENT = "99-"
@@ -58,7 +57,7 @@ _CHANGES = (("validate", "dry_run"), ("validate_rollback", "dry_run"))
 _CHOICES = ("validate_rollback", "choices")
 _BUILT = (("build_image", "return_value"),)
 ERRORS = frozenset((step, key) for step in ALL_STEPS for key in ("error", OUTCOME_KEY))
-"""Task and key of each XCom that the state and the error sentence follow from."""
+"""Task and key of each XCom that determines the state and the error sentence."""
 PLACES = frozenset(
     {*ERRORS, *audit.RELEASE, *audit.PUSHED, *audit.PUBLISHED, *audit.APPROVED}
     | {*_ARTIFACT, *_CHANGES, _CHOICES, *_BUILT}
@@ -148,13 +147,13 @@ def outcome(facts: Facts) -> dict[str, Any]:
 
 
 def manifest(facts: Facts) -> dict[str, Any]:
-    """The validated manifest with its defaults; the run conf if validation did not pass."""
+    """The validated manifest with its defaults, or the run's conf if validation failed."""
     found = audit.first_object(facts.xcoms, *audit.RELEASE).get("manifest")
     return found if isinstance(found, dict) else dict(facts.run.conf)
 
 
 def note(dag_id: str, conf: Mapping[str, Any]) -> str:
-    """What a run does, in one line: ``deploy pricing-quotes 1.4.0 to dev``."""
+    """A summary of a run in one line, such as ``deploy pricing-quotes 1.4.0 to dev``."""
 
     def of(key: str) -> str:
         return printable.excerpt(str(conf.get(key) or "")[:_NOTE_MAX], _NOTE_MAX)
@@ -214,7 +213,7 @@ def step(task: Task) -> dict[str, Any]:
 
 
 def in_order(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks in the order of their DAG; tasks of a newer DAG come last, by name."""
+    """The tasks in the order of their DAG; unknown tasks come last, by name."""
     places = {name: at for at, name in enumerate(ALL_STEPS)}
     return sorted(tasks, key=lambda task: (places.get(task.name, len(places)), task.name))
 
@@ -248,7 +247,7 @@ def _sentence(facts: Facts, failed: Task | None) -> str | None:
 
 
 def _artifact(release: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """Path of the ZIP: of the manifest, else by the naming convention."""
+    """Path of the ZIP as in the manifest, or by the naming convention."""
     try:
         found = asked.get("artifact") or names.artifact_path(
             release["environment"]["artifactory"]["repository"],
@@ -260,7 +259,7 @@ def _artifact(release: Mapping[str, Any], asked: Mapping[str, Any]) -> str | Non
 
 
 def _text(value: Any) -> str | None:
-    """A value of a run's conf, in which anybody can write anything."""
+    """A value of the unvalidated conf, made printable."""
     return printable.excerpt(value) if isinstance(value, str) else None
 
 

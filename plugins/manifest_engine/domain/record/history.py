@@ -1,4 +1,4 @@
-"""The runs of a service, and what differs between two of its deployments."""
+"""The runs of a service, and the difference between two deployments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manifest_engine.domain.record.redaction import redacted
 
 REMOVE = "remove_service"
 _FIELDS_MAX = 500
-"""Fields of one difference."""
+"""Maximum number of the manifest's fields in one difference."""
 
 
 class Place(NamedTuple):
@@ -25,10 +25,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run of ours, with the few fields of its conf that tell its service."""
+    """A run that changes a service, with a few fields of its conf."""
 
     number: int
-    """Number of the run's row in Airflow's database; a later run has a higher number."""
+    """Row number of the run in Airflow's database; later runs have higher numbers."""
     dag_id: str
     run_id: str
     state: str
@@ -57,9 +57,9 @@ class Recorded:
 
 
 def live_run(runs: list[Recorded]) -> Recorded | None:
-    """The run that made the live release, as far as the runs tell; None when there is none.
+    """The last successful run, which made the live release; None if it removed the service.
 
-    :param runs: the newest first.
+    :param runs: runs of one service, the newest first.
     """
     for run in runs:
         if run.state == "success" and not run.dry_run:
@@ -68,9 +68,9 @@ def live_run(runs: list[Recorded]) -> Recorded | None:
 
 
 def difference(before: deployment.Facts, after: deployment.Facts) -> dict[str, Any]:
-    """What differs between two deployments, as JSON-compatible data.
+    """The difference between two deployments, as JSON-compatible data.
 
-    Values that may be secret are hidden as in the audit; a hidden value that differs is listed.
+    Values that may be secret are hidden as in the audit, but their fields are listed.
     """
     old, new = deployment.summary(before), deployment.summary(after)
     fields = _fields(deployment.manifest(before), deployment.manifest(after))
@@ -112,7 +112,7 @@ def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
 
 
 def _same(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool | None:
-    """None when one of both is not known."""
+    """Whether the values are equal; None if a value is unknown."""
     return None if old[key] is None or new[key] is None else old[key] == new[key]
 
 

@@ -1,4 +1,4 @@
-"""The live release of a service in one environment, as its Deployment in the cluster shows it."""
+"""The live release of a service in one environment, read from its Deployment."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Live:
     bases: Mapping[str, str]
     """Digest of each base image when the image was built, by normalized reference."""
     manifest: Mapping[str, Any]
-    """As it was recorded; empty for a Deployment without a record."""
+    """The recorded manifest; empty if the Deployment has no record."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was read of one environment's cluster."""
+    """The services of one environment, as last read from its cluster."""
 
     services: Mapping[Place, Live] = field(default_factory=dict)
     observed: bool = False
     """Whether ``services`` is the present state."""
     at: datetime | None = None
-    """When ``services`` was read; None when nothing was read yet."""
+    """When ``services`` was read; None before the first read."""
     problem: str | None = None
-    """A sentence that says why the present state is not known."""
+    """Why the present state is not known, as a sentence."""
 
 
 def read(

@@ -1,8 +1,4 @@
-"""The table of services and environments: its rows, and their filter, order and pages.
-
-A row is what runs (:mod:`~manifest_engine.domain.record.live`) together with the newest run of the
-service (:mod:`~manifest_engine.domain.record.history`).
-"""
+"""The table of services and environments: its rows, and their filter, order and pages."""
 
 from __future__ import annotations
 
@@ -35,14 +31,14 @@ class Row:
 
     place: Place
     live: Live | None
-    """As last read from the cluster; None when it is not deployed or not known."""
+    """The live release as last read from the cluster; None if there is none or it is unknown."""
     observation: Observation
     newest: Recorded | None
-    """The newest run that is no dry run."""
+    """The newest run, apart from dry runs."""
     made_by: Recorded | None = None
-    """The run that made the live release as Airflow records it, when the cluster does not tell."""
+    """The run that made the live release, for a cluster that does not answer."""
     recent: bool = True
-    """Whether a service that is not deployed is shown: it was removed or failed lately."""
+    """Whether the newest run is recent. Services that are not deployed are shown while it is."""
 
     @cached_property
     def state(self) -> str:
@@ -73,13 +69,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows to show; None means all."""
+    """Conditions for rows; None means any value."""
 
     environment: str | None = None
     component: str | None = None
     service_name: str | None = None
     text: str | None = None
-    """Part of a component, a service name, a version, or of the name of who deployed."""
+    """Part of the service's name, of its version, or of the name of the user who deployed."""
     state: str | None = None
     result: str | None = None
 
@@ -108,10 +104,9 @@ def page(
 ) -> tuple[list[Row], str | None]:
     """A page of the rows in order, and the cursor of the next page.
 
-    The cursor names the last row, so rows that come or go between two requests do not shift the
-    pages.
+    The cursor names the last row, so added and removed rows do not shift the pages.
 
-    :raises ValueError: when the cursor is none of the same order.
+    :raises ValueError: when the cursor was made for another order.
     """
     key = order.removeprefix("-")
     descending = order != key
@@ -125,9 +120,9 @@ def page(
 
 
 def outdated(bases: Mapping[str, str], nights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The base images of a release, and whether their tags name other images by now.
+    """The base images of a release, and whether their tags now have other digests.
 
-    :param nights: digests by reference that nightly runs have looked up, newest first.
+    :param nights: digests by reference that each nightly run found, newest run first.
     """
     return [
         {"image": reference, "digest": digest, "outdated": _is_outdated(reference, digest, nights)}
@@ -160,7 +155,7 @@ def _key(row: Row, key: str) -> list[str]:
 
 
 def _natural(text: str) -> str:
-    """Orders 1.9 before 1.10."""
+    """A key that sorts 1.9 before 1.10."""
     return _NUMBER.sub(lambda found: found[0].zfill(20), text)
 
 
@@ -175,5 +170,5 @@ def _read_cursor(text: str, order: str) -> list[str]:
         found = None
     valid = isinstance(found, list) and len(found) == 5 and all(isinstance(x, str) for x in found)
     if not valid or found[0] != order:
-        raise ValueError("The cursor is not one of an answer in this order.")
+        raise ValueError("The cursor does not belong to this order.")
     return list(found[1:])

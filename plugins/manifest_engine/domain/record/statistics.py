@@ -1,4 +1,4 @@
-"""How deployments went in a period: per day, by the step that failed, and how long they took."""
+"""Statistics of deployments: results per day, failures by step, and durations."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from manifest_engine.domain.record import deployment
 from manifest_engine.domain.record.history import Place, Recorded
 
 _DEPLOYING = frozenset({"deploy", "rebuild", "rollback"})
-"""Actions that bring a release."""
+"""Actions that roll out a release."""
 
 
 class StepEnd(NamedTuple):
-    """A step that failed or that published the URL."""
+    """The end of a failed step or of ``publish_route``."""
 
     run_id: str
     step: str
@@ -28,27 +28,27 @@ class StepEnd(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The figures. Times are in seconds; None without any deployment to measure."""
+    """The statistics of a period. Durations are in seconds; None if there is nothing to measure."""
 
     days: tuple[tuple[date, int, int], ...]
-    """Each day, the oldest first: deployments that succeeded, and that failed."""
+    """Each day, the number of successful and of failed deployments; the oldest day first."""
     failed_steps: tuple[tuple[str, int], ...]
-    """Deployments by the step that failed first, most first."""
+    """Number of deployments by the step that failed first; the highest number first."""
     succeeded: int
     failed: int
     live_median: float | None
-    """From the request to the answer at the public URL."""
+    """Time from the request of a deployment to the answer at the public URL."""
     live_p95: float | None
     restore_median: float | None
-    """From a deployment that failed to the next one of the service that went live."""
+    """Time from a failed deployment to the service's next live deployment."""
 
 
 def report(
     runs: Mapping[Place, Iterable[Recorded]], ends: Iterable[StepEnd], today: date, days: int
 ) -> Report:
-    """The figures of the last days.
+    """The statistics of the last days.
 
-    :param runs: the runs of each service that count, in any order.
+    :param runs: the runs of each service, in any order.
     :param ends: the ends of their steps.
     """
     chosen = {place: _deployments(found, today, days) for place, found in runs.items()}
@@ -115,7 +115,7 @@ def _restored(runs: Iterable[Recorded], live_at: Mapping[str, datetime]) -> Iter
 
 
 def newest(runs: Iterable[Iterable[Recorded]], **wanted: Any) -> list[Recorded]:
-    """Runs with these values, the newest first. An empty value fits every run."""
+    """Runs with these values, the newest first. An empty value matches every run."""
     asked = {key: value for key, value in wanted.items() if value}
     found = [
         run

@@ -65,11 +65,11 @@ class PastRelease(Model):
         return Manifest.model_validate(self.manifest | {"environment": environment})
 
     def is_step_from(self, live: PastRelease) -> bool:
-        """Whether a rollback to this release runs other code, runs other settings in the pods, or
-        makes the service public or internal.
+        """Whether a rollback to this release changes the code, the settings in the pods, or whether
+        the service is public.
 
-        A rebuild has the code of the release that it renews. A template can also differ because of
-        the environment or of this package; a rollback does not bring such a difference back.
+        A rebuild does not change the code. Templates can also differ because ``environments.yaml``
+        or this package has changed, and a rollback does not undo such a change.
         """
         if self._has_other_code(live) or self.internal != live.internal:
             return True

@@ -99,12 +99,12 @@ class Release(Model):
 
     @property
     def platform(self) -> str | None:
-        """Platform of the image and of its nodes; None for the builder's own platform."""
+        """Platform of the image and of the pods' nodes; None for the builder's platform."""
         return self.manifest.platform or next(iter(self.environment.build.platforms), None)
 
     @property
     def reach(self) -> str:
-        """Who reaches the service, and where."""
+        """Whether the service is public or internal, and its URL."""
         if self.manifest.internal:
             return f"internal, inside the cluster at {self.url}"
         return f"public at {self.url}"

@@ -109,9 +109,9 @@ def proxy_error(body: str) -> str:
 
 
 def asking(asked: str) -> str:
-    """What was done, to begin a sentence.
+    """The check as the beginning of a sentence.
 
-    :param asked: a requested path, or ``tcp check`` and the like.
+    :param asked: a requested path, or the kind of the check, such as ``tcp check``.
     """
     return f"GET {asked}" if asked.startswith("/") else f"the {asked}"
 

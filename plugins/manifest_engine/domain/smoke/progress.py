@@ -53,7 +53,7 @@ class Progress:
         self._measured: float | None = None
         self._measures = False
         self._heard = False
-        """Whether the service listened. A port that is closed later is an effect, not the cause."""
+        """Whether the service has listened. A port that closes afterwards is not the cause."""
         self._last = Answer(None, problem="nothing was asked")
 
     @property

@@ -79,7 +79,7 @@ def of_pods(
 ) -> Finding | None:
     """The finding closest to the cause; None when the pods are well or have just started.
 
-    :param must_stay_up: a crash of a pod that had been ready is final; see :func:`of_pod`.
+    :param must_stay_up: as in :func:`of_pod`.
     :param restarts: as in :func:`of_pod`.
     """
     events = list(events)
@@ -97,10 +97,10 @@ def of_pod(
 ) -> Finding | None:
     """What is wrong with one pod.
 
-    :param must_stay_up: a crash of a pod that had been ready is final. Before the first readiness a
-        service may crash and come up again, for example while it waits for a database.
-    :param restarts: result of :func:`restarts_of` from when the pod was ready. A container with
-        more restarts has crashed since, even if the pod is ready again.
+    :param must_stay_up: whether a crash after the pod was ready is final. Before, a service may
+        crash and restart, for example while it waits for a database.
+    :param restarts: result of :func:`restarts_of` at the time when the pod was ready. A container
+        with more restarts has crashed, even if the pod is ready again.
     """
     status = pod.get("status") or {}
     name = pod["metadata"]["name"]
@@ -222,7 +222,7 @@ def _crash_of_ready(status: Json) -> Finding | None:
 
 
 def _crash_since(pod: Json, restarts: Mapping[str, int]) -> Finding | None:
-    """A crash of a container that has been restarted more often than it had been."""
+    """A crash of a container that has more restarts than in ``restarts``."""
     for key, count in restarts_of([pod]).items():
         if count > restarts.get(key, count):
             listed = pod["status"]["containerStatuses"]

@@ -152,4 +152,4 @@ def test_the_questions_say_that_a_service_is_or_becomes_internal(removal):
     assert "| `internal` | `false` | `true` |" in rows(text)
     assert inside[1:] in text
     text = approval_question.removal_body(removal, live(internal=True), [], [])
-    assert "| public at | no URL: it is internal |" in text
+    assert "| public at | nowhere (internal) |" in text

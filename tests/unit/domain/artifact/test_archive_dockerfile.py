@@ -58,7 +58,7 @@ def test_a_named_dockerfile_keeps_the_only_folder_of_the_zip():
     [
         (("Docker/dockerfile", "a.py"), "it has 'Docker/dockerfile': correct the name"),
         (("x/y/Dockerfile.prod", "a.py"), "it has 'x/y/Dockerfile.prod': correct the name"),
-        (("a.py",), "(its path counts from the ZIP's root): add the file"),
+        (("a.py",), "(the path is relative to the ZIP's root): add the file"),
     ],
 )
 def test_a_named_dockerfile_that_is_not_in_the_zip_is_refused(files, hint):
@@ -164,9 +164,7 @@ def test_a_misplaced_dockerfile_is_refused_with_the_right_name(name):
     assert f"The artifact has {name.removeprefix('./')!r}, which would not be used" in str(
         caught.value
     )
-    assert "name it by `dockerfile` in the manifest, or rename it to scripts/Dockerfile" in str(
-        caught.value
-    )
+    assert "name this file in `dockerfile` of the manifest, or rename it to" in str(caught.value)
     assert not caught.value.retryable
 
 

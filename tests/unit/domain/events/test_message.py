@@ -39,7 +39,7 @@ def test_the_texts():
         f"200.{LINK}"
     )
     assert message.text(facts("running", ended=None), "waiting") == (
-        f"pricing-quotes 1.4.0 waits for an approval in dev, asked for by ada.{LINK}"
+        f"pricing-quotes 1.4.0 waits for approval in dev, asked for by ada.{LINK}"
     )
 
 

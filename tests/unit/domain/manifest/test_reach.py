@@ -230,13 +230,13 @@ def test_a_platform_must_be_one_of_the_nodes():
     with pytest.raises(NotAllowed) as refused:
         on_platform("linux/arm64", allowed=("linux/amd64",))
     assert str(refused.value) == (
-        "platform is linux/arm64, and the nodes of 'dev' run linux/amd64 (build.platforms in "
-        "environments.yaml): choose one of them, or have the platform added."
+        "platform is linux/arm64, but 'dev' allows only linux/amd64 (build.platforms in "
+        "environments.yaml): choose an allowed platform, or have the platform added."
     )
 
 
 def test_a_platform_must_fit_the_node_selector():
     arm = {"nodeSelector": {"kubernetes.io/arch": "arm64"}}
     on_platform("linux/arm64", cluster=arm)
-    with pytest.raises(NotAllowed, match=r"run on nodes with kubernetes\.io/arch: arm64"):
+    with pytest.raises(NotAllowed, match=r"run only on nodes with kubernetes\.io/arch: arm64"):
         on_platform("linux/amd64", cluster=arm)

@@ -58,7 +58,7 @@ def test_the_chat_reads_our_sentence():
     assert [room for room, _ in SENT] == ["deployments"] * 3
     assert URL in SENT[0][1]
     assert "answered 500" in SENT[1][1]
-    assert "waits for an approval" in SENT[2][1]
+    assert "waits for approval" in SENT[2][1]
 
 
 def test_only_what_was_asked_for():
