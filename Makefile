@@ -86,7 +86,7 @@ bench-nightly: up ## cost of a nightly run, and the delay of deployments beside 
 bench-guests: up ## delay of another DAG beside 200 runs with the largest conf; writes .bench/guests.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.guests
 
-bench-api: venv ## the HTTP API on PostgreSQL with 1,000 services and 20,000 runs; writes .bench/api.json
+bench-api: venv ## the HTTP API and the pages on PostgreSQL with 1,000 services and 20,000 runs; writes .bench/api.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.api
 
 faults: compose-up ## inject faults under load and write docs/faults.md (25 to 35 minutes)
