@@ -84,6 +84,17 @@ def read_service(component: str, service_name: str) -> dict[str, Any] | None:
     }
 
 
+def list_outdated() -> list[dict[str, Any]]:
+    """The live releases with a base image whose tag names another image by now."""
+    nights = _known_bases()
+    return [
+        {**_place(row.place), "version": row.version}
+        for row in _rows()[0]
+        if row.live is not None
+        and any(base["outdated"] for base in overview.outdated(row.live.bases, nights))
+    ]
+
+
 def allowed(environment: str, user: Any) -> list[str]:
     """Those of ``deploy``, ``rollback``, ``restart`` and ``remove`` that the user may do: Airflow
     and the environment's ``access`` must both allow it."""

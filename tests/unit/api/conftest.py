@@ -137,6 +137,7 @@ def run(session: Any) -> Any:
         conf = CONF | more.pop("conf", {})
         when = more.pop("at", BEGIN)
         values = {"conf": conf, "run_type": "manual", "run_after": when, "state": state}
+        values |= {"end_date": when} if more.pop("ended", False) else {}
         added = session.execute(insert(DagRun).values(**at, **values, triggering_user_name="ada"))
         for task, found in more.items():
             row = {"task_id": task, "state": found, "pool": "p", "try_number": 1}

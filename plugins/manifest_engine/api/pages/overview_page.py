@@ -32,14 +32,12 @@ def page(request: Request, days: Annotated[int, Query(ge=1, le=90)] = 30) -> Res
     counted = [run for run in ordered if run.requested_at and run.requested_at >= since]
     ends = airflow.step_ends(run.run_id for run in counted[:RUNS_MAX])
     report = statistics.report(runs, ends, now.date(), days)
-    unfinished = [run.run_id for run in ordered if not run.has_ended][:_UNFINISHED_MAX]
     recent = [run.run_id for run in ordered[:_RECENT]]
+    waiting = _waiting([run.run_id for run in ordered if not run.has_ended][:_UNFINISHED_MAX])
     found = {
         run_id: deployment.summary(facts)
-        for run_id, facts in airflow.facts([*unfinished, *recent]).items()
+        for run_id, facts in airflow.facts([*waiting, *recent]).items()
     }
-    asks = [found[run_id] for run_id in unfinished if run_id in found]
-    table = catalog.list_services(limit=500)["items"]
     facts: dict[str, Any] = {
         "tab": "Overview",
         "days": days,
@@ -47,12 +45,22 @@ def page(request: Request, days: Annotated[int, Query(ge=1, le=90)] = 30) -> Res
         "chart": _chart(report),
         "measured": min(len(counted), RUNS_MAX),
         "counted": len(counted),
-        "waiting": [made for made in asks if made["state"] == "waiting for approval"],
+        "waiting": [found[run_id] for run_id in waiting if run_id in found],
         "recent": [found[run_id] for run_id in recent if run_id in found],
         "night": airflow.last_night(),
-        "outdated": [item for item in table if item["baseOutdated"]],
+        "outdated": catalog.list_outdated(),
     }
     return templates.render(request, "overview.html", facts)
+
+
+def _waiting(run_ids: list[str]) -> list[str]:
+    """The runs that wait for an approval."""
+    found = airflow.facts(run_ids, deployment.ERRORS)
+    return [
+        run_id
+        for run_id in run_ids
+        if run_id in found and deployment.state(found[run_id]) == "waiting for approval"
+    ]
 
 
 def _chart(report: statistics.Report) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from manifest_engine.domain.record import overview
 
 router = APIRouter()
 
-ROWS_MAX = 200
+ROWS_MAX = 100
 """Rows of one page; the next page is one click away."""
 _COLUMNS = ("service", "environment", "version", "since")
 """Columns by which the table can be sorted."""

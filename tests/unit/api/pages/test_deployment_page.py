@@ -16,13 +16,19 @@ def test_a_running_deployment_asks_for_its_state_again(see, run):
     assert 'hx-post="/api/v1/deployments/api__1/cancel"' in text
 
 
-def test_a_live_deployment_shows_its_url_and_asks_no_more(see, run):
+def test_a_live_deployment_shows_its_url_and_follows_the_last_steps(see, run):
     found = {("publish_route", "return_value"): {"url": URL}}
-    run("api__1", "success", found, validate="success", publish_route="success")
+    done = {"validate": "success", "publish_route": "success"}
+    run("api__1", "success", found, **done)
     text = see("/deployments/api__1/state")
     assert f'href="{URL}"' in text
-    assert "every 1s" not in text
+    assert "every 1s" in text
     assert "/cancel" not in text
+
+
+def test_a_run_that_has_ended_is_not_asked_for_again(see, run):
+    run("api__1", "success", ended=True, validate="success", publish_route="success")
+    assert "every 1s" not in see("/deployments/api__1/state")
 
 
 def test_the_sentence_is_shown_with_its_step_and_is_escaped(see, run):

@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from manifest_engine.api import catalog
 from manifest_engine.api.pages import audit_page
+
+from tests.unit.api.pages.test_services_page import deploy, live
 
 NOW = datetime.now(UTC)
 
@@ -63,6 +66,16 @@ def test_an_overview_without_deployments_shows_the_next_step(see):
     assert "Nothing was deployed in this time." in text
     assert 'href="/ui/deploy"' in text
     assert "No nightly run so far." in text
+
+
+def test_services_on_an_outdated_base_image_are_listed(see, cluster, monkeypatch):
+    base = "docker.io/library/python:3.11"
+    monkeypatch.setattr(catalog, "_known_bases", lambda: [{base: ["sha256:new"]}])
+    old, new = ({base: f"sha256:{name}"} for name in ("old", "new"))
+    deploy(cluster, live("dev", "1.4.0", bases=old), live("dev", "1.0.0", "other", bases=new))
+    text = see("/overview").partition("On an outdated base image")[2]
+    assert 'href="/ui/services/pricing/quotes"' in text
+    assert "other" not in text
 
 
 def test_the_last_night_is_shown(see, run):
