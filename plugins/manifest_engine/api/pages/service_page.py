@@ -37,8 +37,11 @@ Id = Annotated[str, Query(max_length=250)]
 def page(component: Name, service: Name, request: Request, user: GetUserDep) -> Response:
     """The page."""
     facts = _facts(component, service, user)
-    facts |= _history(component, service, "", "")
-    facts |= {"found_chart": _chart(component, service), "phases": list(PHASES)}
+    whole = catalog.list_history(component, service, None, CHART_MAX)
+    shown, more = whole["items"][:ROWS_MAX], whole["total"] > ROWS_MAX
+    history = {"items": shown, "next": shown[-1]["id"] if more else None}
+    facts |= {"history": history, "environment": "", "continued": False}
+    facts |= {"found_chart": _chart(whole["items"]), "phases": list(PHASES)}
     return templates.render(request, "service.html", facts)
 
 
@@ -113,11 +116,13 @@ def _history(component: str, service: str, environment: str, before: str) -> dic
     return {"history": found, "environment": environment, "continued": bool(before)}
 
 
-def _chart(component: str, service: str) -> dict[str, Any]:
-    """Seconds of each phase of the last deployments that went live, the oldest first."""
-    found = catalog.list_history(component, service, None, CHART_MAX)["items"]
+def _chart(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Seconds of each phase of the deployments that went live, the oldest first.
+
+    :param history: the last deployments, the newest first.
+    """
     rows = []
-    for made in reversed(found):
+    for made in reversed(history):
         if made["state"] == "live" and made["action"] in ("deploy", "rebuild"):
             seconds = {step["name"]: step["seconds"] or 0 for step in made["steps"]}
             parts = [sum(seconds.get(name, 0) for name in names) for names in PHASES.values()]
