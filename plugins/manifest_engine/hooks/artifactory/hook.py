@@ -17,7 +17,7 @@ from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ArtifactError, ConfigurationError
 from manifest_engine.hooks.artifactory.download import Download
 from manifest_engine.hooks.artifactory.errors import ArtifactMissing, ErrorSentences, os_error
-from manifest_engine.hooks.artifactory.http import ATTEMPTS, Anonymous, Bearer, Client
+from manifest_engine.hooks.artifactory.http import ATTEMPTS, Bearer, Client
 from manifest_engine.hooks.core import connections, http_answers
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -229,7 +229,7 @@ def _has_port(netloc: str) -> bool:
 def _auth(login: str | None, password: str | None) -> AuthBase:
     if login:
         return HTTPBasicAuth(login.encode(), (password or "").encode())
-    return Bearer(password) if password else Anonymous()
+    return Bearer(password) if password else http_answers.Anonymous()
 
 
 def _verify(given: Any) -> bool | str:

@@ -34,13 +34,6 @@ class Bearer(AuthBase):
         return request
 
 
-class Anonymous(AuthBase):
-    """Sends no credentials, and keeps requests from reading those of netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 @dataclass
 class Client:
     """Sends GET requests, and retries temporary failures.

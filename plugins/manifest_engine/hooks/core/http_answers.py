@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import requests
+from requests.auth import AuthBase
 
 from manifest_engine.domain.core.printable import ANSWER_MAX
 
@@ -15,6 +16,13 @@ _BLOCK = 64 << 10
 
 class TooLarge(requests.RequestException):
     """An answer is larger than any valid answer."""
+
+
+class Anonymous(AuthBase):
+    """Sends no credentials. Without an ``auth``, requests would send those of ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
 
 
 class Session(requests.Session):

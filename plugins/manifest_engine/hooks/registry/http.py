@@ -37,6 +37,7 @@ class RegistryHttp:
         self._deadline = deadline_seconds
         self._verify = verify
         self._session = http_answers.session()
+        self._session.auth = http_answers.Anonymous()
         self._challenge: Challenge | None = None
         self._tokens: dict[str, str] = {}
 
@@ -130,9 +131,8 @@ class RegistryHttp:
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
         def once() -> requests.Response:
-            return self._session.request(
-                method, url, timeout=_TIMEOUT, auth=_no_netrc, verify=self._verify, **options
-            )
+            options["verify"] = self._verify
+            return self._session.request(method, url, timeout=_TIMEOUT, **options)
 
         try:
             return send_with_retries(once, deadline_seconds=self._deadline)
@@ -164,8 +164,3 @@ class RegistryHttp:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an ``auth``, requests would replace our login by that of ~/.netrc."""
-    return request

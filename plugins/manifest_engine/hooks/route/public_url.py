@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from manifest_engine.domain.core import printable
@@ -28,8 +27,10 @@ def get(url: str, seconds: float | None = None) -> Answer:
     import requests
     from urllib3.exceptions import HTTPError
 
+    from manifest_engine.hooks.core import http_answers
+
     session = requests.Session()
-    session.auth = _without_credentials
+    session.auth = http_answers.Anonymous()
     try:
         with session.get(
             url, timeout=seconds or SECONDS, allow_redirects=False, stream=True
@@ -61,10 +62,6 @@ def is_gateway_default(url: str, answer: Answer) -> bool:
 
 
 _VARYING = frozenset({"date", "content-length", "connection", "keep-alive"})
-
-
-def _without_credentials(request: Any) -> Any:
-    return request
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> str:

@@ -12,7 +12,7 @@ import requests
 
 from manifest_engine.domain.core import printable
 from manifest_engine.domain.core.errors import ConfigurationError, EventError
-from manifest_engine.hooks.core import connections, retrying
+from manifest_engine.hooks.core import connections, http_answers, retrying
 from manifest_engine.hooks.core.causes import innermost
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -49,7 +49,7 @@ class SinkHook:
         """
         secret = self._secret()
         with requests.Session() as session:
-            session.auth = _without_netrc
+            session.auth = http_answers.Anonymous()
 
             def once() -> requests.Response:
                 now = datetime.now(UTC)
@@ -116,7 +116,3 @@ class _Secret:
     def sign(self, message_id: str, at: datetime, body: str) -> str:
         """The header ``webhook-signature``."""
         return self._webhook.sign(msg_id=message_id, timestamp=at, data=body)
-
-
-def _without_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
