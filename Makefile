@@ -40,7 +40,9 @@ lint: venv ## run ruff, mypy and the import contracts
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q . && .venv/bin/mypy && PYTHONPATH=plugins .venv/bin/lint-imports
 	@.venv/bin/proselint check --config .proselint.json *.md docs/*.md
 
-test: lint test-unit test-fuzz test-integration test-e2e test-wheel test-compose ## run lint and all tests
+test: lint test-unit test-fuzz test-integration test-e2e ## run lint and all tests
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-wheel compose-up
+	@$(MAKE) --no-print-directory test-compose
 
 test-unit: venv ## unit tests, without the sandbox (under 20 s)
 	@.venv/bin/pytest -q -n 2 tests/unit
