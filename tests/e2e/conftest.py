@@ -44,23 +44,30 @@ def environment() -> dict[str, str]:
     return exports_of_the_sandbox()
 
 
+def watching(environments: str, seconds: int | None) -> str:
+    """The text of an ``environments.yaml`` whose environments watch new pods for this time.
+
+    :param seconds: None for the default.
+    """
+    content = yaml.safe_load(environments)
+    for found in content["environments"].values():
+        found["cluster"].pop("minReadySeconds", None)
+        if seconds is not None:
+            found["cluster"]["minReadySeconds"] = seconds
+    return str(yaml.safe_dump(content))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def short_watch(environment: dict[str, str]) -> Iterator[None]:
-    """Watch new pods for 3 s in ``dev`` instead of 10 s, since most tests have another subject.
+    """Watch new pods for 3 s instead of 10 s, since most tests have another subject.
 
-    A test of the watch sets its own time. Tasks read the file when they start.
+    Integration tests of the watch set their own time. Tasks read the file when they start.
     """
     file = configuration.environments(SETTINGS.state / "airflow")
 
     def watch(seconds: int | None) -> None:
-        content = yaml.safe_load(file.read_text())
-        cluster = content["environments"]["dev"]["cluster"]
-        if seconds is None:
-            cluster.pop("minReadySeconds", None)
-        else:
-            cluster["minReadySeconds"] = seconds
         new = file.with_suffix(".new")
-        new.write_text(yaml.safe_dump(content))
+        new.write_text(watching(file.read_text(), seconds))
         new.replace(file)  # a task that starts now reads a whole file
 
     watch(WATCHED_SECONDS)
