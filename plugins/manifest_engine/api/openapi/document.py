@@ -51,9 +51,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     own = Problem.model_json_schema(by_alias=True, ref_template=template)
     schemas |= own.pop("$defs", {})
     schemas["Problem"] = own
-    manifest = schema.schema()
+    manifest = schema.schema(ref_template=f"{_COMPONENTS}/Manifest{{model}}")
     manifest.pop("$schema")
-    schemas["Manifest"] = _nullable(_moved(manifest, manifest.pop("$defs", {}), schemas))
+    schemas |= {f"Manifest{name}": rules for name, rules in manifest.pop("$defs", {}).items()}
+    schemas["Manifest"] = _nullable(manifest)
     content = {problem.MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}/Problem"}}}
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -86,21 +87,3 @@ def _nullable(manifest: dict[str, Any]) -> dict[str, Any]:
         for name, rules in manifest["properties"].items()
     }
     return manifest | {"properties": properties}
-
-
-def _moved(value: Any, definitions: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """The JSON Schema, after a move of its definitions to the document's components."""
-    for name, item in definitions.items():
-        schemas[f"Manifest{name}"] = _renamed(item)
-    return _renamed(value)
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: item.replace("#/$defs/", f"{_COMPONENTS}/Manifest")
-            if key == "$ref"
-            else _renamed(item)
-            for key, item in value.items()
-        }
-    return [_renamed(item) for item in value] if isinstance(value, list) else value
