@@ -36,8 +36,8 @@ for _package in (hooks, services, operators):
 for _name in _LATE:
     importlib.import_module(_name)
 
-# Airflow 3.3 reads plugins/.airflowignore by a class that pathspec 1.0 deprecates. Each task's log
-# would begin with that warning. Airflow's own filters, which the imports set, must come before.
+# Airflow 3.3 uses a class that pathspec 1.0 deprecates, so each task's log would begin with a
+# warning. The filter must follow the imports, which set Airflow's own filters.
 warnings.filterwarnings(
     "ignore",
     message="GitWildMatchPattern",

@@ -18,12 +18,11 @@ _TEXT_MAX = 500
 
 
 def files_below(hook: ArtifactoryHook, path: str) -> list[Listed]:
-    """The files below ``repo/folder``; empty when there is no such folder.
+    """The files below ``repo/folder``; empty if the folder does not exist.
 
-    One request of the File List API, which needs Artifactory Pro and a user. Source:
-    https://jfrog.com/help/r/jfrog-rest-apis/file-list (read 2026-11). Its example has no ``sha2``
-    and the size as text; jfrog-client-go (``artifactory/services/utils/storageutils.go``) reads
-    ``sha2``, and the size as a number or text.
+    Uses the File List API, which needs Artifactory Pro and a login. Sources:
+    https://jfrog.com/help/r/jfrog-rest-apis/file-list (read 2026-11), and for ``sha2`` and the type
+    of the size jfrog-client-go (``artifactory/services/utils/storageutils.go``).
 
     :raises ArtifactError: when Artifactory refuses, or lists more than 8 MiB.
     """

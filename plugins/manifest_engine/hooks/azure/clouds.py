@@ -13,7 +13,7 @@ class Cloud(NamedTuple):
     """The endpoints of one cloud."""
 
     authority: str
-    """The authority of Entra ID; empty for azure-identity's default."""
+    """The authority of Entra ID; empty for the default of azure-identity."""
     registry_audience: str
 
 

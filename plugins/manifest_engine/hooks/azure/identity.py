@@ -106,7 +106,7 @@ class AzureIdentity:
         self._credential = None
 
     def _note_status(self, answer: Any) -> None:
-        """Keep the status of the last answer, which azure-identity's error does not have."""
+        """Keep the status of the last answer, because errors of azure-identity lack the status."""
         self._status = answer.http_response.status_code
 
     @contextmanager
@@ -159,7 +159,7 @@ def _single_line(error: BaseException) -> str:
 def _is_temporary(error: BaseException, status: int | None) -> bool:
     """Whether a retry can help; azure-identity wraps the error of the network.
 
-    :param status: of the last answer; None without one.
+    :param status: HTTP status of the last answer; None without an answer.
     """
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 

@@ -37,9 +37,8 @@ _OTHER_PACKAGE = (
 )
 
 WITHOUT_FRONTEND = (
-    "Remove the line, since BuildKit's own syntax covers most Dockerfiles, or set "
-    "build.syntaxMirror in environments.yaml to a registry that has a copy and that the builder "
-    "reaches"
+    "Remove the line, because BuildKit's own syntax covers most Dockerfiles, or set "
+    "build.syntaxMirror in environments.yaml to a registry with a copy that the builder can reach"
 )
 
 DISK_FULL = Cause(
@@ -76,9 +75,8 @@ DOCKERFILE = (
     ),
     Cause(
         r"parse error on line \d+: unknown flag: (?:--)?([\w-]+)",
-        "unknown flag --{0}: the frontend of this builder does not know it. Correct its spelling; "
-        "a flag that is newer than the builder needs a newer Docker Engine, or a newer frontend "
-        "in `# syntax=`",
+        "this builder does not know the flag --{0}: correct the spelling, or use a newer Docker "
+        "Engine or a newer frontend in `# syntax=`",
     ),
     Cause(
         r"the dockerfile(?: \(\S*\))? cannot be empty|file with no instructions",
@@ -95,8 +93,8 @@ DOCKERFILE = (
     ),
     Cause(
         r"invalid user index: -1",
-        "--chown names a user or group that the image does not have: create it before (RUN useradd "
-        "…), or give its number",
+        "--chown names a user or group that the image does not have: create the user first (RUN "
+        "useradd …), or use a number",
     ),
     Cause(
         r"no match for platform in manifest|no matching manifest for (\S+)",
@@ -170,13 +168,13 @@ FRONTEND = (
         "{0}, which the line `# syntax=` names, cannot be pulled. " + WITHOUT_FRONTEND,
     ),
 )
-"""The image of the line ``# syntax=``, which is no base image."""
+"""Failed pulls of the frontend, which is the image in the line ``# syntax=``."""
 
 STEPS = (
     Cause(
         rf"secret {PIP_SECRET}: not found|needs the secret (?:{PIP_SECRET}|{UV_SECRET})",
-        "it needs the private package index, which this build is not offered: name utilsVersion in "
-        "the manifest, or set packageIndex with offeredTo: all in environments.yaml",
+        "it needs the private package index, which this build may not use: set utilsVersion in the "
+        "manifest, or set packageIndex with offeredTo: all in environments.yaml",
     ),
     Cause(
         r"401 error, credentials not correct for (\S+)",
@@ -186,9 +184,8 @@ STEPS = (
     Cause(
         r"failed to resolve source metadata for (\S+): .*?(?:\b40[13]\b|unauthorized|forbidden"
         r"|access denied|authorization failed|insufficient_scope|authentication required)",
-        "the registry does not let the builder read the base image {0}: correct its name, or name "
-        "the registry and an Airflow Connection with a login in build.registries in "
-        "environments.yaml",
+        "the registry does not let the builder read the base image {0}: correct the name, or add "
+        "the registry with an Airflow Connection to build.registries in environments.yaml",
     ),
     Cause(
         r"failed to resolve source metadata for (\S+):",

@@ -65,16 +65,16 @@ def failure(
 
 
 def silent_registry(image: str, *, builder: str, seconds: float, frontend: str = "") -> BuildError:
-    """Create the error for a build that was ended because a registry did not answer.
+    """Create the error for a build that was stopped because a registry did not answer.
 
-    :param image: the image that BuildKit asked for.
+    :param image: the image that BuildKit requested.
     """
     if image == frontend:
         what = f"{image}, which the line `# syntax=` names,"
         remedy = build_causes.WITHOUT_FRONTEND
     else:
         what = f"the base image {image}"
-        remedy = "Correct the name, or let the builder reach it"
+        remedy = "Correct the name, or let the builder reach the registry"
     return BuildError(
         f"The image could not be built: the registry of {what} did not answer the builder "
         f"{builder!r} within {seconds:.0f} s. {remedy}.",
@@ -169,7 +169,7 @@ def _tmpfs_targets(instruction: str) -> Iterator[str]:
 
 
 def _not_in_stage(output: BuildOutput) -> str | None:
-    """What ``COPY --from`` does not find. BuildKit names the first missing folder of the path."""
+    """The cause, if ``COPY --from`` does not find a path."""
     missing, source = _NOT_FOUND.search(output.error), _COPY_FROM.search(output.instruction)
     if not missing or not source or not output.instruction.casefold().startswith("copy "):
         return None

@@ -35,7 +35,7 @@ _PLACE = re.compile(r"^(\S+):(\d+)$")
 _IN_MOUNT = (
     r"(?:failed to walk \S*: )?lstat \S*/buildkit-mount\d+(/[^:\n]*): no such file or directory"
 )
-"""A path in a folder of the engine, where BuildKit looks for the sources of ``COPY``."""
+"""An error for a missing source of ``COPY``, with the path of an internal folder of BuildKit."""
 _EXCERPT = re.compile(r"^ *\d+ \| >>> (.*)$")
 
 
@@ -151,7 +151,7 @@ class BuildOutput:
 
 
 def _without_mount(error: str) -> str:
-    """Name a missing source of ``COPY`` as BuildKit names most of them, by its path alone."""
+    """Replace an error with an internal path by BuildKit's usual error for a missing source."""
     return str(linear_pattern.compiled(_IN_MOUNT).sub(r'"\1": not found', error))
 
 

@@ -56,9 +56,9 @@ class Build:
     file: str
     """Path of the Dockerfile in the build context."""
     target: str | None = None
-    """The stage to build; None for the last one."""
+    """The stage to build; None for the last stage."""
     platform: str | None = None
-    """None for the builder's own platform."""
+    """Platform of the image; None for the builder's platform."""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -129,10 +129,10 @@ def inspect_argv(plugin: Path, reference: str) -> list[str]:
 def platforms(
     engine: Mapping[str, str], config: Path, inherited: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The platforms whose programs an engine executes, its own first; empty when unknown.
+    """The platforms whose programs an engine can execute, its own platform first; empty if unknown.
 
     :param engine: as for :func:`environment`.
-    :param config: private folder.
+    :param config: an empty private folder for the configuration of the docker client.
     """
     try:
         done = bounded.output(
@@ -203,7 +203,7 @@ def client_config(logins: Mapping[str, Login], proxies: Mapping[str, str] | None
 
 
 def _config_key(registry: str) -> str:
-    """The key of a registry in ``auths``; Docker Hub's is historical (docker/cli)."""
+    """The key of a registry in ``auths``; Docker Hub has a special key (docker/cli)."""
     return "https://index.docker.io/v1/" if registry == base_images.DOCKER_HUB else registry
 
 

@@ -146,19 +146,18 @@ class BuilderHook(BaseHook):
                 )
 
     def require_platform(self, platform: str) -> None:
-        """Check that this engine executes programs of a platform, by itself or by emulation.
-
-        :raises BuildError: naming the platforms that the builder has.
+        """
+        :raises BuildError: when the engine cannot execute programs of the platform.
         """
         variables = self._engine.address.variables(self._engine.folder)
         with tempfile.TemporaryDirectory(prefix="manifest-engine-") as name:
             found = buildx.platforms(variables, Path(name), os.environ)
         if found and platform not in found:
             raise BuildError(
-                f"The builder {self.docker_conn_id!r} cannot build for {platform}, since it runs "
-                f"programs of {', '.join(found)} alone: choose one of these as platform in the "
+                f"The builder {self.docker_conn_id!r} cannot build for {platform}, because it only "
+                f"runs programs of {', '.join(found)}: choose one of these as platform in the "
                 "manifest, add a builder with that platform to builders in environments.yaml, or "
-                "install emulation on its host (docs/builders.md)."
+                "install emulation on the builder's host (docs/builders.md)."
             )
 
     def _require_api(self, oldest: tuple[int, int], why: str) -> None:

@@ -1,1 +1,1 @@
-"""Shared by several hooks: Connections, retries and causes of errors."""
+"""Code for all hooks: Connections, retries and causes of errors."""

@@ -26,7 +26,7 @@ _TLS_FILES = {"tls_ca_cert": "ca.pem", "tls_client_cert": "cert.pem", "tls_clien
 _FIRST_ANSWER_SECONDS = 5
 """Limit for the first answer. A slower engine counts as down, and the next builder is tried."""
 _ANSWER_SECONDS = 60
-"""Limit for one answer, and between two events of a push."""
+"""Time limit for an answer, and between two events of a push."""
 
 
 @dataclass(frozen=True)

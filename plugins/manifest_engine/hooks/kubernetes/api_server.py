@@ -146,7 +146,7 @@ class ApiServer:
             )
         except ApiException as error:
             raise ClusterError(
-                f"{self.url} does not tell its version (HTTP {error.status})."
+                f"{self.url} does not show its version (HTTP {error.status})."
             ) from None
         return str(json.loads(answer.data)["gitVersion"])
 

@@ -1,4 +1,4 @@
-"""The login of another registry, from which builds take private base images."""
+"""The login of a registry with private base images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ KINDS = ("acr", "docker", "http", "generic")
 
 
 def login(registry: BaseRegistry, host: str) -> Login:
-    """User and password for a host of the registry.
+    """User and password for a host.
 
-    :param host: as in image references.
-    :raises ConfigurationError: when the Connection is missing, has no login, or is of type ``acr``
-        and belongs to another host: its token must not reach that host.
+    :param host: host as in image references.
+    :raises ConfigurationError: when the Connection is missing or has no login, or when a Connection
+        of type ``acr`` has another host: the token must not go to this host.
     :raises RegistryError: when Entra ID gives no token.
     """
     by = "build.registries in environments.yaml"
@@ -29,13 +29,13 @@ def login(registry: BaseRegistry, host: str) -> Login:
         hook = AcrHook(registry.connection)
         if hook.login_server != host:
             raise ConfigurationError(
-                f"{by} names the Connection {registry.connection!r} for the registry {host}, and "
-                f"its host is {hook.login_server}: correct one of them."
+                f"{by} names the Connection {registry.connection!r} for the registry {host}, but "
+                f"the Connection's host is {hook.login_server}: correct one of them."
             )
         return hook.docker_login()
     if not (connection.login and connection.password):
         raise ConfigurationError(
-            f"{by} names the Connection {registry.connection!r} for the registry {host}, and the "
-            "Connection has no login or no password: add both."
+            f"{by} names the Connection {registry.connection!r} for the registry {host}, but the "
+            "Connection lacks a login or a password: add both."
         )
     return Login(connection.login, connection.password)

@@ -1,1 +1,1 @@
-"""Receivers of events."""
+"""Webhooks that receive events."""

@@ -1,6 +1,7 @@
-"""Sends an event to a webhook, signed as Standard Webhooks say.
+"""Sends an event to a webhook, with a signature.
 
-Source: https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
+Source: Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks,
+spec/standard-webhooks.md).
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ from manifest_engine.hooks.core.causes import innermost
 
 CONTENT_TYPE = "application/cloudevents+json"
 _SECONDS = (5, 15)
-"""For the connection, and between two bytes of the answer."""
+"""Time limits: for the connection, and between two bytes of the answer."""
 _DEADLINE_SECONDS = 6
-"""For all attempts of one try of the task: a dead receiver must not delay the others for long."""
+"""Time limit for all attempts, so that a dead receiver does not delay other receivers for long."""
 _REFUSED = frozenset({400, 413, 415, 422})
-"""The receiver has read the event and does not want it; a later attempt cannot help."""
+"""HTTP statuses with which a receiver rejects an event, so that a retry cannot help."""
 
 
 class Refused(EventError):
-    """The receiver does not want this event."""
+    """The receiver rejects this event."""
 
 
 class SinkHook:
-    """A receiver.
+    """Sends events to one webhook.
 
-    :param url: where events are posted to; redirects are not followed.
-    :param conn_id: Connection whose password is the secret, ``whsec_`` and base64.
+    :param url: address for the ``POST`` requests; redirects are not followed.
+    :param conn_id: Connection whose password is the secret: ``whsec_`` and base64.
     """
 
     def __init__(self, url: str, conn_id: str) -> None:
@@ -40,10 +41,10 @@ class SinkHook:
         self._conn_id = conn_id
 
     def send(self, message_id: str, body: bytes) -> None:
-        """Post an event.
+        """Send an event.
 
-        :param message_id: the same for each attempt of the same event.
-        :raises Refused: when the receiver does not want the event.
+        :param message_id: id of the event, the same for each attempt.
+        :raises Refused: when the receiver rejects the event.
         :raises EventError: when the event did not arrive; a later attempt may help.
         :raises ConfigurationError: when the Connection has no usable secret.
         """
@@ -66,21 +67,21 @@ class SinkHook:
                     headers=headers,
                     timeout=_SECONDS,
                     allow_redirects=False,
-                    stream=True,  # the body of the answer is not read
+                    stream=True,  # do not read the body of the answer
                 ) as answer:
                     return answer
 
             try:
                 answer = retrying.send_with_retries(once, deadline_seconds=_DEADLINE_SECONDS)
             except retrying.NoAnswerInTime as error:
-                raise EventError(f"{self._shown} does not take events: {error}.") from error
+                raise EventError(f"{self._shown} did not accept the event: {error}.") from error
             except requests.RequestException as error:
                 reason = printable.excerpt(str(innermost(error)))
-                raise EventError(f"{self._shown} does not take events: {reason}.") from error
+                raise EventError(f"{self._shown} did not accept the event: {reason}.") from error
         if answer.status_code in _REFUSED:
             raise Refused(
-                f"{self._shown} answered {answer.status_code} to the event {message_id}, which is "
-                "not sent again; see the receiver's log."
+                f"{self._shown} rejected the event {message_id} with {answer.status_code}, so the "
+                "event is not sent again; see the receiver's log."
             )
         if not answer.ok or answer.is_redirect:
             raise EventError(
@@ -90,7 +91,7 @@ class SinkHook:
 
     @property
     def _shown(self) -> str:
-        """The URL without its query, which can hold a token."""
+        """The URL without its query, which can contain a token."""
         return self._url.partition("?")[0]
 
     def _secret(self) -> _Secret:
@@ -109,7 +110,7 @@ class _Secret:
             self._webhook = Webhook(text)
         except (EmptyWebhookSecretError, binascii.Error, ValueError):
             raise ConfigurationError(
-                f"The password of the Connection {conn_id!r} is no signing secret; set it to "
+                f"The password of the Connection {conn_id!r} is not a signing secret; set it to "
                 "whsec_ and 24 to 64 random bytes in base64."
             ) from None
 

@@ -1,4 +1,4 @@
-"""Step ``read_manifest``: makes the manifest of a ZIP that Artifactory has announced."""
+"""Step ``read_manifest``: makes the run conf that deploys an announced ZIP."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 
 class ReadAnnounced(StepOperator):
-    """Read ``manifest.json`` in the ZIP, and compare the version with the live release.
+    """Read ``manifest.json`` in the ZIP, and skip a version that is older than the live release.
 
-    The ZIP stays in the artifact store, so the deployment does not download it again. An older
-    version than the live one is skipped.
+    The artifact store keeps the ZIP, so the deployment does not download the ZIP again.
 
     XCom: the run conf of ``deploy_service``.
     """
@@ -34,22 +33,22 @@ class ReadAnnounced(StepOperator):
     def run(self, context: Context) -> dict[str, Any]:
         """
         :raises ManifestError: when the conf is not an announcement.
-        :raises NotAllowed: when the environment does not take this ZIP.
-        :raises ArtifactError: when the ZIP is missing, is another one, or has no valid manifest.
+        :raises NotAllowed: when ``webhook.paths`` of the environment does not cover the ZIP.
+        :raises ArtifactError: when the ZIP is missing, was replaced or has no valid manifest.
         """
         try:
             found = announced.Announcement.model_validate(context["dag_run"].conf or {})
         except ValidationError as error:
             raise ManifestError(
-                "The run's conf is not environment, artifact and artifactSha256 of a ZIP: "
-                f"{error.error_count()} problems."
+                "The run's conf must have environment, artifact and artifactSha256 of a ZIP; it "
+                f"has {error.error_count()} problems."
             ) from error
         environment = environments.find(found.environment, environments.load())
         block = environment.webhook
         if block is None or not block.takes(found.artifact):
             raise NotAllowed(
-                f"The environment {found.environment!r} does not take {found.artifact} by webhook: "
-                "no pattern of webhook.paths in environments.yaml covers it."
+                f"The webhook may not deploy {found.artifact} to {found.environment!r}: no pattern "
+                "of webhook.paths in environments.yaml covers this path."
             )
         conf = announced.manifest(found, self._in_zip(found, environment), block.manifest)
         if sentence := announced.older(conf.get("version"), _live_version(conf, environment)):
@@ -65,8 +64,9 @@ class ReadAnnounced(StepOperator):
         info = hook.file_info(found.artifact)
         if info.sha256 != found.artifact_sha256:
             raise ArtifactError(
-                f"{info.uri} has the sha256 {info.sha256}, and {found.artifact_sha256} was "
-                "announced: it was replaced since; the announcement of the new ZIP deploys it."
+                f"{info.uri} has the sha256 {info.sha256}, but the announced ZIP had "
+                f"{found.artifact_sha256}: the ZIP was replaced. The announcement of the new ZIP "
+                "starts another run."
             )
         store = ArtifactStore()
         if not store.has(info.sha256, info.size):
@@ -82,7 +82,7 @@ class ReadAnnounced(StepOperator):
 
 
 def _live_version(conf: dict[str, Any], environment: Environment) -> str | None:
-    """The version of the live release; None if none is live. ``validate`` judges bad names."""
+    """The live version; None if none is live, and for invalid names, which ``validate`` refuses."""
     from manifest_engine.services.workload.workload import Workload
 
     component, service_name = conf.get("component"), conf.get("serviceName")

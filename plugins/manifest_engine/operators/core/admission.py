@@ -68,8 +68,8 @@ def require_deploy(context: Context, manifest: Manifest, environment: Environmen
             raise
         raise NotAllowed(
             f"{error} This is the manifest of the live release of {manifest.component}-"
-            f"{manifest.service_name}, which keeps running. It is rebuilt again after a deployment "
-            "with a manifest that is allowed."
+            f"{manifest.service_name}, which keeps running. Deploy the service with an allowed "
+            "manifest to have it rebuilt again."
         ) from error
 
 

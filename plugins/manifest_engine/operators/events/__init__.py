@@ -1,1 +1,1 @@
-"""The step that tells others about deployments."""
+"""The step that sends events, chat messages and metrics."""

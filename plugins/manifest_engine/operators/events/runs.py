@@ -1,7 +1,7 @@
-"""The asset whose events are the runs that others are told about, and the facts of such a run.
+"""The asset whose events stand for runs to report, and Airflow's record of such a run.
 
-The listener ``api/listeners/run_listener.py`` records the end of a run, also when somebody marks
-the run or when the run takes too long. The step before an approval records the wait.
+The listener ``api/listeners/run_listener.py`` records the end of a run. The step before an approval
+records the wait.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 RUNS = Asset(name=run_facts.ASSET_NAME, uri=run_facts.ASSET_URI)
 WAITS = AssetAlias(name="datafactory-waits")
-"""A task with this outlet records a wait only if it calls :func:`record_wait`."""
+"""An alias, because a task with an asset as outlet would always create an event."""
 _URL = "http://localhost:8080"
-"""Airflow's own default."""
+"""Airflow's default."""
 _NOT_FOUND = 404
 
 
 def outlets(configured: Mapping[str, Environment]) -> list[AssetAlias]:
-    """The outlets of a step before an approval; none when nobody would be told."""
+    """The outlets of a step before an approval; empty if no receiver is configured."""
     return [WAITS] if any(item.tells and item.approval for item in configured.values()) else []
 
 
 def record_wait(step: Any, context: Context, environment_name: str) -> None:
-    """Record that the run begins to wait for an approval once this step has ended."""
+    """Record that the run waits for approval after this step."""
     if WAITS not in step.outlets:
         return
     environment = environments.load().get(environment_name)
@@ -46,10 +46,9 @@ def record_wait(step: Any, context: Context, environment_name: str) -> None:
 
 
 def read(dag_id: str, run_id: str, message: str) -> run_facts.RunFacts | None:
-    """The facts of a run; None when the run was deleted.
+    """Airflow's record of a run; None if the run was deleted.
 
-    This is the one place of the operators that asks Airflow for more than its documented context:
-    tasks have no access to the database.
+    Tasks cannot use the database, so this function uses undocumented parts of the Task SDK.
     """
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import AirflowRuntimeError
@@ -90,7 +89,7 @@ def read(dag_id: str, run_id: str, message: str) -> run_facts.RunFacts | None:
 
 
 _TRIGGERED_BY = {"operator_triggered": "operator", "scheduled": "timetable"}
-"""How the run was started, as far as a task is told: by a DAG, on schedule, or by a person."""
+"""How a run was started, by the type of the run; tasks do not get more detail."""
 
 
 def _xcoms(dag_id: str, run_id: str, states: Mapping[str, str]) -> dict[tuple[str, str], Any]:

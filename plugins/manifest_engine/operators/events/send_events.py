@@ -1,4 +1,4 @@
-"""Step ``send_events``: tells webhooks, chats and metrics about runs, each receiver in order."""
+"""Step ``send_events``: sends events, chat messages and metrics, in order for each receiver."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from manifest_engine.services.events.channels import Channel
 
 KEPT = timedelta(hours=24)
-"""A receiver that was not reached for so long misses what is older."""
+"""Events that could not be sent for this time are dropped."""
 UNFINISHED = timedelta(minutes=2)
-"""Airflow records the end of a run a moment after the listener does. A run that is not over after
-this time was cleared and runs again; its next end is told."""
+"""How long to wait for the end of a run, which Airflow records after the listener. A run that is
+still not over was cleared, and its next end will be reported."""
 _PAGE = 200
 
 
 @dataclass(frozen=True)
 class _Occurrence:
-    """The end of a run, or its wait for an approval."""
+    """The end of a run, or the start of its wait for approval."""
 
     id: int
     timestamp: datetime
@@ -44,11 +44,11 @@ class _Occurrence:
 
 
 class SendEvents(StepOperator):
-    """Tell each receiver what it was not told yet.
+    """Send to each receiver what was not sent yet.
 
-    Airflow keeps how far each receiver was told (the state of the asset ``datafactory-runs``), so a
-    killed or failed try goes on where it stopped. A receiver that cannot be reached is tried again
-    by the next try and delays no other receiver.
+    Airflow stores the progress of each receiver in the state of the asset ``datafactory-runs``, so
+    the next try continues after a failure. A receiver that does not answer does not delay the other
+    receivers.
 
     XCom: ``sent``, the number of messages.
     """
@@ -59,8 +59,7 @@ class SendEvents(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """
-        :raises EventError: when a receiver was not reached; a retry tries it again.
-        :raises ConfigurationError: when the Connection or the notifier of a receiver is wrong.
+        :raises EventError: when a receiver did not get everything; a retry continues.
         """
         sent, problems = 0, list[ManifestEngineError]()
         for channel in channels.of(environments.load()):
@@ -71,8 +70,8 @@ class SendEvents(StepOperator):
                 problems.append(error)
         if problems:
             text = " ".join(map(str, problems))
-            # A retry also after a wrong Connection: somebody mends it, and the events are kept.
-            raise EventError(f"{text} What was not sent is kept for 24 hours and sent again.")
+            # EventError is also retried after a wrong Connection, which somebody may correct.
+            raise EventError(f"{text} Unsent events are kept for 24 hours and sent again.")
         return {"sent": sent}
 
     def _tell(self, context: Context, channel: Channel) -> int:
@@ -86,11 +85,15 @@ class SendEvents(StepOperator):
         sent = 0
         for item in self._pending(context, progress):
             if item.timestamp < datetime.now(UTC) - KEPT:
-                self.log.error("%s was not told of %s in 24 hours", channel.name, item.run_id)
+                self.log.error(
+                    "The event of %s was dropped, because %s could not be reached for 24 hours",
+                    item.run_id,
+                    channel.name,
+                )
             elif facts := self._read(item):
                 if not item.waits and not facts.has_ended:
                     if item.timestamp > datetime.now(UTC) - UNFINISHED:
-                        raise EventError(f"The end of {item.run_id} is not recorded yet.")
+                        raise EventError(f"Airflow has not recorded the end of {item.run_id} yet.")
                 elif facts.entry["environment"] == channel.environment:
                     since = item.timestamp if item.waits else None
                     if channel.at_most_once:
@@ -102,7 +105,7 @@ class SendEvents(StepOperator):
         return sent
 
     def _pending(self, context: Context, progress: Progress) -> Iterator[_Occurrence]:
-        """What the receiver was not told, page by page, the oldest first."""
+        """The events that were not sent to the receiver, the oldest first."""
         since = progress.since
         while True:
             inlets: Any = context["inlet_events"]
@@ -115,7 +118,7 @@ class SendEvents(StepOperator):
             since = page[-1].timestamp
 
     def _read(self, item: _Occurrence) -> RunFacts | None:
-        """The facts of a run, read once for all receivers."""
+        """Airflow's record of a run, read once for all receivers."""
         key = (item.dag_id, item.run_id, item.waits)
         if key not in self._facts:
             if len(self._facts) >= _PAGE:
@@ -125,7 +128,7 @@ class SendEvents(StepOperator):
 
 
 def _occurrence(event: Any) -> _Occurrence | None:
-    """A recorded event; None for one that is not ours, such as one made by hand."""
+    """Read an asset event; None for a foreign event, such as one that a user has created."""
     extra = event.extra or {}
     dag_id, run_id = extra.get("dag"), extra.get("run")
     if dag_id not in run_facts.DAGS or not isinstance(run_id, str):
@@ -136,7 +139,7 @@ def _occurrence(event: Any) -> _Occurrence | None:
 
 
 def _first(context: Context) -> datetime:
-    """Where a new receiver begins: at what started this run."""
+    """Time of the event that started this run, from which a new receiver gets events."""
     triggering: Any = context["triggering_asset_events"]
     times = [event.timestamp for found in triggering.values() for event in found]
     return min(times, default=datetime.now(UTC))

@@ -36,14 +36,13 @@ if TYPE_CHECKING:
 ROWS = "rows"
 """XCom key: the rows of all services before the rebuilds."""
 BASES = deployment.BASES_KEY
-"""XCom key: the present digests of the base images, from which the API tells outdated images."""
+"""XCom key: the present digests of the base images, by which the API finds outdated images."""
 _AT_ONCE = 4
 """Parallel look-ups of base images."""
 
 Configured = Mapping[str, "Environment"]
 Bases = dict[tuple[str, tuple[str, ...], tuple["BaseRegistry", ...], str], "Current"]
-"""By registry Connection, builders, other registries and reference: each base image is looked up
-once a night."""
+"""Looked-up base images by registry Connection, builders, other registries and reference."""
 
 
 class PlanRebuilds(StepOperator):
@@ -223,7 +222,7 @@ def _look_up(environment: Environment, references: list[str], bases: Bases) -> d
 
 
 def _digests(bases: Bases) -> dict[str, list[str]]:
-    """Digests by reference, of all registries that name the reference."""
+    """The digests of each reference; environments with other logins can find other digests."""
     found: dict[str, set[str]] = {}
     for (*_, reference), current in bases.items():
         if current.digests and not current.problem:

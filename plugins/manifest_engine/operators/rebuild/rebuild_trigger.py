@@ -18,11 +18,10 @@ _OVER = ("success", "failed")
 
 
 class RebuildTrigger(BaseTrigger):
-    """Fires when the run has ended, or when the run waits for a person, which may take a day.
+    """Fires when the run has ended or waits for approval, which may take a day.
 
-    Airflow's ``DagStateTrigger`` cannot do this: the state of a run does not show that a task waits
-    for a person. The event has the format of ``DagStateTrigger``; the run's state in the event can
-    be :data:`ASKS`.
+    Airflow's ``DagStateTrigger`` does not see the wait, because the run's state stays ``running``.
+    The event has the format of ``DagStateTrigger``, with :data:`ASKS` as state of a waiting run.
 
     :param run_id: id of the run.
     """

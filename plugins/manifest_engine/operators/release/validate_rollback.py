@@ -85,8 +85,8 @@ class ValidateRollback(StepOperator):
             admission.require_deploy(context, recorded, environment)
         except NotAllowed as error:
             raise NotAllowed(
-                f"{error} This is the recorded manifest of {target}; deploy the version by "
-                "deploy_service with a manifest that is allowed now."
+                f"{error} This is the recorded manifest of {target}; deploy the version with "
+                "deploy_service and a manifest that is allowed now."
             ) from error
         planned = release.plan(
             recorded,
@@ -134,7 +134,7 @@ class ValidateRollback(StepOperator):
 def hand_over(
     context: Context, planned: Release, source: PastRelease, replaced: str | None
 ) -> dict[str, Any]:
-    """Push the XComs of a recorded release in place of those of a build; returns the step's XCom.
+    """Push the XComs of a recorded release instead of those of a build; returns the step's XCom.
 
     :param replaced: provenance of the image that a rollback replaces, as an annotation value.
     """

@@ -1,4 +1,4 @@
-"""Step ``publish_route``: makes the service public and calls its URL, or checks it internally."""
+"""Step ``publish_route``: makes the service public and calls the URL, or calls an internal pod."""
 
 from __future__ import annotations
 
@@ -40,12 +40,11 @@ Json = dict[str, Any]
 class PublishRoute(LeaseStep):
     """Refuse a path that another object owns, apply the route, wait for acceptance, call the URL.
 
-    An internal service gets no route: a new pod is called instead. ``watch_release`` removes the
-    route of a former release, because only then no rollback can need the route.
+    An internal service gets no route; the step calls a new pod instead. ``watch_release`` removes
+    the route of a former public release, because a rollback can need the route until then.
 
-    A final failure restores the route and the workload of the time before the run. A wrong answer
-    of the public URL also restores them without retries if an earlier release exists, because its
-    users get wrong answers meanwhile.
+    A final failure restores the former route and workload. If an earlier release exists, a wrong
+    answer of the public URL is final at once, because users get wrong answers until the rollback.
 
     XCom: ``url``, ``status`` (null if only the kubelet checks the service), ``seconds``, and
     ``warnings``, sentences on links of the service that leave the route.
@@ -94,7 +93,7 @@ class _Publication:
         self._change: RouteChange | None = None
 
     def run(self, *, last_try: bool) -> dict[str, Any]:
-        """Publish and verify, or verify an internal service. Raises as :meth:`PublishRoute.run`."""
+        """As :meth:`PublishRoute.run`."""
         from manifest_engine.services.route.check import find_warnings
 
         begin = time.monotonic()
@@ -151,8 +150,8 @@ class _Publication:
         return status
 
     def _await_rollout(self) -> None:
-        """Wait until the old pods are gone: the new route may not fit them, or they may be those of
-        an internal release, which must not be public."""
+        """Wait until the old pods are gone: the new route may not fit them, and pods of an internal
+        release must not become public."""
         from manifest_engine.services.workload import failed_rollout
 
         live = self._workload.live()

@@ -137,7 +137,8 @@ class ApplyDeployment(LeaseStep):
                 )
                 if not rollout.is_over(status, until_serving=True):
                     self.log.info(
-                        "Not done after %.0f s; the triggerer continues the wait", WATCH_SECONDS
+                        "The rollout is not done after %.0f s; the triggerer continues the wait",
+                        WATCH_SECONDS,
                     )
                     self._await_rollout(release, begun)
                 return self._settle(release, workload, status, begun)
@@ -147,8 +148,7 @@ class ApplyDeployment(LeaseStep):
     ) -> dict[str, Any]:
         """Judge the rollout after the wait in the triggerer.
 
-        The wait goes on if the new pods were ready and are gone since, for example deleted by a
-        person or evicted by a node.
+        The wait continues if new pods that were ready are gone, for example evicted by a node.
 
         :param begun: state that :meth:`run` stored for this method.
         :raises StateError: when another run holds the lease or another release is live; nothing is
@@ -166,7 +166,9 @@ class ApplyDeployment(LeaseStep):
                 status = workload.rollout.look(begun["generation"], begun.get("releaseHash"))
                 if isinstance(status, rollout.Waiting) and not isinstance(status, rollout.Serving):
                     if event["state"] == "settled" and time.time() < begun.get("deadline", 0):
-                        self.log.info("The new pods were ready, but are not any more; waiting on")
+                        self.log.info(
+                            "New pods that were ready are not ready any more; waiting again"
+                        )
                         self._await_rollout(release, begun)
                     text = event.get("text") or f"it took too long ({status.text})"
                     status = rollout.Failed(text)

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 class WatchRelease(LeaseStep):
     """Watch the new pods until they have been ready for ``minReadySeconds`` and the old are gone.
 
-    Users reach the new pods already. The old pods serve as well until the end of the watch, so no
-    request fails when a crash rolls the release back. In the end, the route of a service that has
-    become internal is removed.
+    New and old pods serve users during the watch, so no request fails when a crash rolls the
+    release back. At the end, the step removes the route of a service that has become internal.
 
     XCom: ``replicas``.
 
@@ -53,7 +52,7 @@ class WatchRelease(LeaseStep):
         release, begun = releases.load(self.release), self.deployment
         workload, lease = self.service(release)
         lease.hold()
-        if not begun.get("stood"):  # pods that ran before may have crashed for other reasons
+        if not begun.get("stood"):  # earlier pods may have crashed for other reasons
             workload.rollout.restarts = begun.get("restarts")
         try:
             with (
@@ -79,10 +78,7 @@ class WatchRelease(LeaseStep):
 
 @contextmanager
 def _route_as_before(workload: Workload, release: Release) -> Iterator[None]:
-    """Remove the route of a failed release if no release or an internal one is left.
-
-    A failed first release is removed, so its route would lead nowhere.
-    """
+    """Remove the route of a failed release, unless a public release is live after the rollback."""
     try:
         yield
     except (Cancelled, RolloutFailed):

@@ -1,4 +1,4 @@
-"""Finds the artifact of a release in Artifactory and checks its SHA-256; lists the versions."""
+"""Finds the artifact of a release in Artifactory, and lists the versions of a service."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class BuildSource:
                 self.which,
                 f"stage {asked.target}" if asked.target else "last stage",
             )
-        if asked.rebuild is None:  # a rebuild keeps an artifact that was accepted before
+        if asked.rebuild is None:  # a rebuild uses an artifact that was accepted before
             self._refuse_empty_copies(asked.target)
         if unused := dockerfile.undeclared(self.dockerfile, asked.build_args):
             log.warning(
@@ -72,16 +72,16 @@ class BuildSource:
             )
 
     def _refuse_empty_copies(self, target: str | None) -> None:
-        """Refuse a COPY that copies nothing: BuildKit ignores wildcards that match no file."""
+        """Refuse a COPY whose wildcards match no file, because BuildKit does not report it."""
         for copy in dockerfile.wildcard_copies(self.dockerfile, target=target):
             if any(map(self._archive.has_match, copy.sources)):
                 continue
             raise BuildError(
                 f"The image could not be built: {self.which}, line {copy.line} "
                 f"({printable.excerpt(copy.instruction, 80)}): no file of the ZIP matches "
-                f"{' or '.join(copy.sources)[:200]} (paths count from the ZIP's root, and files "
-                "that .dockerignore excludes do not count): add the file, or correct or remove the "
-                "line."
+                f"{' or '.join(copy.sources)[:200]} (paths are relative to the ZIP's root, and "
+                "files that .dockerignore excludes are ignored): add the file, or correct or "
+                "remove the line."
             )
 
     @contextmanager

@@ -162,10 +162,10 @@ class ImageBuild:
         return built
 
     def _build_cache(self, builder: BuilderHook, built: Built) -> str | None:
-        """Build again from the cache and write the cache into the image; the image's id.
+        """Build again from the cache, and write the cache into the image.
 
-        :return: None when the cache in the registry is still valid or costs more than it saves, or
-            when this build fails.
+        :return: the image's id; None if the cache in the registry is still valid, if a new cache
+            costs more than it saves, or if this build fails.
         """
         from manifest_engine.hooks.builder.buildx_run import BuildCancelled
 
@@ -215,7 +215,7 @@ class ImageBuild:
         ).dump()
 
     def _pinned_frontend(self) -> dict[str, str]:
-        """BuildKit reports the digest of a frontend only if the tag names the frontend."""
+        """The frontend's digest. BuildKit reports the digest only for a frontend with a tag."""
         rebuild = self._release.manifest.rebuild
         pin = rebuild.bases.get(self._frontend) if rebuild and self._frontend else None
         return {self._frontend: pin} if self._frontend and pin else {}

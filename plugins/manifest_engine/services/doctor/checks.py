@@ -166,7 +166,7 @@ def _base_registry(given: BaseRegistry) -> list[Check]:
 
     def login() -> str:
         base_registry.login(given, given.host)
-        return "The Connection has a login; builds whose FROM names this registry use it."
+        return "The Connection has a login for base images of this registry."
 
     return [connection(given.connection, *base_registry.KINDS), Check("login", login)]
 

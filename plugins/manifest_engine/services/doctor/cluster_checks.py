@@ -36,7 +36,7 @@ def of(name: str, environment: Environment, sample: tuple[str, str]) -> dict[str
     """The checks of the cluster and of the route.
 
     :param name: name of the environment.
-    :param sample: component and service of a release that is never made.
+    :param sample: component and service of a release that is only used for dry runs.
     """
     conn_id = environment.cluster.connection
     cluster = _Cluster(name, environment, sample)
@@ -72,7 +72,7 @@ class _Cluster:
         return f"{api.url} accepts this identity as {api.user_name()}."
 
     def version(self) -> str:
-        """:raises NotNeeded: when the cluster does not tell."""
+        """:raises NotNeeded: when the cluster does not show its version."""
         try:
             return f"Kubernetes {self._hook.api.version()}"
         except ClusterError as error:

@@ -26,8 +26,8 @@ class Check(NamedTuple):
 
     name: str
     run: Callable[[], str]
-    """Returns the finding as a sentence. Raises NotNeeded for a note, and any other error when
-    something is missing."""
+    """Returns the finding as a sentence. Raises NotNeeded for a note, and another error if the
+    requirement is not met."""
     gate: bool = False
     """Whether the part's later checks are skipped when this check fails."""
 

@@ -90,7 +90,7 @@ class Ownership:
                 self.taken.append(str(change))
 
     def require(self, found: list[ByHand]) -> list[ByHand]:
-        """The changes to take over. A change that is not taken over is logged.
+        """The changes to overwrite. Other changes are logged.
 
         :raises ClusterError: naming the changes by hand that the policy does not overwrite.
         """

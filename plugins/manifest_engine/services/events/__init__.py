@@ -1,1 +1,1 @@
-"""Tells others about deployments."""
+"""Sends events, chat messages and metrics."""

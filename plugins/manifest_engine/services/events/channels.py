@@ -1,4 +1,4 @@
-"""The receivers of an environment: webhooks, chats and Airflow's own metrics."""
+"""The receivers of an environment: webhooks, chats and Airflow's metrics."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Channel(ABC):
     """A receiver of one environment.
 
     :param environment: name of the environment.
-    :param name: for people.
-    :param identity: what distinguishes the receiver from others of the environment.
+    :param name: name of the receiver in logs and errors.
+    :param identity: value that is different for each receiver of the environment.
     """
 
     at_most_once = False
-    """Whether progress is recorded before the receiver is told."""
+    """Whether the progress is recorded before the message is sent."""
 
     def __init__(self, environment: str, name: str, identity: Any) -> None:
         self.environment = environment
@@ -43,17 +43,17 @@ class Channel(ABC):
 
     @abstractmethod
     def tell(self, facts: RunFacts, waits_since: datetime | None, log: logging.Logger) -> int:
-        """Tell the receiver about the end of a run, or about its wait for an approval.
+        """Report the end of a run, or the start of its wait for approval.
 
         :param waits_since: when the wait began; None at the end of the run.
-        :return: how many messages were sent.
-        :raises EventError: when the receiver was not reached.
+        :return: number of messages that were sent.
+        :raises EventError: when the receiver could not be reached.
         :raises ConfigurationError: when a Connection or a notifier is wrong.
         """
 
 
 class Webhook(Channel):
-    """A webhook that gets events."""
+    """A webhook that receives events."""
 
     def __init__(self, environment: str, sink: Sink) -> None:
         super().__init__(environment, sink.url.partition("?")[0], sink.url)
@@ -76,7 +76,7 @@ class Webhook(Channel):
 
 
 class Chat(Channel):
-    """A chat, through an Airflow notifier."""
+    """A chat that receives messages through an Airflow notifier."""
 
     def __init__(self, environment: str, settings: Notify) -> None:
         identity = [settings.notifier, settings.arguments]
@@ -89,12 +89,12 @@ class Chat(Channel):
             return 0
         notifier = self._notifier(message.text(facts, about))
         try:
-            # Not by a call of the notifier, which renders the text as a Jinja template.
+            # Calling the notifier itself would render the text as a Jinja template.
             notifier.notify({})
         except Exception as error:
             reason = printable.excerpt(f"{type(error).__name__}: {error}")
             raise EventError(f"{self.name} did not send the message: {reason}") from error
-        log.info("%s was told that a run is %s", self.name, about)
+        log.info("A message was sent to %s: %s", self.name, about)
         return 1
 
     def _notifier(self, text: str) -> Any:
@@ -105,13 +105,13 @@ class Chat(Channel):
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise ConfigurationError(
-                f"environments.yaml names the notifier {self._settings.notifier}, which cannot be "
-                f"imported ({error}); install its provider on the workers."
+                f"The notifier {self._settings.notifier} in environments.yaml cannot be imported "
+                f"({error}); install its provider on the workers."
             ) from error
         if not (isinstance(found, type) and issubclass(found, BaseNotifier)):
             raise ConfigurationError(
-                f"{self._settings.notifier} in environments.yaml is no Airflow notifier; name a "
-                "class that derives from BaseNotifier."
+                f"{self._settings.notifier} in environments.yaml is not an Airflow notifier; name "
+                "a class that derives from BaseNotifier."
             )
         try:
             return found(**self._settings.arguments, **{self._settings.text_argument: text})
@@ -123,7 +123,7 @@ class Chat(Channel):
 
 
 class Metrics(Channel):
-    """The metrics of Airflow: StatsD or OpenTelemetry, as Airflow is configured."""
+    """Airflow's metrics: StatsD or OpenTelemetry, as configured in Airflow."""
 
     at_most_once = True
 
@@ -161,7 +161,7 @@ def of(environments: Mapping[str, Environment]) -> Iterable[Channel]:
 
 
 def body(event: events.Event) -> bytes:
-    """The event in the structured mode of CloudEvents, so that the signature covers all of it."""
+    """The event in CloudEvents' structured mode, in which the signature covers all attributes."""
     from cloudevents.core.bindings.http import to_structured_event
     from cloudevents.core.v1.event import CloudEvent
 
@@ -178,7 +178,7 @@ def body(event: events.Event) -> bytes:
 
 
 def _flush() -> None:
-    """Send what OpenTelemetry holds back: a task's process ends without its exit handlers."""
+    """Send buffered metrics of OpenTelemetry: the process of a task ends without exit handlers."""
     from airflow.sdk.configuration import conf
 
     if conf.getboolean("metrics", "otel_on", fallback=False):
@@ -190,7 +190,7 @@ def _flush() -> None:
 
 
 def _in_names() -> bool:
-    """Whether plain StatsD is used, which drops tags, so that the names must hold them."""
+    """Whether tags must be part of the metrics' names, because plain StatsD has no tags."""
     from airflow.sdk.configuration import conf
 
     def on(key: str) -> bool:

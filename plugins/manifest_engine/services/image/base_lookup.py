@@ -40,8 +40,7 @@ class BaseLookup:
 
     :param acr: the environment's registry.
     :param builders: ids of Docker Connections.
-    :param rules: names the logins of other registries; registries without a login are read
-        anonymously.
+    :param rules: names the logins of other registries; further registries are read anonymously.
     """
 
     def __init__(self, acr: AcrHook, builders: Sequence[str], rules: Build | None = None) -> None:

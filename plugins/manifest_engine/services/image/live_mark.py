@@ -1,15 +1,14 @@
 """Marks in the registry that show whether an image has been live in any environment.
 
-``push_image`` marks an image as a candidate, and ``apply_deployment`` marks it as live before it
-applies anything. A version whose image is only a candidate may be built again from other content.
-An image without the mark of a candidate counts as live: an earlier version of this package may have
-pushed and deployed it.
+``push_image`` marks an image as a candidate. ``apply_deployment`` marks the image as live before
+the step applies anything. A version whose image is only a candidate may be built again from other
+content. An image without marks counts as live, because an earlier version of this package may have
+deployed the image.
 
-A mark is a further tag of the image, so each mark is written at once, in every registry, and goes
-with the image. A tag that names another image is no mark.
+A mark is a second tag of the image. A tag of this form that names another image is ignored.
 
-A replacement and a deployment can happen at the same time. The deployment writes its mark and then
-reads the tag; the replacement writes the tag and then reads the mark. So one of them sees the
+A replacement and a deployment can happen at the same time. The deployment writes the mark and then
+reads the tag; the replacement writes the tag and then reads the mark. At least one of them sees the
 other: the deployment stops, or the replacement restores the tag.
 """
 

@@ -1,4 +1,4 @@
-"""The logins that a build gets: of the registries that its images come from, and of no other."""
+"""The logins for a build, limited to the registries of the images in the Dockerfile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of(build: Build, images: Iterable[str]) -> dict[str, Login]:
-    """By host of a registry.
+    """The logins by host.
 
     :param images: references as in a Dockerfile.
     :raises ConfigurationError: when the Connection of a registry is missing or wrong.

@@ -16,7 +16,7 @@ from manifest_engine.hooks.kubernetes.cluster import ClusterHook
 ACCEPT_SECONDS = 60.0
 LOOK_SECONDS = 15.0
 REFUSED_SECONDS = 10.0
-"""Wait after a refusal, because the Gateway may not have seen the new Service or listener yet."""
+"""How long a refusal is not final, because the Gateway may not have seen the new Service yet."""
 
 
 def await_acceptance(

@@ -25,14 +25,13 @@ PAUSE_SECONDS = 0.2
 def await_answer(
     workload: Workload, release: Release, log: logging.Logger, on_look: Callable[[], None]
 ) -> int | None:
-    """Wait until a new pod answers as the smoke test expects; returns the HTTP status.
+    """Wait until a new pod answers as the smoke test expects, and return the HTTP status.
 
-    The pod is called through the API server, as in the smoke test, so that no former pod can
-    answer. None is returned where only the kubelet checks the service (gRPC, TCP, a command): a new
-    pod is ready then.
+    The API server forwards the request to the pod, so an old pod cannot answer. If only the kubelet
+    checks the service (gRPC, TCP, a command), wait for a ready pod and return None.
 
     :param on_look: called before each request; an exception ends the wait.
-    :raises UnexpectedAnswer: naming the pod and its answer.
+    :raises UnexpectedAnswer: when the pod gives a wrong answer or no pod is ready.
     """
     progress = Progress(release.manifest)
     begin = time.monotonic()
@@ -45,14 +44,14 @@ def await_answer(
             break
         if not pod and time.monotonic() - begin > release.manifest.smoke_test.timeout_seconds:
             raise UnexpectedAnswer(
-                f"{release.name} cannot be called inside the cluster: no new pod is ready any more."
+                f"{release.name} cannot be called inside the cluster: no new pod is ready."
             )
         time.sleep(PAUSE_SECONDS)
     asked = answers.asking(found.asked)
     if found.problem:
         raise UnexpectedAnswer(
-            f"{release.name} does not answer inside the cluster as it should: {asked} of pod "
-            f"{name} {found.problem}."
+            f"{release.name} gives a wrong answer inside the cluster: {asked} of pod {name} "
+            f"{found.problem}."
         )
     log.info("Pod %s: %s answers %s", name, asked, found.answer.status or "the kubelet: ready")
     return found.answer.status
@@ -72,6 +71,6 @@ def _ask(workload: Workload, pod: Json, progress: Progress, begin: float) -> Con
     try:
         answer = pod_proxy.get(workload.hook, pod, request) if request else None
     except NotFound:
-        return None  # the pod is gone; another one is called
+        return None  # the pod is gone; call the next pod
     now = time.monotonic()
     return progress.judge(answer, now - begin, took=now - asked_at, pod_ready=True)

@@ -1,4 +1,4 @@
-"""Removes the route of a service: of an internal or removed service, or of a failed release."""
+"""Removes the route of an internal service, a removed service or a failed release."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def remove_routes(workload: Workload, route: Json) -> list[str]:
-    """Remove the service's route of either kind; returns the removed objects.
+    """Remove the service's HTTPRoute and Ingress, and return the removed objects.
 
-    :param route: the route of the kind that the environment chooses; its identity suffices.
+    :param route: the route of either kind; only its kind, name and namespace are used.
     """
     removed = workload.remove([route])
     api_version, kind = route_switch.OTHER[resources.key(route)[1]]
@@ -26,6 +26,6 @@ def remove_routes(workload: Workload, route: Json) -> list[str]:
     except ClusterError as error:
         if error.retryable:
             raise
-        # The cluster lacks the kind, or the role does not permit it: no release made a route of it.
+        # The cluster lacks the kind, or the role forbids it, so no such route can exist.
         workload.log.debug("No route of the other kind: %s", error)
     return removed

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 60.0
 _PAUSE_SECONDS, _LONG_PAUSE_SECONDS = 0.05, 0.5
-"""Seconds between two requests to the service: in the first two seconds, in which most services
-answer, and later. The kubelet probes once a second."""
+"""Seconds between two requests: in the first two seconds, in which most services answer, and
+later. The kubelet probes once a second."""
 _SHORT_SECONDS = 2.0
 _LOG_EVERY_SECONDS = 5.0
 """Seconds between two reads of the log of a service that does not answer."""
@@ -142,11 +142,11 @@ class SmokePodWatch:
     def _refused(
         self, progress: Progress, request: Request, now: float, *, over: bool
     ) -> Conclusion | None:
-        """The conclusion for a port that refuses connections, with what the service's log says.
+        """The conclusion for a port that refuses connections.
 
-        A service whose log names the loopback address does not listen on other addresses.
+        If the log names the loopback address, the service does not listen on other addresses.
 
-        :param over: whether the time for the service is over.
+        :param over: whether the service's time is over.
         """
         if not over and now - self._log_read_at < _LOG_EVERY_SECONDS:
             return None
@@ -161,7 +161,7 @@ class SmokePodWatch:
     def _stopped(self, progress: Progress, request: Request | None, now: float) -> Conclusion:
         """The conclusion for a container that the kubelet stopped because of a probe.
 
-        :raises SmokeTestFailed: when only the pod's events have the answer to the probe.
+        :raises SmokeTestFailed: with the probe's result from the pod's events.
         """
         if request is None or progress.is_ready:
             raise self._probe_failure(None)

@@ -38,7 +38,7 @@ class RolloutWatch:
         self.explain: Callable[[Finding], Finding] = _unchanged
         """Adds details from another system, such as the registry, to a finding."""
         self.restarts: dict[str, int] | None = None
-        """Restarts of the new pods' containers when all new pods were ready; more are crashes."""
+        """Restarts of the new pods' containers when all pods were ready; more mean a crash."""
         self._last_text = ""
         self._states: dict[str, str] = {}
         self._pending = ""

@@ -149,7 +149,7 @@ def test_a_wrong_answer_inside_the_cluster_rolls_the_internal_release_back(deplo
 
     wrong = {"path": "/nowhere", "timeoutSeconds": 3}
     said = (
-        rf"{NAME} does not answer inside the cluster as it should: GET /nowhere of pod {NAME}-\S+ "
+        rf"{NAME} gives a wrong answer inside the cluster: GET /nowhere of pod {NAME}-\S+ "
         r"answers 404 instead of 200(?s:.*)Rolled back to version 1, which is serving\.$"
     )
     with pytest.raises(RouteConflict, match=said) as raised:

@@ -79,9 +79,12 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
             "stage_file_missing",
             "line 4 (COPY --from=build /build/out /x): /build is not in 'build'",
         ),
-        ("no_such_user", "--chown names a user or group that the image does not have: create it"),
-        ("required_secret_missing", "name utilsVersion in the manifest, or set packageIndex"),
-        ("utils_without_secret", "name utilsVersion in the manifest, or set packageIndex"),
+        (
+            "no_such_user",
+            "--chown names a user or group that the image does not have: create the user",
+        ),
+        ("required_secret_missing", "set utilsVersion in the manifest, or set packageIndex"),
+        ("utils_without_secret", "set utilsVersion in the manifest, or set packageIndex"),
         ("utils_without_secret", 'line 93 (RUN [ -z "$UTILS_VERSION" ] || /mnt/install --private '),
         ("index_refuses", "pip finds no package internal-utils==1.4.2"),
         ("uv_refused", "refused the login for https://index.example.com/simple/: correct"),
@@ -102,7 +105,7 @@ def test_a_source_that_the_environment_does_not_allow_is_named_with_the_rule() -
         ("wrong_hash", "the package itsdangerous==2.2.0 has another hash than the requirements"),
         ("missing_hash", "a version (==) and hashes for every package, and click has none"),
         ("syntax_unreachable", "docker.io/docker/dockerfile:1, which the line `# syntax=` names"),
-        ("syntax_unreachable", "Remove the line, since BuildKit's own syntax covers most"),
+        ("syntax_unreachable", "Remove the line, because BuildKit's own syntax covers most"),
         ("syntax_unreachable", "or set build.syntaxMirror in environments.yaml to a registry"),
         ("windows_package", "the package pywin32==306 exists only for Windows or macOS"),
     ],
@@ -441,8 +444,8 @@ def test_newer_engines_give_the_same_sentence(name: str) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("unknown flag: exclude", "unknown flag --exclude: the frontend of this builder does not"),
-        ("unknown flag: --exclude", "unknown flag --exclude: the frontend of this builder does"),
+        ("unknown flag: exclude", "this builder does not know the flag --exclude: correct"),
+        ("unknown flag: --exclude", "this builder does not know the flag --exclude: correct"),
         (
             "unknown flag: --form (did you mean --from?)",
             "--form does not exist: did you mean --from?",

@@ -75,11 +75,10 @@ def test_a_builder_without_the_platform_is_refused_before_the_build(engine, monk
         builder.require_platform("linux/amd64")
         with pytest.raises(BuildError) as raised:
             builder.require_platform("linux/arm64")
-        assert (
-            "builder 'docker_default' cannot build for linux/arm64, since it runs programs of"
-            in (str(raised.value))
+        said = (
+            "cannot build for linux/arm64, because it only runs programs of linux/amd64, linux/386:"
         )
-        assert "linux/amd64, linux/386 alone" in str(raised.value)
+        assert said in str(raised.value)
         assert not raised.value.retryable
         monkeypatch.setattr(buildx, "platforms", lambda *_: ())
         builder.require_platform("linux/arm64")

@@ -59,7 +59,7 @@ def test_another_secret_is_noticed(receiver, password):
 @pytest.mark.parametrize("text", [None, "", "whsec_", "not base64 ü"])
 def test_a_connection_without_a_secret(receiver, password, text):
     password.password = text
-    with pytest.raises(ConfigurationError, match="is no signing secret"):
+    with pytest.raises(ConfigurationError, match="is not a signing secret"):
         send(receiver)
 
 
@@ -72,7 +72,7 @@ def test_a_short_outage_is_waited_for(receiver):
 def test_an_outage_is_left_to_a_later_try(receiver, monkeypatch):
     monkeypatch.setattr(sink, "_DEADLINE_SECONDS", 0.2)
     receiver.answers = [503] * 20
-    with pytest.raises(EventError, match="does not take events: HTTP 503") as raised:
+    with pytest.raises(EventError, match="did not accept the event: HTTP 503") as raised:
         send(receiver)
     assert raised.value.retryable
 
@@ -97,7 +97,7 @@ def test_nobody_listens(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        with pytest.raises(EventError, match="does not take events"):
+        with pytest.raises(EventError, match="did not accept the event"):
             SinkHook(f"http://127.0.0.1:{port}/?token=abc", "c").send(EVENT.id, BODY)
 
 

@@ -79,7 +79,7 @@ def test_a_huge_manifest(conf):
 
 
 def test_a_zip_that_was_replaced(conf):
-    with pytest.raises(ArtifactError, match="it was replaced since"):
+    with pytest.raises(ArtifactError, match="the ZIP was replaced"):
         run(conf(b"{}") | {"artifactSha256": "ab" * 32})
 
 
@@ -89,5 +89,5 @@ def test_a_path_that_the_environment_does_not_take(conf):
 
 
 def test_a_conf_that_is_no_announcement(conf):
-    with pytest.raises(ManifestError, match="is not environment, artifact and artifactSha256"):
+    with pytest.raises(ManifestError, match="must have environment, artifact and artifactSha256"):
         run({"environment": "dev"})

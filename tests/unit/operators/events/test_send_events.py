@@ -134,7 +134,7 @@ def test_what_appears_late_is_told(airflow, told):
 def test_a_receiver_that_is_away_delays_no_other(airflow, told):
     away, portal = Channel("away"), Channel("portal")
     told(away, portal)
-    away.error = EventError("away does not take events: HTTP 503.")
+    away.error = EventError("away did not accept the event: HTTP 503.")
     airflow.end("a")
     with pytest.raises(EventError, match=r"HTTP 503.*kept for 24 hours"):
         send(airflow)
@@ -217,7 +217,7 @@ def test_what_is_older_than_a_day_is_given_up(airflow, told, capsys):
     airflow.end("new")
     send(airflow)
     assert portal.told == ["new"]
-    assert "was not told of old in 24 hours" in capsys.readouterr().out
+    assert "The event of old was dropped" in capsys.readouterr().out
 
 
 def test_many_runs_are_read_page_by_page(airflow, told, monkeypatch):

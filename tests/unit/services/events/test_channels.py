@@ -83,7 +83,7 @@ def test_a_chat_that_is_away_is_tried_again():
     [
         ({"notifier": "nowhere.Notifier"}, "cannot be imported"),
         ({"notifier": f"{__name__}.Missing"}, "cannot be imported"),
-        ({"notifier": "os.system"}, "is no Airflow notifier"),
+        ({"notifier": "os.system"}, "is not an Airflow notifier"),
         ({"arguments": {"colour": "red"}}, "refuses its arguments"),
     ],
 )

@@ -44,11 +44,11 @@ def test_a_missing_connection_is_named(logins):
 
 @pytest.mark.parametrize("fields", [{"login": "ada"}, {"password": "x"}])
 def test_a_connection_without_a_login_is_named(logins, fields):
-    with pytest.raises(ConfigurationError, match="no login or no password"):
+    with pytest.raises(ConfigurationError, match="lacks a login or a password"):
         logins("team.example.com", {"conn_type": "docker", **fields})
 
 
 def test_a_token_of_one_azure_registry_does_not_reach_another_host(logins):
     connection = {"conn_type": "acr", "host": "team.azurecr.io", "login": "a", "password": "b"}
-    with pytest.raises(ConfigurationError, match=r"and its host is team\.azurecr\.io"):
+    with pytest.raises(ConfigurationError, match=r"but the Connection's host is team\.azurecr\.io"):
         logins("team.example.com", connection)
