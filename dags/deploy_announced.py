@@ -13,9 +13,9 @@ from manifest_engine.operators.core import dag_settings
 GUIDE = """
 ### Deploy an announced ZIP
 
-Artifactory's webhook starts a run when a ZIP was deployed to a path in `webhook.paths` of an
-environment. `read_manifest` reads `manifest.json` in the ZIP and skips a version that is older than
-the live one. `deploy` starts *Deploy a service* as the user `webhook:artifactory`.
+Artifactory's webhook starts a run for each new ZIP at a path in `webhook.paths` of an environment.
+`read_manifest` reads `manifest.json` in the ZIP, and skips a version that is older than the live
+version. `deploy` starts *Deploy a service*.
 """
 
 if any(environment.webhook for environment in environments.load().values()):
@@ -38,5 +38,5 @@ if any(environment.webhook for environment in environments.load().values()):
             conf=read.output,
             logical_date=None,
             skip_when_already_exists=True,
-            openlineage_inject_parent_info=False,  # would change the conf, which is a manifest
+            openlineage_inject_parent_info=False,  # the parent's data would make the conf invalid
         )

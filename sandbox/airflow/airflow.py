@@ -113,8 +113,8 @@ class Airflow(Part):
         return None
 
     def _execution_api(self) -> str | None:
-        """Ask the execution API once before the first deployment: its first answer takes 3.5 s,
-        and on a busy machine more than 30 s."""
+        """Wait for the execution API. The first answer takes 3.5 s, and more than 30 s on a busy
+        machine."""
         try:
             requests.get(f"{self.url}/execution/health", timeout=30)
         except requests.RequestException as error:

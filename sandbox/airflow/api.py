@@ -14,7 +14,7 @@ _RESTART_SECONDS = 90  # a restart of the API server takes 30 s
 
 
 def fetch_token(url: str, password: str, user: str = "admin") -> str:
-    """A bearer token. Raises SandboxError."""
+    """Fetch a bearer token. Raises SandboxError."""
     login = {"username": user, "password": password}
     answer = requests.post(f"{url}/auth/token", json=login, timeout=_ANSWER_SECONDS)
     if not answer.ok:

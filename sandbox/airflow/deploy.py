@@ -1,7 +1,7 @@
-"""``python -m sandbox deploy``: upload the ZIP, then deploy with the package's own client.
+"""``python -m sandbox deploy``: uploads a ZIP and deploys it with the client for pipelines.
 
-:func:`deploy` and :func:`follow` are for tests, which also follow runs of other DAGs and trigger
-manifests that the API refuses.
+:func:`deploy` and :func:`follow` are for tests, which also need runs of other DAGs and of manifests
+that the API refuses.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _artifact_path(manifest: dict[str, Any]) -> str:
 
 
 def main(zip_file: Path, manifest_file: Path, *, as_json: bool) -> int:
-    """The command ``deploy``; the exit status is the client's (``docs/pipelines.md``)."""
+    """Run the command ``deploy``, and return the client's exit status (``docs/pipelines.md``)."""
     for path in (zip_file, manifest_file):
         if not path.exists():
             raise SandboxError(f"{path} does not exist")
@@ -172,7 +172,7 @@ def main(zip_file: Path, manifest_file: Path, *, as_json: bool) -> int:
 
 
 def _outcome(made: dict[str, Any], seconds: float) -> Outcome:
-    """The result of the client. A refused manifest has failed in ``validate``."""
+    """The result of the client; a refused manifest counts as failed in ``validate``."""
     problems = [item["detail"] for item in made.get("errors", [])]
     return Outcome(
         run_id=made.get("id", ""),

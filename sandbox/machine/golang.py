@@ -29,11 +29,11 @@ _SPEAK_EVERY_SECONDS = 20.0
 
 
 class GoBinary(Part):
-    """Binaries in the cache, built once. Nothing is built for a cluster that exists already."""
+    """Go binaries that are built once and kept in the cache."""
 
     needs = ("packages",)
     binary: ClassVar[str]
-    """Name of the file that shows that the build is complete."""
+    """Name of the file that is written when the build is complete."""
 
     @abstractmethod
     def folder(self) -> Path:

@@ -160,11 +160,10 @@ class _Server:
         return JSONResponse(body, media_type=_MEDIA.format("FolderInfo"))
 
     def _file_list(self, request: Request, repo: str, path: str) -> Response:
-        """The files below a folder, with ``deep=1`` and without folders, the only form we ask for.
+        """The File List API, with ``deep=1`` and without folders.
 
-        Source: https://jfrog.com/help/r/jfrog-rest-apis/file-list (read 2026-11). The example there
-        has sizes as text and no ``sha2``; jfrog-client-go (storageutils.go, ``FileListFile``) reads
-        numbers, booleans and ``sha2``, as current versions answer.
+        Sources: https://jfrog.com/help/r/jfrog-rest-apis/file-list (read 2026-11), and for ``sha2``
+        and the types jfrog-client-go (storageutils.go, ``FileListFile``).
         """
         expected = {"list": "", "deep": "1", "listFolders": "0"}
         if dict(request.query_params) != expected:

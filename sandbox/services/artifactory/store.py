@@ -70,7 +70,7 @@ class Store:
         return sorted((child.name, child.is_dir()) for child in folder.iterdir())
 
     def below(self, repo: str, path: str) -> Iterator[tuple[str, Stored]]:
-        """Each file below a folder, with its path there."""
+        """Each file below a folder, with the path relative to the folder."""
         folder = self._place(self._files, repo, path)
         for file in sorted(folder.rglob("*")):
             below = file.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""Azure Resource Manager's documents: subscriptions, clusters and registries.
+"""Documents of Azure Resource Manager: subscriptions, clusters and registries.
 
 Sources, read 2026-11: learn.microsoft.com/rest/api, pages resources/subscriptions/list,
 resources/resources/list, aks/managed-clusters/get and container-registry/registries/get.

@@ -1,4 +1,4 @@
-"""The resources that the ARM stand-in knows, and who may do what with them."""
+"""The resources of the ARM stand-in, and the checks of role assignments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLES = {
 
 
 class RefusedError(Exception):
-    """Becomes ARM's error document."""
+    """A refusal, which the server answers with ARM's error document."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

@@ -28,7 +28,7 @@ from sandbox.services.azure.arm_tokens import Caller, TokenRefusedError, Tokens
 from sandbox.services.core.web import parser, serve
 
 API_VERSIONS = ("2024-09-01", "2025-05-01", "2026-06-01", "2026-08-01")
-"""Of managed clusters."""
+"""API versions for managed clusters."""
 _NO_VERSION = "The api-version query parameter (?api-version=) is required for all requests."
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}/providers"
@@ -82,7 +82,7 @@ def make_app(known: Mapping[str, Any], *, with_faults: bool = False) -> FastAPI:
     def list_resources(
         caller: Authenticated, request: Request, subscription: str
     ) -> dict[str, Any]:
-        """Those that the caller may read."""
+        """The resources that the caller may read."""
         resources.require_subscription(subscription)
         kinds = _FILTER.findall(request.query_params.get("$filter", "")) or [CLUSTERS, REGISTRIES]
         found = [

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Faults(BaseModel):
-    """The faults that are switched on; none by default."""
+    """The active faults."""
 
     model_config = ConfigDict(extra="forbid")
 
     throttled: int = 0
-    """The next requests that are answered with 429 and Retry-After."""
+    """Number of next requests that are answered with 429 and Retry-After."""
     revoked_before: int = 0
     """Azure Resource Manager challenges tokens that were issued before this Unix time."""
 
@@ -30,7 +30,7 @@ class Faults(BaseModel):
         return found
 
     def claims(self) -> str:
-        """The claims that a new token needs, as a claims challenge has them.
+        """A claims challenge, which asks for a newer token.
 
         Source: github.com/Azure/azure-cli/pull/23635, read 2026-11.
         """
@@ -39,7 +39,7 @@ class Faults(BaseModel):
 
 
 def install(app: FastAPI, *, active: bool) -> Faults:
-    """The faults of an app, which can be switched only if they are active."""
+    """Add the faults to an app; requests can only change them if ``active``."""
     faults = Faults()
     if active:
 

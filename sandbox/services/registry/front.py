@@ -102,8 +102,8 @@ class Front:
         return Response(status_code=307, headers={"Location": there})
 
     def referrers(self, request: Request, repository: str, digest: str) -> Response:
-        """The referrers API (distribution specification 1.1, "Listing Referrers"). The index of the
-        fallback tag is listed as well, since older clients write only that."""
+        """The referrers API (distribution specification 1.1, "Listing Referrers"). The answer
+        includes the index of the fallback tag, which older clients write."""
         tag = digest.replace(":", "-")
         answer = self._ask(request, f"/v2/{repository}/manifests/{tag}", {"Accept": INDEX})
         if answer.status_code == 401:
@@ -121,7 +121,7 @@ class Front:
 
     def _pass(self, upstream: str, request: Request, body: bytes) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
-        # The front is the login server, as at ACR; the parts behind it know the registry's name.
+        # The front is the login server, as in ACR.
         here, there = (quote(name, safe="") for name in (request.url.netloc, self._service))
         if upstream == self._tokens:
             query = query.replace(f"service={here}", f"service={there}")
@@ -138,14 +138,14 @@ class Front:
         return self._changed(request, answer)
 
     def _ask(self, request: Request, path: str, headers: dict[str, str]) -> requests.Response:
-        """A question of the front itself, with the client's login."""
+        """A request of the front, with the client's login."""
         if login := request.headers.get("Authorization"):
             headers["Authorization"] = login
         url = f"{self._registry}{path}"
         return requests.get(url, headers=headers, verify=str(self._ca), timeout=_SECONDS)
 
     def _changed(self, request: Request, answer: requests.Response) -> Response:
-        """The answer of a part behind the front, with the front's addresses."""
+        """The answer of a server behind the front, with the front's addresses."""
         here = f"{request.url.scheme}://{request.url.netloc}"
         headers = {
             key: value.replace(self._registry, here)

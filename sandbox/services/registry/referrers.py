@@ -1,8 +1,7 @@
-"""What is attached to images, for the referrers API, which the registry behind the front lacks.
+"""The referrers API, which ACR has and the registry behind the front lacks.
 
-ACR has the API and answers ``OCI-Subject`` (learn.microsoft.com, ACR's OCI artifacts).
-No registry with the API is to be had as a Go module: ``zot`` is not served, and distribution 3 has
-no such API (github.com/distribution/distribution/pull/4828). Both read 2026-11.
+ACR answers ``OCI-Subject`` (learn.microsoft.com, ACR's OCI artifacts). Distribution 3 has no such
+API (github.com/distribution/distribution/pull/4828). Both read 2026-11.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class Referrers:
-    """The manifests with a ``subject`` that were pushed through one front."""
+    """The manifests with a ``subject`` that clients pushed through one front."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
 
     def note(self, repository: str, manifest: bytes) -> str | None:
-        """Remember a manifest that was pushed; the digest of its subject, if there is one."""
+        """Remember a pushed manifest, and return the digest of its subject, if any."""
         content = json.loads(manifest)
         subject = (content.get("subject") or {}).get("digest")
         if subject is None:
@@ -44,7 +43,7 @@ class Referrers:
         tagged: Sequence[dict[str, Any]],
         kind: str | None = None,
     ) -> dict[str, Any]:
-        """What is attached to the subject, as an image index.
+        """The manifests with this subject, as an image index.
 
         :param tagged: entries of the fallback tag.
         :param kind: only this artifact type.

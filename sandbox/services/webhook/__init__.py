@@ -1,1 +1,1 @@
-"""A receiver of events."""
+"""A webhook that receives events."""

@@ -1,11 +1,10 @@
-"""A webhook that verifies what it gets, as a portal would: the signature and the CloudEvent.
+"""A webhook that verifies the signature and the CloudEvent of each request, as a portal would.
 
 ``python -m sandbox.services.webhook.receiver --port 9200 --secret whsec_… --file events.jsonl``
-appends each accepted request to the file as a line. While ``events.jsonl.hold`` exists, it answers
-late. While ``events.jsonl.refuse`` exists, it answers with the status in that file, and appends the
-event's id to ``events.jsonl.refused``. Standard Webhooks (spec/standard-webhooks.md)
-asks a receiver to verify ``webhook-signature`` over id, timestamp and body, to refuse old
-timestamps, and to answer 2xx.
+appends each accepted request to the file as a line. While ``events.jsonl.hold`` exists, answers are
+delayed. While ``events.jsonl.refuse`` exists, answers have the status in that file, and the event's
+id is appended to ``events.jsonl.refused``. The checks are those that Standard Webhooks
+(spec/standard-webhooks.md) requires.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ _HELD_SECONDS = 30
 
 @dataclass
 class Receiver:
-    """What the receiver got, and how it answers."""
+    """The requests that the receiver got, and its next answers."""
 
     secret: str
     file: Path | None = None
     answers: list[int] = field(default_factory=list)
-    """Status of the next answers; then 204."""
+    """Statuses of the next answers; further answers have 204."""
     accepted: list[dict[str, Any]] = field(default_factory=list)
     """The CDEvents of the accepted requests, in order."""
     refused: list[str] = field(default_factory=list)
     """Why requests were refused."""
     headers: dict[str, str] = field(default_factory=dict)
-    """Of the last request."""
+    """Headers of the last request."""
     port: int = 0
 
     @property
@@ -48,7 +47,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks/deployments"
 
     def take(self, headers: Mapping[str, str], body: bytes) -> int:
-        """Judge a request; the status of the answer."""
+        """Judge a request, and return the status of the answer."""
         self.headers = dict(headers)
         if self.answers:
             return self.answers.pop(0)
