@@ -1,5 +1,5 @@
-"""The pages: what runs where, deploy, follow and go back, rendered on the server.
+"""The pages for services and deployments, which the server renders as HTML.
 
-Airflow shows the pages in a frame of its own page (``external_views`` of the plugin). The pages
-call the functions of the API, and their buttons call its routes, so its rights and limits apply.
+Airflow shows the pages in a frame (``external_views`` of the plugin). The pages use the functions
+and routes of the API, so the API's permissions and limits apply.
 """

@@ -1,4 +1,4 @@
-"""The pages as an app of their own below ``/ui`` of the API's app, so that an error is a page."""
+"""A separate app for the pages, below ``/ui`` of the API's app, whose errors are pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 _NOT_LOGGED_IN = "Invalid JWT token"
-"""Airflow's detail of a 403 for a cookie that it does not know."""
+"""Detail of Airflow's 403 for an unknown cookie."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +68,7 @@ class _Headers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                # A browser asks again for a static file, and mostly gets 304.
+                # A browser asks again for a static file, and usually gets 304.
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
@@ -110,7 +110,9 @@ def _page(request: Request, status: int, sentence: str) -> Response:
 
 
 def _log_in(request: Request) -> Response:
-    if templates.is_part(request):  # a part of a page: load the whole page, which logs in
+    if templates.is_part(
+        request
+    ):  # htmx asks for a part: reload the whole page, which redirects to the login
         return Response(status_code=401, headers={"HX-Refresh": "true"})
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     where = f"{templates.airflow_root(request)}/api/v2/auth/login?{urlencode({'next': path})}"

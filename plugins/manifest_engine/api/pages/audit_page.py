@@ -1,4 +1,4 @@
-"""Who did what, when, from where and with which result; also as a file."""
+"""The page of the audit, which lists who did what and when, and its export as a file."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ router = APIRouter()
 
 ROWS_MAX = 50
 EXPORT_MAX = 10_000
-"""Lines of a file; the file of docs/audit.md has all."""
+"""Maximum number of lines in an export; the file in docs/audit.md has all entries."""
 _BLOCK = 200
 COLUMNS = (
     *("requestedAt", "action", "requestedBy", "requestedFrom", "component", "serviceName"),
     *("version", "environment", "state", "approvedBy", "failedStep", "error", "artifact"),
     *("digest", "url", "startedAt", "endedAt", "id"),
 )
-"""Columns of the file: fields of a deployment, as docs/api.md describes them."""
+"""Columns of an export: fields of a deployment, as docs/api.md describes them."""
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so can be a formula. Source: OWASP, CSV Injection."""
+"""First characters of a cell that a spreadsheet can execute. Source: OWASP, CSV Injection."""
 
 Text = Annotated[str, Query(max_length=200)]
 
 
 class Asked:
-    """The filter; an empty text fits everything."""
+    """Filter of the entries; an empty text matches every entry."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Asked:
         self.values |= {"service": service, "state": state}
 
     def run_ids(self) -> list[str]:
-        """The ids of the runs that fit, the newest first."""
+        """The ids of the runs that match the filter, the newest first."""
         catalog.runs.refresh()
         names = {"requested_by": "by", "service_name": "service"}
         wanted = {key: self.values[names.get(key, key)] for key in _FIELDS}
@@ -66,7 +66,7 @@ AskedDep = Annotated[Asked, Depends()]
 def page(
     request: Request, asked: AskedDep, skip: Annotated[int, Query(ge=0, le=100_000)] = 0
 ) -> Response:
-    """The page, or its table alone."""
+    """The page, or only its table for htmx."""
     ids = asked.run_ids()
     facts: dict[str, Any] = {
         "tab": "Audit",
@@ -84,7 +84,7 @@ def page(
 
 @router.get("/audit.{kind}", dependencies=[airflow.MAY_READ_RUNS])
 def export(kind: Literal["csv", "ndjson"], asked: AskedDep) -> Response:
-    """The same as a file, up to 10,000 lines."""
+    """The entries as a file, up to 10,000 lines."""
     items = _summaries(asked.run_ids()[:EXPORT_MAX])
     media = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}[kind]
     lines = _csv(items) if kind == "csv" else _ndjson(items)

@@ -1,4 +1,4 @@
-"""Geometry of the bar charts. A template draws them as SVG and puts a table behind each."""
+"""Geometry of the bar charts. A template draws each chart as SVG, with a table of the numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 WIDTH, HEIGHT = 1000, 180
 _GAP = 0.2
-"""Share of a bar's place that stays empty."""
+"""Share of the space between two bars."""
 _BAR_MAX = 60
-"""Width of the widest bar."""
+"""Maximum width of a bar."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Bar:
 
     title: str
     parts: Sequence[float]
-    """Not negative; one for each series, from the bottom."""
+    """Height of each part, from the bottom; never negative."""
 
 
 def stacked(bars: Iterable[Bar]) -> dict[str, Any]:
-    """Rectangles of all bars: place, size, number of the series, and the bar's title."""
+    """The rectangles of all bars: position, size, number of the part, and title of the bar."""
     shown = list(bars)
     top = max((sum(bar.parts) for bar in shown), default=0)
     place = min(WIDTH / max(1, len(shown)), _BAR_MAX)

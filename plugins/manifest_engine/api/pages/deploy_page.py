@@ -1,4 +1,4 @@
-"""The page that deploys: a form of the manifest, checked as one types, and the changes first."""
+"""The page that deploys: a form for the manifest, with checks while typing, and a dry run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter()
 _INPUTS_MAX = 5_000
 _PREFILLED = ("component", "serviceName", "version", "environment")
 _ONCE = ("dryRun", "restart", "takeOver", "notes", "rebuild")
-"""Keys that hold for one run: a form that begins with an earlier manifest leaves them out."""
+"""Keys for a single run, which are not copied from an earlier manifest to the form."""
 _MISSING = "is missing"
 Text = Annotated[str, Query(max_length=250)]
 
@@ -43,7 +43,7 @@ def page(
     version: Text = "",
     source: Annotated[str, Query(alias="from", max_length=250)] = "",
 ) -> Response:
-    """The form, filled in with the live release of a service, or with a deployment's manifest.
+    """The form, filled in with the manifest of the live release or of a deployment.
 
     :param source: id of a deployment.
     """
@@ -77,7 +77,7 @@ async def fill(request: Request, user: GetUserDep) -> Response:
 
 @router.post("/deploy/check", dependencies=[airflow.MAY_SEE])
 async def check(request: Request) -> Response:
-    """The problems of the form as it is now, or the buttons that deploy it."""
+    """The problems of the form, or the buttons that deploy."""
     text = (await request.body()).decode(errors="replace")
     inputs = parse_qsl(text, keep_blank_values=True, max_num_fields=_INPUTS_MAX)
     asked = page_form.manifest(inputs)
@@ -100,7 +100,7 @@ def versions(
     service_name: Annotated[str, Query(alias="serviceName", max_length=250)] = "",
     environment: Text = "",
 ) -> Response:
-    """The versions in Artifactory, as proposals. Without an answer, a person writes the version."""
+    """The versions in Artifactory as suggestions; none if Artifactory does not answer."""
     found: list[dict[str, Any]] = []
     if component and service_name and environment:
         with suppress(Refused, ManifestEngineError):
@@ -110,7 +110,7 @@ def versions(
 
 @router.get("/previews/{run_id}", dependencies=[airflow.MAY_READ])
 def preview(run_id: Annotated[str, Path(max_length=250)], request: Request) -> Response:
-    """What a dry run has found; the part asks for itself until the dry run has ended."""
+    """The result of a dry run. The page loads this part again until the dry run has ended."""
     made = deployments.read(run_id)
     asked = airflow.facts([run_id])[run_id].run.conf
     # The path of a rollback names the service.
@@ -135,7 +135,7 @@ def _manifest_of(run_id: str) -> dict[str, Any]:
 
 
 def _live_manifest(component: str, service: str, environment: str) -> tuple[dict[str, Any], str]:
-    """The manifest of the live release, else that of the service in another environment."""
+    """The manifest of the live release in the environment, or else in another environment."""
     found = catalog.read_service(component, service) or {"environments": []}
     known = {item["environment"]: item["manifest"] for item in found["environments"]}
     known = {name: dict(manifest) for name, manifest in known.items() if manifest}

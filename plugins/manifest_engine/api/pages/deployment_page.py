@@ -16,7 +16,7 @@ from manifest_engine.domain.record import audit, deployment
 router = APIRouter(prefix="/deployments")
 
 LINES_MAX = 300
-"""Lines of a log that the page shows; the whole log is one click away."""
+"""Maximum number of log lines on the page, which links to the complete log."""
 _BEGUN = ("running", "retrying", "succeeded", "failed")
 _DAGS = {action: dag for dag, action in audit.ACTIONS.items()} | {audit.REBUILD: deployment.DEPLOY}
 
@@ -32,7 +32,7 @@ def page(run_id: Id, request: Request) -> Response:
 
 @router.get("/{run_id}/state", dependencies=[airflow.MAY_READ])
 def state(run_id: Id, request: Request) -> Response:
-    """The part of the page that changes; it asks for itself until the deployment has ended."""
+    """The part of the page that changes. The page loads it again until the deployment has ended."""
     return templates.render(request, "deployment_state.html", _facts(run_id))
 
 
@@ -40,7 +40,7 @@ def state(run_id: Id, request: Request) -> Response:
 def log(run_id: Id, request: Request, step: Step = "") -> Response:
     """The last lines of a step's log.
 
-    :param step: empty: the step that failed, runs, or ran last.
+    :param step: name of the step; empty for the step that failed, runs or ran last.
     """
     made = deployments.read(run_id)
     name = step or _latest(made)
@@ -59,20 +59,20 @@ def _facts(run_id: str) -> dict[str, Any]:
 
 
 def _links(made: dict[str, Any], step: str = "") -> dict[str, Any]:
-    """Paths of Airflow's own pages."""
+    """Links to Airflow's pages."""
     run = f"/dags/{_DAGS[made.get('action', 'deploy')]}/runs/{made['id']}"
     return {"airflow_run": run, "airflow_log": f"{run}/tasks/{step}"}
 
 
 def _title(made: dict[str, Any]) -> str:
-    """The title of the browser's tab: the state first, since a tab shows a few letters only."""
+    """The title of the browser's tab. The state comes first, because tabs cut long titles."""
     what = " ".join(filter(None, (made["serviceName"], made["version"])))
     found = f"{made['state']} · {what or 'deployment'}"
     return f"{found} → {made['environment']}" if made["environment"] else found
 
 
 def _short(line: str) -> str:
-    """A line of the log without its date and without the level of an ordinary line."""
+    """A line of the log without the date, and without the level ``info``."""
     return line[11:].replace(" info    ", "  ", 1) if line[10:11] == "T" else line
 
 

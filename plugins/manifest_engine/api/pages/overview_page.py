@@ -1,4 +1,4 @@
-"""How deployments went: per day, failures by step, times, approvals that wait, the last night."""
+"""The page with statistics of deployments, waiting approvals and the last nightly run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manifest_engine.domain.record import deployment, statistics
 router = APIRouter()
 
 RUNS_MAX = 2_000
-"""Runs whose steps are read for the figures, the newest of the period."""
+"""Maximum number of runs whose steps are read for the statistics; the newest runs count."""
 _RECENT = 15
 _UNFINISHED_MAX = 100
 
@@ -54,7 +54,7 @@ def page(request: Request, days: Annotated[int, Query(ge=1, le=90)] = 30) -> Res
 
 
 def _waiting(run_ids: list[str]) -> list[str]:
-    """The runs that wait for an approval."""
+    """The runs that wait for approval."""
     found = airflow.facts(run_ids, deployment.ERRORS)
     return [
         run_id

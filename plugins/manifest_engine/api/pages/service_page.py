@@ -1,4 +1,4 @@
-"""The page of one service: its release in each environment, its history, and what one can do."""
+"""The page of one service: the release in each environment, the history, and the actions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ router = APIRouter(prefix="/services/{component}/{service}")
 
 ROWS_MAX = 20
 CHART_MAX = 50
-"""Deployments of the chart."""
+"""Maximum number of deployments in the chart."""
 PHASES = {
     "Build": ("validate", "download_artifact", "build_image", "push_image"),
     "Smoke test": ("smoke_test",),
     "Roll out": ("apply_deployment",),
     "Publish and watch": ("publish_route", "watch_release"),
 }
-"""Series of the chart: the steps until the service is live, without the wait for an approval."""
+"""Parts of a bar in the chart: the steps until the service is live, except the approval."""
 
 Name = Annotated[str, Path(max_length=63)]
 Id = Annotated[str, Query(max_length=250)]
@@ -47,16 +47,16 @@ def page(component: Name, service: Name, request: Request, user: GetUserDep) -> 
 
 @router.get("/live", dependencies=[airflow.MAY_READ_RUNS])
 def live(component: Name, service: Name, request: Request, user: GetUserDep) -> Response:
-    """The part with the releases, which is refreshed."""
+    """The part with the releases, which the page loads again."""
     return templates.render(request, "service_live.html", _facts(component, service, user))
 
 
 @router.get("/pods", dependencies=[airflow.MAY_READ_RUNS, airflow.MAY_READ_SERVICE_LOGS])
 def live_pods(component: Name, service: Name, request: Request, seen: Id = "") -> Response:
-    """The part with the pods and the last log lines, which asks for itself again.
+    """The part with the pods and the last log lines, which the page loads again.
 
-    :param seen: of the part that is shown. Without a change, the answer is empty, so that a text
-        that is selected stays selected.
+    :param seen: version of the part on the page. If nothing has changed, the answer is empty, so
+        selected text stays selected.
     """
     found = pods.read_pods(component, service)
     minute = datetime.now(UTC).strftime("%H:%M")  # the shown ages are as old
@@ -73,7 +73,7 @@ def history(
 ) -> Response:
     """A part of the history.
 
-    :param before: id of the last deployment that is shown already.
+    :param before: id of the last deployment on the page.
     """
     facts = {"component": component, "service": service}
     facts |= _history(component, service, environment, before)
@@ -88,7 +88,7 @@ def difference(
     before: Annotated[str, Query(alias="from", max_length=250)] = "",
     after: Annotated[str, Query(alias="to", max_length=250)] = "",
 ) -> Response:
-    """What differs between two deployments."""
+    """The part with the differences between two deployments."""
     found = catalog.read_difference(component, service, before, after) if before and after else None
     if found is None:
         raise Refused(422, "Choose two deployments of this service, one in each column.")
@@ -117,7 +117,7 @@ def _history(component: str, service: str, environment: str, before: str) -> dic
 
 
 def _chart(history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds of each phase of the deployments that went live, the oldest first.
+    """Bars with the seconds of each phase, for the successful deployments; the oldest first.
 
     :param history: the last deployments, the newest first.
     """

@@ -1,4 +1,4 @@
-"""The first page: which version of which service runs where, as a table or as a matrix."""
+"""The first page: the live version of each service in each environment, as a table or a matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from manifest_engine.domain.record import overview
 router = APIRouter()
 
 ROWS_MAX = 100
-"""Rows of one page; the next page is one click away."""
+"""Maximum number of rows on a page."""
 _COLUMNS = ("service", "environment", "version", "since")
 """Columns by which the table can be sorted."""
 
@@ -26,7 +26,7 @@ Text = Annotated[str, Query(max_length=200)]
 
 
 class Asked:
-    """What the visitor asks for; an empty text is no filter."""
+    """The query of the page; an empty text matches every row."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Asked:
         self.sort, self.view, self.cursor = sort, view, cursor
 
     def query(self, **other: str) -> str:
-        """The query of the same page with other values, without those that are defaults."""
+        """The query with other values; defaults are left out."""
         values = {**self.filter, "sort": self.sort, "view": self.view, **other}
         defaults = {"sort": "service", "view": "table"}
         return urlencode({k: v for k, v in values.items() if v and defaults.get(k) != v})
@@ -55,7 +55,7 @@ class Asked:
         return "descending" if self.sort.startswith("-") else "ascending"
 
     def order_of(self, column: str) -> str:
-        """The query that sorts by a column, or turns its order around."""
+        """The query that sorts by a column, or reverses the order."""
         return self.query(sort=f"-{column}" if self.sort == column else column)
 
 
@@ -70,7 +70,7 @@ def page(request: Request, asked: AskedDep) -> Response:
 
 @router.get("/table", dependencies=[airflow.MAY_READ_RUNS])
 def table(request: Request, asked: AskedDep) -> Response:
-    """The part of the page that is refreshed."""
+    """The part with the table, which the page loads again."""
     answer = templates.render(request, "services_table.html", _facts(asked))
     if request.headers.get("hx-trigger") == "filter":
         answer.headers["HX-Replace-Url"] = f"{request.scope['root_path']}/?{asked.query()}"
@@ -98,7 +98,7 @@ def _facts(asked: Asked) -> dict[str, Any]:
 def _matrix(items: list[dict[str, Any]], environments: list[str]) -> list[dict[str, Any]]:
     """A row for each service, with a cell for each environment.
 
-    ``differs`` of a cell says which other version the environment before it has; else it is empty.
+    ``differs`` of a cell names the version in the environment before, if the versions differ.
     """
     services: dict[tuple[str, str], dict[str, Any]] = {}
     for item in items:

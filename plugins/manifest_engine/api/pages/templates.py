@@ -1,4 +1,4 @@
-"""Renders the templates. Values are escaped, and text from outside is never taken as HTML."""
+"""Renders the templates. All values are escaped."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ STEP_TITLES = {
     "record_release": "Record the release",
     "describe_image": "Describe the image",
 }
-"""What each step does, in a few words."""
+"""Title of each step."""
 TONES = {
     **dict.fromkeys(("live", "succeeded", "rebuilt"), "good"),
     **dict.fromkeys(("failed", "rolled back", "degraded"), "bad"),
     **dict.fromkeys(("running", "retrying", "rolling out", "removing"), "busy"),
     "waiting for approval": "asks",
 }
-"""Colour of a state; the others are grey."""
+"""Colour of each state; other states are grey."""
 _SIGNS = {"good": "✓", "bad": "✕", "busy": "●", "asks": "?", "idle": "○"}
 
 
 def render(
     request: Request, name: str, facts: Mapping[str, Any], status: int = 200
 ) -> HTMLResponse:
-    """A template as an answer.
+    """Render a template.
 
-    :param facts: values of the template.
+    :param facts: values for the template.
     """
     root = request.scope.get("root_path", "")
     places = {
@@ -66,13 +66,13 @@ def render(
 
 
 def airflow_root(request: Request) -> str:
-    """Path of Airflow's own pages, without a slash at the end; mostly empty."""
+    """Path of Airflow's pages, without a slash at the end; usually empty."""
     root = str(request.scope.get("root_path", ""))
     return root.removesuffix(MOUNT).removesuffix(PREFIX)
 
 
 def is_part(request: Request) -> bool:
-    """Whether htmx asks for a part of a page."""
+    """Whether htmx requests a part of a page."""
     return "hx-request" in request.headers
 
 
@@ -109,12 +109,12 @@ def tone(state: str | None) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A time as people read it, in UTC."""
+    """A time in UTC: ``2026-11-27 08:30 UTC``."""
     return _parse(text).strftime("%Y-%m-%d %H:%M UTC") if text else ""
 
 
 def ago(text: str | None, now: datetime) -> str:
-    """How long ago, in the largest unit: ``3 h ago``."""
+    """The age of a time in its largest unit, such as ``3 h ago``."""
     if not text:
         return ""
     past = max(0, int((now - _parse(text)).total_seconds()))
@@ -125,7 +125,7 @@ def ago(text: str | None, now: datetime) -> str:
 
 
 def since(text: str | None, now: datetime) -> float | None:
-    """Seconds since a time."""
+    """The seconds since a time."""
     return max(0.0, (now - _parse(text)).total_seconds()) if text else None
 
 
@@ -147,8 +147,7 @@ def short_digest(digest: str | None) -> str:
 
 
 def quoted(error: str) -> tuple[str, str]:
-    """A sentence, and the lines that it quotes: those after its colon. What follows a quoted log in
-    the same text, such as the result of a rollback, stays with the quoted lines."""
+    """Split an error into its first sentence and the quoted lines after a colon."""
     said, end, lines = error.partition(":\n")
     return (said + end.rstrip(), lines) if end else (error, "")
 

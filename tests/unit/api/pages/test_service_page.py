@@ -89,7 +89,7 @@ def test_pods_of_a_cluster_that_is_away_are_a_sentence(see, cluster, in_cluster)
     deploy(cluster, live("dev", "1.4.0"))
     in_cluster["error"] = ClusterError("The API server does not answer.")
     assert "The API server does not answer." in see(f"{PATH}/pods")
-    assert "deployed nowhere" in see("/services/pricing/nothing/pods")
+    assert "is not deployed, so it has no pods" in see("/services/pricing/nothing/pods")
 
 
 def test_a_dry_run_is_not_chosen_for_the_comparison(see, run):
