@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from sandbox.services.artifactory import artifactory
 from sandbox.services.azure import entra
-from tests.integration.servers import serving
+from tests.integration.servers import free_port, serving
 
 
 @contextlib.contextmanager
@@ -50,3 +51,17 @@ def identity() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def accounts() -> dict[str, Any]:
     return artifactory._make_accounts()
+
+
+@pytest.fixture(scope="module")
+def artifactory_server(
+    accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """URL of an Artifactory, and the token of the user ``deployer``."""
+    folder = tmp_path_factory.mktemp("artifactory")
+    (folder / "accounts.json").write_text(json.dumps(accounts))
+    token = next(user["token"] for user in accounts["users"] if user["name"] == "deployer")
+    port = free_port()
+    words = ("--accounts", folder / "accounts.json", "--root", folder / "store")
+    with running("artifactory.server", port, *words):
+        yield f"http://127.0.0.1:{port}/artifactory", token

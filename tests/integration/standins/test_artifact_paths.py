@@ -12,9 +12,6 @@ from manifest_engine.domain.core.errors import ArtifactError, ManifestError
 from manifest_engine.domain.manifest import manifest
 from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 
-from tests.integration.servers import free_port
-from tests.integration.standins.conftest import running
-
 ASKED = {"component": "a", "serviceName": "b", "version": "1", "environment": "dev"}
 TRICKS = [
     "datafactory/../restricted/secret.zip",
@@ -35,15 +32,10 @@ TRICKS = [
 
 
 @pytest.fixture(scope="module")
-def hook(accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def hook(artifactory_server: tuple[str, str]) -> Iterator[Any]:
     """A hook whose user may read both repositories, of which one has the file."""
-    folder = tmp_path_factory.mktemp("artifactory")
-    (folder / "accounts.json").write_text(json.dumps(accounts))
-    token = next(user["token"] for user in accounts["users"] if user["name"] == "deployer")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/artifactory"
-    words = ("--accounts", folder / "accounts.json", "--root", folder / "store")
-    with running("artifactory.server", port, *words), pytest.MonkeyPatch.context() as patch:
+    url, token = artifactory_server
+    with pytest.MonkeyPatch.context() as patch:
         text = json.dumps({"conn_type": "artifactory", "host": url, "password": token})
         patch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", text)
         answer = requests.put(

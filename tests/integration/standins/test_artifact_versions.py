@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,29 +13,18 @@ from manifest_engine.hooks.artifactory.hook import ArtifactoryHook
 from manifest_engine.hooks.artifactory.listing import files_below
 from manifest_engine.services.artifact import published
 
-from tests.integration.servers import free_port
-from tests.integration.standins.conftest import running
-
 FILES = ("1.9.0/quotes-1.9.0.zip", "1.10.0/quotes-1.10.0.zip", "1.10.0/notes.txt", "old.zip")
 
 
 @pytest.fixture(scope="module")
-def server(
-    accounts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
+def server(artifactory_server: tuple[str, str]) -> tuple[str, str]:
     """URL and token of an Artifactory with two versions of a service."""
-    folder = tmp_path_factory.mktemp("artifactory")
-    (folder / "accounts.json").write_text(json.dumps(accounts))
-    token = next(user["token"] for user in accounts["users"] if user["name"] == "deployer")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/artifactory"
-    words = ("--accounts", folder / "accounts.json", "--root", folder / "store")
-    with running("artifactory.server", port, *words):
-        for name in FILES:
-            place = f"{url}/datafactory/pricing/quotes/{name}"
-            headers = {"Authorization": f"Bearer {token}"}
-            assert requests.put(place, data=b"PK", headers=headers, timeout=10).status_code == 201
-        yield url, token
+    url, token = artifactory_server
+    for name in FILES:
+        place = f"{url}/datafactory/pricing/quotes/{name}"
+        headers = {"Authorization": f"Bearer {token}"}
+        assert requests.put(place, data=b"PK", headers=headers, timeout=10).status_code == 201
+    return url, token
 
 
 @pytest.fixture
