@@ -65,7 +65,7 @@ def test_an_overview_without_deployments_shows_the_next_step(see):
     text = see("/overview?days=7")
     assert "Nothing was deployed in this time." in text
     assert 'href="/ui/deploy"' in text
-    assert "No nightly run so far." in text
+    assert "No nightly run yet." in text
 
 
 def test_services_on_an_outdated_base_image_are_listed(see, cluster, monkeypatch):

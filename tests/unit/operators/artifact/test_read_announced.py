@@ -84,7 +84,7 @@ def test_a_zip_that_was_replaced(conf):
 
 
 def test_a_path_that_the_environment_does_not_take(conf):
-    with pytest.raises(NotAllowed, match=r"does not take other/x/1/x-1\.zip"):
+    with pytest.raises(NotAllowed, match=r"may not deploy other/x/1/x-1\.zip"):
         run(conf(b"{}", "other/x/1/x-1.zip"))
 
 
