@@ -48,7 +48,7 @@ class Airflow(Part):
         found = {
             "AIRFLOW_URL": self.url,
             "AIRFLOW_USER": "admin",
-            "AIRFLOW_PASSWORD": self._password(),
+            "AIRFLOW_PASSWORD": self.password(),
         }
         return found | self._variables()
 
@@ -104,7 +104,7 @@ class Airflow(Part):
 
     def token(self, user: str = "admin") -> str:
         """A bearer token of the REST API. Raises SandboxError."""
-        return fetch_token(self.url, self._password(user), user)
+        return fetch_token(self.url, self.password(user), user)
 
     def _alive(self) -> str | None:
         problem = process.require_alive(self.name)
@@ -144,7 +144,8 @@ class Airflow(Part):
                 return f"Airflow has not parsed the DAG {dag} yet"
         return None
 
-    def _password(self, user: str = "admin") -> str:
+    def password(self, user: str = "admin") -> str:
+        """A user's password; empty before the first start."""
         try:
             return str(json.loads(airflow_configuration.passwords(self.home).read_text())[user])
         except FileNotFoundError:

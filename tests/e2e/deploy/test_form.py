@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from sandbox.airflow.deploy import follow, upload
-from sandbox.machine.programs import CHROMIUM
-
-expect.set_options(timeout=30_000)  # other deployments may slow a page down
-_QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.e2e.browser import Visitor, chromium
 
 
 @pytest.fixture
 def page(environment: dict[str, str]) -> Iterator[Page]:
     """Airflow's pages in Chromium, logged in."""
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert chromium, "there is no chromium; `make up` installs it"
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=chromium, args=_QUIET)
-        page = browser.new_page(viewport={"width": 1400, "height": 1600})
-        page.set_default_timeout(30_000)
-        page.goto(environment["AIRFLOW_URL"])
-        page.fill("input[name=username]", environment["AIRFLOW_USER"])
-        page.fill("input[name=password]", environment["AIRFLOW_PASSWORD"])
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/auth/" not in url)
-        yield page
-        browser.close()
+    with chromium() as browser:
+        visitor = Visitor(browser, "admin", viewport={"width": 1400, "height": 1600})
+        visitor.log_in()
+        yield visitor.page
 
 
 def open_form(page: Page, environment: dict[str, str]) -> None:
