@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ import pytest
 from manifest_engine.domain.core.errors import BuildError
 from manifest_engine.hooks.builder.hook import BuilderHook
 
-from sandbox.engine import base_image
 from sandbox.engine.dockerd import Daemon
 from tests.integration.image.test_ending import SlowBuild
+from tests.small_disk import engine_on_small_disk
 
 if TYPE_CHECKING:
     from tests.integration.image.conftest import Service
@@ -26,20 +25,8 @@ _MIB = 700
 
 @pytest.fixture
 def daemon(docker_host: str) -> Iterator[Daemon]:
-    """An engine whose files are all in a small file system."""
-    made = Daemon("engine-faulty", _SLOT)
-    made.folder.mkdir(parents=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_MIB}m", "tmpfs", str(made.folder)], check=True
-    )
-    try:
-        made.start()
-        base_image.load(made.host)
+    with engine_on_small_disk("engine-faulty", _SLOT, _MIB) as made:
         yield made
-    finally:
-        made.stop()
-        subprocess.run(["umount", str(made.folder)], check=False, capture_output=True)
-        made.stop()
 
 
 @pytest.fixture
