@@ -91,7 +91,7 @@ bench-guests: up ## delay of another DAG beside 200 runs with the largest conf; 
 bench-api: venv ## the HTTP API and the pages on PostgreSQL with 1,000 services and 20,000 runs; writes .bench/api.json
 	@PYTHONPATH=plugins:. $(PY) -m tests.benchmarks.api
 
-faults: compose-up ## inject faults under load and write docs/faults.md (25 to 35 minutes)
+faults: compose-up ## inject faults under load and write docs/faults.md (35 to 50 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
 
 schema: venv ## generate include/manifest.schema.json, docs/manifest.md and docs/api-reference.md from the models
