@@ -38,6 +38,7 @@ HISTORY_MAX = 50
 """Maximum number of deployments in one answer, because each is read with its steps."""
 
 
+@airflow.one_session()
 def list_services(
     asked: Filter | None = None,
     order: overview.Sort = "service",
@@ -63,6 +64,7 @@ def list_services(
     }
 
 
+@airflow.one_session()
 def read_service(component: str, service_name: str) -> dict[str, Any] | None:
     """A service in each environment that has or had the service; None if no environment has."""
     rows, observations = _rows(component, service_name)
@@ -115,6 +117,7 @@ def _is_listed(user: Any, entries: tuple[str, ...] | None) -> bool:
         return False
 
 
+@airflow.one_session()
 def list_history(
     component: str,
     service_name: str,

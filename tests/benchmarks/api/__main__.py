@@ -263,7 +263,9 @@ def _plans(engine: Any) -> list[dict[str, Any]]:
             "facts of one deployment": lambda: airflow.facts(one),
             "facts of 19 deployments": lambda: airflow.facts(page),
             "the DAG of a deployment": lambda: airflow.dag_of(one[0]),
-            "runs since the last reading": lambda: airflow.recorded(RUNS - 20, None, 5_000),
+            "runs since the last reading": lambda: airflow.recorded(
+                RUNS - 20, None, 5_000, range(RUNS - 10, RUNS)
+            ),
             "the newest runs, once": lambda: airflow.recorded(None, None, 5_000),
             "queued and running runs": airflow.active,
             "states of 50 unfinished runs": lambda: airflow.states(range(RUNS - 50, RUNS)),

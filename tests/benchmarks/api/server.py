@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from manifest_engine.api import airflow_internals, app, catalog
 from manifest_engine.domain.core.errors import ClusterError
 from manifest_engine.domain.environment import environments
 from manifest_engine.domain.record import live
-from manifest_engine.services.record.observation import Observer
+from manifest_engine.services.record.observation import PAGE, Observer
 from starlette.routing import Mount
 
 from tests.benchmarks.api.records import ENVIRONMENTS, deployments
@@ -32,13 +33,15 @@ def make(away: str) -> FastAPI:
     dev = environments.load()["dev"]
     configured = dict.fromkeys(ENVIRONMENTS, dev)
     environments.load = lambda *_: configured  # type: ignore[assignment]
-    lists = {name: json.dumps(deployments(name)) for name in ENVIRONMENTS}
+    lists = {name: list(pages(deployments(name))) for name in ENVIRONMENTS}
 
     def read(name: str, _: Any) -> Any:
         if name == away:
             time.sleep(_NOTICED_SECONDS)
             raise ClusterError("The API server could not be reached.")
-        found = (live.read(item, name, configured) for item in json.loads(lists[name]))
+        found = (
+            live.read(item, name, configured) for page in lists[name] for item in json.loads(page)
+        )
         return {item.place: item for item in found if item}
 
     catalog.observer = Observer(read)
@@ -52,6 +55,12 @@ def make(away: str) -> FastAPI:
         part.dependency_overrides[airflow_internals.get_user] = lambda: user
     airflow_internals.may_start = lambda *_: True  # type: ignore[assignment]
     return made
+
+
+def pages(items: list[dict[str, Any]]) -> Iterator[str]:
+    """Deployments as a cluster lists them."""
+    for at in range(0, len(items), PAGE):
+        yield json.dumps(items[at : at + PAGE])
 
 
 if __name__ == "__main__":

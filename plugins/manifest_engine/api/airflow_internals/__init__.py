@@ -38,6 +38,7 @@ from manifest_engine.api.airflow_internals.rows import (
     dag_of,
     facts,
     log_lines,
+    one_session,
     recorded,
     states,
 )

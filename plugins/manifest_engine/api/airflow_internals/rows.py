@@ -6,7 +6,9 @@ Every query uses an index and has a limit, so the number of old runs does not sl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from airflow.models.dagrun import DagRun
@@ -15,7 +17,7 @@ from airflow.models.xcom import XComModel
 from airflow.settings import NonScopedSession
 from airflow.utils.log.log_reader import TaskLogReader
 from sqlalchemy import Text, cast, func, select, tuple_
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from manifest_engine.domain.record import deployment
 from manifest_engine.domain.record.audit import Run
@@ -37,10 +39,29 @@ _OF_CONF = {
 _NIGHTS = 5
 """Number of nightly runs whose base images are read: one run may cover only one environment."""
 
+_shared: ContextVar[Session | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def one_session() -> Iterator[Session]:
+    """One session for all reads in a block, so that they share a connection and a transaction.
+
+    Three requests to the database come with each session: a check, the beginning and the end.
+    """
+    if (outer := _shared.get()) is not None:
+        yield outer
+        return
+    with NonScopedSession() as session:
+        token = _shared.set(session)
+        try:
+            yield session
+        finally:
+            _shared.reset(token)
+
 
 def dag_of(run_id: str) -> str | None:
     """The DAG, among those that change a service, that has the run; None if no DAG has it."""
-    with NonScopedSession() as session:
+    with one_session() as session:
         found = session.scalars(
             select(DagRun.dag_id).where(DagRun.dag_id.in_(deployment.DAGS), DagRun.run_id == run_id)
         ).all()
@@ -55,7 +76,7 @@ def facts(
     :param places: task and key of each XCom to read.
     """
     ids = sorted(set(run_ids))
-    with NonScopedSession() as session:
+    with one_session() as session:
         found = {
             (row.dag_id, row.run_id): row
             for row in session.execute(
@@ -103,11 +124,14 @@ def facts(
     }
 
 
-def recorded(after: int | None, before: int | None, limit: int) -> list[Recorded]:
+def recorded(
+    after: int | None, before: int | None, limit: int, known: Collection[int] = ()
+) -> list[Recorded]:
     """Runs that change a service, with a few fields of their conf.
 
     :param after: read the rows with higher numbers, ascending; None reads descending.
     :param before: read only the rows with lower numbers.
+    :param known: numbers of rows to leave out.
     """
     columns = {
         "number": DagRun.id,
@@ -124,17 +148,17 @@ def recorded(after: int | None, before: int | None, limit: int) -> list[Recorded
     query = select(*(column.label(name) for name, column in columns.items()))
     query = query.where(DagRun.dag_id.in_(deployment.DAGS))
     if after is not None:
-        query = query.where(DagRun.id > after).order_by(DagRun.id)
+        query = query.where(DagRun.id > after, DagRun.id.not_in(known)).order_by(DagRun.id)
     else:
         query = query.order_by(DagRun.id.desc())
         query = query if before is None else query.where(DagRun.id < before)
-    with NonScopedSession() as session:
+    with one_session() as session:
         return [_recorded(dict(row)) for row in session.execute(query.limit(limit)).mappings()]
 
 
 def active() -> dict[int, str]:
     """The states of all queued and running runs of ours, by the number of their row."""
-    with NonScopedSession() as session:
+    with one_session() as session:
         query = select(DagRun.id, DagRun.state).where(
             DagRun.dag_id.in_(deployment.DAGS), DagRun.state.in_(("queued", "running"))
         )
@@ -143,14 +167,14 @@ def active() -> dict[int, str]:
 
 def states(numbers: Iterable[int]) -> dict[int, str]:
     """The state of each run by its row number; deleted runs are missing."""
-    with NonScopedSession() as session:
+    with one_session() as session:
         query = select(DagRun.id, DagRun.state).where(DagRun.id.in_(sorted(numbers)))
         return {number: _word(state) for number, state in session.execute(query)}
 
 
 def base_digests() -> list[dict[str, Any]]:
     """The digests of base images that the last nightly runs found, newest run first."""
-    with NonScopedSession() as session:
+    with one_session() as session:
         nights = session.scalars(
             select(DagRun.id)
             .where(DagRun.dag_id == deployment.NIGHTLY)

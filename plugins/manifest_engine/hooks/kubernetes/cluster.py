@@ -34,6 +34,12 @@ class Selectors(TypedDict, total=False):
     fields: str
 
 
+class Paging(Selectors, total=False):
+    """Selectors, and the number of objects in a page; ``PAGE`` without one."""
+
+    limit: int
+
+
 _APPLY = "application/apply-patch+yaml; charset=utf-8"
 """With the charset the client sends our bytes unchanged. The client's own JSON escapes characters
 beyond the BMP as surrogate pairs, which the API server's YAML decoder refuses."""
@@ -167,7 +173,7 @@ class ClusterHook(KubernetesHook):
         return [item for page in found for item in page]
 
     def pages(
-        self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Selectors]
+        self, api_version: str, kind: str, namespace: str | None, **selectors: Unpack[Paging]
     ) -> Iterator[list[Json]]:
         """As :meth:`find`, page by page for kinds with many objects."""
         after: str | None = None
@@ -180,7 +186,7 @@ class ClusterHook(KubernetesHook):
                 namespace=namespace,
                 label_selector=selectors.get("labels") or None,
                 field_selector=selectors.get("fields") or None,
-                limit=PAGE,
+                limit=selectors.get("limit", PAGE),
                 _continue=after,
             )
             # Items of a list have no kind.

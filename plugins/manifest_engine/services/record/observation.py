@@ -13,6 +13,8 @@ from manifest_engine.domain.release import labels as label
 from manifest_engine.services.record.readings import Known, Readings
 
 _ENVIRONMENTS_MAX = 1_000
+PAGE = 50
+"""Deployments of one page. The thread that parses a page stops all other threads meanwhile."""
 
 Configured = Mapping[str, Environment]
 Services = dict[Place, Live]
@@ -57,7 +59,7 @@ def read_cluster(name: str, configured: Configured) -> Services:
     cluster = configured[name].cluster
     labels = label.label_selector({label.MANAGED_BY: label.MANAGER})
     pages = ClusterHook(cluster.connection).pages(
-        "apps/v1", "Deployment", cluster.namespace, labels=labels
+        "apps/v1", "Deployment", cluster.namespace, labels=labels, limit=PAGE
     )
     found = (live.read(item, name, configured) for page in pages for item in page)
     return {item.place: item for item in found if item is not None}

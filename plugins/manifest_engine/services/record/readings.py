@@ -24,7 +24,7 @@ WAIT_SECONDS = 2.0
 """How long an answer waits for readings."""
 FRESH_SECONDS = 5.0
 """How long a reading, or its failure, counts as the present state."""
-_AHEAD = 0.6
+_AHEAD = 0.8
 """Share of that time after which an answer begins the next reading without waiting for it."""
 _log = logging.getLogger(__name__)
 

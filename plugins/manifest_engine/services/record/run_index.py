@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from threading import Lock
 
@@ -29,7 +29,7 @@ _CHECK_SECONDS = 60.0
 """How often the state of each service's newest run is read again, although the run has ended: it
 can have been marked by hand, or cleared and run again between two answers."""
 
-ReadRuns = Callable[[int | None, int | None, int], list[Recorded]]
+ReadRuns = Callable[[int | None, int | None, int, Collection[int]], list[Recorded]]
 ReadActive = Callable[[], dict[int, str]]
 ReadStates = Callable[[Iterable[int]], dict[int, str]]
 
@@ -68,8 +68,8 @@ class RunIndex:
                 self._load()
             else:
                 after = self._settled
-                while block := self._read(after, None, _BLOCK):
-                    self._add(run for run in block if run.number not in self._known)
+                while block := self._read(after, None, _BLOCK, self._known):
+                    self._add(block)
                     after = block[-1].number
                 self._update()
             self._settle()
@@ -77,7 +77,7 @@ class RunIndex:
     def _load(self) -> None:
         found: list[Recorded] = []
         while len(found) < RUNS_MAX:
-            block = self._read(None, found[-1].number if found else None, _BLOCK)
+            block = self._read(None, found[-1].number if found else None, _BLOCK, ())
             found += block
             if len(block) < _BLOCK:
                 break
@@ -116,7 +116,7 @@ class RunIndex:
     def _update(self) -> None:
         active = self._active()
         for number in active.keys() - self._unfinished.keys():
-            for run in self._read(number - 1, None, 1):
+            for run in self._read(number - 1, None, 1, ()):
                 self._unfinished[run.number] = run.place
         asked = {n: place for n, place in self._unfinished.items() if n not in active}
         if time.monotonic() - self._checked > _CHECK_SECONDS:

@@ -96,10 +96,10 @@ def test_the_next_reading_begins_early_and_delays_no_answer(monkeypatch):
         assert answers.wait(60)
         return 2
 
-    now[0] = 2.0
+    now[0] = 3.0
     assert found.get({"dev": second})["dev"] is first
     assert not began.is_set()
-    now[0] = 4.0  # still fresh
+    now[0] = 4.5  # still fresh
     assert found.get({"dev": second})["dev"] is first
     assert began.wait(60)
     assert found.get({"dev": second})["dev"] is first
