@@ -9,18 +9,24 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from sandbox.airflow import configuration as airflow_configuration
+from sandbox.airflow.airflow import Airflow
 from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.deploy import follow, upload
+from sandbox.core import process
 from sandbox.core.settings import REPOSITORY, SETTINGS
+from tests.e2e.recovery.test_scheduler_killed import family_of_the_scheduler
 
 pytestmark = pytest.mark.alone
 CONNECTION = "e2e_portal"
@@ -72,6 +78,10 @@ class Portal:
         """The events of the service."""
         name = service.manifest["serviceName"]
         return [event for event in self.all() if event["customData"]["serviceName"] == name]
+
+    def times(self, service: Any) -> list[int]:
+        """How often each event of the service came, in order."""
+        return list(Counter(event["context"]["id"] for event in self.told(service)).values())
 
     def kinds(self, service: Any) -> list[str]:
         """The last words of the types of the service's events, each event once, in order."""
@@ -187,6 +197,38 @@ def test_a_portal_sees_the_whole_life_of_a_service(service, api, portal):
     assert told[2]["subject"]["content"]["artifactId"].startswith("pkg:oci/")
 
 
+def test_what_is_killed_in_between_hides_nothing(service, api, portal):
+    plain = service("plain-service")
+    portal.hold.touch()
+    assert plain.deploy(plain.source("plain-service", "one"), version="1.0", to_end=True).ok
+    wait_for(lambda: portal.told(plain), "the first event")
+    # The event has arrived, and nobody has recorded that.
+    wait_for(lambda: killed(sender(portal.port)), "a process that talks to the portal")
+    portal.hold.unlink()
+    life = ["artifact.packaged", "artifact.published", "service.deployed"]
+    assert portal.wait(plain, "service.deployed", 3) == life
+    first, *others = portal.times(plain)
+    assert first >= 2  # at least once, with the same id
+    assert others == [1, 1]
+
+    portal.hold.touch()
+    fail(api, plain)
+    assert portal.wait(plain, "deployment.failed", 4) == [*life, "deployment.failed"]
+    airflow = process.find("airflow")
+    assert airflow is not None
+    for member in family_of_the_scheduler(airflow):  # with the workers and the sender
+        killed(member)
+    portal.kill()
+    Airflow().restart()
+    portal.hold.unlink()
+    portal.start()
+    fail(api, plain)
+    assert portal.wait(plain, "deployment.failed", 5) == [*life, *["deployment.failed"] * 2]
+    *_, failed, last = portal.times(plain)
+    assert failed >= 2
+    assert last == 1
+
+
 def test_a_receiver_that_refuses_gets_each_event_once_and_in_order(service, api, portal):
     plain = service("plain-service")
     portal.refuse.write_text("503")
@@ -237,3 +279,23 @@ def fail(api: AirflowApi, service: Any) -> str:
     api.trigger("deploy_service", service.manifest | missing, run_id)
     assert follow(api, run_id).failed_step == "download_artifact"
     return run_id
+
+
+def sender(port: int) -> psutil.Process | None:
+    """The process of the task ``send_events`` while it is connected to the portal."""
+    airflow = process.find("airflow")
+    assert airflow is not None
+    for child in airflow.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if port in [peer.raddr.port for peer in child.net_connections("tcp") if peer.raddr]:
+                return child
+    return None
+
+
+def killed(found: psutil.Process | None) -> bool:
+    """Kill a process; whether there was one."""
+    if found is None:
+        return False
+    with suppress(psutil.NoSuchProcess):
+        found.kill()
+    return True
