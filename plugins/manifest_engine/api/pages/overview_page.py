@@ -15,7 +15,7 @@ from manifest_engine.domain.record import deployment, statistics
 
 router = APIRouter()
 
-RUNS_MAX = 2_000
+RUNS_MAX = 1_000
 """Maximum number of runs whose steps are read for the statistics; the newest runs count."""
 _RECENT = 15
 _UNFINISHED_MAX = 100

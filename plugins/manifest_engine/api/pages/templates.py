@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from manifest_engine import __version__
 from manifest_engine.domain.record import deployment
+from manifest_engine.domain.workload import service_log
 
 MOUNT = "/ui"
 """Where the API's app mounts the pages."""
@@ -97,6 +98,8 @@ def _environment() -> Environment:
         "inline_markdown": inline_markdown,
         "digest": short_digest,
         "quoted": quoted,
+        "brief": brief,
+        "metadata_last": metadata_last,
         "json": lambda value, **more: json.dumps(value, ensure_ascii=False, **more),
     }
     made.globals["ended"] = deployment.ENDED
@@ -150,6 +153,20 @@ def quoted(error: str) -> tuple[str, str]:
     """Split an error into its first sentence and the quoted lines after a colon."""
     said, end, lines = error.partition(":\n")
     return (said + end.rstrip(), lines) if end else (error, "")
+
+
+def brief(error: str) -> str:
+    """The sentence of an error without the lines that it quotes, for a table."""
+    return error.partition(service_log.QUOTE)[0].partition("\n")[0]
+
+
+def metadata_last(fields: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
+    """The changed fields of an object without its labels and annotations, and these."""
+    found: tuple[list[Any], list[Any]] = ([], [])
+    for field in fields:
+        path = str(field["field"]).removeprefix("spec.template.")
+        found[path.startswith("metadata.")].append(field)
+    return found
 
 
 @cache

@@ -57,11 +57,15 @@ def test_an_approval_is_answered_on_the_page(see, run):
 
 def test_a_dry_run_shows_each_field_that_would_change(see, run):
     field = {"field": "spec.replicas", "before": "2", "after": "3"}
-    change = {"kind": "Deployment", "name": "quotes", "action": "change", "fields": [field]}
+    label = {"field": "spec.template.metadata.labels[x]", "before": "a", "after": "b"}
+    fields = [label, field]
+    change = {"kind": "Deployment", "name": "quotes", "action": "change", "fields": fields}
     run("api__1", "success", {("validate", "dry_run"): [change]}, validate="success")
     text = see("/deployments/api__1")
     assert "Deployment quotes" in text
-    assert '<td class="before">2</td><td class="after">3</td>' in text
+    spec, _, metadata = text.partition("Labels and annotations (1)")
+    assert '<td class="before">2</td><td class="after">3</td>' in spec
+    assert '<td class="before">a</td><td class="after">b</td>' in metadata
 
 
 @pytest.mark.parametrize(

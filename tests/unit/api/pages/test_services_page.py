@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,6 +45,12 @@ def test_a_failed_deployment_is_linked_with_its_sentence(see, cluster, run):
     text = see("/table")
     assert 'href="/ui/deployments/api__9"' in text
     assert "No &lt;such&gt; field." in text
+
+
+def test_the_table_shows_no_log_lines_of_a_failure(see, run):
+    error = "It crashed. The service's last log lines:\nKeyError: 'URL'"
+    run("api__9", "failed", {("validate", "error"): error}, validate="failed", at=datetime.now(UTC))
+    assert ">It crashed</span>" in see("/table")
 
 
 def test_a_filter_that_fits_nothing_offers_all_services(see, cluster):
