@@ -1,4 +1,7 @@
-"""Actions on runs in the name of a user: start, cancel, answer."""
+"""Actions on runs in the name of a user: start, cancel, answer.
+
+The functions import Airflow's own routes, whose import takes more than a second.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,6 @@ from functools import cache
 from typing import Any
 
 from airflow.api_fastapi.common.dagbag import create_dag_bag
-from airflow.api_fastapi.core_api.datamodels.dag_run import DAGRunPatchBody, TriggerDAGRunPostBody
-from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-from airflow.api_fastapi.core_api.routes.public.dag_run import patch_dag_run, trigger_dag_run
-from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from fastapi import Request
@@ -40,6 +39,9 @@ def start(
 
     :return: the conf of the existing run; None if the run was started.
     """
+    from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
+    from airflow.api_fastapi.core_api.routes.public.dag_run import trigger_dag_run
+
     if (known := conf_of(dag_id, run_id, session)) is not None:
         return known
     body = TriggerDAGRunPostBody(dag_run_id=run_id, logical_date=None, conf=conf)
@@ -101,6 +103,9 @@ def conf_of(dag_id: str, run_id: str, session: Session) -> dict[str, Any] | None
 
 def cancel(run_id: str, user: Any, session: Session) -> None:
     """Mark a run as failed. Airflow ends its running tasks, and a running rollout rolls back."""
+    from airflow.api_fastapi.core_api.datamodels.dag_run import DAGRunPatchBody
+    from airflow.api_fastapi.core_api.routes.public.dag_run import patch_dag_run
+
     dag_id = rows.dag_of(run_id) or deployment.DEPLOY
     note = f"{deployment.CANCELLED_NOTE}{sentence(user.get_name())}."
     body = DAGRunPatchBody.model_validate({"state": "failed", "note": note})
@@ -115,6 +120,9 @@ def answer(run_id: str, option: str, user: Any, session: Session) -> None:
     :raises HTTPException: 403 if the user is not an approver, 404 if the run asks for no approval,
         409 if somebody has answered.
     """
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+
     dag_id = rows.dag_of(run_id) or deployment.DEPLOY
     payload = UpdateHITLDetailPayload(chosen_options=[option])
     update_hitl_detail(dag_id, run_id, "approve", payload, user, session)
