@@ -12,7 +12,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 NOBODY, VIEWER, USER, SIGNED = "nobody", "viewer", "user", "signature"
-"""``SIGNED`` is no role: the request itself must be signed, whoever sends it."""
+"""The least role for a route. ``SIGNED`` stands for a route without a login, whose requests must be
+signed."""
 _SERVICE = "/api/v1/services/{component}/{serviceName}"
 _PAGE = "/ui/services/{component}/{service}"
 _RUN = "/api/v1/deployments/{run_id}"
@@ -59,7 +60,7 @@ NEEDED = {
 
 
 def walk(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Method, path and route of all routes, also of mounted apps, but not of static files."""
+    """Method, path and route of all routes, including mounted apps, without static files."""
     for route in routes:
         if isinstance(route, Mount):
             if not isinstance(route.app, StaticFiles):

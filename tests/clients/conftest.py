@@ -1,4 +1,4 @@
-"""The sandbox's stand-ins for Azure, before the clients that people use.
+"""Public clients of Azure against the sandbox's stand-ins.
 
 ``make test-clients`` runs these tests. The first run installs the clients (docs/sandbox.md).
 """
@@ -132,7 +132,7 @@ def az(logged_out_az: Run) -> Run:
 
 @pytest.fixture(scope="session")
 def registry_variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """For ``oras`` and ``crane``: the CA, and a folder for their logins."""
+    """Environment variables for ``oras`` and ``crane``: the CA, and a folder for the logins."""
     folder = str(tmp_path_factory.mktemp("docker"))
     return {"DOCKER_CONFIG": folder, "SSL_CERT_FILE": str(SETTINGS.ca), "HOME": folder}
 

@@ -15,7 +15,7 @@ def test_a_service_principal_logs_in_to_its_subscription(az):
     assert found["user"]["type"] == "servicePrincipal"
 
 
-def test_a_wrong_secret_has_the_code_of_entra_id(logged_out_az, tmp_path):
+def test_a_wrong_secret_gives_the_error_code_of_entra_id(logged_out_az, tmp_path):
     client = entra.identity()["clients"][1]
     said = logged_out_az(
         *("login", "--service-principal", "--tenant", entra.identity()["tenant"]),
@@ -58,7 +58,7 @@ def test_repositories_are_listed(az, digest):
     assert REPOSITORY in json.loads(az("acr", "repository", "list", "--name", REGISTRY))
 
 
-def test_what_is_attached_is_listed(az, oras, digest, front, tmp_path):
+def test_attached_artifacts_are_listed(az, oras, digest, front, tmp_path):
     (tmp_path / "sbom.json").write_text("{}")
     words = ("attach", "--disable-path-validation", "--artifact-type", "application/vnd.az+json")
     oras(*words, f"{front}/{REPOSITORY}@{digest}", tmp_path / "sbom.json")

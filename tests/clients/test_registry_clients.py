@@ -1,4 +1,4 @@
-"""``oras`` and ``crane`` against the registry, and what they and our hook attach to images."""
+"""``oras`` and ``crane`` against the registry, also with artifacts that our hook attaches."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ GO_TOOLS = {
         "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend@v0.13.2"
     ),
 }
-"""JFrog's CLI is missing: its Go module (github.com/jfrog/jfrog-cli) is not served by that name."""
+"""Go modules of the clients. JFrog's CLI cannot be installed as a Go module."""
 
 
 def az() -> Path:

@@ -1,4 +1,4 @@
-"""The portal's script through the stack, as through the sandbox's own Airflow."""
+"""The portal's script against the stack's Airflow."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.e2e.api.test_infra_hub_client import (
 from tests.e2e.conftest import SESSION, remove
 
 
-def test_a_portal_leads_a_service_from_its_first_failure_to_its_removal(
-    compose, cluster, environment, tmp_path
-):
+def test_a_portal_deploys_corrects_and_removes_a_service(compose, cluster, environment, tmp_path):
     login = {
         **environment,
         "AIRFLOW_URL": compose.url,

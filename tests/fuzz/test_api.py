@@ -30,7 +30,7 @@ EXAMPLES = 20
 
 @pytest.fixture(scope="module", autouse=True)
 def outside() -> Iterator[None]:
-    """No cluster has a service, each run starts, and no client is too fast."""
+    """Replace clusters, runs and rate limits, so that only the requests decide the answers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(airflow_internals.rows, "NonScopedSession", SESSIONS)
         patch.setattr(airflow_internals, "start", lambda *_, **__: None)

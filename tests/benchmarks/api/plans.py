@@ -1,4 +1,4 @@
-"""The queries of the API and their plans, as PostgreSQL executes them."""
+"""Reads PostgreSQL's plans of the API's queries."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SERVICES = 1_000
 RUNS = 20_000
 ENVIRONMENTS = ("dev", "stage", "prod")
 FOLLOWED = 50
-"""Runs that are under way."""
+"""Number of runs that have not ended."""
 _DIGEST = "sha256:" + "0" * 64
 _SETTINGS = {f"setting{number}": "x" * 60 for number in range(40)}
 """As large as the environment and the defaults in the release of a real run, about 3 KB."""

@@ -28,7 +28,7 @@ def hubs() -> dict[str, Hub]:
 
 
 def ask(base: str, route: str, **more: Any) -> requests.Response:
-    """A request that has the right form, as far as its path goes, and that can start nothing."""
+    """A request with a valid path that cannot start anything."""
     method, _, path = route.partition(" ")
     body = {"json": {}} if method == "POST" else {}
     url = base.removesuffix("/api/v1") + path.format(**NAMES)
@@ -37,7 +37,7 @@ def ask(base: str, route: str, **more: Any) -> requests.Response:
 
 @pytest.mark.parametrize("route", NEEDED)
 @pytest.mark.parametrize("role", CALLERS)
-def test_a_route_is_open_to_those_whom_airflow_allows(
+def test_a_route_is_open_only_to_users_whom_airflow_allows(
     hubs: dict[str, Hub], role: str, route: str
 ) -> None:
     base = hubs[VIEWER].base

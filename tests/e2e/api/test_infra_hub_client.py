@@ -1,4 +1,4 @@
-"""The portal's script, run as a portal runs it: by its command line, with the order's id."""
+"""The portal's script, called by its command line with the id of an order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Portal:
 
 
 def a_service_from_its_first_failure_to_its_removal(portal, quote):
-    """Deploy, fail, read the sentence, mend, deploy, deploy another version, go back, remove."""
+    """Deploy a broken and a corrected manifest and another version, roll back, and remove."""
     manifest, name = quote.manifest, quote.manifest["serviceName"]
 
     def put(version, changes=None):
@@ -72,14 +72,12 @@ def a_service_from_its_first_failure_to_its_removal(portal, quote):
     assert requests.get(url, timeout=10).status_code == 404
 
 
-def test_a_portal_leads_a_service_from_its_first_failure_to_its_removal(
-    service, environment, tmp_path
-):
+def test_a_portal_deploys_corrects_and_removes_a_service(service, environment, tmp_path):
     assert len(PORTAL.read_text().splitlines()) < 40
     a_service_from_its_first_failure_to_its_removal(Portal(environment, tmp_path), service())
 
 
-def test_a_repeated_order_is_one_deployment_and_a_wrong_one_is_refused(
+def test_a_repeated_order_starts_one_deployment_and_a_wrong_order_is_refused(
     service, environment, tmp_path
 ):
     portal, manifest = Portal(environment, tmp_path), service("plain-service").manifest

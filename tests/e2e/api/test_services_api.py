@@ -1,4 +1,4 @@
-"""What runs where over the API, and rollback, restart and removal, in the real API server."""
+"""List, compare, roll back, restart and remove services over the real API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that is made internal, and rolled back to what it was, in both directions."""
+"""A public service becomes internal, and rollbacks go in both directions."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 from sandbox.airflow.deploy import follow
 
 
-def test_the_check_lists_versions_and_what_is_there(api):
+def test_the_check_lists_versions_and_connections(api):
     run_id = f"e2e-check-{time.time_ns()}"
     api.trigger("check_installation", {"environment": "dev"}, run_id)
     outcome = follow(api, run_id, dag_id="check_installation")

@@ -28,7 +28,7 @@ DAG = "deploy_announced"
 
 @pytest.fixture
 def secret(api: AirflowApi) -> Iterator[str]:
-    """The environment ``dev`` takes the ZIPs of the tests."""
+    """Let the webhook deploy the ZIPs of the tests to ``dev``."""
     made = secrets.token_hex(16)
     connection = {"connection_id": CONNECTION, "conn_type": "generic", "password": made}
     api.session.delete(f"{api.base}/connections/{CONNECTION}", timeout=30)
@@ -47,7 +47,7 @@ def secret(api: AirflowApi) -> Iterator[str]:
 
 
 def announce(secret: str, artifact: str, archive: bytes) -> Any:
-    """What Artifactory sends. Source: tests/unit/domain/artifact/test_announced.py."""
+    """A request of Artifactory's webhook, as in tests/unit/domain/artifact/test_announced.py."""
     repository, _, path = artifact.partition("/")
     data = {
         "repo_key": repository,

@@ -1,4 +1,4 @@
-"""A portal is told about deployments as docs/events.md says, whatever is killed in between."""
+"""A portal gets events as docs/events.md promises, although parts are killed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SECONDS = 240
 
 @dataclass
 class Portal:
-    """The receiver, in a process of its own."""
+    """The receiver in a separate process."""
 
     api: AirflowApi
     folder: Path
@@ -84,12 +84,12 @@ class Portal:
         return list(Counter(event["context"]["id"] for event in self.told(service)).values())
 
     def kinds(self, service: Any) -> list[str]:
-        """The last words of the types of the service's events, each event once, in order."""
+        """The last words of the types of the service's events, in order and without repetition."""
         events = {event["context"]["id"]: event for event in self.told(service)}
         return [".".join(kind(event)) for event in events.values()]
 
     def wait(self, service: Any, last: str, count: int) -> list[str]:
-        """Wait until the service has so many events, of which the last is of this kind."""
+        """Wait until the service has ``count`` events, the last of which has this kind."""
         end = time.monotonic() + _SECONDS
         while len(found := self.kinds(service)) < count:
             assert time.monotonic() < end, f"only {found}; the sender: {self._sender()}"
@@ -108,7 +108,7 @@ def kind(event: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def portal(api: AirflowApi, tmp_path: Path) -> Iterator[Portal]:
-    """The environments ``dev`` and ``prod`` tell a portal."""
+    """A portal that receives the events of ``dev`` and ``prod``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -163,7 +163,7 @@ def run(api: AirflowApi, dag: str, service: Any, **more: Any) -> Any:
     return follow(api, run_id, dag_id=dag)
 
 
-def test_a_portal_sees_the_whole_life_of_a_service(service, api, portal):
+def test_a_portal_receives_all_events_of_a_service(service, api, portal):
     plain = service("plain-service")
     assert plain.deploy(plain.source("plain-service", "one"), version="1.0", to_end=True).ok
     built = ["artifact.packaged", "artifact.published"]

@@ -56,7 +56,7 @@ class Injector(BaseHTTPRequestHandler):
 
 @contextmanager
 def injecting(cluster: Any, namespace: str) -> Iterator[None]:
-    """Every new pod of the namespace gets a second container that never ends by itself."""
+    """Add a second container, which does not end, to every new pod of the namespace."""
     pair = pki.issue("faults-webhook", common_name=ADDRESS, addresses=[ADDRESS])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)

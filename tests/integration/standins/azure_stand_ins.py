@@ -1,4 +1,4 @@
-"""A tenant with Azure Resource Manager, both with faults that can be switched on."""
+"""Starts Entra ID and Azure Resource Manager, both with faults that tests can activate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP = "group"
 
 @dataclass(frozen=True)
 class Azure:
-    """Addresses, and the tenant that both know."""
+    """Addresses of both servers, and their tenant."""
 
     authority: str
     arm: str
@@ -28,7 +28,7 @@ class Azure:
     ca: Path
 
     def switch(self, url: str, **faults: int) -> None:
-        """Set the faults of one of the two."""
+        """Set the faults of one server."""
         answer = requests.put(f"{url}/_faults", json=faults, verify=str(self.ca), timeout=5)
         answer.raise_for_status()
 

@@ -129,7 +129,7 @@ def test_a_blob_on_another_host_is_read_without_the_token(digest, by_entra, swit
     assert by_entra.api.find(REPOSITORY, "1") is not None
 
 
-def test_the_referrers_api_lists_what_was_attached_without_a_tag(digest, by_entra, by_registry):
+def test_the_referrers_api_lists_artifacts_without_a_tag(digest, by_entra, by_registry):
     kind = "application/vnd.front+json"
     attached = by_entra.api.referrers(REPOSITORY, digest)
     assert not attached.has(kind)
@@ -139,6 +139,6 @@ def test_the_referrers_api_lists_what_was_attached_without_a_tag(digest, by_entr
     assert not by_registry.api.referrers(REPOSITORY, digest).has(kind)  # no fallback tag has it
 
 
-def test_what_an_older_client_attached_is_listed_by_the_api(digest, by_entra, by_registry):
+def test_the_referrers_api_lists_artifacts_of_older_clients(digest, by_entra, by_registry):
     by_registry.api.referrers(REPOSITORY, digest).attach("application/vnd.older+json", b"{}")
     assert by_entra.api.referrers(REPOSITORY, digest).has("application/vnd.older+json")

@@ -52,6 +52,6 @@ def test_a_service_without_a_folder_has_no_versions(connect: Any) -> None:
     assert files_below(connect(), "datafactory/pricing/nothing") == []
 
 
-def test_a_refusal_says_what_is_wrong(connect: Any) -> None:
+def test_a_refusal_names_the_cause(connect: Any) -> None:
     with pytest.raises(ArtifactError, match="does not accept the credentials"):
         files_below(connect("wrong"), "datafactory/pricing/quotes")

@@ -57,7 +57,7 @@ def arm(both: Azure) -> ResourceManager:
     return ResourceManager(both.arm, verify=str(both.ca))
 
 
-def test_limits_of_both_are_waited_for(both, who, arm):
+def test_the_hook_waits_for_the_limits_of_entra_id_and_arm(both, who, arm):
     both.switch(both.authority, throttled=1)
     both.switch(both.arm, throttled=1)
     begin = time.monotonic()
@@ -95,7 +95,7 @@ def test_a_policy_that_refuses_every_token_is_named(both, who, arm):
     assert not caught.value.retryable
 
 
-def test_arm_lists_what_the_caller_may_read(both, who):
+def test_arm_lists_only_resources_that_the_caller_may_read(both, who):
     def get(path: str, client: int = 1) -> requests.Response:
         known = both.identity["clients"][client]
         form = {

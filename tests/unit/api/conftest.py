@@ -44,7 +44,7 @@ def _empty() -> bytes:
 
 
 def database() -> Any:
-    """Makes a database with Airflow's tables in memory; returns what makes its sessions."""
+    """Make a database with Airflow's tables in memory, and return a maker of sessions."""
     from sqlalchemy.orm import sessionmaker
 
     engine, connection = _in_memory()
@@ -98,7 +98,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What runs, by environment; an exception is raised. Index and caches begin empty."""
+    """Services by environment, or the exception of its cluster. Indexes and caches are empty."""
     deployed: dict[str, Any] = {}
 
     def read(name: str, _: Any) -> Any:

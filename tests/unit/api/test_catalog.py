@@ -1,4 +1,4 @@
-"""What runs where: the cluster's present state, with Airflow's record when it is not known."""
+"""The list of services: the cluster's present state, or Airflow's record."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def only(found: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def test_a_row_says_what_runs_and_how_the_last_deployment_ended(run, cluster, session):
+def test_a_row_has_the_live_release_and_the_last_result(run, cluster, session):
     run("api__1", "success", publish_route="success")
     run("api__2", "failed", {("build_image", "error"): "pip fails."}, build_image="failed")
     cluster["dev"] = live(bases={"docker.io/library/python:3.11": "sha256:a"})
@@ -66,7 +66,7 @@ def test_a_row_says_what_runs_and_how_the_last_deployment_ended(run, cluster, se
     assert row["baseOutdated"] is None
 
 
-def test_a_base_image_is_outdated_when_a_night_found_another_one(run, cluster, session):
+def test_a_base_image_is_outdated_if_a_nightly_run_found_another_digest(run, cluster, session):
     base = "docker.io/library/python:3.11"
     xcoms = {("plan", "bases"): {base: ["sha256:b"]}}
     run("scheduled__1", "success", xcoms, dag_id="rebuild_services")
@@ -122,7 +122,7 @@ def test_a_slow_cluster_delays_one_answer_and_not_the_next(run, cluster, session
     assert only(catalog.list_services())["observed"]
 
 
-def test_a_removed_service_is_shown_for_a_week_and_when_asked_for(run, cluster, session):
+def test_a_removed_service_is_shown_for_a_week_and_on_request(run, cluster, session):
     run("api__1", "success")
     run("api__2", "success", dag_id="remove_service")
     assert catalog.list_services()["items"] == []

@@ -18,7 +18,7 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_operation_describes_each_of_its_answers(operation):
+def test_each_operation_describes_all_its_answers(operation):
     assert operation["summary"]
     assert operation["security"]
     for status, response in operation["responses"].items():
@@ -29,7 +29,7 @@ def test_an_operation_describes_each_of_its_answers(operation):
     assert {"401", "403", "429"} <= operation["responses"].keys()
 
 
-def test_every_reference_leads_to_a_schema():
+def test_every_reference_has_a_schema():
     schemas = DOCUMENT["components"]["schemas"]
 
     def references(value: Any) -> set[str]:
@@ -45,7 +45,7 @@ def test_every_reference_leads_to_a_schema():
     assert {item.removeprefix("#/components/schemas/") for item in found} <= schemas.keys()
 
 
-def test_a_deployment_is_a_manifest():
+def test_the_body_of_a_deployment_is_a_manifest():
     body = DOCUMENT["paths"]["/api/v1/deployments"]["post"]["requestBody"]["content"]
     assert body["application/json"]["schema"] == {"$ref": "#/components/schemas/Manifest"}
     assert "port" in DOCUMENT["components"]["schemas"]["Manifest"]["properties"]

@@ -16,7 +16,7 @@ def test_the_list_of_rights_names_every_route() -> None:
     assert {f"{method} {path}" for method, path, _ in ROUTES} == NEEDED.keys()
 
 
-def test_every_route_asks_for_a_permission() -> None:
+def test_every_route_requires_a_permission() -> None:
     for method, path, route in ROUTES:
         if NEEDED[f"{method} {path}"] not in (NOBODY, SIGNED):
             asked = {item.dependency for item in route.dependencies}

@@ -1,4 +1,4 @@
-"""The end of a run is recorded for ``send_events``, and nothing that goes wrong breaks the run."""
+"""The end of a run is recorded for ``send_events``, and an error does not break the run."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def test_both_ends_are_recorded(recorded):
     assert recorded == [of_run | {"message": "success"}, of_run | {"message": "timed_out"}]
 
 
-def test_other_dags_are_none_of_ours(recorded):
+def test_runs_of_other_dags_are_ignored(recorded):
     run_listener.on_dag_run_success(SimpleNamespace(dag_id="other", run_id="x"), "success")
     assert recorded == []
 
 
-def test_without_a_receiver_nothing_is_written(session, registered):
+def test_nothing_is_written_without_a_receiver(session, registered):
     run_listener.on_dag_run_success(RUN, "success")
     assert registered == []
 
 
-def test_sqlite_is_left_alone(session, registered, caplog):
+def test_nothing_is_written_to_sqlite(session, registered, caplog):
     from airflow.models.asset import AssetActive, AssetModel
 
     uri = f"{facts.ASSET_URI}/"  # as Airflow stores it
@@ -75,7 +75,7 @@ def test_sqlite_is_left_alone(session, registered, caplog):
     assert "Events need PostgreSQL or MySQL: no event for api__1" in caplog.text
 
 
-def test_an_error_is_logged_alone(monkeypatch, caplog):
+def test_an_error_is_only_logged(monkeypatch, caplog):
     def fail(_: Any) -> None:
         raise OSError("The database is away.")
 

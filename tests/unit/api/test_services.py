@@ -61,7 +61,7 @@ def test_a_service_is_listed_and_read(client, cluster, run, monkeypatch):
         (f"{QUOTES}/differences?from=a", 422, "to"),
     ],
 )
-def test_what_cannot_be_read_is_a_problem(client, path, status, part):
+def test_requests_for_missing_things_are_answered_with_a_problem(client, path, status, part):
     answer = client.get(path)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
     assert part in answer.json()["detail"]
@@ -87,7 +87,7 @@ def test_rollback_restart_and_removal_start_their_dags(client, started):
         assert location == f"/api/v1/deployments/{answer.json()['id']}"
 
 
-def test_the_same_key_is_one_restart_and_another_request_is_refused(client, started, run):
+def test_a_repeated_key_starts_one_restart_and_another_request_is_refused(client, started, run):
     key = {"Idempotency-Key": "order-1"}
     first = client.post(f"{QUOTES}/restart", json={"environment": "dev"}, headers=key).json()["id"]
     run(first, "queued", dag_id="restart_service")
@@ -115,7 +115,7 @@ def test_a_bad_request_starts_nothing(*, client, started, method, path, body, st
     assert not started
 
 
-def test_the_environments_access_is_asked(client, started, monkeypatch):
+def test_the_environments_access_applies(client, started, monkeypatch):
     from manifest_engine.domain.environment import environments
     from manifest_engine.domain.environment.access import Access
 
@@ -136,7 +136,7 @@ def test_the_environments_access_is_asked(client, started, monkeypatch):
     assert catalog.allowed("dev", type("Ada", (), {"get_name": lambda _: "ada"})()) == []
 
 
-def test_the_versions_in_artifactory_are_listed_or_the_answer_says_why_not(client, monkeypatch):
+def test_the_versions_in_artifactory_are_listed_or_the_answer_names_the_reason(client, monkeypatch):
     path = "/api/v1/artifacts?component=pricing&serviceName=quotes&environment=dev"
     item = {"version": "1", "path": "a/b.zip", "size": 3, "publishedAt": None, "sha256": None}
     monkeypatch.setattr(published, "_versions", lambda *_: {"items": [item], "complete": True})

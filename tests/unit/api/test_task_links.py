@@ -28,7 +28,7 @@ def test_every_step_has_the_link(dag):
     assert of(dag) <= linked
 
 
-def test_each_name_is_that_of_an_operator():
+def test_each_name_belongs_to_an_operator():
     import importlib
 
     for item in [*DeploymentLink.operators, *ServiceLink.operators]:
@@ -45,7 +45,7 @@ def test_the_link_leads_to_the_page_inside_airflow(monkeypatch):
     )
 
 
-def test_the_service_is_linked_once_it_answers(run):
+def test_the_service_is_linked_once_the_service_answers(run):
     key = SimpleNamespace(run_id="api__1")
     assert ServiceLink().get_link(None, ti_key=key) == ""
     url = "https://dev.example.com/datafactory/pricing/quotes"

@@ -59,7 +59,7 @@ def test_a_zip_starts_a_run_once(client, started):
         {"data": EVENT["data"] | {"repo_key": "elsewhere"}},
     ],
 )
-def test_what_no_environment_takes_starts_nothing(client, started, change):
+def test_a_path_that_no_environment_accepts_starts_nothing(client, started, change):
     answer = send(client, EVENT | change)
     assert (answer.status_code, answer.json()) == (202, {"started": []})
     assert started == []
@@ -77,6 +77,6 @@ def test_by_default_nobody_can_send(client):
     assert send(client, EVENT).status_code == 401
 
 
-def test_a_signed_body_that_is_no_event(client, started):
+def test_a_signed_body_that_is_not_an_event_is_refused(client, started):
     assert send(client, b"[]").status_code == 422
     assert send(client, b"x" * 200_000).status_code == 413

@@ -27,7 +27,7 @@ _API = "/manifest-engine/api/v1"
 
 
 def facts(run_state: str, conf: dict[str, Any], xcoms: Any = None, **states: str) -> Facts:
-    """The rows of one moment of a deployment."""
+    """Airflow's record of a deployment at one moment."""
     run = Run(
         *("deploy_service", "api__1", run_state, conf, "rest_api", "ada"), *(BEGIN, BEGIN, None)
     )
@@ -104,7 +104,7 @@ class Api:
         self._server.server_close()
 
     def token(self, lifetime: int | None = None) -> str:
-        """A token that the server takes."""
+        """A token that the server accepts."""
         now = int(time.time())
         claims = {"iat": now, "exp": now + (lifetime or self.lifetime), "n": len(self.valid)}
         payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")

@@ -31,7 +31,7 @@ def test_a_deployment_is_followed_to_its_url(api, run, manifest):
     ]
 
 
-def test_json_is_every_event_and_one_result(api, run, manifest):
+def test_json_output_has_every_event_and_one_result(api, run, manifest):
     done = run("deploy", "--json", manifest)
     assert done.status == 0
     *events, result = done.objects
@@ -45,7 +45,7 @@ def test_json_is_every_event_and_one_result(api, run, manifest):
     ]
 
 
-def test_a_failure_is_printed_with_its_step_and_its_sentence(api, run, manifest):
+def test_a_failure_is_printed_with_its_step_and_its_error(api, run, manifest):
     api.moments = api_server.failing
     done = run("deploy", manifest)
     assert (done.status, done.out) == (1, "")
@@ -67,13 +67,13 @@ def test_each_problem_of_a_manifest_is_shown_with_its_pointer(api, run, manifest
     assert "/prot" in {item["pointer"] for item in result["errors"]}
 
 
-def test_texts_of_the_manifest_can_be_set(api, run, manifest):
+def test_keys_of_the_manifest_can_be_set(api, run, manifest):
     assert run("deploy", manifest, "--set", "version=2.0.0", "--set", "notes=a=b").status == 0
     (conf,) = api.started.values()
     assert (conf["version"], conf["notes"], conf["component"]) == ("2.0.0", "a=b", "a")
 
 
-def test_a_key_makes_two_calls_one_deployment_and_no_key_makes_two(api, run, manifest):
+def test_two_calls_start_one_deployment_with_a_key_and_two_without(api, run, manifest):
     for _ in range(2):
         assert run("deploy", manifest, "--idempotency-key", "run-7").status == 0
     assert list(api.started) == ["api__run-7"]
@@ -96,7 +96,7 @@ def test_an_id_can_be_followed_later(api, run, manifest):
     assert (missing.status, missing.err) == (2, "There is no deployment with this id.\n")
 
 
-def test_a_run_without_an_image_of_its_own_names_none(api, run, manifest):
+def test_a_run_without_a_new_image_prints_no_image(api, run, manifest):
     found = {place: item for place, item in api_server.LIVE_XCOMS.items() if "url" in item}
     ended = {"validate": "success", "publish_route": "success"}
     api.moments = lambda conf: [api_server.facts("success", conf, found, **ended)]
@@ -109,7 +109,7 @@ def test_a_dry_run_shows_each_change(api, run, manifest):
     assert (done.status, done.out) == (0, "Deployment a-b: change\n    spec.replicas: 2 → 3\n")
 
 
-def test_the_newest_deployment_of_a_manifest_is_meant(api, run, manifest):
+def test_a_manifest_stands_for_the_newest_deployment_of_its_service(api, run, manifest):
     run("deploy", manifest)
     assert run("follow", manifest).out == f"{URL}\n"
     assert run("status", manifest).out == f"{URL}\n"
@@ -142,21 +142,21 @@ def test_a_service_is_rolled_back_restarted_and_removed(
     assert sent == ({} if body is None else {"environment": "dev", **body})
 
 
-def test_nothing_is_removed_without_its_name(api, run, manifest):
+def test_a_removal_needs_the_name_of_the_service(api, run, manifest):
     done = run("remove", manifest, "--confirm", "a-c")
     assert (done.status, done.err) == (2, "--confirm must be a-b, the service that is removed.\n")
     assert not api.seen
     assert "the following arguments are required: --confirm" in run("remove", manifest).err
 
 
-def test_a_service_needs_its_three_names(api, run, manifest):
+def test_a_manifest_needs_component_service_name_and_environment(api, run, manifest):
     manifest.write_text('{"component": "a", "serviceName": "b"}')
     done = run("restart", manifest)
     assert (done.status, len(api.seen)) == (2, 0)
     assert done.err == "The manifest must have component, serviceName and environment.\n"
 
 
-def test_a_timeout_stops_the_client_alone(api, run, manifest, clock):
+def test_a_timeout_stops_only_the_client(api, run, manifest, clock):
     api.moments = lambda conf: [api_server.facts("running", conf, validate="running")]
     done = run("deploy", manifest, "--timeout", "1.5")
     assert done.status == 5
@@ -168,7 +168,7 @@ def test_a_timeout_stops_the_client_alone(api, run, manifest, clock):
     ("text", "sentence"),
     [("{", "is not valid JSON"), ("[]", "must be one JSON object"), (None, "cannot be read")],
 )
-def test_a_file_that_is_no_manifest_is_refused_before_any_request(
+def test_a_file_that_is_not_a_manifest_is_refused_before_any_request(
     api, run, manifest, text, sentence
 ):
     manifest.unlink() if text is None else manifest.write_text(text)

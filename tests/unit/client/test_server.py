@@ -25,7 +25,7 @@ def test_a_stream_that_breaks_off_is_resumed_after_the_last_whole_event(api, run
     assert len(names) == len(set(names)) == 5
 
 
-def test_answers_of_a_server_that_restarts_are_waited_for(api, run, manifest, clock):
+def test_the_client_waits_for_a_server_that_restarts(api, run, manifest, clock):
     api.answers = [(503, {}), (502, {})]
     done = run("deploy", manifest)
     assert done.status == 0
@@ -34,7 +34,7 @@ def test_answers_of_a_server_that_restarts_are_waited_for(api, run, manifest, cl
     assert done.err.count("does not answer (HTTP 503)") == 1
 
 
-def test_the_time_of_retry_after_is_waited(api, run, manifest, clock):
+def test_the_client_waits_as_long_as_retry_after(api, run, manifest, clock):
     api.answers = [(429, {"Retry-After": "3"})]
     assert run("deploy", manifest).status == 0
     assert clock.pauses == [3]
@@ -104,13 +104,13 @@ def test_a_wrong_password_and_a_missing_login_are_reported(api, run, manifest, m
     assert "The login is missing: set AIRFLOW_TOKEN" in done.err
 
 
-def test_a_missing_right_is_no_reason_to_log_in_again(api, run, manifest):
+def test_a_missing_permission_causes_no_new_login(api, run, manifest):
     api.answers = [(403, {})]
     done = run("deploy", manifest)
     assert (done.status, done.err, api.logins) == (3, "Made by the test.\n", 1)
 
 
-def test_no_output_has_a_credential(api, run, manifest, monkeypatch):
+def test_the_output_contains_no_credential(api, run, manifest, monkeypatch):
     token = api.token()
     monkeypatch.setenv("AIRFLOW_TOKEN", token)
     api.answers = [(500, {}), (401, {})]

@@ -1,4 +1,4 @@
-"""The pages over a database with Airflow's own tables. Airflow's log-in is replaced here."""
+"""The pages with a database of Airflow's tables, without Airflow's login."""
 
 from __future__ import annotations
 

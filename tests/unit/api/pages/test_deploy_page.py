@@ -55,20 +55,20 @@ def test_a_wrong_form_offers_no_button(browser):
     assert "<button" not in text
 
 
-def test_what_is_not_filled_in_yet_is_no_error(browser):
+def test_empty_inputs_of_a_new_form_are_not_errors(browser):
     text = browser.post("/ui/deploy/check", data={"component": "pricing"}).text
     assert "Still to fill in: serviceName, version, environment." in text
     assert "problems" not in text
 
 
-def test_a_pasted_manifest_fills_the_form_in_and_is_judged(browser):
+def test_a_pasted_manifest_fills_in_the_form_and_is_checked(browser):
     pasted = json.dumps(FORM | {"port": 9000, "prot": 1})
     text = browser.post("/ui/deploy/fill", data={"manifest": pasted}).text
     assert 'value="9000"' in text
     assert "did you mean &#39;port&#39;?" in text
 
 
-def test_what_is_not_json_stays_in_the_box(browser):
+def test_pasted_text_that_is_not_json_stays_in_the_box(browser):
     text = browser.post("/ui/deploy/fill", data={"manifest": "{<b>"}).text
     assert "This is not JSON" in text
     assert "{&lt;b&gt;</textarea>" in text
@@ -78,7 +78,7 @@ def test_what_is_not_json_stays_in_the_box(browser):
     )
 
 
-def test_a_preview_offers_what_it_has_compared(see, run):
+def test_the_result_of_a_dry_run_offers_to_deploy_the_same_manifest(see, run):
     run("api__1", "running", conf={"dryRun": True}, validate="running")
     assert 'hx-get="/ui/previews/api__1"' in see("/previews/api__1")
     run(

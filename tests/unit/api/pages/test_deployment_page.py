@@ -8,7 +8,7 @@ from manifest_engine.api import airflow_internals
 URL = "https://dev.example.com/datafactory/pricing/quotes"
 
 
-def test_a_running_deployment_asks_for_its_state_again(see, run):
+def test_the_page_of_a_running_deployment_is_refreshed(see, run):
     run("api__1", "running", validate="success", build_image="running")
     text = see("/deployments/api__1")
     assert "<title>running · quotes 1 → dev</title>" in text
@@ -31,7 +31,7 @@ def test_a_run_that_has_ended_is_not_asked_for_again(see, run):
     assert "every 1s" not in see("/deployments/api__1/state")
 
 
-def test_the_sentence_is_shown_with_its_step_and_is_escaped(see, run):
+def test_the_error_is_escaped_and_shown_with_its_step(see, run):
     error = "No <script>alert(1)</script> in src/requirements.txt."
     run("api__1", "failed", {("build_image", "error"): error}, build_image="failed")
     text = see("/deployments/api__1")
@@ -48,7 +48,7 @@ def test_the_lines_that_a_sentence_quotes_stand_below_it(see, run):
     assert '<pre tabindex="0">  File &lt;x&gt;\nKeyError: &#39;URL&#39;</pre>' in text
 
 
-def test_an_approval_is_answered_on_the_page(see, run):
+def test_the_page_has_buttons_for_an_approval(see, run):
     run("api__1", "running", push_image="success", approve="awaiting_input")
     text = see("/deployments/api__1")
     assert 'hx-post="/api/v1/deployments/api__1/approve"' in text
@@ -76,7 +76,7 @@ def test_a_dry_run_shows_each_field_that_would_change(see, run):
         ({"record_release": "success", "describe_image": "success"}, "record_release"),
     ],
 )
-def test_the_log_is_of_the_step_that_tells_most(see, run, monkeypatch, states, step):
+def test_the_log_is_that_of_the_failed_or_running_or_last_step(see, run, monkeypatch, states, step):
     lines = [
         {"timestamp": "2026-01-02T03:04:05Z", "level": "info", "event": f"line {at}"}
         for at in range(400)
@@ -95,7 +95,7 @@ def test_the_log_is_of_the_step_that_tells_most(see, run, monkeypatch, states, s
     assert "line 99\n" not in text
 
 
-def test_a_deployment_that_does_not_exist_is_a_page(browser):
+def test_a_missing_deployment_gets_a_page_with_an_error(browser):
     answer = browser.get("/ui/deployments/none")
     assert answer.status_code == 404
     assert "There is no deployment with this id." in answer.text

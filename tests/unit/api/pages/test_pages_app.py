@@ -1,4 +1,4 @@
-"""What holds for every page: log-in, headers, errors."""
+"""Login, headers and errors of all pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.api.conftest import pages_of
 FOLDER = Path(pages.__file__).parent
 
 
-def test_a_visitor_without_a_login_is_sent_to_airflows(whole):
+def test_a_visitor_without_a_login_goes_to_airflows_login_page(whole):
     pages_of(whole).dependency_overrides.clear()
     visitor = TestClient(whole, follow_redirects=False)
     answer = visitor.get("/ui/deployments/api__1?a=b")
@@ -36,7 +36,7 @@ def test_every_page_needs_a_permission():
     assert open_to_all == []
 
 
-def test_a_forbidden_page_says_so(whole, browser):
+def test_a_forbidden_page_names_the_reason(whole, browser):
     def refuse():
         raise HTTPException(403, "Forbidden")
 
@@ -51,7 +51,7 @@ def airflow_may_read():
     return route.dependencies[0].dependency
 
 
-def test_scripts_come_from_this_server_alone(browser):
+def test_scripts_come_only_from_this_server(browser):
     answer = browser.get("/ui/deployments/none")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'self'" in policy
@@ -74,7 +74,7 @@ def test_an_unexpected_error_shows_no_internals(browser, monkeypatch):
 @pytest.mark.parametrize(
     "file", sorted(FOLDER.glob("templates/*.html")), ids=lambda file: file.name
 )
-def test_a_template_has_nothing_that_the_policy_refuses(file):
+def test_templates_comply_with_the_content_security_policy(file):
     text = file.read_text()
     for refused in ("style=", "onclick", "hx-on", "<style", "javascript:", "//cdn"):
         assert refused not in text

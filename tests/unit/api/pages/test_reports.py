@@ -1,4 +1,4 @@
-"""The pages Overview and Audit, and the question of an approval."""
+"""The pages Overview and Audit, and the request for an approval."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_question_is_shown_with_its_table_and_without_its_html(see, run, que
     assert "&lt;b&gt;bold" in text
 
 
-def test_the_overview_counts_and_lists_what_waits(see, run):
+def test_the_overview_counts_deployments_and_lists_waiting_approvals(see, run):
     run("api__1", "success", at=NOW, publish_route="success")
     run("api__2", "failed", at=NOW, build_image="failed")
     run("api__3", "running", at=NOW, approve="awaiting_input")
@@ -78,7 +78,7 @@ def test_services_on_an_outdated_base_image_are_listed(see, cluster, monkeypatch
     assert "other" not in text
 
 
-def test_the_last_night_is_shown(see, run):
+def test_the_last_nightly_run_is_shown(see, run):
     row = {"service": "pricing-quotes", "environment": "dev", "outcome": "rebuilt"}
     more = {"dag_id": "rebuild_services", "at": NOW}
     run("night", "success", {("summarise", "table"): {"rows": [row]}}, **more)

@@ -38,7 +38,7 @@ def test_a_viewer_sees_no_button(see, cluster, monkeypatch):
     assert "data-post" not in see(PATH)
 
 
-def test_a_service_that_no_environment_had_is_a_page(browser):
+def test_an_unknown_service_gets_a_page_with_an_error(browser):
     answer = browser.get(f"/ui{PATH}")
     assert answer.status_code == 404
     assert "No environment has or had the service pricing/quotes." in answer.text
@@ -101,7 +101,7 @@ def test_a_dry_run_is_not_chosen_for_the_comparison(see, run):
     assert re.search(r'name="from" value="api__0" checked', text)
 
 
-def test_the_history_shows_each_deployment_with_its_sentence(see, run):
+def test_the_history_shows_each_deployment_with_its_error(see, run):
     run("api__1", "success", **dict.fromkeys(LIVE, "success"))
     run("api__2", "failed", {("validate", "error"): "No <b>."}, validate="failed")
     text = see(PATH)
@@ -111,7 +111,7 @@ def test_the_history_shows_each_deployment_with_its_sentence(see, run):
     assert re.search(r'name="from" value="api__1" checked', text)
 
 
-def test_the_rest_of_a_long_history_is_one_click_away(see, run):
+def test_a_long_history_has_a_button_for_more(see, run):
     for at in range(22):
         run(f"api__{at}", "failed", validate="failed")
     path = f"/ui{PATH}/history?environment=&before=api__2"
@@ -177,21 +177,21 @@ def test_packages_that_cannot_be_read_are_a_sentence(see, two_images, in_registr
     assert "cannot be compared. It has no bill of materials." in text
 
 
-def test_the_chart_has_a_table_behind_it(see, run):
+def test_the_chart_has_a_table_of_its_numbers(see, run):
     run("api__1", "success", **dict.fromkeys(LIVE, "success"))
     text = see(PATH)
     assert "<svg" in text
     assert '<th scope="col">Smoke test</th>' in text
 
 
-def test_bars_are_stacked_in_proportion_to_the_highest():
+def test_heights_of_bars_are_relative_to_the_highest_bar():
     made = charts.stacked([charts.Bar("a", (1, 1)), charts.Bar("b", (4, 0))])
     shown = [(item["title"], item["y"], item["height"]) for item in made["rectangles"]]
     assert shown == [("a", 135, 45), ("a", 90, 45), ("b", 0, 180)]
     assert charts.stacked([])["rectangles"] == []
 
 
-def test_the_preview_of_a_rollback_says_what_it_returns_to(see, run):
+def test_the_preview_of_a_rollback_names_the_release(see, run):
     found = {
         ("validate_rollback", "return_value"): {"manifest": CONF | {"version": "0.9"}},
         ("validate_rollback", "dry_run"): [],

@@ -30,7 +30,7 @@ def test_a_new_installation_shows_the_next_step(see):
     assert 'href="/ui/deploy"' in text
 
 
-def test_the_table_shows_what_runs(see, cluster):
+def test_the_table_shows_the_live_releases(see, cluster):
     deploy(cluster, live("dev", "1.4.0", state="degraded", ready=1))
     text = see("/")
     for shown in ("1.4.0", "ab12ab12ab12", "degraded", "1 of 2 ready", "grace"):
@@ -39,7 +39,7 @@ def test_the_table_shows_what_runs(see, cluster):
     assert 'hx-trigger="every 5s"' in text
 
 
-def test_a_failed_deployment_is_linked_with_its_sentence(see, cluster, run):
+def test_a_failed_deployment_is_linked_with_its_error(see, cluster, run):
     deploy(cluster, live("dev", "1.4.0"))
     run("api__9", "failed", {("validate", "error"): "No <such> field."}, validate="failed")
     text = see("/table")
@@ -53,20 +53,20 @@ def test_the_table_shows_no_log_lines_of_a_failure(see, run):
     assert ">It crashed</span>" in see("/table")
 
 
-def test_a_filter_that_fits_nothing_offers_all_services(see, cluster):
+def test_a_filter_without_matches_offers_all_services(see, cluster):
     deploy(cluster, live("dev", "1.4.0"))
     assert "No service fits." in see("/?text=nothing")
     assert "1.4.0" in see("/?text=quot&environment=dev")
 
 
-def test_the_address_follows_the_filter_alone(browser, cluster):
+def test_only_the_filter_changes_the_address(browser, cluster):
     path = "/ui/table?text=quotes&state=&sort=service"
     by_filter = browser.get(path, headers={"HX-Trigger": "filter"})
     assert by_filter.headers["hx-replace-url"] == "/ui/?text=quotes"
     assert "hx-replace-url" not in browser.get(path, headers={"HX-Trigger": "table"}).headers
 
 
-def test_a_column_sorts_and_turns_around(see, cluster):
+def test_a_column_sorts_in_both_directions(see, cluster):
     deploy(cluster, live("dev", "1.9.0", "b"), live("dev", "1.10.0", "a"))
     text = see("/?sort=version")
     assert text.index("1.9.0") < text.index("1.10.0")
@@ -80,7 +80,7 @@ def test_a_cluster_that_does_not_answer_is_named(see, cluster):
     assert "secret address" not in text
 
 
-def test_the_matrix_marks_what_differs_from_the_environment_before():
+def test_the_matrix_marks_versions_that_differ_from_the_environment_before():
     item = {"component": "pricing", "serviceName": "quotes"}
     items = [
         item | {"environment": "dev", "version": "1.4.0"},
@@ -99,7 +99,7 @@ def test_the_matrix_has_a_column_for_each_environment(see, cluster):
 
 
 @pytest.mark.parametrize("query", ["cursor=xx", "sort=color", "view=map"])
-def test_an_address_that_makes_no_sense_is_an_error_page(browser, query):
+def test_an_invalid_address_gets_an_error_page(browser, query):
     answer = browser.get(f"/ui/?{query}")
     assert answer.status_code == 422
     assert answer.headers["content-type"].startswith("text/html")

@@ -72,12 +72,12 @@ def test_other_events_announce_nothing(other):
 @pytest.mark.parametrize(
     "bad", [b"", b"[]", b"{}", b"\xff", b'{"domain": "artifact"}', b"[" * 9999]
 )
-def test_what_is_no_event_is_refused(bad):
+def test_a_body_that_is_not_an_event_is_refused(bad):
     with pytest.raises(ManifestError, match="not an event of Artifactory"):
         announced.read(bad, "dev")
 
 
-def test_the_same_zip_has_the_same_run():
+def test_the_same_zip_has_the_same_run_id():
     again = announced.read(body(), "dev")
     other = announced.read(body(sha256="cd" * 32), "dev")
     elsewhere = announced.read(body(), "prod")
@@ -86,7 +86,7 @@ def test_the_same_zip_has_the_same_run():
     assert len(set(ids)) == 3
 
 
-def test_the_manifest_of_the_zip_wins_over_that_of_the_environment():
+def test_the_manifest_in_the_zip_overrides_the_environments_manifest():
     conf = announced.manifest(FOUND, b'{"port": 9000}', {"port": 8000, "replicas": 3})
     assert conf == FROM_PATH | OURS | {"port": 9000, "replicas": 3}
 
@@ -97,7 +97,7 @@ def test_a_manifest_cannot_choose_another_environment():
 
 
 @pytest.mark.parametrize("name", ["rebuild", "takeOver", "dryRun", "artifact", "artifactSha256"])
-def test_a_zip_cannot_set_everything(name):
+def test_the_manifest_in_a_zip_cannot_set_every_field(name):
     with pytest.raises(ArtifactError, match=f"sets {name}, which"):
         announced.manifest(FOUND, json.dumps({name: 1}).encode(), {})
 
@@ -108,7 +108,7 @@ def test_a_manifest_must_be_an_object(content):
         announced.manifest(FOUND, content, {})
 
 
-def test_without_any_manifest():
+def test_a_zip_without_a_manifest_needs_one_in_the_environment():
     with pytest.raises(ArtifactError, match=r"has no manifest\.json"):
         announced.manifest(FOUND, None, {})
     assert announced.manifest(FOUND, None, {"replicas": 1}) == FROM_PATH | OURS | {"replicas": 1}

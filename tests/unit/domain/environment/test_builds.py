@@ -37,13 +37,13 @@ def test_the_full_host_comes_before_the_pattern() -> None:
 
 
 @pytest.mark.parametrize("host", ["*.azurecr.io", "*.jfrog.io", "*.dkr.ecr.eu.amazonaws.com"])
-def test_a_pattern_that_covers_registries_of_others_is_refused(host: str) -> None:
+def test_a_pattern_for_registries_of_other_organisations_is_refused(host: str) -> None:
     with pytest.raises(ValidationError, match="would send the login to registries of other"):
         build(host)
 
 
 @pytest.mark.parametrize("host", ["*", "*.com", "a*.example.com", "https://a.example.com", "a/b"])
-def test_any_other_form_is_refused(host: str) -> None:
+def test_other_forms_of_a_host_are_refused(host: str) -> None:
     with pytest.raises(ValidationError):
         build(host)
 

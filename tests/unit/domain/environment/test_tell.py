@@ -26,7 +26,7 @@ def load(tmp_path):
     return with_blocks
 
 
-def test_by_default_nobody_is_told(load):
+def test_by_default_no_receiver_is_configured(load):
     assert not load().tells
 
 
@@ -53,12 +53,12 @@ def test_the_defaults(load):
         ({"notify": [CHAT | {"when": []}]}, "notify.0.when"),
     ],
 )
-def test_what_is_refused(load, blocks, said):
+def test_invalid_receivers_are_refused(load, blocks, said):
     with pytest.raises(ConfigurationError, match=said):
         load(**blocks)
 
 
-def test_http_only_where_the_file_says_so(load):
+def test_http_needs_allow_http(load):
     plain = SINK | {"url": "http://portal.tools.svc:8080/hooks", "allowHttp": True}
     assert load(events=[plain]).events[0].allow_http
 

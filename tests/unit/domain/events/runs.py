@@ -40,7 +40,7 @@ def facts(
     ended: datetime | None = END,
     run_id: str = "api__1",
 ) -> RunFacts:
-    """A deployment that went live, unless something else is said."""
+    """A deployment that is live by default."""
     return RunFacts(
         run=Run(dag, run_id, state, CONF, "operator", "ada", BEGIN, BEGIN, ended),
         note=note,

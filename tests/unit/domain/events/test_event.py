@@ -88,11 +88,11 @@ def with_(place: tuple[str, str], **changes: object) -> dict[tuple[str, str], ob
         (facts("running", ended=None), []),
     ],
 )  # fmt: skip
-def test_what_a_run_tells(run, told):
+def test_the_events_of_a_run(run, told):
     assert kinds(run) == told
 
 
-def test_a_release_that_was_live_already_is_no_new_release():
+def test_a_release_that_was_already_live_has_no_event():
     same = with_(("apply_deployment", "return_value"), changed=False)
     assert "service.deployed" not in kinds(facts(xcoms=same))
 
@@ -144,7 +144,7 @@ def test_the_artifact_is_a_package_url():
     assert read.qualifiers == {"repository_url": runs.REPOSITORY, "tag": "1.4.0"}
 
 
-def test_the_same_end_has_the_same_ids_and_another_end_has_others():
+def test_ids_are_equal_for_the_same_end_and_differ_for_another_end():
     first, again = events.of_end(facts()), events.of_end(facts())
     assert [event.id for event in first] == [event.id for event in again]
     later = events.of_end(facts(ended=END + timedelta(hours=1)))  # cleared and run again
@@ -153,7 +153,7 @@ def test_the_same_end_has_the_same_ids_and_another_end_has_others():
     assert len(set(ids)) == len(ids)
 
 
-def test_a_failure_says_what_the_user_reads():
+def test_the_event_of_a_failure_has_the_users_error():
     (event,) = events.of_end(failed())
     content = event.data["subject"]["content"]
     assert content["step"] == "smoke_test"
@@ -165,7 +165,7 @@ def test_a_failure_says_what_the_user_reads():
     assert told["by"] == "ada"
 
 
-def test_a_run_that_was_ended_by_hand_says_so():
+def test_the_event_of_a_run_that_was_ended_by_hand():
     (event,) = events.of_end(facts("failed", states={}, xcoms={}, message="timed_out"))
     assert "longer than its DAG allows" in event.data["subject"]["content"]["sentence"]
     (event,) = events.of_end(failed(note="Cancelled by ada."))

@@ -32,7 +32,7 @@ def test_a_failure_has_step_and_cause():
     assert item.tags == {"environment": "dev", "step": "run", "cause": "failed"}
 
 
-def test_a_release_that_was_taken_back_is_a_failed_change():
+def test_a_release_that_was_rolled_back_is_a_failed_change():
     run = failed("apply_deployment", "rolled back")
     assert len(of(run, "change_failures")) == 1
     (restored,) = of(run, "restore_time")

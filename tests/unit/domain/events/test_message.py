@@ -1,4 +1,4 @@
-"""The sentence in the chat says what, where, who, and where to read on."""
+"""A chat message names the service, the environment and the user, and has a link."""
 
 import pytest
 from manifest_engine.domain.events import message
@@ -26,7 +26,7 @@ LINK = "\nhttps://airflow.example.com/dags/deploy_service/runs/api__1"
         ),
     ],
 )
-def test_what_is_worth_a_message(run, waits, about):
+def test_reasons_for_a_message(run, waits, about):
     assert message.occasion(run, waits=waits) == about
 
 

@@ -1,4 +1,4 @@
-"""A receiver is told everything once, also what appears late."""
+"""A receiver gets each event once, including events that become visible late."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def item(number: int, seconds: float) -> Item:
     return Item(number, BEGIN + timedelta(seconds=seconds))
 
 
-def test_the_oldest_is_told_first():
+def test_the_oldest_event_is_sent_first():
     found = Progress(BEGIN).pending([item(2, 9), item(1, 5), item(3, 5)])
     assert [one.id for one in found] == [1, 3, 2]
 
 
-def test_what_was_told_is_not_told_again():
+def test_a_sent_event_is_not_sent_again():
     known = Progress(BEGIN)
     known.add(item(1, 5))
     assert known.pending([item(1, 5)]) == []
 
 
-def test_what_appears_late_is_told():
+def test_an_event_that_becomes_visible_late_is_sent():
     known = Progress(BEGIN)
     known.add(item(2, 60))
     late = item(1, 59)

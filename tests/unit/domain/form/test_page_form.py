@@ -29,7 +29,7 @@ FULL = {
 
 
 TICKED = [("route.stripPrefix", "true"), ("nightlyRebuilds", "true")]
-"""The boxes that are ticked at first: a browser sends nothing for a box that is not."""
+"""Check boxes that are ticked by default; a browser sends nothing for an unticked box."""
 
 
 def sent(manifest):
@@ -48,20 +48,20 @@ def sent(manifest):
 @pytest.mark.parametrize(
     "given", [FULL, *(json.loads(file.read_text()) for file in sorted(EXAMPLES.glob("*.json")))]
 )
-def test_the_form_of_a_manifest_means_the_same_manifest(given):
+def test_the_form_of_a_manifest_gives_the_same_manifest(given):
     made = page_form.manifest(sent(given))
     assert Manifest.model_validate(made) == Manifest.model_validate(given)
 
 
-def test_a_full_manifest_comes_back_word_for_word():
+def test_a_complete_manifest_is_not_changed_by_the_form():
     assert page_form.manifest(sent(FULL)) == FULL
 
 
-def test_an_empty_form_is_an_empty_manifest():
+def test_an_empty_form_gives_an_empty_manifest():
     assert page_form.manifest(sent({})) == {}
 
 
-def test_what_is_no_number_is_left_to_the_validation():
+def test_the_form_keeps_a_text_that_is_not_a_number():
     assert page_form.manifest([*TICKED, ("port", "80a"), ("volumes", "{")]) == {
         "port": "80a",
         "volumes": "{",
@@ -73,7 +73,7 @@ def test_a_row_without_a_name_is_left_out():
     assert page_form.manifest([*TICKED, *inputs]) == {"env": {"A": "1 "}}
 
 
-def test_line_ends_of_a_browser_are_ours():
+def test_line_ends_of_a_browser_are_replaced():
     assert page_form.manifest([*TICKED, ("command", "a\r\nb\r\n")]) == {"command": ["a", "b"]}
 
 

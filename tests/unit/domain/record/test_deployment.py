@@ -135,7 +135,7 @@ def test_an_event_has_the_same_id_on_every_server() -> None:
         ("remove_service", "remove", "removed"),
     ],
 )
-def test_other_changes_of_a_service_are_read_like_deployments(
+def test_rollbacks_restarts_and_removals_are_summarised_like_deployments(
     dag_id: str, action: str, state: str
 ) -> None:
     validate = "validate_removal" if action == "remove" else f"validate_{action}"
@@ -160,7 +160,7 @@ def test_other_changes_of_a_service_are_read_like_deployments(
         ("remove_service", {"version": None}, "remove pricing-quotes from dev"),
     ],
 )
-def test_the_note_of_a_run_says_what_it_does(dag_id, more, text):
+def test_the_note_of_a_run_summarises_the_run(dag_id, more, text):
     conf = {"component": "pricing", "serviceName": "quotes", "version": "1.4.0"}
     assert deployment.note(dag_id, conf | {"environment": "dev"} | more) == text
 

@@ -46,7 +46,7 @@ def test_dry_runs_restarts_removals_and_older_runs_do_not_count():
     assert (made.live_median, made.restore_median) == (None, None)
 
 
-def test_the_time_to_live_is_from_the_request_to_the_url():
+def test_the_time_until_live_is_from_the_request_to_the_url():
     runs = [run(at, "success") for at in range(1, 21)]
     made = report(runs, [live(item, item.number) for item in runs])
     assert (made.live_median, made.live_p95) == (10.5, 20)
@@ -68,7 +68,7 @@ def test_restoring_ends_with_the_next_live_deployment():
     assert made.restore_median == 2 * 3600 + 60
 
 
-def test_runs_are_chosen_by_their_values_the_newest_first():
+def test_runs_are_filtered_by_values_and_sorted_by_age():
     runs = [[run(1, "failed"), run(3, "success")], [run(2, "failed", requested_by="bob")]]
     assert [item.number for item in statistics.newest(runs, state="failed", action="")] == [2, 1]
     assert [item.number for item in statistics.newest(runs, requested_by="bob")] == [2]

@@ -1,4 +1,4 @@
-"""A webhook gets signed events; what it answers decides whether an event is sent again."""
+"""A webhook gets signed events, and its answer decides whether an event is sent again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_receiver_verifies_the_event(receiver):
     assert receiver.headers["webhook-id"] == EVENT.id
 
 
-def test_another_secret_is_noticed(receiver, password):
+def test_a_signature_with_another_secret_is_refused(receiver, password):
     password.password = "whsec_" + base64.b64encode(b"somebody else's secret..").decode()
     with pytest.raises(EventError, match=r"answered 401.*'portal_events'"):
         send(receiver)
@@ -57,19 +57,19 @@ def test_another_secret_is_noticed(receiver, password):
 
 
 @pytest.mark.parametrize("text", [None, "", "whsec_", "not base64 ü"])
-def test_a_connection_without_a_secret(receiver, password, text):
+def test_a_connection_without_a_secret_is_refused(receiver, password, text):
     password.password = text
     with pytest.raises(ConfigurationError, match="is not a signing secret"):
         send(receiver)
 
 
-def test_a_short_outage_is_waited_for(receiver):
+def test_the_sender_waits_for_a_short_outage(receiver):
     receiver.answers = [503, 502]
     send(receiver)
     assert receiver.accepted == [EVENT.data]
 
 
-def test_an_outage_is_left_to_a_later_try(receiver, monkeypatch):
+def test_a_longer_outage_is_a_retryable_error(receiver, monkeypatch):
     monkeypatch.setattr(sink, "_DEADLINE_SECONDS", 0.2)
     receiver.answers = [503] * 20
     with pytest.raises(EventError, match="did not accept the event: HTTP 503") as raised:
@@ -92,7 +92,7 @@ def test_a_redirect_is_not_followed_and_other_answers_are_retried_later(receiver
     assert receiver.accepted == []
 
 
-def test_nobody_listens(monkeypatch):
+def test_a_receiver_that_does_not_listen_is_a_retryable_error(monkeypatch):
     monkeypatch.setattr(sink, "_DEADLINE_SECONDS", 0.2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -101,7 +101,7 @@ def test_nobody_listens(monkeypatch):
             SinkHook(f"http://127.0.0.1:{port}/?token=abc", "c").send(EVENT.id, BODY)
 
 
-def test_a_token_in_the_url_is_not_told(receiver):
+def test_a_token_in_the_url_is_not_in_the_error(receiver):
     receiver.answers = [404]
     with pytest.raises(EventError) as raised:
         SinkHook(f"{receiver.url}?token=abc", "c").send(EVENT.id, BODY)

@@ -1,4 +1,4 @@
-"""The step reads ``manifest.json`` in the announced ZIP, and skips what is older than live."""
+"""The step reads ``manifest.json`` in the announced ZIP, and skips older versions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def archive(manifest: bytes | None) -> bytes:
 
 @pytest.fixture
 def conf(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Any:
-    """Publishes a ZIP; the conf that announces it."""
+    """Publish a ZIP, and return the conf of its announcement."""
     content = yaml.safe_load((environments.INCLUDE / "environments.yaml").read_text())
     block = {"connection": "jfrog", "paths": ["datafactory/pricing/*.zip"]}
     content["environments"]["dev"]["webhook"] = block
@@ -68,26 +68,26 @@ def test_an_older_version_is_skipped(conf, monkeypatch):
         run(conf(b"{}"))
 
 
-def test_a_zip_without_a_manifest(conf):
+def test_a_zip_without_a_manifest_is_refused(conf):
     with pytest.raises(ArtifactError, match=r"has no manifest\.json"):
         run(conf(None))
 
 
-def test_a_huge_manifest(conf):
+def test_a_huge_manifest_is_refused(conf):
     with pytest.raises(ArtifactError, match="at most 65536 are allowed"):
         run(conf(b'{"notes": "' + b"x" * 70_000 + b'"}'))
 
 
-def test_a_zip_that_was_replaced(conf):
+def test_a_zip_that_was_replaced_is_refused(conf):
     with pytest.raises(ArtifactError, match="the ZIP was replaced"):
         run(conf(b"{}") | {"artifactSha256": "ab" * 32})
 
 
-def test_a_path_that_the_environment_does_not_take(conf):
+def test_a_path_that_the_environment_does_not_accept_is_refused(conf):
     with pytest.raises(NotAllowed, match=r"may not deploy other/x/1/x-1\.zip"):
         run(conf(b"{}", "other/x/1/x-1.zip"))
 
 
-def test_a_conf_that_is_no_announcement(conf):
+def test_a_conf_that_is_not_an_announcement_is_refused(conf):
     with pytest.raises(ManifestError, match="must have environment, artifact and artifactSha256"):
         run({"environment": "dev"})

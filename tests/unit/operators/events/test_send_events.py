@@ -1,4 +1,4 @@
-"""The sender goes on where it stopped, tells each receiver in order, and forgets nothing."""
+"""The sender continues after a crash, and sends each receiver all events in order."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_each_run_is_told_once_and_in_order(airflow, told):
     assert portal.told == ["a", "b waits", "c"]
 
 
-def test_what_appears_late_is_told(airflow, told):
+def test_an_event_that_becomes_visible_late_is_sent(airflow, told):
     portal = Channel("portal")
     told(portal)
     airflow.end("a", ago=20)
@@ -147,7 +147,7 @@ def test_a_receiver_that_is_away_delays_no_other(airflow, told):
     assert away.told == ["a", "b"]
 
 
-def test_a_wrong_connection_is_tried_again_until_somebody_mends_it(airflow, told):
+def test_a_wrong_connection_is_a_retryable_error(airflow, told):
     portal = Channel("portal")
     told(portal)
     portal.error = ConfigurationError("The Connection is no good.")
@@ -170,14 +170,14 @@ def test_a_killed_sender_sends_the_last_event_again_but_no_metric(airflow, told,
     assert receiver.told == list(sent)
 
 
-def test_another_environment_is_not_told(airflow, told):
+def test_a_receiver_gets_no_events_of_another_environment(airflow, told):
     prod = Channel("portal", "prod")
     told(prod)
     airflow.end("a")
     assert send(airflow) == 0
 
 
-def test_the_end_of_a_run_that_is_not_recorded_yet_is_waited_for(airflow, told):
+def test_the_sender_waits_until_airflow_has_recorded_the_end_of_a_run(airflow, told):
     portal = Channel("portal")
     told(portal)
     airflow.end("a", ago=1, state="running", ended=None)
@@ -188,7 +188,7 @@ def test_the_end_of_a_run_that_is_not_recorded_yet_is_waited_for(airflow, told):
     assert portal.told == ["a"]
 
 
-def test_a_run_that_was_cleared_or_deleted_holds_nothing_up(airflow, told):
+def test_a_cleared_or_deleted_run_delays_no_event(airflow, told):
     portal = Channel("portal")
     told(portal)
     airflow.end("cleared", ago=200, state="running", ended=None)
@@ -199,7 +199,7 @@ def test_a_run_that_was_cleared_or_deleted_holds_nothing_up(airflow, told):
     assert portal.told == ["c"]
 
 
-def test_what_is_older_than_a_day_is_given_up(airflow, told, capsys):
+def test_events_older_than_a_day_are_dropped(airflow, told, capsys):
     portal = Channel("portal")
     told(portal)
     airflow.end("old", ago=25 * 3600)
