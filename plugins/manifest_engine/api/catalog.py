@@ -87,7 +87,7 @@ def read_service(component: str, service_name: str) -> dict[str, Any] | None:
 
 
 def list_outdated() -> list[dict[str, Any]]:
-    """The live releases with a base image whose tag names another image by now."""
+    """The live releases with an outdated base image."""
     nights = _known_bases()
     return [
         {**_place(row.place), "version": row.version}

@@ -1,4 +1,4 @@
-"""What differs in the packages of two deployments' images, for the page that compares them."""
+"""Compares the packages in the images of two deployments, for the page of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manifest_engine.services.record.readings import Readings
 
 _IMAGES_MAX = 40
 _IMAGE_SECONDS = 86_400.0
-"""How long the packages of a digest count as known. They never change."""
+"""How long the packages of a digest are cached; the packages of a digest never change."""
 ROWS_MAX = 500
 read = packages.read
 readings: Readings[tuple[str, str], dict[str, str]] = Readings(
@@ -24,12 +24,12 @@ readings: Readings[tuple[str, str], dict[str, str]] = Readings(
 def compare(
     component: str, service_name: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The ``changes`` of packages, and the ``problem`` if they are not known.
+    """The ``changes`` of packages, or the ``problem`` if the packages are not known.
 
-    Takes at most 2 seconds. A reading that takes longer is known at the next request.
+    Takes at most 2 seconds; a slower answer of the registry is used by the next request.
 
     :param before: ``environment`` and ``digest`` of a deployment.
-    :param after: of another deployment.
+    :param after: the same of another deployment.
     """
     configured = environments.load()
     sides = [(str(item["environment"]), str(item["digest"])) for item in (before, after)]

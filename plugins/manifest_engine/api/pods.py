@@ -1,4 +1,4 @@
-"""The pods of a service and its last log lines, as the clusters show them now, for its page."""
+"""Reads the pods of a service and its last log lines, for the page of the service."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ readings: Readings[Place, dict[str, Any]] = Readings("The cluster", most=_SERVIC
 def read_pods(component: str, service_name: str) -> list[dict[str, Any]]:
     """An item for each environment where the service is deployed, as JSON-compatible data.
 
-    Takes at most 2 seconds for the list of what is deployed, and 2 seconds for the pods. A cluster
-    that did not answer for the list is not asked again.
+    Takes at most 2 seconds for the list of services, and 2 seconds for the pods. A cluster that did
+    not answer for the list is not asked for pods.
     """
     configured = environments.load()
     observations = catalog.observer.observe(configured)

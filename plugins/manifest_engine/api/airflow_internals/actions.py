@@ -1,6 +1,6 @@
 """Actions on runs in the name of a user: start, cancel, answer.
 
-The functions import Airflow's own routes, whose import takes more than a second.
+The functions import Airflow's routes when they run, because the import takes more than a second.
 """
 
 from __future__ import annotations

@@ -44,10 +44,7 @@ _shared: ContextVar[Session | None] = ContextVar("shared", default=None)
 
 @contextmanager
 def one_session() -> Iterator[Session]:
-    """One session for all reads in a block, so that they share a connection and a transaction.
-
-    Three requests to the database come with each session: a check, the beginning and the end.
-    """
+    """One session for all reads in a block, because each session costs three more requests."""
     if (outer := _shared.get()) is not None:
         yield outer
         return
@@ -131,7 +128,7 @@ def recorded(
 
     :param after: read the rows with higher numbers, ascending; None reads descending.
     :param before: read only the rows with lower numbers.
-    :param known: numbers of rows to leave out.
+    :param known: row numbers to skip.
     """
     columns = {
         "number": DagRun.id,
@@ -157,7 +154,7 @@ def recorded(
 
 
 def active() -> dict[int, str]:
-    """The states of all queued and running runs of ours, by the number of their row."""
+    """The state of each queued or running run that changes a service, by its row number."""
     with one_session() as session:
         query = select(DagRun.id, DagRun.state).where(
             DagRun.dag_id.in_(deployment.DAGS), DagRun.state.in_(("queued", "running"))

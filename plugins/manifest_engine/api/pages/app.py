@@ -110,9 +110,7 @@ def _page(request: Request, status: int, sentence: str) -> Response:
 
 
 def _log_in(request: Request) -> Response:
-    if templates.is_part(
-        request
-    ):  # htmx asks for a part: reload the whole page, which redirects to the login
+    if templates.is_part(request):  # reload the whole page, which redirects to the login
         return Response(status_code=401, headers={"HX-Refresh": "true"})
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     where = f"{templates.airflow_root(request)}/api/v2/auth/login?{urlencode({'next': path})}"

@@ -59,14 +59,14 @@ def page(
 
 @router.post("/deploy/fill", dependencies=[airflow.MAY_DEPLOY])
 async def fill(request: Request, user: GetUserDep) -> Response:
-    """The form, filled in with a manifest that was pasted or dropped."""
+    """The form, filled in with a pasted or dropped manifest."""
     text = dict(parse_qsl((await request.body()).decode(errors="replace"))).get("manifest", "")
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
         given, problem = None, printable.excerpt(f"This is not JSON: {error}")
     else:
-        problem = "" if isinstance(given, dict) else "A manifest is an object: { … }."
+        problem = "" if isinstance(given, dict) else "A manifest must be an object: { … }."
     if problem:
         facts = {"origin": "", "problems": [{"pointer": "", "detail": problem}], "pasted": text}
         return templates.render(request, "deploy_form.html", {**_form({}, user), **facts})

@@ -1,4 +1,4 @@
-"""The packages in an image, by its bill of materials, and what differs between two images."""
+"""The packages in an image, read from its bill of materials, and the changes between two images."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ PACKAGES_MAX = 20_000
 
 
 def packages(sbom: bytes) -> dict[str, str]:
-    """Version of each package, by type and name, such as ``pypi/flask``; several with commas.
+    """Version of each package, by type and name, such as ``pypi/flask``; several versions are
+    separated by commas.
 
     :param sbom: CycloneDX JSON. Source: https://cyclonedx.org/docs/1.6/json/
-    :raises ValueError: when it is none.
+    :raises ValueError: when the text is not a CycloneDX document.
     """
     document = json.loads(sbom)
     components = document.get("components") if isinstance(document, dict) else None
     if not isinstance(components, list):
-        raise ValueError("The bill of materials is no CycloneDX document.")
+        raise ValueError("The bill of materials is not a CycloneDX document.")
     found: dict[str, set[str]] = {}
     for item in components[:PACKAGES_MAX]:
         # Files and the operating system itself have no package URL.
@@ -34,7 +35,7 @@ def packages(sbom: bytes) -> dict[str, str]:
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Each package that was added, removed, or has another version, by name."""
+    """The added, removed and changed packages, by name."""
     return [
         {"field": name, "from": old.get(name), "to": new.get(name)}
         for name in sorted(old.keys() | new.keys())

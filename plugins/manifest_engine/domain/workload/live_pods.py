@@ -1,4 +1,4 @@
-"""The pods of a service as its page shows them."""
+"""The pods of a service, for the page of the service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from manifest_engine.domain.workload import pod_states
 from manifest_engine.domain.workload.pod import APP
 
 PODS_MAX = 50
-"""Pods that are shown, the newest first."""
+"""Maximum number of pods on the page; the newest pods count."""
 Json = Mapping[str, Any]
 
 
@@ -21,9 +21,9 @@ def shown(pods: Iterable[Json]) -> list[dict[str, Any]]:
 
 
 def to_log(pods: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The pod whose log tells most: the first that is not ready, else the newest.
+    """The pod whose log is shown: the first pod that is not ready, or else the newest pod.
 
-    :param pods: of :func:`shown`.
+    :param pods: result of :func:`shown`.
     """
     found = list(pods)
     return next((pod for pod in found if not pod["ready"]), found[0] if found else None)

@@ -19,7 +19,7 @@ class TooLarge(requests.RequestException):
 
 
 class Anonymous(AuthBase):
-    """Sends no credentials. Without an ``auth``, requests would send those of ~/.netrc."""
+    """Sends no credentials, while ``requests`` without an ``auth`` would use ~/.netrc."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request

@@ -44,8 +44,8 @@ class Referrers:
             return None
         if content.size > ANSWER_MAX:
             raise RegistryError(
-                f"What is attached to {self._repository}@{self._digest} has {content.size >> 20} "
-                f"MiB; at most {ANSWER_MAX >> 20} MiB are read."
+                f"The content attached to {self._repository}@{self._digest} has "
+                f"{content.size >> 20} MiB; at most {ANSWER_MAX >> 20} MiB are read."
             )
         found: bytes = self._get(f"blobs/{content.digest}").content
         return found

@@ -2,8 +2,8 @@
 
 ``push_image`` marks an image as a candidate. ``apply_deployment`` marks the image as live before
 the step applies anything. A version whose image is only a candidate may be built again from other
-content. An image without marks counts as live, because an earlier version of this package may have
-deployed the image.
+content. An image without the candidate's mark counts as live, because an earlier version of this
+package may have deployed the image.
 
 A mark is a second tag of the image. A tag of this form that names another image is ignored.
 

@@ -1,1 +1,1 @@
-"""Reads what runs in the clusters and which runs made it, bounded in time, for API and pages."""
+"""Live releases in the clusters and runs in Airflow, for the API and the pages."""

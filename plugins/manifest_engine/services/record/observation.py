@@ -1,4 +1,4 @@
-"""Reads what runs in the clusters of all environments: one paged list of Deployments for each."""
+"""Reads the live releases of all environments, by one paged list of Deployments per environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manifest_engine.services.record.readings import Known, Readings
 
 _ENVIRONMENTS_MAX = 1_000
 PAGE = 50
-"""Deployments of one page. The thread that parses a page stops all other threads meanwhile."""
+"""Deployments in a page. Large pages would delay other threads, because parsing holds the GIL."""
 
 Configured = Mapping[str, Environment]
 Services = dict[Place, Live]
@@ -31,9 +31,9 @@ class Observer:
         self._made: dict[str, tuple[Known[Services], Observation]] = {}
 
     def observe(self, configured: Configured) -> dict[str, Observation]:
-        """The present state of each environment, or the last known state and why it is old.
+        """The present state of each environment, or the last known state with a reason.
 
-        The same object is returned until another reading has ended.
+        The object of an environment stays the same until another reading has ended.
         """
         reads = {name: partial(self._read, name, configured) for name in configured}
         return {

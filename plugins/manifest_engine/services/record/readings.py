@@ -1,8 +1,8 @@
-"""Readings of outside systems that never delay an answer for long.
+"""Reads outside systems in threads, so that a slow system does not delay an answer for long.
 
-A reading runs in a thread of its own, counts as the present state for 5 seconds, and an answer
-waits for a reading at most 2 seconds. The next reading begins before these 5 seconds are over, so
-that answers in quick succession wait for none.
+An answer waits at most 2 seconds for a reading. A reading counts as the present state for 5
+seconds. An answer near the end of this time starts the next reading, so that later answers do not
+wait.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Known(Generic[Value]):
-    """What is known of one value."""
+    """The last reading of a value."""
 
     value: Value | None = None
-    """As last read; None when it was never read."""
+    """The last known value; None before the first successful reading."""
     present: bool = False
     """Whether ``value`` is the present state."""
     at: datetime | None = None
     """When ``value`` was read."""
     problem: str | None = None
-    """A sentence that says why the present state is not known."""
+    """Why the present state is not known, as a sentence."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class _Reading(Generic[Value]):
 class Readings(Generic[Key, Value]):
     """
     :param what: the outside system, as the subject of a sentence, such as ``The cluster``.
-    :param most: keys that are remembered.
+    :param most: maximum number of keys in the cache.
     :param fresh_seconds: how long a value counts as the present state, if not ``FRESH_SECONDS``. A
         failure counts for ``FRESH_SECONDS``.
     """
@@ -71,9 +71,9 @@ class Readings(Generic[Key, Value]):
         self._readings: OrderedDict[Key, _Reading[Value]] = OrderedDict()
 
     def get(self, reads: Mapping[Key, Callable[[], Value]]) -> dict[Key, Known[Value]]:
-        """The present value of each key, or the last known value and why it is old.
+        """The present value of each key, or the last known value with a reason.
 
-        The same object is returned until another reading has ended or is late.
+        The object of a key stays the same until another reading has ended or is late.
 
         :param reads: reads the value of a key; called in a thread.
         """
@@ -88,13 +88,13 @@ class Readings(Generic[Key, Value]):
             return found
 
     def _begin(self, key: Key, read: Callable[[], Value]) -> Future[None] | None:
-        """Begin a reading if there is need; the reading to wait for, if there is one."""
+        """Start a reading if needed, and return the reading to wait for, if any."""
         nothing: Known[Value] = Known(problem=f"{self._what} has not answered yet.")
         reading, now = self._readings.setdefault(key, _Reading(nothing)), time.monotonic()
         self._readings.move_to_end(key)
         age, fresh = now - reading.ended, self._fresh_seconds(reading)
         if reading.future is not None:
-            # A reading that is late already must not delay one answer after the other.
+            # Only the first answers wait for a late reading.
             return reading.future if age >= fresh and now - reading.began < WAIT_SECONDS else None
         if age < (_AHEAD * fresh if reading.last.present else fresh):
             return None

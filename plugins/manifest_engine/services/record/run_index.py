@@ -1,8 +1,8 @@
-"""An index in memory of which runs are of which service, for one API server.
+"""An index of the runs of each service, in the memory of one API server.
 
-Airflow indexes no field of a run's conf. Which service a run is of never changes, so each API
-server reads each run once: at first the newest runs in blocks, then only runs with a higher number.
-The states of unfinished runs are read again each time. A run that was cleared is unfinished again.
+Airflow's database has no index on a run's conf. The service of a run never changes, so each API
+server reads each run once: first the newest runs in blocks, then only runs with higher numbers. The
+states of unfinished runs are read again each time. A cleared run is unfinished again.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from threading import Lock
 from manifest_engine.domain.record.history import Place, Recorded
 
 RUNS_MAX = 100_000
-"""Runs that are read at first."""
+"""Maximum number of runs in the first reading."""
 RUNS_OF_ONE_MAX = 1_000
-"""Runs of one service in one environment that are kept."""
+"""Maximum number of runs in the index for one service in one environment."""
 _BLOCK = 5_000
 _RECENT = 200
-"""Runs of the first reading that are read again in the first minute."""
+"""Number of runs of the first reading that are read again in the first minute."""
 _LATE_SECONDS = 60.0
-"""A run can become visible after a run with a higher number: its transaction ended later. So runs
-that were added in this time are read again."""
+"""A run can become visible after a run with a higher number, because its transaction ended later.
+Runs that were added in this time are therefore read again."""
 _CHECK_SECONDS = 60.0
-"""How often the state of each service's newest run is read again, although the run has ended: it
-can have been marked by hand, or cleared and run again between two answers."""
+"""How often the state of each service's newest ended run is read again, because a user can mark or
+clear an ended run."""
 
 ReadRuns = Callable[[int | None, int | None, int, Collection[int]], list[Recorded]]
 ReadActive = Callable[[], dict[int, str]]
@@ -47,7 +47,7 @@ class RunIndex:
         self._runs: dict[Place, deque[Recorded]] = {}
         self._unfinished: dict[int, Place] = {}
         self._known: set[int] = set()
-        """Numbers above ``_settled`` that have been read."""
+        """Numbers above ``_settled`` of runs in the index."""
         self._settled: int | None = None
         """All runs up to this number have been read, or are older than the index."""
         self._seen: deque[tuple[float, int]] = deque()

@@ -74,7 +74,8 @@ def test_pasted_text_that_is_not_json_stays_in_the_box(browser):
     assert "{&lt;b&gt;</textarea>" in text
     assert "An object" not in text
     assert (
-        "A manifest is an object" in browser.post("/ui/deploy/fill", data={"manifest": "[]"}).text
+        "A manifest must be an object"
+        in browser.post("/ui/deploy/fill", data={"manifest": "[]"}).text
     )
 
 
