@@ -86,7 +86,7 @@ def test_a_new_pod_gone_before_the_task_goes_on(
         tries = outcome.steps["apply_deployment"]["tries"]
         case.seen = f"{outcome.state} without {gone}, tries: {tries}"
         assert outcome.ok, f"{outcome.failed_step}: {outcome.error}"
-        assert "were ready, but are not any more" in log(api, run_id, "apply_deployment")
+        assert "were ready are not ready any more" in log(api, run_id, "apply_deployment")
         assert tries == 1
         assert left_over(live) == []
         case.load(found)
