@@ -33,7 +33,7 @@ def make(away: str) -> FastAPI:
     dev = environments.load()["dev"]
     configured = dict.fromkeys(ENVIRONMENTS, dev)
     environments.load = lambda *_: configured  # type: ignore[assignment]
-    lists = {name: list(pages(deployments(name))) for name in ENVIRONMENTS}
+    lists = {name: list(listed(deployments(name))) for name in ENVIRONMENTS}
 
     def read(name: str, _: Any) -> Any:
         if name == away:
@@ -57,7 +57,7 @@ def make(away: str) -> FastAPI:
     return made
 
 
-def pages(items: list[dict[str, Any]]) -> Iterator[str]:
+def listed(items: list[dict[str, Any]]) -> Iterator[str]:
     """Deployments as a cluster lists them."""
     for at in range(0, len(items), PAGE):
         yield json.dumps(items[at : at + PAGE])
