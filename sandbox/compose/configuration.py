@@ -37,7 +37,7 @@ def write() -> None:
     run([REPOSITORY / "compose/make-secrets.sh", _SECRETS], what="making the stack's secrets")
     # Readable for the users in containers. The folder is closed to users of the machine.
     (_SECRETS / "connections").write_text(json.dumps(_connections()))
-    _environments_file().write_text(yaml.safe_dump(_environments()))
+    environments_file().write_text(yaml.safe_dump(_environments()))
     (HOME / "override.yaml").write_text(yaml.safe_dump(_override()))
     lines = [f"{key}={value}\n" for key, value in _variables().items()]
     (HOME / "env").write_text("".join(lines))
@@ -63,7 +63,7 @@ def _variables() -> dict[str, str]:
     return {
         "MANIFEST_ENGINE_IMAGE": _IMAGE,
         "SECRETS_FOLDER": str(_SECRETS),
-        "ENVIRONMENTS_FILE": str(_environments_file()),
+        "ENVIRONMENTS_FILE": str(environments_file()),
         "AIRFLOW_PORT": str(SETTINGS.compose_port),
         "AIRFLOW_BASE_URL": f"http://127.0.0.1:{SETTINGS.compose_port}",
         "HEARTBEAT_TIMEOUT": "15",
@@ -72,7 +72,8 @@ def _variables() -> dict[str, str]:
     }
 
 
-def _environments_file() -> Path:
+def environments_file() -> Path:
+    """The ``environments.yaml`` that the containers mount."""
     return HOME / "environments.yaml"
 
 

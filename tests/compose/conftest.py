@@ -10,8 +10,18 @@ import pytest
 from sandbox.airflow.airflow import Airflow
 from sandbox.airflow.api import AirflowApi
 from sandbox.airflow.database import Database
+from sandbox.compose import configuration
 from sandbox.compose.compose import Compose
-from tests.e2e.conftest import SESSION, Service, apps, cluster, exports_of_the_sandbox, remove
+from tests.e2e.conftest import (
+    SESSION,
+    WATCHED_SECONDS,
+    Service,
+    apps,
+    cluster,
+    exports_of_the_sandbox,
+    remove,
+    watching,
+)
 
 __all__ = ["apps", "cluster"]  # fixtures
 
@@ -34,6 +44,22 @@ def compose() -> Compose:
     if problem := found.health():
         pytest.fail(f"The compose stack is not up, run `make compose-up`: {problem}", pytrace=False)
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_watch(compose: Compose) -> Iterator[None]:
+    """As for the sandbox's own Airflow (``tests/e2e/conftest.py``)."""
+
+    def watch(seconds: int | None) -> None:
+        with configuration.environments_file().open("r+") as file:  # containers mount this inode
+            text = watching(file.read(), seconds)
+            file.seek(0)
+            file.write(text)
+            file.truncate()
+
+    watch(WATCHED_SECONDS)
+    yield
+    watch(None)
 
 
 @pytest.fixture(scope="session")
