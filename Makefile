@@ -1,7 +1,7 @@
 # `make demo` deploys the sample service, `make test` runs all tests. Each target sets up what it needs.
 # `make down` removes everything again.
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-clients test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests bench-api faults schema lock
+.PHONY: help venv up demo status down compose-secrets compose-pin compose-up compose-down lint test test-unit test-fuzz test-integration test-e2e test-wheel test-compose test-clients test-real bench-build bench-live bench-live-compose bench-parse bench-nightly bench-guests bench-api faults pictures schema lock
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -93,6 +93,9 @@ bench-api: venv ## the HTTP API and the pages on PostgreSQL with 1,000 services 
 
 faults: compose-up ## inject faults under load and write docs/faults.md (35 to 50 minutes)
 	@mkdir -p docs && rm -f docs/faults.md && .venv/bin/pytest -q tests/faults --table docs/faults.md
+
+pictures: up ## take the pictures of docs/pages.md; two minutes
+	@PYTHONPATH=plugins:. $(PY) -m tests.pictures
 
 schema: venv ## generate include/manifest.schema.json, docs/manifest.md and docs/api-reference.md from the models
 	@PYTHONPATH=plugins $(PY) -m manifest_engine.domain.manifest.schema > include/manifest.schema.json

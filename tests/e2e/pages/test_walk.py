@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +143,8 @@ def test_the_pods_and_the_last_log_lines_are_shown(viewer, repaired):
 
 
 def test_two_deployments_are_compared(deployer, first, repaired):
+    page = deployer.open(f"/deployments/{repaired}")
+    expect(page.locator(".steps .good")).to_have_count(10)  # the image is described
     page = deployer.open(PAGE)
     row(page, first).locator("input[name=from]").check()
     row(page, repaired).locator("input[name=to]").check()
@@ -149,6 +152,13 @@ def test_two_deployments_are_compared(deployer, first, repaired):
     found = page.get_by_role("region", name="Difference")
     expect(found.get_by_role("heading", name="From 1.0.0 to 1.2.0")).to_be_visible()
     expect(found.get_by_text("another image")).to_be_visible()
+    packages = found.get_by_text("The two images have the same packages.")
+    until = time.monotonic() + 30
+    while not packages.is_visible():  # the registry may take longer than the page waits
+        assert time.monotonic() < until, found.inner_text()
+        with page.expect_response(re.compile("/difference")):
+            page.get_by_role("button", name="Compare").click()
+        page.wait_for_timeout(300)
     cells = found.get_by_role("row").filter(has_text="version").get_by_role("cell")
     expect(cells).to_have_text(["1.0.0", "1.2.0"])
 
