@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = [
     role for role in yaml.safe_load_all((REPOSITORY / "include/rbac.yaml").read_text()) if role
 ]
+QUICK_SECONDS = 2.5
+"""What a redeploy takes on a machine without other work."""
 
 
 @pytest.fixture
@@ -109,14 +112,19 @@ def test_a_redeploy_needs_only_the_roles_and_few_requests_to_the_api_server(
         return real(self, method, url, **kwargs)
 
     monkeypatch.setattr(ApiClient, "request", counted)
+    begin = time.monotonic()
     deploy(make_release(replicas=2, version="2", env={"TEXT": "second"}))
+    seconds = time.monotonic() - begin
 
-    # Polls of a pod that starts depend on the speed of the machine.
     polls = sum(
         count for what, count in asked.items() if what.startswith("GET") and "/pods" in what
     )
-    print(f"{asked.total()} requests to the API server, {polls} polls of pods: {dict(asked)}")
+    print(f"{asked.total()} requests in {seconds:.1f} s, {polls} polls of pods: {dict(asked)}")
     assert asked.total() - polls <= 36
+    # On a slower machine, a pod that starts is polled more often: each 50 ms for the first 2 s,
+    # and each 0.5 s later (services/smoke/pod_watch.py).
+    late = max(0.0, seconds - QUICK_SECONDS)
+    assert asked.total() <= 40 + 20 * min(late, 2.0) + 2 * max(0.0, late - 2.0)
 
 
 @pytest.mark.parametrize(
