@@ -41,7 +41,7 @@ lint: venv ## run ruff, mypy and the import contracts
 	@.venv/bin/proselint check --config .proselint.json *.md docs/*.md
 
 test: lint test-unit test-fuzz test-integration test-e2e ## run lint and all tests
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-wheel compose-up
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line test-wheel compose-up
 	@$(MAKE) --no-print-directory test-compose
 
 test-unit: venv ## unit tests, without the sandbox (under 20 s)

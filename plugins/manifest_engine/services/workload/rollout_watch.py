@@ -148,6 +148,8 @@ class RolloutWatch:
         happened = pod_evidence.events(self.hook, self.namespace, "involvedObject.kind=Pod")
         reasons = [refused.sentence] if refused else []
         reasons += [pod_states.pending_reason(pod, happened) for pod in pods]
+        if refused and refused.sentence != self._pending:
+            self.log.warning("No new pods of %s: %s", self.name, refused.sentence)
         self._report(pod_states.pod_states(pods, happened), next(filter(None, reasons), ""))
         # A pod that crashes after the rollout was completed does not make the rollout fail.
         rolling = not history.is_complete(deployment)

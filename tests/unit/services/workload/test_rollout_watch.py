@@ -40,6 +40,13 @@ class Cluster:
         return self.answers[-1]
 
 
+class NoPods(Cluster):
+    """A namespace without pods, ReplicaSets and events."""
+
+    def find(self, *_what, **_how):
+        return []
+
+
 @pytest.fixture
 def follow(monkeypatch):
     monkeypatch.setattr(rollout_watch, "AWAY_SECONDS", 0.01)
@@ -140,3 +147,23 @@ def test_a_lost_lease_ends_the_watch():
     watch.on_look = lost
     with pytest.raises(StateError, match="has taken the lease"):
         watch.follow(2, 5.0)
+
+
+def test_the_reason_why_no_pod_is_created_is_logged_and_handed_on_once(caplog):
+    """No pod exists whose state could show it."""
+    message = 'pods "q-1" is forbidden: exceeded quota: team, used: limits.cpu=2'
+    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+    refused = {
+        "metadata": {"generation": 2},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "q"}}},
+        "status": {"observedGeneration": 2, "conditions": [condition]},
+    }
+    handed_on: list[str] = []
+    watch = RolloutWatch(NoPods(refused), "here", "quotes", logging.getLogger("test"))
+    watch.on_pending = handed_on.append
+    watch.look(2)
+    watch.look(2)
+    logged = [line for line in caplog.messages if "exceeded quota" in line]
+    assert len(logged) == len(handed_on) == 1
+    assert logged[0].startswith("No new pods of quotes: the namespace's quota is used up: ")
+    assert handed_on[0] in logged[0]
