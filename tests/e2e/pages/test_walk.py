@@ -219,15 +219,29 @@ def test_a_viewer_sees_everything_and_can_change_nothing(viewer, repaired):
     expect(page.get_by_text("Airflow does not allow you to see this page.")).to_be_visible()
 
 
-PAGES = ("/", "/?view=matrix", "/deploy", PAGE, "live", "failed", "/overview", "/audit", "/none")
+PAGES = (
+    "/",
+    "/?view=matrix",
+    "/deploy",
+    "service",
+    "live",
+    "failed",
+    "/overview",
+    "/audit",
+    "/none",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_has_no_serious_fault_in_both_themes_and_widths(
     deployer, first, broken, repaired, path
 ):
-    ended = {"live": f"/deployments/{first}", "failed": f"/deployments/{broken}"}
-    page = deployer.open(ended.get(path, path))
+    named = {
+        "service": PAGE,
+        "live": f"/deployments/{first}",
+        "failed": f"/deployments/{broken}",
+    }
+    page = deployer.open(named.get(path, path))
     page.wait_for_load_state("networkidle")
     for size, theme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "dark"), (NARROW, "light")):
         page.set_viewport_size(size)
