@@ -66,6 +66,7 @@ def named(cluster, api, environment) -> Iterator[Service]:
         ("the registry", REGISTRY, "build_image"),
         ("the API server", CLUSTER, "smoke_test"),
     ],
+    ids=["artifactory", "registry", "api-server"],
 )
 def test_a_name_that_is_unknown_from_the_start(*, faults, named, load, api, what, name, step):
     expected = (
