@@ -35,6 +35,8 @@ R = TypeVar("R", bound=Recorded)
 class Progress:
     """The asset events that were sent to a receiver."""
 
+    begin: datetime
+    """Time of the first event that the receiver gets."""
     newest: datetime
     """Time of the newest event that was sent."""
     told: dict[int, float] = field(default_factory=dict)
@@ -47,7 +49,9 @@ class Progress:
 
     def pending(self, recorded: Iterable[R]) -> list[R]:
         """The events that were not sent, the oldest first."""
-        fresh = (item for item in recorded if item.id not in self.told)
+        fresh = (
+            item for item in recorded if item.timestamp >= self.begin and item.id not in self.told
+        )
         return sorted(fresh, key=lambda item: (item.timestamp, item.id))
 
     def add(self, item: Recorded) -> None:
@@ -60,10 +64,16 @@ class Progress:
     def dump(self) -> dict[str, Any]:
         """The progress as JSON-compatible data."""
         told = {str(number): at for number, at in self.told.items()}
-        return {"newest": self.newest.isoformat(), "told": told}
+        return {"begin": self.begin.isoformat(), "newest": self.newest.isoformat(), "told": told}
+
+
+def start(begin: datetime) -> Progress:
+    """The progress of a new receiver, which gets the events from ``begin`` on."""
+    return Progress(begin, begin)
 
 
 def load(data: Mapping[str, Any]) -> Progress:
     """Read the data of :meth:`Progress.dump`."""
     told = {int(number): float(at) for number, at in data["told"].items()}
-    return Progress(datetime.fromisoformat(data["newest"]), told)
+    begin, newest = (datetime.fromisoformat(data[name]) for name in ("begin", "newest"))
+    return Progress(begin, newest, told)

@@ -78,7 +78,7 @@ class SendEvents(StepOperator):
         store: Any = context["asset_state_store"][RUNS]
         stored = store.get(channel.key)
         if stored is None:
-            progress = progresses.Progress(_first(context))
+            progress = progresses.start(_first(context))
             store.set(channel.key, progress.dump())
         else:
             progress = progresses.load(stored)
