@@ -130,6 +130,10 @@ def portal(api: AirflowApi, tmp_path: Path) -> Iterator[Portal]:
         wait_for(lambda: (api.get(SENDER) or {}).get("is_stale") is False, "the DAG send_events")
         # A new file of environments is a new version of deploy_service once it is parsed again.
         wait_for(lambda: "datafactory-waits" in aliases(api), "the outlet of push_image")
+        # A new receiver gets events from its first run of send_events on, so none of other tests.
+        run_id = f"e2e-{time.time_ns()}"
+        api.trigger("send_events", {}, run_id)
+        assert follow(api, run_id, dag_id="send_events").ok
         yield made
     finally:
         path.write_text(before)
