@@ -68,7 +68,9 @@ def dag_of(run_id: str) -> str | None:
 def facts(
     run_ids: Iterable[str], places: frozenset[tuple[str, str]] = deployment.PLACES
 ) -> dict[str, deployment.Facts]:
-    """What Airflow recorded of several runs, by run id, in three queries.
+    """Read what Airflow has recorded about several runs; returns it by run id.
+
+    It takes three queries, whatever the number of runs.
 
     :param places: task and key of each XCom to read.
     """

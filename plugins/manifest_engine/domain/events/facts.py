@@ -96,5 +96,5 @@ class RunFacts:
 
 
 def moment(time: datetime) -> str:
-    """A time in the format of RFC 3339, in UTC, as CDEvents requires."""
+    """Write a time as CDEvents requires: by RFC 3339, in UTC."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,7 +21,7 @@ class Recorded(Protocol):
 
     @property
     def id(self) -> int:
-        """Number of the event."""
+        """Number that Airflow gave the event."""
 
     @property
     def timestamp(self) -> datetime:

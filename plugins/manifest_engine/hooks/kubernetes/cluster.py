@@ -35,7 +35,7 @@ class Selectors(TypedDict, total=False):
 
 
 class Paging(Selectors, total=False):
-    """Selectors, and the number of objects in a page; ``PAGE`` without one."""
+    """Which objects to list, and how many objects a page has: ``PAGE`` by default."""
 
     limit: int
 

@@ -26,11 +26,13 @@ class Referrers:
         self._digest = digest
 
     def has(self, media_type: str) -> bool:
-        """Whether something of that type is attached."""
+        """Whether content of this media type is attached to the image."""
         return referrer.has_entry(self._index() or {}, media_type)
 
     def read(self, media_type: str) -> bytes | None:
-        """The newest attached content of that type; None if nothing of the type is attached.
+        """Read the newest content of a media type that is attached to the image.
+
+        :return: None if nothing of this type is attached.
 
         :raises RegistryError: when the content has more than ``ANSWER_MAX`` bytes, or the registry
             refuses or does not answer.

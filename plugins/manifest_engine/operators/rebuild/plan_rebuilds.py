@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 ROWS = "rows"
 """XCom key: the rows of all services before the rebuilds."""
 BASES = deployment.BASES_KEY
-"""XCom key: the present digests of the base images, by which the API finds outdated images."""
+"""Key of the XCom with the current digests of the base images.
+
+The API finds outdated images by these digests."""
 _AT_ONCE = 4
 """Parallel look-ups of base images."""
 

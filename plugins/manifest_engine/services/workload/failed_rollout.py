@@ -149,7 +149,7 @@ def require_complete(
 
 
 def _crash_while_ready(workload: Workload) -> Finding | None:
-    """A crash of a new pod that is ready again; None without earlier counts of restarts."""
+    """Find a new pod that crashed and is ready again; None if restarts were not counted before."""
     live = workload.live() if workload.rollout.restarts is not None else None
     finding = workload.rollout.finding(live) if live else None
     return finding if finding and finding.final else None

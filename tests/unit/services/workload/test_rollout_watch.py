@@ -41,7 +41,7 @@ class Cluster:
 
 
 class NoPods(Cluster):
-    """A namespace without pods, ReplicaSets and events."""
+    """A cluster whose namespace has no pods, ReplicaSets or events."""
 
     def find(self, *_what, **_how):
         return []
